@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * audit.h - the record: JSON Lines in a chain (contract section 4)
+ *
+ * Writing is two steps.  audit_*() append an event to a buffer in memory, with
+ * its seq, time and the hash of the line before.  audit_flush() hands all of
+ * them to the kernel with one write(2): only after it has returned 0 may the
+ * verdicts take effect.  After any failure (disk full, log.max) the audit is
+ * broken for good: audit_flush() keeps returning the error and the caller
+ * denies everything.
+ *
+ * The chain: prev is the hex SHA-256 of the previous line without its newline,
+ * 64 zeros at seq 0.  checkpoint lines sign prev with Ed25519.
+ */
+#ifndef SLUICE_AUDIT_AUDIT_H
+#define SLUICE_AUDIT_AUDIT_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "policy/policy.h"
+
+struct audit;
+
+struct audit_options {
+	const char	*path;		/* made 0600 with its directory 0700; an existing file is
+					 * continued if it verifies, else refused; symlinks refused */
+	const char	*key_path;	/* keys/audit.key: made once, 0600; FILE.pub beside it */
+	const char	*session;
+	uint64_t	 max_bytes;	/* log.max; 0: 1 GB */
+	bool		 sync;		/* log.sync: fdatasync in every flush */
+};
+
+/* Return: NULL and @err.  The file is locked (flock) against a second writer. */
+struct audit *audit_open(const struct audit_options *o, struct err *err);
+
+/*
+ * audit_flush() - hand everything appended to the kernel
+ *
+ * Also writes a checkpoint when one is due (1,000 events).  A short write is
+ * completed, or the audit is broken.
+ * Return: 0, or negative errno; then nothing that was appended may take effect.
+ */
+int audit_flush(struct audit *a) MUST_CHECK;
+
+/* Call at least every 10 s: writes a checkpoint if events followed the last one */
+int audit_tick(struct audit *a) MUST_CHECK;
+
+/* Is there something to flush? */
+bool audit_pending(const struct audit *a);
+
+/* The descriptor of the log (for masks: fstat), still owned by the audit */
+int audit_fd(const struct audit *a);
+
+/* Final checkpoint, flush, close, free.  audit_session_end() comes before. */
+int audit_close(struct audit *a);
+
+/* Running totals and folded denials, for session.end, the report and metrics */
+struct audit_totals {
+	uint64_t connections, denied, dns, bytes_out, bytes_in, alerts;
+};
+const struct audit_totals *audit_totals(const struct audit *a);
+
+struct audit_label {
+	const char *key, *value;
+};
+
+struct audit_start {
+	enum mode	 mode;
+	const char	*command;	/* program name only */
+	const struct audit_label *labels;
+	size_t		 label_count;
+	const char	*policy_sha256;
+	const char	*version;
+};
+
+/* The rule of a verdict, for the record; all NULL when no rule is named */
+struct audit_rule {
+	const char *id;			/* NULL: null */
+	const char *layer;
+};
+
+struct audit_dns {
+	struct span	 name;
+	uint16_t	 type;		/* written as A, AAAA, TXT ... or TYPE123 (RFC 3597) */
+	enum answer	 verdict;	/* written "allow" | "deny" */
+	enum reason	 reason;
+	struct audit_rule rule;
+	const struct addr *answer;	/* synthetic address given, or NULL */
+};
+
+struct audit_conn {
+	uint64_t	 conn;		/* number, from 1 */
+	struct span	 host;		/* empty: the address literal's text stands in */
+	struct addr	 literal;
+	const struct addr *ips;		/* what may be dialled */
+	size_t		 ip_count;
+	uint16_t	 port;
+	const char	*proto;		/* tcp | tls | http | ssh | udp */
+	enum answer	 verdict;
+	enum reason	 reason;
+	struct audit_rule rule;
+	bool		 has_sni;	/* write sni */
+	struct span	 sni;
+	struct span	 alpn;		/* empty: not written */
+};
+
+struct audit_close {
+	uint64_t	 conn;
+	struct span	 host;
+	const struct addr *ip;		/* dialled; NULL: none was */
+	uint16_t	 port;
+	uint64_t	 bytes_out, bytes_in;
+	uint64_t	 duration_ms;
+	const char	*end;		/* client|server|idle|limit|killed|error */
+	enum reason	 reason;	/* REASON_ALLOWED: not written */
+};
+
+struct audit_http {
+	uint64_t	 conn;
+	struct span	 host, method, path;	/* path is redacted by the writer: no query, log.paths */
+	uint16_t	 port;
+	unsigned	 status;	/* 0: none was seen */
+	enum answer	 verdict;
+	enum reason	 reason;
+	struct audit_rule rule;
+	uint64_t	 bytes_out, bytes_in;
+};
+
+struct audit_drop {
+	const char	*proto;
+	struct addr	 ip;
+	uint16_t	 port;
+	uint64_t	 count;
+};
+
+/*
+ * Denials (dns, conn, http with verdict deny) beyond 50 a second of one reason
+ * are folded: one "denials" record a second tells reason, count, distinct
+ * hosts and a sample.  Folding is done here; callers append all of them.
+ * distinct may be an estimate within a stated bound (no unbounded memory).
+ */
+void audit_session_start(struct audit *a, const struct audit_start *e);
+void audit_dns_query(struct audit *a, const struct audit_dns *e);
+void audit_conn_open(struct audit *a, const struct audit_conn *e);
+void audit_conn_close(struct audit *a, const struct audit_close *e);
+void audit_http_done(struct audit *a, const struct audit_http *e);
+void audit_packet_drop(struct audit *a, const struct audit_drop *e);
+void audit_session_end(struct audit *a, int exit_code);
+
+#endif

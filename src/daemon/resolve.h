@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * resolve.h - the keeper's side of the resolver: addresses of allowed names
+ *
+ * Answers are kept for their TTL (at least 1 s, at most 1 h; failures 2 s), in
+ * a table with a bound; questions for a name already on its way wait for it.
+ */
+#ifndef SLUICE_DAEMON_RESOLVE_H
+#define SLUICE_DAEMON_RESOLVE_H
+
+#include <event2/event.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+
+#define RESOLVE_ADDRS_MAX 32	/* addresses kept of one name */
+#define RESOLVE_LIMIT_MS 8000	/* then RESOLVED_FAILED */
+
+enum resolved { RESOLVED_OK, RESOLVED_NO_NAME, RESOLVED_NO_DATA, RESOLVED_FAILED };
+
+struct resolution {
+	enum resolved	 status;	/* OK: at least one address */
+	size_t		 count;
+	struct addr	 addrs[RESOLVE_ADDRS_MAX];	/* IPv6 and IPv4 together, as answered */
+};
+
+struct resolve;
+typedef void resolve_done(void *arg, const struct resolution *r);
+
+/* @fd: our end of the resolver's SEQPACKET socket */
+struct resolve *resolve_new(struct event_base *loop, int fd, void (*died)(void *arg), void *arg);
+void resolve_free(struct resolve *r);
+
+/*
+ * resolve_ask() - addresses of @host (normal form), both families
+ *
+ * Calls @done exactly once, perhaps before it returns (cached).
+ */
+void resolve_ask(struct resolve *r, struct span host, resolve_done *done, void *arg);
+
+/* The role: argv as the keeper's spawn gives it; the socket is descriptor 3.
+ * Reads resolv.conf and hosts, confines itself (confine_resolver()), then serves. */
+int resolver_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jail.h - start a command with no network but what the gate serves
+ *
+ * Order of a start (kernel-notes: the recipe):
+ *	jail_start()	bwrap is running and waits on its block descriptor; the
+ *			namespaces, lo, routes and the ruleset stand; the gate's
+ *			sockets exist and are in ret->fd[]; the shim is loaded.
+ *	(the caller hands the sockets to the gate, which confines itself)
+ *	jail_probe()	from inside: what must fail fails, what must work works
+ *	jail_go()	the command starts
+ *	jail_wait()	after SIGCHLD
+ * Any failure before jail_go() leaves nothing running.
+ */
+#ifndef SLUICE_JAIL_JAIL_H
+#define SLUICE_JAIL_JAIL_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "policy/binding.h"
+#include "policy/policy.h"
+
+/* Sockets made inside, held outside */
+enum jail_fd {
+	JAIL_TCP4, JAIL_TCP6,		/* transparent listeners */
+	JAIL_UDP4, JAIL_UDP6,		/* transparent, original destination with each datagram */
+	JAIL_RAW4, JAIL_RAW6,		/* for UDP answers and ICMP errors, IP_HDRINCL, marked */
+	JAIL_NFT,			/* NETLINK_NETFILTER for set updates: the keeper's */
+	JAIL_NFLOG,			/* NETLINK_NETFILTER bound to log group 5: the gate's */
+	JAIL_FD_NUM
+};
+
+#define JAIL_HOST_PORTS_MAX 64
+
+struct jail_plan {
+	char *const	*argv;		/* command, NULL-terminated */
+	char *const	*envp;		/* the command's environment, ready */
+	const char	*cwd;
+	const struct policy *policy;	/* ip rules go into the static ruleset */
+	struct net	 pool4, pool6;
+	const char	*session;
+	const char *const *protect_read;	/* existing files and directories that decide: read-only */
+	size_t		 protect_read_count;
+	const char *const *protect_hide;	/* directories and files sluice writes: out of reach */
+	size_t		 protect_hide_count;
+	const char *const *allow_unix;		/* host sockets that may be connected to */
+	size_t		 allow_unix_count;
+};
+
+struct jail {
+	pid_t		 bwrap;		/* our child */
+	pid_t		 init;		/* pid of the jail's init as seen from here */
+	int		 fd[JAIL_FD_NUM];	/* owned by the caller after start; -1: none (no IPv6) */
+	int		 host_port_fd[JAIL_HOST_PORTS_MAX][2];	/* listeners on 127.0.0.1 and ::1
+								 * inside, in the policy's order */
+	size_t		 host_port_count;
+	int		 notify;	/* seccomp notifications of connect(2): the broker's */
+	int		 porter;	/* SEQPACKET to the process that makes sockets inside, for
+					 * publish; -1 when the policy publishes nothing */
+	int		 go;		/* block descriptor; jail.c's own */
+};
+
+bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err *err);
+
+/*
+ * jail_probe() - prove the walls before the command runs
+ *
+ * Blocking, at most 2 s; runs inside the namespaces, while the gate serves.
+ * Denied: TCP and UDP to an unnamed literal, both families: must be refused.
+ * Positive control: TCP to RESERVED_PROBE port 1 must be accepted and answer
+ * with @token (16 bytes that the keeper chose), and a DNS question for
+ * "probe.sluice.internal" at RESERVED_DNS must be answered.
+ */
+bool jail_probe(const struct jail *jail, const uint8_t token[16], struct err *err);
+
+bool jail_go(struct jail *jail, struct err *err);
+
+/* Close what is left and kill what still runs; safe at any stage, twice too */
+void jail_end(struct jail *jail);
+
+/* Print the plan for --dry-run: mounts, hidden, read-only, environment changes */
+void jail_plan_print(const struct jail_plan *plan, FILE *to);
+
+/*
+ * link_open() - let connections to (@addr, @port) reach the gate
+ *
+ * One message on the jail's JAIL_NFT socket, acknowledged by the kernel.
+ * @range of a port set; several ports are one call each with ranges up to 16
+ * wide expanded; wider ranges open the address whole (judged after accept).
+ * Return: 0 or negative errno (then the name must not be answered).
+ */
+struct link_batch {
+	struct addr		 addr4, addr6;
+	const struct port_range	*ranges;
+	size_t			 range_count;
+	bool			 all_ports;
+};
+int link_open(int nft_fd, const struct link_batch *b);
+
+/* porter_socket() - a TCP socket made inside, connecting to 127.0.0.1:@port or
+ * [::1]:@port there; non-blocking.  Return: descriptor or negative errno. */
+int porter_socket(int porter_fd, uint16_t port);
+
+/* Roles, run in processes of their own by fork and exec of /proc/self/exe */
+int shim_main(int argc, char **argv);	/* inside the jail: filters, then the command */
+int broker_main(int argc, char **argv);	/* outside: answers connect(2) notifications */
+
+/*
+ * confine_*() - give up everything but what the role needs; see confine.c for
+ * the list of calls of each.  Return: false and @err; the caller must exit.
+ */
+bool confine_gate(struct err *err);
+bool confine_resolver(struct err *err);
+bool confine_broker(struct err *err);
+
+/* What this kernel can do, for doctor: one line each, true if usable */
+struct ability {
+	const char	*name;
+	bool		 works;
+	bool		 required;
+	char		 why[160];
+};
+size_t jail_abilities(struct ability *ret_abilities, size_t max);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * load.h - from YAML text and flags to a compiled policy, or one precise error
+ *
+ * Reading files is the caller's work (cli/judge).  Everything wrong is refused
+ * whole: unknown or duplicate keys and ids, bad values or types, with
+ * FILE:LINE:COLUMN, what was found and what is accepted.
+ */
+#ifndef SLUICE_POLICY_LOAD_H
+#define SLUICE_POLICY_LOAD_H
+
+#include "base/err.h"
+#include "policy/policy.h"
+
+struct policy_file {
+	enum layer	 layer;
+	const char	*path;		/* as messages and rule ids name it */
+	struct span	 text;
+};
+
+/* Hosts that use_configured adds to a preset (contract section 2) */
+struct extra_host {
+	const char	*host;		/* normal form */
+	uint16_t	 port;
+};
+
+struct policy_input {
+	const struct policy_file *files;	/* strongest layer first */
+	size_t			 file_count;
+	/* flags, as typed; NULL-terminated arrays or NULL */
+	char *const		*presets;
+	char *const		*allows;
+	char *const		*denies;
+	char *const		*private_networks;
+	char *const		*host_ports;
+	char *const		*publishes;
+	const char		*mode;		/* NULL: not given */
+	/*
+	 * Text of a preset file by its file's name, or an empty span; the
+	 * caller reads data/presets and presets.d.  Lives as long as @arg.
+	 */
+	struct span		(*preset_text)(void *arg, const char *name);
+	/* What the machine's own configuration of a package manager ("npm",
+	 * "apt") names; count returned, array lives as long as @arg */
+	size_t			(*configured)(void *arg, const char *manager,
+					      const struct extra_host **ret_hosts);
+	void			*arg;
+};
+
+/* Return: a policy to free with policy_free(), or NULL and @err */
+struct policy *policy_load(const struct policy_input *in, struct err *err);
+void policy_free(struct policy *p);
+
+#endif

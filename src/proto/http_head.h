@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http_head.h - heads of HTTP/1.0 and 1.1 messages, read strictly (RFC 9112)
+ *
+ * Whatever two servers could read differently is BAD: bare LF or CR, blanks
+ * before the colon, folded lines, Content-Length and Transfer-Encoding together
+ * or repeated with other values, an encoding other than exactly "chunked",
+ * Transfer-Encoding in HTTP/1.0, two Host fields or none in 1.1, NUL or control
+ * characters, userinfo in the authority.
+ */
+#ifndef SLUICE_PROTO_HTTP_HEAD_H
+#define SLUICE_PROTO_HTTP_HEAD_H
+
+#include "base/parse.h"
+#include "base/span.h"
+
+#define HTTP_HEAD_MAX 65536	/* bytes of a head, blank line included */
+#define HTTP_FIELDS_MAX 256	/* fields of a head */
+
+enum http_framing {
+	HTTP_BODY_NONE,
+	HTTP_BODY_LENGTH,	/* @length bytes */
+	HTTP_BODY_CHUNKED,
+	HTTP_BODY_CLOSE,	/* responses only: until the connection ends */
+};
+
+enum http_form { HTTP_ORIGIN, HTTP_ABSOLUTE, HTTP_AUTHORITY, HTTP_ASTERISK };
+
+struct http_request {
+	size_t		 head_bytes;	/* length of the head with its blank line */
+	struct span	 method;
+	struct span	 target;	/* as sent */
+	enum http_form	 form;
+	struct span	 path;		/* path of the target without query; "*" for asterisk form;
+					 * empty for authority form */
+	struct span	 host;		/* the authority's host, without port or brackets; from the
+					 * absolute target if it has one (then it must equal Host), else
+					 * from Host; empty: HTTP/1.0 without Host */
+	uint16_t	 host_port;	/* port in the authority, 0 if none */
+	unsigned	 minor;		/* 0 or 1 */
+	bool		 keep_alive;	/* the client wants to go on after this request */
+	bool		 upgrade;	/* an Upgrade field is there */
+	bool		 websocket;	/* ... and it is exactly "websocket" */
+	bool		 expect_continue;
+	enum http_framing framing;	/* NONE, LENGTH or CHUNKED */
+	uint64_t	 length;
+};
+
+struct http_response {
+	size_t		 head_bytes;
+	unsigned	 status;	/* 100 to 599 */
+	unsigned	 minor;
+	bool		 keep_alive;
+	enum http_framing framing;	/* by status, method and fields: RFC 9112 section 6.3 */
+	uint64_t	 length;
+};
+
+/*
+ * @bytes: from the first byte of the head on; what follows the head is ignored.
+ * Empty lines before a request line are BAD (RFC 9112 2.2 lets us).
+ */
+enum parse http_request_parse(struct span bytes, struct http_request *ret_request);
+
+/* @method: of the request that this answers (HEAD and CONNECT change the framing) */
+enum parse http_response_parse(struct span bytes, struct span method,
+			       struct http_response *ret_response);
+
+/* Could these first bytes (at least one) become an HTTP/1 request line?  Any token
+ * followed by a space counts, the HTTP/2 preface too; see http_is_preface(). */
+bool http_likely(struct span stream);
+
+/* OK: they are the HTTP/2 preface (RFC 9113 3.4); MORE: they may become it; BAD: no */
+enum parse http_preface(struct span stream);
+
+#endif
