@@ -32,7 +32,7 @@ enum seen {
 	SEEN_OTHER,		/* looked: neither TLS nor HTTP/1 */
 	SEEN_TLS,		/* a whole ClientHello; sni, has_sni, ech are set */
 	SEEN_HTTP,		/* a whole HTTP/1 request head; http_host, method, path */
-	SEEN_H2C,		/* the HTTP/2 preface in clear */
+	SEEN_UPGRADE,		/* leaves HTTP/1: the HTTP/2 preface in clear, Upgrade, CONNECT */
 	SEEN_QUIC,		/* a QUIC long header in the first datagram */
 	SEEN_MALFORMED,		/* TLS or HTTP that has no single reading */
 };
