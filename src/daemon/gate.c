@@ -59,7 +59,7 @@ _Noreturn void proxy_fail(const char *why)
 void proxy_tell(struct proxy *x, enum gate_says what, uint32_t id, const void *head, size_t len,
 		struct span tail)
 {
-	if (msg_put(x->keeper, what, id, head, len, tail, -1) < 0)
+	if (msg_put(x->keeper, (uint16_t)what, id, head, len, tail, -1) < 0)
 		proxy_fail("the keeper does not take messages");
 	event_active(&x->flush, EV_TIMEOUT, 0);
 }

@@ -80,7 +80,7 @@ void keeper_tell(struct keeper *k, enum keeper_says what, uint32_t id, const voi
 		DROP_FD(fd);
 		return;
 	}
-	if (msg_put(&k->gate, what, id, head, len, tail, fd) < 0)
+	if (msg_put(&k->gate, (uint16_t)what, id, head, len, tail, fd) < 0)
 		keeper_close(k, "the gate does not take messages");
 }
 

@@ -73,9 +73,10 @@ static unsigned unchanged(const struct flow *f, unsigned mask)
 
 unsigned relay_step(struct flow *f)
 {
-	const unsigned outward = WANT_AGENT_READ | WANT_PEER_WRITE | WANT_AGENT_MORE;
+	/* Not WANT_AGENT_MORE: it must be looked at again, whatever was reported */
+	const unsigned outward = WANT_AGENT_READ | WANT_PEER_WRITE;
 	const unsigned inward = WANT_PEER_READ | WANT_AGENT_WRITE;
-	unsigned out_wants = unchanged(f, outward & ~WANT_AGENT_MORE);
+	unsigned out_wants = unchanged(f, outward);
 	unsigned in_wants = unchanged(f, inward);
 
 	if (!in_wants && !f->in.shut)
