@@ -96,9 +96,10 @@ struct place {
  *
  * Special-purpose addresses, embedded IPv4 (mapped, NAT64, 6to4 ...), the
  * host's own and connected networks, cloud metadata, multicast: contract
- * section 2, "An address literal needs an ip rule ...".
+ * section 2, "An address literal needs an ip rule ...".  An ip deny rule holds
+ * for resolved addresses too.
  *
- * Return: REASON_ALLOWED or REASON_SPECIAL_ADDRESS.
+ * Return: REASON_ALLOWED, REASON_SPECIAL_ADDRESS or REASON_DENY_RULE.
  */
 enum reason policy_address(const struct policy *p, const struct question *q,
 			   const struct verdict *v, const struct place *place,
