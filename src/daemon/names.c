@@ -111,6 +111,17 @@ static void answer_ptr(struct keeper *k, uint32_t id, struct span name, const st
 		name_reply(k, id, name, DNS_PTR, &none);
 }
 
+/* Before the command runs only the start-up probe asks; it is not recorded */
+static void answer_probe(struct keeper *k, uint32_t id)
+{
+	struct policy_settings s = policy_settings(k->policy);
+	struct talk_dns_answer a = { .has_addr = true, .ede = DNS_EDE_NONE,
+				     .addr = reserved_addr(&s.synthetic4, RESERVED_PROBE) };
+
+	keeper_tell(k, KEEPER_DNS, id, &a, sizeof(a), (struct span){ 0 }, -1);
+	keeper_stir(k);
+}
+
 /* ---- names that exist outside ---- */
 
 /* Let the kernel know the address, tell the gate.  Return: false: the name cannot be used. */
@@ -160,6 +171,17 @@ static void answer_bound(struct asked *a)
 	name_reply(k, a->id, host, a->type, &o);
 }
 
+/* No address of an allowed name may be used: it could not be resolved, or all were refused */
+static void refused_answer(struct outcome *o)
+{
+	bool blocked = o->reason != REASON_RESOLVE_FAILED;
+
+	o->verdict = ANSWER_DENY;
+	o->quiet = blocked;	/* said with the address, by the caller */
+	o->rcode = blocked ? DNS_NXDOMAIN : DNS_SERVFAIL;
+	o->ede = blocked ? DNS_EDE_BLOCKED : DNS_EDE_NO_REACHABLE;
+}
+
 static void on_resolved(void *arg, const struct resolution *r)
 {
 	struct asked *a = arg;
@@ -184,15 +206,12 @@ static void on_resolved(void *arg, const struct resolution *r)
 			answer_bound(a);
 			break;
 		}
-		o.verdict = ANSWER_DENY;
-		o.quiet = o.reason == REASON_SPECIAL_ADDRESS;
-		o.rcode = o.quiet ? DNS_NXDOMAIN : DNS_SERVFAIL;
-		o.ede = o.quiet ? DNS_EDE_BLOCKED : DNS_EDE_NO_REACHABLE;
+		refused_answer(&o);
 		name_reply(k, a->id, host, a->type, &o);
-		if (!o.quiet)
-			break;
-		k->denied_count++;
-		summary_add(k->summary, host, &refused, 0, TRANSPORT_TCP, o.reason);
+		if (o.quiet) {
+			k->denied_count++;
+			summary_add(k->summary, host, &refused, 0, TRANSPORT_TCP, o.reason);
+		}
 		break;
 	}
 	free(a);
@@ -235,6 +254,10 @@ void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, str
 	char host[HOST_MAX + 1];
 	struct addr reverse;
 
+	if (k->probing) {
+		answer_probe(k, id);
+		return;
+	}
 	if (is_localhost(name)) {
 		answer_localhost(k, id, name, ask->type);
 		return;
