@@ -40,8 +40,9 @@
 #include "net/msg.h"
 #include "policy/policy.h"
 
+#define RESOLVER_LIMIT_MS 7500	/* for one inquiry, a little less than RESOLVE_LIMIT_MS */
 #define RESOLVER_PATIENCE_MS 2500 /* for one server, while there is a next one */
-#define RESOLVER_TURNS 3	/* so often; 7.5 s, a little less than RESOLVE_LIMIT_MS */
+#define RESOLVER_QUIET_MS 500	/* the same, for a server that lately said nothing at all */
 #define RESOLVER_GRACE_MS 500	/* for the other family once one has addresses */
 #define RESOLVER_PARTIAL_TTL_S 5 /* keep an answer that lacks a family no longer */
 #define RESOLVER_NEGATIVE_TTL_S 60 /* a name that has just been made is seen within a minute */
@@ -49,8 +50,8 @@
 #define RESOLVER_HOSTS_TTL_S 60
 #define RESOLVER_PACKETS_A_TURN 64 /* then the answers have their turn */
 
-static_assert(RESOLVER_TURNS * RESOLVER_PATIENCE_MS < RESOLVE_LIMIT_MS, "the keeper still waits");
-static_assert(RESOLVER_TURNS >= HOSTCONF_SERVERS_MAX, "each server has its turn");
+static_assert(RESOLVER_LIMIT_MS < RESOLVE_LIMIT_MS, "the keeper still waits");
+static_assert(HOSTCONF_SERVERS_MAX * RESOLVER_PATIENCE_MS <= RESOLVER_LIMIT_MS, "all have a turn");
 
 enum { TYPE_A = 1, TYPE_SOA = 6, TYPE_AAAA = 28 };	/* RFC 1035, 3596 */
 enum { CLASS_IN = 1 };
@@ -67,10 +68,12 @@ struct found {
 struct lookup {
 	struct inquiry	*inquiry;
 	int		 type;
-	size_t		 server;	/* that is or was asked; server_count: all failed */
+	size_t		 server;	/* that is or was asked */
 	bool		 waits;		/* a callback will come */
 	bool		 settled;	/* @found holds */
 	int		 async_id;	/* while it waits */
+	uint64_t	 heard;		/* the server's, when it was asked */
+	struct event	 patience;	/* pending while it waits and there is a next server */
 	struct found	 found;
 };
 
@@ -78,12 +81,17 @@ enum { LOOKUP_AAAA, LOOKUP_A, LOOKUP_NUM };
 
 struct inquiry {
 	uint32_t	 id;		/* the keeper's */
-	unsigned	 turn;		/* patience has ended so often */
 	bool		 grace;		/* the clock runs for the second family */
 	bool		 driving;	/* inquiry_drive() is at work on it */
-	struct event	 clock;
+	struct event	 clock;		/* the end of all */
 	struct lookup	 lookups[LOOKUP_NUM];
 	char		 host[HOST_MAX + 1];
+};
+
+struct server {
+	struct ub_ctx	*ctx;
+	uint64_t	 heard;		/* how often it has said anything of use */
+	bool		 quiet;		/* patience has ended without a word from it */
 };
 
 /* One a process.  It ends with the process, and so does everything in it. */
@@ -91,7 +99,7 @@ static struct resolver {
 	struct event_base *loop;
 	struct msg_link	 keeper;
 	struct event	*readable, *writable;
-	struct ub_ctx	*servers[HOSTCONF_SERVERS_MAX];
+	struct server	 servers[HOSTCONF_SERVERS_MAX];
 	size_t		 server_count;
 	size_t		 asked;		/* questions under way */
 } resolver;
@@ -125,9 +133,9 @@ static const struct setting {
 	/* Sockets, a server: further questions wait inside libunbound */
 	{ "outgoing-range:", "256" },
 	{ "outgoing-num-tcp:", "8" },
-	/* A server that was away for a minute (the lid was shut) is asked again after
-	 * seconds; by default libunbound takes up to two minutes, and more */
-	{ "infra-cache-max-rtt:", "3000" },
+	/* libunbound lets a server rest that did not answer, for minutes.  A laptop that
+	 * wakes up must not wait for that, and a jail that asks for names whose own
+	 * servers are silent must not hinder others.  So it soon forgets. */
 	{ "infra-host-ttl:", "5" },
 	{ "infra-keep-probing:", "yes" },
 };
@@ -314,21 +322,41 @@ static void inquiry_answer(const struct inquiry *q)
 
 static void inquiry_drive(struct inquiry *q);
 
-static void lookup_cancel(struct lookup *l)
+static void clock_start(struct event *clock, int64_t ms)
 {
-	if (l->waits)
-		ub_cancel(resolver.servers[l->server], l->async_id);
-	l->waits = false;
+	struct timeval tv = clock_timeval(ms);
+
+	evtimer_add(clock, &tv);
 }
 
+/* This server has nothing to say: on to the next, if there is one */
 static void lookup_failed(struct lookup *l)
 {
+	if (++l->server == resolver.server_count)
+		l->settled = true;	/* as it began: RESOLVED_FAILED */
+}
+
+/* What waits is not waited for any longer; libunbound will not call back */
+static void lookup_drop(struct lookup *l)
+{
+	if (l->waits)
+		ub_cancel(resolver.servers[l->server].ctx, l->async_id);
 	l->waits = false;
-	l->server++;
-	if (l->server < resolver.server_count)
-		return;
-	l->settled = true;
-	l->found = (struct found){ .status = RESOLVED_FAILED };
+	evtimer_del(&l->patience);
+}
+
+static void lookup_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct lookup *l = arg;
+	struct server *s = &resolver.servers[l->server];
+
+	(void)fd;
+	(void)what;
+	if (s->heard == l->heard)
+		s->quiet = true;
+	lookup_drop(l);
+	lookup_failed(l);
+	inquiry_drive(l->inquiry);
 }
 
 /* ub_event_callback_type: libunbound has an answer, or gives up */
@@ -336,11 +364,14 @@ static void lookup_answered(void *arg, int rcode, void *packet, int len, int sec
 			    int limited)
 {
 	struct lookup *l = arg;
+	struct server *s = &resolver.servers[l->server];
 	struct found f = { .status = RESOLVED_FAILED };
 
 	(void)sec;
 	(void)why;
 	(void)limited;
+	l->waits = false;
+	evtimer_del(&l->patience);
 	if (rcode == RCODE_NXDOMAIN && !packet)
 		f = (struct found){ .status = RESOLVED_NO_NAME, .ttl_s = RESOLVER_SOA_NONE_TTL_S };
 	else if ((rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN) && packet && len > 0)
@@ -348,7 +379,8 @@ static void lookup_answered(void *arg, int rcode, void *packet, int len, int sec
 	if (f.status == RESOLVED_FAILED) {
 		lookup_failed(l);
 	} else {
-		l->waits = false;
+		s->heard++;
+		s->quiet = false;
 		l->settled = true;
 		l->found = f;
 	}
@@ -357,21 +389,21 @@ static void lookup_answered(void *arg, int rcode, void *packet, int len, int sec
 
 static void lookup_ask(struct lookup *l)
 {
+	struct server *s = &resolver.servers[l->server];
 	int async_id = 0;
 
 	l->waits = true;
-	if (ub_resolve_event(resolver.servers[l->server], l->inquiry->host, l->type, CLASS_IN, l,
-			     lookup_answered, &async_id))
+	l->heard = s->heard;
+	if (l->server + 1 < resolver.server_count)
+		clock_start(&l->patience, s->quiet ? RESOLVER_QUIET_MS : RESOLVER_PATIENCE_MS);
+	if (ub_resolve_event(s->ctx, l->inquiry->host, l->type, CLASS_IN, l, lookup_answered,
+			     &async_id)) {
+		l->waits = false;
+		evtimer_del(&l->patience);
 		lookup_failed(l);
-	else if (l->waits)
+	} else if (l->waits) {
 		l->async_id = async_id;
-}
-
-static void clock_start(struct inquiry *q, int64_t ms)
-{
-	struct timeval tv = clock_timeval(ms);
-
-	evtimer_add(&q->clock, &tv);
+	}
 }
 
 static void inquiry_end(struct inquiry *q)
@@ -402,30 +434,23 @@ static void inquiry_drive(struct inquiry *q)
 		inquiry_end(q);
 	} else if (found && !q->grace) {
 		q->grace = true;
-		clock_start(q, RESOLVER_GRACE_MS);
+		clock_start(&q->clock, RESOLVER_GRACE_MS);
 	}
 }
 
-/* Patience is at its end: the next server; after the last turn the end */
+/* The time of the inquiry is over: what has not been found by now has failed */
 static void inquiry_late(evutil_socket_t fd, short what, void *arg)
 {
 	struct inquiry *q = arg;
-	bool last = q->grace || ++q->turn == RESOLVER_TURNS;
 
 	(void)fd;
 	(void)what;
 	for (size_t i = 0; i < LOOKUP_NUM; i++) {
 		struct lookup *l = &q->lookups[i];
 
-		if (l->settled || (!last && l->server + 1 == resolver.server_count))
-			continue;
-		lookup_cancel(l);
-		if (last)
-			l->server = resolver.server_count - 1;
-		lookup_failed(l);
+		lookup_drop(l);
+		l->settled = true;	/* as it began: RESOLVED_FAILED */
 	}
-	if (!last)
-		clock_start(q, RESOLVER_PATIENCE_MS);
 	inquiry_drive(q);
 }
 
@@ -445,10 +470,16 @@ static void inquiry_came(void *arg, const struct msg *m)
 	}
 	q->id = m->id;
 	evtimer_assign(&q->clock, resolver.loop, inquiry_late, q);
-	for (size_t i = 0; i < LOOKUP_NUM; i++)
-		q->lookups[i] = (struct lookup){ .inquiry = q, .type = types[i] };
+	for (size_t i = 0; i < LOOKUP_NUM; i++) {
+		struct lookup *l = &q->lookups[i];
+
+		l->inquiry = q;
+		l->type = types[i];
+		l->found.status = RESOLVED_FAILED;
+		evtimer_assign(&l->patience, resolver.loop, lookup_late, l);
+	}
 	resolver.asked++;
-	clock_start(q, RESOLVER_PATIENCE_MS);
+	clock_start(&q->clock, RESOLVER_LIMIT_MS);
 	inquiry_drive(q);
 }
 
@@ -541,7 +572,7 @@ static bool servers_open(const char *resolv_conf, const char *hosts, struct err 
 	if (!hostconf_servers(resolv_conf, &s, err))
 		return false;
 	for (size_t i = 0; i < s.count; i++) {
-		struct ub_ctx **ctx = &resolver.servers[resolver.server_count];
+		struct ub_ctx **ctx = &resolver.servers[resolver.server_count].ctx;
 
 		if (!server_open(s.text[i], ctx, err))
 			return false;
