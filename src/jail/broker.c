@@ -57,6 +57,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <linux/netlink.h>
 #include <linux/un.h>
 #include <poll.h>
@@ -579,6 +580,7 @@ int broker_main(int argc, char **argv)
 	syscall(SYS_close_range, BROKER_NOTES_FD + 1u, ~0u, 0u);
 	broker_signals();
 	broker_limits();
+	mallopt(M_ARENA_MAX, 1);	/* threads allocate next to nothing */
 	b.peers = unix_peers_new();
 	if (!b.peers)
 		err_sys(&err, errno, "broker");
