@@ -73,7 +73,7 @@ void keeper_tell(struct keeper *k, enum keeper_says what, uint32_t id, const voi
 		 size_t len, struct span tail, int fd);
 
 /* Count a denial for the lines at the end; see summary_add() */
-void keeper_denied(struct keeper *k, const struct denial *like, struct span host);
+void keeper_denied(struct keeper *k, const struct denied *d);
 
 void keeper_done(struct keeper *k);
 

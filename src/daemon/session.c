@@ -267,8 +267,9 @@ static void on_note(evutil_socket_t fd, short what, void *arg)
 			s->broker_ready = true;
 			continue;
 		}
-		keeper_denied(&s->keeper, &(struct denial){ .is_unix = true },
-			      span_of(note.path, strnlen(note.path, sizeof(note.path))));
+		keeper_denied(&s->keeper, &(struct denied){
+			.host = span_of(note.path, strnlen(note.path, sizeof(note.path))),
+			.unix_socket = true, .times = 1 });
 	}
 }
 
