@@ -33,7 +33,7 @@ struct session {
 	struct event	 signal_ev[4];
 	size_t		 signal_count;
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
-	int		 status;		/* of bwrap */
+	int		 exit_code;		/* of the command */
 	bool		 jailed;		/* jail_start() worked */
 	bool		 broker_ready;		/* it is confined and serves */
 	bool		 over;			/* bwrap has ended */
@@ -87,19 +87,13 @@ static void role_ended(struct session *s, enum role role)
 static void on_child(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
-	int status;
-	pid_t pid;
 
 	(void)fd, (void)what;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (s->jailed && pid == s->jail.bwrap) {
-			s->status = status;
-			s->over = true;
-		}
-		for (int r = 0; r < ROLE_NUM; r++)
-			if (pid == s->role[r])
-				role_ended(s, (enum role)r);
-	}
+	if (s->jailed && !s->over)
+		s->over = jail_wait(&s->jail, &s->exit_code);
+	for (int r = 0; r < ROLE_NUM; r++)
+		if (s->role[r] > 0 && waitpid(s->role[r], NULL, WNOHANG) > 0)
+			role_ended(s, (enum role)r);
 }
 
 /*
@@ -450,13 +444,6 @@ static void stop(struct session *s)
 		event_base_free(k->loop);
 }
 
-static int exit_code(const struct session *s)
-{
-	if (s->failed)
-		return EXIT_SLUICE;
-	return WIFSIGNALED(s->status) ? 128 + WTERMSIG(s->status) : WEXITSTATUS(s->status);
-}
-
 /* The command is over: hear of the gate's last connections, then write the end */
 static void finish(struct session *s, int code)
 {
@@ -482,7 +469,7 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 	ret_result->started = true;
 	while (!s.over)
 		event_base_loop(s.keeper.loop, EVLOOP_ONCE);
-	ret_result->exit_code = exit_code(&s);
+	ret_result->exit_code = s.failed ? EXIT_SLUICE : s.exit_code;
 	finish(&s, ret_result->exit_code);
 	ret_result->denied = s.keeper.denied_count;
 	stop(&s);

@@ -76,9 +76,6 @@ bool jail_probe(const struct jail *jail, const uint8_t token[16], struct err *er
 
 bool jail_go(struct jail *jail, struct err *err);
 
-/* Pass a signal on to the command (not to what it started).  Return: 0 or negative errno. */
-int jail_signal(const struct jail *jail, int number);
-
 /* Close what is left and kill what still runs; safe at any stage, twice too */
 void jail_end(struct jail *jail);
 
