@@ -51,6 +51,7 @@ static void fail(struct session *s, const char *why)
 	role_complain("session", why);
 	if (s->jailed)
 		jail_end(&s->jail);
+	s->over = true;
 }
 
 static void on_closed(void *arg, const char *why)
