@@ -19,6 +19,7 @@
 #define PROBE_LIMIT_MS 4000
 #define FINISH_LIMIT_MS 2000	/* for the gate to report its last connections */
 #define DIED_POLL_MS 10
+#define BROKER_GRACE_MS 200
 
 enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_NUM };
 
@@ -80,8 +81,14 @@ static void role_ended(struct session *s, enum role role)
 	char why[64];
 
 	s->role[role] = 0;
+	/* The broker ends with the last process of the jail, a moment before bwrap does */
+	for (int i = 0; role == ROLE_BROKER && !s->over && i < BROKER_GRACE_MS; i++) {
+		s->over = jail_wait(&s->jail, &s->exit_code);
+		if (!s->over)
+			usleep(1000);
+	}
 	snprintf(why, sizeof(why), "the %s is gone: the command is ended", role_names[role]);
-	if (role != ROLE_RESOLVER && !s->keeper.closed)
+	if (role != ROLE_RESOLVER && !s->keeper.closed && !s->over)
 		fail(s, why);
 }
 
