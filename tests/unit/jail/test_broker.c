@@ -621,6 +621,9 @@ static int agent_after_broker(void)
 		rc = tcp_connect(tcp(SOCK_NONBLOCK), &to);
 	}
 	JAILED(rc == ENOSYS);
+	JAILED(un_connect("signal") == ENOSYS);
+	/* nor does the agent become its own broker */
+	JAILED(seccomp_filter_install() == -EBUSY);
 	return 0;
 }
 
