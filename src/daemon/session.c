@@ -267,9 +267,8 @@ static void on_note(evutil_socket_t fd, short what, void *arg)
 			s->broker_ready = true;
 			continue;
 		}
-		s->keeper.denied_count++;
-		summary_add_unix(s->plan->summary, span_of(note.path, strnlen(note.path,
-									      sizeof(note.path))));
+		keeper_denied(&s->keeper, &(struct denial){ .is_unix = true },
+			      span_of(note.path, strnlen(note.path, sizeof(note.path))));
 	}
 }
 
