@@ -74,7 +74,7 @@ struct lookup {
 	bool		 settled;	/* @found holds */
 	int		 async_id;	/* while it waits */
 	uint64_t	 heard;		/* the server's, when it was asked */
-	struct event	 patience;	/* pending while it waits and there is a next server */
+	struct event	 patience;	/* runs while it waits and there is a next server */
 	struct found	 found;
 };
 
@@ -112,11 +112,11 @@ static const struct msg_type accepted[RESOLVER_MSG_NUM] = {
 static const struct setting {
 	const char	*option, *value;
 } settings[] = {
-	/* The forwarder is believed as libc believes it; with no anchor there is nothing to validate */
+	/* The forwarder is believed as libc believes it: no anchor, nothing to validate */
 	{ "module-config:", "iterator" },
 	{ "qname-minimisation:", "no" },
 	{ "do-not-query-localhost:", "no" },	/* 127.0.0.53 and its like */
-	/* Private names are for the host's own server to answer; names of this machine for no server */
+	/* Private names are for the host's server to answer, this machine's for none */
 	{ "unblock-lan-zones:", "yes" },
 	{ "local-zone:", "home.arpa. transparent" },
 	{ "local-zone:", "test. transparent" },

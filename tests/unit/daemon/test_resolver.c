@@ -296,7 +296,9 @@ static void hostile_answers(void **state)
 
 static void names_that_cannot_be_asked_for(void **state)
 {
-	static const char *const names[] = { "a\\.b", "a..b", ".", "a.", "a b", "*.example", "\xff" };
+	static const char *const names[] = {
+		"a\\.b", "a..b", ".", "a.", "a b", "*.example", "\xff",
+	};
 	struct role *role = role_start(ONE, "");
 	unsigned before = atomic_load(&first.shared->asked);
 	char label[80];
