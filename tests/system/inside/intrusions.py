@@ -100,8 +100,8 @@ def source_route(host, port, send):
 
 def fast_open(host, port, send):
     with socket.socket() as s:
-        s.settimeout(3)
         s.sendto(send.encode(), 0x20000000, (host, port))      # MSG_FASTOPEN
+        s.settimeout(3)
         return s.recv(999).decode("latin-1")
 
 

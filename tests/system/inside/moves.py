@@ -42,9 +42,9 @@ def exchange(s, send, wait):
     return {"data": text(data), "end": end}
 
 
-def tcp(host, port, send="", wait=1.0, bind=None):
+def tcp(host, port, send="", wait=0.5, bind=None):
     """Connect, send, read until the end or until nothing came for wait seconds."""
-    with socket.create_connection((host, port), 12, source_address=bind) as s:
+    with socket.create_connection((host, port), 12, source_address=bind and tuple(bind)) as s:
         return exchange(s, send, wait)
 
 
