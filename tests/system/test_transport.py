@@ -89,7 +89,7 @@ def test_udp_by_name(open_jail, port, connected, token):
         assert open_jail.ok("udp", address, port, token, 3, connected) == token
 
 
-@pytest.mark.parametrize("size", [0, 1, 512, 1400])
+@pytest.mark.parametrize("size", [1, 512, 1400])
 def test_udp_sizes(open_jail, size):
     assert open_jail.ok("udp", f"time.{ZONE}", 9999, "d" * size, 3) == "d" * size
 
