@@ -434,9 +434,9 @@ static void stop(struct session *s)
 	if (s->jailed)
 		jail_end(&s->jail);
 	stop_roles(s);
-	keeper_done(k);
 	if (k->resolve)
-		resolve_free(k->resolve);
+		resolve_free(k->resolve);	/* answers what waits, with a failure */
+	keeper_done(k);
 	if (k->audit)
 		audit_close(k->audit);
 	bindings_free(k->bindings);
