@@ -118,13 +118,19 @@ static void set_time(struct record *r, int64_t now_us)
 	put_digits(ts + 20, 6, now_us % 1000000);
 }
 
+/* Readers of JSON have 63 bits; a counter that says more is a lie of its source anyway */
+static void put_uint(struct buf *b, uint64_t v)
+{
+	json_uint(b, v < INT64_MAX ? v : INT64_MAX);
+}
+
 static struct buf *open_line(struct record *r, const char *event, size_t len)
 {
 	struct buf *b = &r->out;
 
 	r->line = b->len;
 	PUT(b, "{\"v\":1,\"seq\":");
-	json_uint(b, r->chain.seq);
+	put_uint(b, r->chain.seq);
 	PUT(b, ",\"ts\":\"");
 	buf_add(b, r->chain.ts, TIME_TEXT);
 	buf_add_span(b, buf_span(&r->session));
@@ -281,7 +287,7 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 	struct buf *b = OPEN(r, now_us, "conn.open");
 
 	KEY(b, "conn");
-	json_uint(b, e->conn);
+	put_uint(b, e->conn);
 	KEY(b, "host");
 	if (e->host.len)
 		put_text(b, e->host);
@@ -292,7 +298,7 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 		put_addr(b, &e->ips[i]);
 	PUT(b, "]");
 	KEY(b, "port");
-	json_uint(b, e->port);
+	put_uint(b, e->port);
 	KEY(b, "proto");
 	json_str(b, e->proto);
 	put_verdict(b, e->verdict, e->reason);
@@ -313,9 +319,9 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 static void put_bytes(struct buf *b, uint64_t out, uint64_t in)
 {
 	KEY(b, "bytes_out");
-	json_uint(b, out);
+	put_uint(b, out);
 	KEY(b, "bytes_in");
-	json_uint(b, in);
+	put_uint(b, in);
 }
 
 void record_conn_close(struct record *r, int64_t now_us, const struct audit_close *e)
@@ -323,7 +329,7 @@ void record_conn_close(struct record *r, int64_t now_us, const struct audit_clos
 	struct buf *b = OPEN(r, now_us, "conn.close");
 
 	KEY(b, "conn");
-	json_uint(b, e->conn);
+	put_uint(b, e->conn);
 	KEY(b, "host");
 	if (e->host.len || !e->ip)
 		put_text(b, e->host);
@@ -332,10 +338,10 @@ void record_conn_close(struct record *r, int64_t now_us, const struct audit_clos
 	KEY(b, "ip");
 	put_addr(b, e->ip);
 	KEY(b, "port");
-	json_uint(b, e->port);
+	put_uint(b, e->port);
 	put_bytes(b, e->bytes_out, e->bytes_in);
 	KEY(b, "duration_ms");
-	json_uint(b, e->duration_ms);
+	put_uint(b, e->duration_ms);
 	KEY(b, "end");
 	json_str(b, e->end);
 	if (e->reason != REASON_ALLOWED) {
@@ -353,17 +359,17 @@ void record_http(struct record *r, int64_t now_us, const struct audit_http *e)
 	buf_clear(&r->path);
 	redact_path(&r->path, e->path);
 	KEY(b, "conn");
-	json_uint(b, e->conn);
+	put_uint(b, e->conn);
 	KEY(b, "host");
 	put_text(b, e->host);
 	KEY(b, "port");
-	json_uint(b, e->port);
+	put_uint(b, e->port);
 	KEY(b, "method");
 	put_text(b, e->method);
 	KEY(b, "path");
 	put_text(b, r->path.full ? SPAN("***") : buf_span(&r->path));
 	KEY(b, "status");
-	json_uint(b, e->status);
+	put_uint(b, e->status);
 	put_verdict(b, e->verdict, e->reason);
 	put_rule(b, &e->rule);
 	put_bytes(b, e->bytes_out, e->bytes_in);
@@ -379,9 +385,9 @@ void record_packet_drop(struct record *r, int64_t now_us, const struct audit_dro
 	KEY(b, "ip");
 	put_addr(b, &e->ip);
 	KEY(b, "port");
-	json_uint(b, e->port);
+	put_uint(b, e->port);
 	KEY(b, "count");
-	json_uint(b, e->count);
+	put_uint(b, e->count);
 	close_line(r);
 }
 
@@ -392,9 +398,9 @@ void record_denials(struct record *r, int64_t now_us, const struct record_denial
 	KEY(b, "reason");
 	json_str(b, reason_name(e->reason));
 	KEY(b, "count");
-	json_uint(b, e->count);
+	put_uint(b, e->count);
 	KEY(b, "distinct");
-	json_uint(b, e->distinct);
+	put_uint(b, e->distinct);
 	PUT(b, ",\"sample\":[");
 	for (size_t i = 0; i < e->sample_count; i++)
 		put_text(b, e->sample[i]);
@@ -411,14 +417,14 @@ void record_session_end(struct record *r, int64_t now_us, int exit_code,
 	json_int(b, exit_code);
 	PUT(b, ",\"totals\":{");
 	json_key(b, "connections");
-	json_uint(b, totals->connections);
+	put_uint(b, totals->connections);
 	KEY(b, "denied");
-	json_uint(b, totals->denied);
+	put_uint(b, totals->denied);
 	KEY(b, "dns");
-	json_uint(b, totals->dns);
+	put_uint(b, totals->dns);
 	put_bytes(b, totals->bytes_out, totals->bytes_in);
 	KEY(b, "alerts");
-	json_uint(b, totals->alerts);
+	put_uint(b, totals->alerts);
 	PUT(b, "}");
 	close_line(r);
 }
