@@ -7,8 +7,19 @@
 #include "audit/redact.h"
 #include "base/json.h"
 
+/* As buf_add(), but where there is room, which is nearly always, the copy is inlined */
+static inline void put(struct buf *b, const void *bytes, size_t len)
+{
+	if (b->full || len > b->size - b->len) {
+		buf_add(b, bytes, len);
+	} else if (len) {
+		memcpy(b->at + b->len, bytes, len);
+		b->len += len;
+	}
+}
+
 /* Literals know their length; a key is one copy */
-#define PUT(b, literal) buf_add((b), (literal), sizeof(literal) - 1)
+#define PUT(b, literal) put((b), (literal), sizeof(literal) - 1)
 #define KEY(b, name) PUT((b), ",\"" name "\":")
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -121,7 +132,15 @@ static void set_time(struct record *r, int64_t now_us)
 /* Readers of JSON have 63 bits; a counter that says more is a lie of its source anyway */
 static void put_uint(struct buf *b, uint64_t v)
 {
-	json_uint(b, v < INT64_MAX ? v : INT64_MAX);
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	if (v > INT64_MAX)
+		v = INT64_MAX;
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	put(b, digits + at, sizeof(digits) - at);
 }
 
 static struct buf *open_line(struct record *r, const char *event, size_t len)
@@ -132,9 +151,9 @@ static struct buf *open_line(struct record *r, const char *event, size_t len)
 	PUT(b, "{\"v\":1,\"seq\":");
 	put_uint(b, r->chain.seq);
 	PUT(b, ",\"ts\":\"");
-	buf_add(b, r->chain.ts, TIME_TEXT);
-	buf_add_span(b, buf_span(&r->session));
-	buf_add(b, event, len);
+	put(b, r->chain.ts, TIME_TEXT);
+	put(b, r->session.at, r->session.len);
+	put(b, event, len);
 	PUT(b, "\"");
 	return b;
 }
@@ -149,7 +168,7 @@ static void close_line(struct record *r)
 
 	KEY(b, "prev");
 	PUT(b, "\"");
-	buf_add(b, r->chain.prev, HASH_HEX);
+	put(b, r->chain.prev, HASH_HEX);
 	PUT(b, "\"}\n");
 	if (b->full || b->len - r->line > RECORD_LINE_MAX ||
 	    !EVP_DigestInit_ex2(r->digest, r->sha256, NULL) ||
@@ -163,9 +182,31 @@ static void close_line(struct record *r)
 	r->chain.seq++;
 }
 
+/* Would json_span() copy it as it is? */
+static bool is_plain(struct span s)
+{
+	bool plain = true;
+
+	for (size_t i = 0; i < s.len; i++)
+		plain &= s.at[i] >= 0x20 && s.at[i] < 0x7f && s.at[i] != '"' &&
+			 s.at[i] != '\\';
+	return plain;
+}
+
+static bool ends_in(const struct buf *b, char c)
+{
+	return b->len && b->at[b->len - 1] == c;
+}
+
 /* A string value of bytes that somebody else chose */
 static void put_text(struct buf *b, struct span s)
 {
+	if (s.len <= RECORD_TEXT_MAX && ends_in(b, ':') && is_plain(s)) {
+		PUT(b, "\"");
+		put(b, s.at, s.len);
+		PUT(b, "\"");
+		return;
+	}
 	if (s.len <= RECORD_TEXT_MAX) {
 		json_span(b, s);
 		return;
@@ -185,14 +226,20 @@ static void put_str(struct buf *b, const char *s)
 		PUT(b, "null");
 }
 
+/* A value, or one of an array's */
 static void put_addr(struct buf *b, const struct addr *a)
 {
 	char text[ADDR_TEXT_MAX];
 
-	if (a)
-		json_str(b, addr_text(a, text));
-	else
+	if (!a) {
 		PUT(b, "null");
+		return;
+	}
+	if (ends_in(b, '"'))
+		PUT(b, ",");
+	PUT(b, "\"");
+	put(b, text, strlen(addr_text(a, text)));
+	PUT(b, "\"");
 }
 
 static void put_verdict(struct buf *b, enum answer verdict, enum reason reason)
@@ -202,7 +249,7 @@ static void put_verdict(struct buf *b, enum answer verdict, enum reason reason)
 		PUT(b, ",\"verdict\":\"allow\",\"reason\":");
 	else
 		PUT(b, ",\"verdict\":\"deny\",\"reason\":");
-	json_str(b, reason_name(reason));
+	put_str(b, reason_name(reason));
 }
 
 static void put_rule(struct buf *b, const struct audit_rule *rule)
@@ -217,7 +264,7 @@ void record_session_start(struct record *r, int64_t now_us, const struct record_
 	struct buf *b = OPEN(r, now_us, "session.start");
 
 	KEY(b, "mode");
-	json_str(b, mode_name(s->mode));
+	put_str(b, mode_name(s->mode));
 	KEY(b, "command");
 	put_str(b, s->command);
 	KEY(b, "labels");
@@ -233,9 +280,9 @@ void record_session_start(struct record *r, int64_t now_us, const struct record_
 	KEY(b, "version");
 	put_str(b, s->version);
 	KEY(b, "key_id");
-	json_str(b, e->key_id);
+	put_str(b, e->key_id);
 	KEY(b, "key");
-	json_str(b, e->key);
+	put_str(b, e->key);
 	close_line(r);
 }
 
@@ -257,7 +304,7 @@ static void put_dns_type(struct buf *b, uint16_t type)
 
 	for (size_t i = 0; i < ARRAY_SIZE(dns_types); i++) {
 		if (dns_types[i].type == type) {
-			json_str(b, dns_types[i].name);
+			put_str(b, dns_types[i].name);
 			return;
 		}
 	}
@@ -300,7 +347,7 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 	KEY(b, "port");
 	put_uint(b, e->port);
 	KEY(b, "proto");
-	json_str(b, e->proto);
+	put_str(b, e->proto);
 	put_verdict(b, e->verdict, e->reason);
 	put_rule(b, &e->rule);
 	KEY(b, "layer");
@@ -343,10 +390,10 @@ void record_conn_close(struct record *r, int64_t now_us, const struct audit_clos
 	KEY(b, "duration_ms");
 	put_uint(b, e->duration_ms);
 	KEY(b, "end");
-	json_str(b, e->end);
+	put_str(b, e->end);
 	if (e->reason != REASON_ALLOWED) {
 		KEY(b, "reason");
-		json_str(b, reason_name(e->reason));
+		put_str(b, reason_name(e->reason));
 	}
 	close_line(r);
 }
@@ -396,7 +443,7 @@ void record_denials(struct record *r, int64_t now_us, const struct record_denial
 	struct buf *b = OPEN(r, now_us, "denials");
 
 	KEY(b, "reason");
-	json_str(b, reason_name(e->reason));
+	put_str(b, reason_name(e->reason));
 	KEY(b, "count");
 	put_uint(b, e->count);
 	KEY(b, "distinct");
