@@ -28,7 +28,8 @@ void summary_done(struct summary *s)
 static bool is_same(const struct summary_row *row, const struct denied *d, struct span host)
 {
 	return span_eq(span_of(row->host, row->host_len), host) && row->denied.port == d->port &&
-	       row->denied.transport == d->transport && row->denied.reason == d->reason;
+	       row->denied.transport == d->transport && row->denied.reason == d->reason &&
+	       row->denied.unix_socket == d->unix_socket;
 }
 
 /* Rows are made all at once: they are few, and a growing array would move them */
@@ -69,6 +70,7 @@ void summary_add(struct summary *s, const struct denied *d)
 	row = &s->rows[s->count++];
 	s->slots[at] = (uint16_t)s->count;
 	row->denied = *d;
+	row->denied.literal = !d->host.len && d->addr;
 	row->host_len = (uint8_t)host.len;
 	if (host.len)
 		memcpy(row->host, host.at, host.len);
@@ -123,10 +125,15 @@ static bool is_plain_words(struct span s)
 
 bool summary_suggest(struct buf *b, const struct denied *d)
 {
+	struct span host = d->literal ? (struct span){ 0 } : d->host;
 	struct buf text = buf_new(SUGGEST_MAX);
-	bool good = explain_suggest(&text, d->reason, d->host, d->addr, d->port, d->transport) &&
-		    !text.full && is_plain_words(buf_span(&text));
+	bool good;
 
+	if (d->unix_socket)
+		good = buf_printf(&text, "--allow-unix " SPAN_FMT, SPAN_ARG(d->host));
+	else
+		good = explain_suggest(&text, d->reason, host, d->addr, d->port, d->transport);
+	good = good && !text.full && is_plain_words(buf_span(&text));
 	if (good)
 		buf_add_span(b, buf_span(&text));
 	buf_done(&text);
@@ -142,7 +149,8 @@ static void print_line(const struct denied *d, FILE *to)
 	if (d->port)
 		buf_printf(&line, ":%u%s", d->port,
 			   d->transport == TRANSPORT_UDP ? "/udp" : "");
-	buf_printf(&line, " (%s", reason_name(d->reason));
+	buf_printf(&line, " (%s", d->unix_socket ? "a Unix socket of the host"
+						 : reason_name(d->reason));
 	if (d->times > 1)
 		buf_printf(&line, ", %" PRIu64 " times", d->times);
 	buf_add_str(&line, "): ");

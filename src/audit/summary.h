@@ -23,6 +23,8 @@ struct denied {
 	enum transport	 transport;
 	enum reason	 reason;
 	uint64_t	 times;
+	bool		 unix_socket;	/* host is the path of a Unix socket; reason is not looked at */
+	bool		 literal;	/* summary_at(): host is @addr's text */
 };
 
 struct summary_row {
