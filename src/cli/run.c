@@ -324,14 +324,11 @@ static bool prepare(struct run *r, struct err *err)
 
 static int run(struct run *r, struct err *err)
 {
-	struct session_plan plan = { .summary = summary_new() };
+	struct summary summary = { .count = 0 };
+	struct session_plan plan = { .summary = &summary };
 	struct session_result result;
 	int code = EXIT_SLUICE;
 
-	if (!plan.summary) {
-		err_set(err, "out of memory");
-		return complain(err);
-	}
 	plan_fill(r, &plan);
 	if (r->dry_run) {
 		jail_plan_print(&plan.jail, stdout);
@@ -341,7 +338,7 @@ static int run(struct run *r, struct err *err)
 	} else {
 		code = complain(err);
 	}
-	summary_free(plan.summary);
+	summary_done(&summary);
 	return code;
 }
 

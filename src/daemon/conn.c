@@ -224,9 +224,12 @@ static void record_open(struct keeper *k, const struct question *q, const struct
 static void note_denied(struct keeper *k, const struct question *q, enum reason reason,
 			const struct addr *refused)
 {
-	k->denied_count++;
-	summary_add(k->summary, q->host, refused ? refused : &q->addr, q->port, q->transport,
-		    reason);
+	struct denied d = {
+		.host = q->host, .addr = refused ? refused : &q->addr, .port = q->port,
+		.transport = q->transport, .reason = reason, .times = 1,
+	};
+
+	keeper_denied(k, &d);
 }
 
 static void deny(struct keeper *k, uint32_t ref, const struct told *t, const struct question *q,

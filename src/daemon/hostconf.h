@@ -13,7 +13,7 @@
 
 #define HOSTCONF_SERVERS_MAX 3	/* MAXNS: libc takes no notice of more */
 #define HOSTCONF_SERVER_MAX 64	/* bytes of an address with its zone and NUL */
-#define HOSTCONF_HOSTS_MAX 1000000 /* names of a hosts file; the largest blocklists have half of it */
+#define HOSTCONF_HOSTS_MAX 1000000 /* names of a hosts file; the largest have half of it */
 
 struct hostconf_servers {
 	char	text[HOSTCONF_SERVERS_MAX][HOSTCONF_SERVER_MAX];	/* perhaps with "%eth0" */

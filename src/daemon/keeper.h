@@ -72,6 +72,9 @@ void keeper_close(struct keeper *k, const char *why);
 void keeper_tell(struct keeper *k, enum keeper_says what, uint32_t id, const void *head,
 		 size_t len, struct span tail, int fd);
 
+/* Count a denial for the lines at the end; see summary_add() */
+void keeper_denied(struct keeper *k, const struct denied *d);
+
 void keeper_done(struct keeper *k);
 
 int64_t keeper_now_ms(void);			/* CLOCK_MONOTONIC */

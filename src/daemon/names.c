@@ -54,10 +54,8 @@ static void name_reply(struct keeper *k, uint32_t id, struct span name, uint16_t
 	if (o->addr)
 		a.addr = *o->addr;
 	audit_dns_query(k->audit, &e);
-	if (o->verdict != ANSWER_ALLOW && !o->quiet) {
-		k->denied_count++;
-		summary_add(k->summary, name, NULL, 0, TRANSPORT_TCP, o->reason);
-	}
+	if (o->verdict != ANSWER_ALLOW && !o->quiet)
+		keeper_denied(k, &(struct denied){ .host = name, .reason = o->reason, .times = 1 });
 	keeper_tell(k, KEEPER_DNS, id, &a, sizeof(a), o->ptr, -1);
 	keeper_stir(k);
 }
@@ -208,10 +206,9 @@ static void on_resolved(void *arg, const struct resolution *r)
 		}
 		refused_answer(&o);
 		name_reply(k, a->id, host, a->type, &o);
-		if (o.quiet) {
-			k->denied_count++;
-			summary_add(k->summary, host, &refused, 0, TRANSPORT_TCP, o.reason);
-		}
+		if (o.quiet)
+			keeper_denied(k, &(struct denied){ .host = host, .addr = &refused,
+							   .reason = o.reason, .times = 1 });
 		break;
 	}
 	free(a);

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "policy/policy.h"
 
-#define PLACE_NETS_MAX 16384	/* of each kind; a node that balances for a cluster has thousands */
+#define PLACE_NETS_MAX 16384	/* of each kind; a cluster's load balancer has thousands */
 #define PLACE_FRESH_MS 1000	/* a reading is good for this long */
 
 /* All zero before the first reading */

@@ -10,7 +10,7 @@
 #include "net/msg.h"
 #include "policy/policy.h"
 
-#define RESOLVE_NAMES_MAX 16384		/* names kept or asked for; the oldest answer makes room */
+#define RESOLVE_NAMES_MAX 16384		/* known or asked for; the oldest answer makes room */
 #define RESOLVE_CHAINS 4096		/* hash chains: four names in each at the bound */
 #define RESOLVE_WAITERS_MAX 65536	/* who may wait in all; beyond it: RESOLVED_FAILED */
 #define RESOLVE_TTL_MIN_MS 1000

@@ -55,6 +55,7 @@ static_assert(HOSTCONF_SERVERS_MAX * RESOLVER_PATIENCE_MS <= RESOLVER_LIMIT_MS, 
 
 enum { TYPE_A = 1, TYPE_SOA = 6, TYPE_AAAA = 28 };	/* RFC 1035, 3596 */
 enum { CLASS_IN = 1 };
+enum { LABEL_MAX = 63, POINTER = 0xc0 };		/* RFC 1035 4.1.4 */
 enum { RCODE_NOERROR = 0, RCODE_NXDOMAIN = 3 };
 
 /* What one lookup found */
@@ -73,7 +74,7 @@ struct lookup {
 	bool		 settled;	/* @found holds */
 	int		 async_id;	/* while it waits */
 	uint64_t	 heard;		/* the server's, when it was asked */
-	struct event	 patience;	/* pending while it waits and there is a next server */
+	struct event	 patience;	/* runs while it waits and there is a next server */
 	struct found	 found;
 };
 
@@ -111,11 +112,11 @@ static const struct msg_type accepted[RESOLVER_MSG_NUM] = {
 static const struct setting {
 	const char	*option, *value;
 } settings[] = {
-	/* The forwarder is believed as libc believes it; with no anchor there is nothing to validate */
+	/* The forwarder is believed as libc believes it: no anchor, nothing to validate */
 	{ "module-config:", "iterator" },
 	{ "qname-minimisation:", "no" },
 	{ "do-not-query-localhost:", "no" },	/* 127.0.0.53 and its like */
-	/* Private names are for the host's own server to answer; names of this machine for no server */
+	/* Private names are for the host's server to answer, this machine's for none */
 	{ "unblock-lan-zones:", "yes" },
 	{ "local-zone:", "home.arpa. transparent" },
 	{ "local-zone:", "test. transparent" },
@@ -142,16 +143,18 @@ static const struct setting {
 
 /* --- Reading what libunbound hands out --- */
 
-/* RFC 1035 4.1.4: where the name points need not be followed to step over it */
+/* Where the name points need not be followed to step over it */
 static void name_skip(struct wire *w)
 {
 	uint8_t len;
 
 	while ((len = wire_u8(w)) > 0) {
-		if (len >= 0xc0) {
+		if (len >= POINTER) {
 			wire_take(w, 1);
 			return;
 		}
+		if (len > LABEL_MAX)
+			w->spent = true;
 		wire_take(w, len);
 	}
 }
@@ -513,19 +516,20 @@ static bool server_open(const char *addr, struct ub_ctx **ret_ctx, struct err *e
 	struct ub_ctx *ctx = ub_ctx_create_event(resolver.loop);
 
 	if (!ctx)
-		return err_sys(err, ENOMEM, "resolver");
+		return err_sys(err, ENOMEM, "libevent or libunbound");
+	ub_ctx_debugout(ctx, NULL);	/* or whoever sends odd packets writes to the terminal */
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		const struct setting *s = &settings[i];
 
 		if (ub_ctx_set_option(ctx, s->option, s->value)) {
 			ub_ctx_delete(ctx);
-			return err_set(err, "resolver: libunbound refuses %s %s", s->option,
+			return err_set(err, "libunbound refuses %s %s", s->option,
 				       s->value);
 		}
 	}
 	if (ub_ctx_set_fwd(ctx, addr)) {
 		ub_ctx_delete(ctx);
-		return err_set(err, "resolver: libunbound refuses the name server %s", addr);
+		return err_set(err, "libunbound refuses the name server %s", addr);
 	}
 	*ret_ctx = ctx;
 	return true;
@@ -561,8 +565,8 @@ static bool server_warm(struct ub_ctx *ctx, struct err *err)
 	int e = ub_resolve_event(ctx, "localhost", TYPE_A, CLASS_IN, &called, warmed, NULL);
 
 	if (e)
-		return err_set(err, "resolver: libunbound: %s", ub_strerror(e));
-	return called || err_set(err, "resolver: libunbound asks for localhost");
+		return err_set(err, "libunbound: %s", ub_strerror(e));
+	return called || err_set(err, "libunbound asks for localhost");
 }
 
 static bool servers_open(const char *resolv_conf, const char *hosts, struct err *err)
@@ -592,7 +596,7 @@ static bool keeper_open(struct err *err)
 				      keeper_readable, NULL);
 	resolver.writable = event_new(resolver.loop, RESOLVER_FD, EV_WRITE, keeper_writable, NULL);
 	if (!resolver.readable || !resolver.writable || event_add(resolver.readable, NULL))
-		return err_sys(err, ENOMEM, "resolver");
+		return err_sys(err, ENOMEM, "libevent or libunbound");
 	return true;
 }
 
@@ -600,7 +604,7 @@ static bool resolver_open(const char *resolv_conf, const char *hosts, struct err
 {
 	resolver.loop = event_base_new();
 	if (!resolver.loop)
-		return err_sys(err, ENOMEM, "resolver");
+		return err_sys(err, ENOMEM, "libevent or libunbound");
 	return servers_open(resolv_conf, hosts, err) && keeper_open(err) && confine_resolver(err);
 }
 
@@ -625,7 +629,7 @@ int resolver_main(int argc, char **argv)
 			return 125;
 	}
 	if (!resolver_open(resolv_conf, hosts, &err)) {
-		fprintf(stderr, "sluice: %s\n", err.text);
+		fprintf(stderr, "sluice: resolver: %s\n", err.text);
 		return 125;
 	}
 	return event_base_dispatch(resolver.loop) < 0 ? 125 : 0;

@@ -19,6 +19,7 @@
 #define PROBE_LIMIT_MS 4000
 #define FINISH_LIMIT_MS 2000	/* for the gate to report its last connections */
 #define DIED_POLL_MS 10
+#define BROKER_GRACE_MS 200
 
 enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_NUM };
 
@@ -33,7 +34,7 @@ struct session {
 	struct event	 signal_ev[4];
 	size_t		 signal_count;
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
-	int		 status;		/* of bwrap */
+	int		 exit_code;		/* of the command */
 	bool		 jailed;		/* jail_start() worked */
 	bool		 broker_ready;		/* it is confined and serves */
 	bool		 over;			/* bwrap has ended */
@@ -51,6 +52,7 @@ static void fail(struct session *s, const char *why)
 	role_complain("session", why);
 	if (s->jailed)
 		jail_end(&s->jail);
+	s->over = true;
 }
 
 static void on_closed(void *arg, const char *why)
@@ -79,27 +81,27 @@ static void role_ended(struct session *s, enum role role)
 	char why[64];
 
 	s->role[role] = 0;
+	/* The broker ends with the last process of the jail, a moment before bwrap does */
+	for (int i = 0; role == ROLE_BROKER && !s->over && i < BROKER_GRACE_MS; i++) {
+		s->over = jail_wait(&s->jail, &s->exit_code);
+		if (!s->over)
+			usleep(1000);
+	}
 	snprintf(why, sizeof(why), "the %s is gone: the command is ended", role_names[role]);
-	if (role != ROLE_RESOLVER && !s->keeper.closed)
+	if (role != ROLE_RESOLVER && !s->keeper.closed && !s->over)
 		fail(s, why);
 }
 
 static void on_child(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
-	int status;
-	pid_t pid;
 
 	(void)fd, (void)what;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (s->jailed && pid == s->jail.bwrap) {
-			s->status = status;
-			s->over = true;
-		}
-		for (int r = 0; r < ROLE_NUM; r++)
-			if (pid == s->role[r])
-				role_ended(s, (enum role)r);
-	}
+	if (s->jailed && !s->over)
+		s->over = jail_wait(&s->jail, &s->exit_code);
+	for (int r = 0; r < ROLE_NUM; r++)
+		if (s->role[r] > 0 && waitpid(s->role[r], NULL, WNOHANG) > 0)
+			role_ended(s, (enum role)r);
 }
 
 /*
@@ -267,9 +269,9 @@ static void on_note(evutil_socket_t fd, short what, void *arg)
 			s->broker_ready = true;
 			continue;
 		}
-		s->keeper.denied_count++;
-		summary_add_unix(s->plan->summary, span_of(note.path, strnlen(note.path,
-									      sizeof(note.path))));
+		keeper_denied(&s->keeper, &(struct denied){
+			.host = span_of(note.path, strnlen(note.path, sizeof(note.path))),
+			.unix_socket = true, .times = 1 });
 	}
 }
 
@@ -432,9 +434,9 @@ static void stop(struct session *s)
 	if (s->jailed)
 		jail_end(&s->jail);
 	stop_roles(s);
-	keeper_done(k);
 	if (k->resolve)
-		resolve_free(k->resolve);
+		resolve_free(k->resolve);	/* answers what waits, with a failure */
+	keeper_done(k);
 	if (k->audit)
 		audit_close(k->audit);
 	bindings_free(k->bindings);
@@ -448,13 +450,6 @@ static void stop(struct session *s)
 		event_del(&s->child_ev);
 	if (k->loop)
 		event_base_free(k->loop);
-}
-
-static int exit_code(const struct session *s)
-{
-	if (s->failed)
-		return EXIT_SLUICE;
-	return WIFSIGNALED(s->status) ? 128 + WTERMSIG(s->status) : WEXITSTATUS(s->status);
 }
 
 /* The command is over: hear of the gate's last connections, then write the end */
@@ -482,7 +477,7 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 	ret_result->started = true;
 	while (!s.over)
 		event_base_loop(s.keeper.loop, EVLOOP_ONCE);
-	ret_result->exit_code = exit_code(&s);
+	ret_result->exit_code = s.failed ? EXIT_SLUICE : s.exit_code;
 	finish(&s, ret_result->exit_code);
 	ret_result->denied = s.keeper.denied_count;
 	stop(&s);

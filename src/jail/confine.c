@@ -62,10 +62,12 @@ struct pass {
 	int			nr;
 	unsigned		conds;
 	struct scmp_arg_cmp	cond[2];
+	bool			refuse;		/* EACCES instead */
 };
-#define CALL(name) { SCMP_SYS(name), 0, { { 0 } } }
-#define CALL_IF(name, c) { SCMP_SYS(name), 1, { c } }
-#define CALL_IF2(name, c, d) { SCMP_SYS(name), 2, { c, d } }
+#define CALL(name) { SCMP_SYS(name), 0, { { 0 } }, false }
+#define CALL_IF(name, c) { SCMP_SYS(name), 1, { c }, false }
+#define CALL_IF2(name, c, d) { SCMP_SYS(name), 2, { c, d }, false }
+#define REFUSE_IF(name, c) { SCMP_SYS(name), 1, { c }, true }
 #define MASKED(arg, mask, value) { arg, SCMP_CMP_MASKED_EQ, mask, value }
 #define IS(arg, value) MASKED(arg, UINT32_MAX, value)	/* an int or unsigned */
 #define NONE(arg) { arg, SCMP_CMP_EQ, 0, 0 }		/* a pointer: NULL */
@@ -162,6 +164,10 @@ static const struct pass broker_before_6_9[] = {
 	CALL_IF(openat, MASKED(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)), CALL(read),
 };
 
+static const struct pass broker_since_6_9[] = {
+	REFUSE_IF(openat, MASKED(2, O_PATH, 0)),	/* malloc asks how many CPUs there are */
+};
+
 static const struct pass sanitizer[] = {
 	CALL(mmap), CALL(write), CALL(prctl), CALL(getrusage), CALL(pipe2), CALL(mincore),
 	CALL_IF(ioctl, IS(1, 0x5401)),	/* TCGETS: may the report have colours? */
@@ -184,7 +190,8 @@ static int filter_add(scmp_filter_ctx ctx, const struct calls *c)
 		/* negative: this machine has no such call */
 		if (p->nr < 0)
 			continue;
-		rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, p->nr, p->conds, p->cond);
+		rc = seccomp_rule_add_array(ctx, p->refuse ? SCMP_ACT_ERRNO(EACCES) :
+					    SCMP_ACT_ALLOW, p->nr, p->conds, p->cond);
 		if (rc)
 			return rc;
 	}
@@ -200,7 +207,7 @@ static bool calls_have(const struct calls *sets, size_t count, int nr)
 	return false;
 }
 
-/* A call with a conditional row is left as it is: else it dies */
+/* A call with conditional rows is left to them: what they don't match is deadly */
 static int filter_refuse(scmp_filter_ctx ctx, const struct calls *sets, size_t count)
 {
 	int rc = 0;
@@ -354,12 +361,12 @@ bool confine_resolver(struct err *err)
 bool confine_broker(struct err *err)
 {
 	int fd = (int)syscall(SYS_pidfd_open, gettid(), PIDFD_THREAD);
-	struct calls old = CALLS(broker_before_6_9);
+	struct calls more = CALLS(broker_before_6_9);
 
 	if (fd >= 0) {
 		close(fd);
-		old.count = 0;
+		more = (struct calls)CALLS(broker_since_6_9);
 	}
 	return confine_rights(err) &&
-	       confine_to((struct calls)CALLS(broker_role), old, err);
+	       confine_to((struct calls)CALLS(broker_role), more, err);
 }

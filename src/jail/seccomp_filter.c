@@ -33,7 +33,12 @@
  *
  * Stays allowed on purpose: mount, pivot_root, unshare, clone, setns (nested
  * sandboxes), ptrace and process_vm_* (debuggers; they end at the jail's pid
- * namespace), seccomp (a second listener gets EBUSY from the kernel).
+ * namespace), seccomp.
+ *
+ * A second listener is refused, with the kernel's own EBUSY.  The kernel refuses it only
+ * while the first lives, and of two filters that notify, the newer one is
+ * asked: after the death of the broker an agent could supervise its own child and
+ * answer its connects with "continue".
  */
 #include "jail/seccomp_filter.h"
 
@@ -63,8 +68,8 @@
 
 enum label {
 	NATIVE, ALLOW, NOTIFY,
-	NO_CALL, NO_RIGHT, NO_FAMILY, NO_TYPE,
-	SOCKET, SOCKET_UNIX, SOCKET_INET, SOCKET_NETLINK, SOCKETPAIR, IOCTL,
+	NO_CALL, NO_RIGHT, NO_SECOND,
+	SOCKET, SOCKET_UNIX, SOCKET_INET, SOCKET_NETLINK, SOCKETPAIR, IOCTL, SECCOMP,
 	LABEL_TREE,				/* from here on: nodes of the tree */
 	LABEL_NUM = LABEL_TREE + 16
 };
@@ -77,8 +82,7 @@ static const struct verdict {
 	{ NOTIFY, SECCOMP_RET_USER_NOTIF },
 	{ NO_CALL, SECCOMP_RET_ERRNO | ENOSYS },
 	{ NO_RIGHT, SECCOMP_RET_ERRNO | EPERM },
-	{ NO_FAMILY, SECCOMP_RET_ERRNO | EAFNOSUPPORT },
-	{ NO_TYPE, SECCOMP_RET_ERRNO | EPROTONOSUPPORT },
+	{ NO_SECOND, SECCOMP_RET_ERRNO | EBUSY },
 };
 
 /* What is not here is allowed.  ENOSYS where programs have a fallback for it. */
@@ -92,6 +96,7 @@ static const struct call calls[] = {
 	{ __NR_socket, SOCKET },
 	{ __NR_socketpair, SOCKETPAIR },
 	{ __NR_ioctl, IOCTL },
+	{ __NR_seccomp, SECCOMP },
 	{ __NR_io_uring_setup, NO_CALL },	/* sockets and connects unseen by filters */
 	{ __NR_io_uring_enter, NO_CALL },
 	{ __NR_io_uring_register, NO_CALL },
@@ -205,6 +210,11 @@ static void prog_arguments(struct prog *p)
 	prog_load_arg(p, 1);
 	prog_jump(p, BPF_JEQ, TIOCSTI, NO_RIGHT);
 	prog_jump(p, BPF_JEQ, TIOCLINUX, NO_RIGHT);
+	prog_op(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+
+	prog_place(p, SECCOMP);
+	prog_load_arg(p, 1);
+	prog_jump(p, BPF_JSET, SECCOMP_FILTER_FLAG_NEW_LISTENER, NO_SECOND);
 	prog_op(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 }
 

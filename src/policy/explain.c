@@ -165,24 +165,23 @@ static bool suggest_protocol(struct buf *b, struct span host, uint16_t port, enu
 bool explain_suggest(struct buf *b, enum reason reason, struct span host,
 		     const struct addr *a, uint16_t port, enum transport transport)
 {
+	bool address = reason == REASON_SPECIAL_ADDRESS || reason == REASON_IP_LITERAL;
+
 	/* names and ports that no rule may have */
 	if (host_is_own(host) || port == 53 || port == 853)
 		return false;
 	/* a metadata service or loopback is not for one line to open */
-	if (a && range_of(a)->kind > RANGE_SPECIAL)
+	if (address && (!a || range_of(a)->kind > RANGE_SPECIAL))
 		return false;
-	if (reason == REASON_NO_RULE && host.len)
-		return suggest_host(b, host, port, transport, false);
-	if (reason == REASON_PORT && host.len)
-		return suggest_host(b, host, port, transport, true);
-	if (reason == REASON_PROTOCOL && host.len)
+	if (!host.len && (address || reason == REASON_PORT))
+		return a && suggest_addr(b, a, port, transport);
+	if (!host.len)
+		return false;
+	if (reason == REASON_NO_RULE || reason == REASON_PORT)
+		return suggest_host(b, host, port, transport, reason == REASON_PORT);
+	if (reason == REASON_PROTOCOL)
 		return suggest_protocol(b, host, port, transport);
-	if (reason == REASON_SPECIAL_ADDRESS && host.len && a)
-		return suggest_network(b, host, a);
-	if ((reason == REASON_SPECIAL_ADDRESS || reason == REASON_IP_LITERAL ||
-	     reason == REASON_PORT) && !host.len && a)
-		return suggest_addr(b, a, port, transport);
-	return false;
+	return address && suggest_network(b, host, a);
 }
 
 const char *explain_fixable(const struct policy *p, const struct verdict *v)

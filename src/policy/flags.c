@@ -79,7 +79,7 @@ static bool flag_allow(struct loader *l, const char *value, size_t index)
 	if (!is_net && !check_allowed_name(l, &r, value))
 		return false;
 	if (text.len && (text.at[0] != ':' || !add_ports(l, &r, span_skip(text, 1))))
-		return bad_flag(l, "--allow", value, ACCEPTS_ALLOW ", ports like " ACCEPTS_PORTS);
+		return bad_flag(l, "--allow", value, ACCEPTS_ALLOW ", " ACCEPTS_PORTS);
 	add_rule(l, &r, "allow", index);
 	return true;
 }

@@ -41,6 +41,8 @@ static bool check_ids(struct loader *l)
 
 	if (l->ids.full)
 		return err_set(l->err, "policy: too many ids, or out of memory");
+	if (count < 2)
+		return true;
 	qsort(id, count, sizeof(*id), id_order);
 	for (size_t i = 1; i < count; i++)
 		if (span_eq(id[i].text, id[i - 1].text))

@@ -82,10 +82,11 @@ static inline bool mode_is_supported(enum mode m)
 
 /* What is accepted, for messages of files and flags alike */
 #define ACCEPTS_MODE "filtered, restricted, nat-filtered, isolated or none"
-#define ACCEPTS_PORTS "443, \"8000-8010\", \"123/udp\"; 53 and 853 are sluice's own"
-#define ACCEPTS_HOST "NAME, \"*.NAME\" for what is below it, \".NAME\" for both; addresses are ip rules"
+#define ACCEPTS_PORTS "ports: 443, \"8000-8010\", \"123/udp\"; 53 and 853 are sluice's own"
+#define ACCEPTS_HOST "NAME, \"*.NAME\" for what is below it, \".NAME\" for both; " \
+	"addresses are ip rules"
 #define ACCEPTS_IP "an address or a network like 203.0.113.0/24, with no bits beyond its prefix"
-#define ACCEPTS_PRIVATE "a network like 10.20.0.0/16, or HOST=NETWORK for that host alone"
+#define ACCEPTS_PRIVATE "networks like 10.20.0.0/16, or HOST=NETWORK for that host alone"
 #define ACCEPTS_HOST_PORT "PORT or JAIL:PORT, each port in the jail once"
 #define ACCEPTS_PUBLISH "[ADDRESS:]PORT[:JAIL], each port of the host once"
 #define ACCEPTS_SUFFIX "a name below it"

@@ -441,9 +441,9 @@ static const struct key keys[] = {
 	{ "version", IN_FILE, false, TYPE_WORD, "1", set_version },
 	{ "mode", IN_FILE, false, TYPE_TEXT, ACCEPTS_MODE, set_mode },
 	{ "default", IN_FILE, true, TYPE_TEXT, "deny", set_default },
-	{ "presets", IN_FILE, false, TYPE_EACH, "a list of preset names", set_presets },
-	{ "allow", IN_FILE, false, TYPE_ITEMS, "a list of rules like {host: NAME}", set_allow },
-	{ "deny", IN_FILE, false, TYPE_ITEMS, "a list of rules like {host: NAME}", set_deny },
+	{ "presets", IN_FILE, false, TYPE_EACH, "preset names", set_presets },
+	{ "allow", IN_FILE, false, TYPE_ITEMS, "rules like {host: NAME}", set_allow },
+	{ "deny", IN_FILE, false, TYPE_ITEMS, "rules like {host: NAME}", set_deny },
 	{ "private_networks", IN_FILE, true, TYPE_EACH, ACCEPTS_PRIVATE, set_private_networks },
 	{ "host_ports", IN_FILE, true, TYPE_EACH, ACCEPTS_HOST_PORT, set_host_ports },
 	{ "publish", IN_FILE, true, TYPE_EACH, ACCEPTS_PUBLISH, set_publish },
@@ -457,7 +457,7 @@ static const struct key keys[] = {
 	{ "ceiling", IN_FILE, .type = TYPE_LATER },
 
 	{ "synthetic", IN_DNS, false, TYPE_SOME,
-	  "an IPv4 network of /8 to /16 and an IPv6 network of /64 to /96", set_synthetic },
+	  "networks, IPv4 of /8 to /16 and IPv6 of /64 to /96", set_synthetic },
 	{ "upstream", IN_DNS, .type = TYPE_LATER },
 	{ "types", IN_DNS, .type = TYPE_LATER },
 
@@ -494,15 +494,15 @@ static const struct key keys[] = {
 	{ "aliases", IN_PRESET, false, TYPE_EACH, "small letters, digits, - and _", set_preset_name },
 	{ "use_configured", IN_PRESET, false, TYPE_TEXT, "npm or apt", set_use_configured },
 	{ "often_with", IN_PRESET, false, TYPE_EACH, "names of presets", set_preset_name },
-	{ "hosts", IN_PRESET, false, TYPE_ITEMS, "a list like {host: NAME}", set_preset_host },
-	{ "sources", IN_PRESET, false, TYPE_EACH, "a list of texts", set_nothing },
+	{ "hosts", IN_PRESET, false, TYPE_ITEMS, "hosts like {host: NAME}", set_preset_host },
+	{ "sources", IN_PRESET, false, TYPE_EACH, "texts", set_nothing },
 	{ "optional", IN_PRESET_HOST, false, TYPE_BOOL, BOOLS, set_nothing },
 	{ "unverified", IN_PRESET_HOST, false, TYPE_BOOL, BOOLS, set_nothing },
 	{ "exfil_risk", IN_PRESET_HOST, false, TYPE_BOOL, BOOLS, set_nothing },
-	{ "read", IN_PRESET_HOST, false, TYPE_ITEMS, "a list like {methods: [GET]}", set_preset_read },
+	{ "read", IN_PRESET_HOST, false, TYPE_ITEMS, "requests like {methods: [GET]}", set_preset_read },
 	{ "note", IN_PRESET_HOST, false, TYPE_TEXT, "a text", set_nothing },
-	{ "methods", IN_PRESET_READ, false, TYPE_SOME, "a list of methods", set_nothing },
-	{ "paths", IN_PRESET_READ, false, TYPE_SOME, "a list of paths", set_nothing },
+	{ "methods", IN_PRESET_READ, false, TYPE_SOME, "methods", set_nothing },
+	{ "paths", IN_PRESET_READ, false, TYPE_SOME, "paths", set_nothing },
 };
 
 static const struct key *key_find(const struct node *name, enum where where)
@@ -522,18 +522,20 @@ static bool key_is_open(const struct loader *l, const struct key *key)
 	       !(key->trusted && l->layer == LAYER_PROJECT && !l->preset);
 }
 
-static bool bad_key(struct loader *l, const struct node *name, const char *why, enum where where)
+/* "BEFORE NAME AFTER", and the keys that may stand there */
+static bool bad_key(struct loader *l, const struct node *name, enum where where,
+		    const char *before, const char *after)
 {
-	char text[SHOWN_MAX + 8];
 	char accepts[ERR_TEXT_MAX / 2] = "";
+	char text[SHOWN_MAX + 8];
 	size_t len = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if ((keys[i].where & where) && key_is_open(l, &keys[i]) && len < sizeof(accepts))
 			len += (size_t)snprintf(accepts + len, sizeof(accepts) - len, "%s%s",
 						len ? ", " : "", keys[i].name);
-	return loader_bad(l, name, "found the key %s, which is %s (accepted: %s)",
-			  found(name, text), why, accepts);
+	return loader_bad(l, name, "%s%s%s (accepted: %s)", before, found(name, text), after,
+			  accepts);
 }
 
 static bool value_has_type(const struct node *value, enum type type)
@@ -562,12 +564,15 @@ static bool value_has_type(const struct node *value, enum type type)
 
 static bool value_set(struct loader *l, const struct key *key, const struct node *value)
 {
+	bool list = key->type == TYPE_EACH || key->type == TYPE_SOME || key->type == TYPE_ITEMS;
 	enum type of = key->type == TYPE_ITEMS ? TYPE_MAP : TYPE_WORD;
 	unsigned index = 0;
+	char text[SHOWN_MAX + 8];
 
 	if (!value_has_type(value, key->type))
-		return bad_value(l, value, key->accepts);
-	if (key->type != TYPE_EACH && key->type != TYPE_SOME && key->type != TYPE_ITEMS)
+		return loader_bad(l, value, "found %s (accepted: %s%s)", found(value, text),
+				  list ? "a list of " : "", key->accepts);
+	if (!list)
 		return key->set(l, value) || bad_value(l, value, key->accepts);
 	for (const struct node *n = value->first; n; n = n->next) {
 		l->index = index++;
@@ -587,13 +592,14 @@ bool schema_read(struct loader *l, const struct node *map, enum where where)
 		const struct key *key = key_find(name, where);
 
 		if (!key)
-			return bad_key(l, name, "unknown", where);
+			return bad_key(l, name, where, "unknown key ", "");
 		if (key->type == TYPE_LATER)
-			return bad_key(l, name, "not supported yet", where);
+			return bad_key(l, name, where, "key ", " is not supported yet");
 		if (!key_is_open(l, key))
-			return bad_key(l, name, "not for a project file", where);
+			return bad_key(l, name, where, "key ", " is not for a project file");
 		if (seen[key - keys])
-			return bad_key(l, name, "there twice", where);
+			return loader_bad(l, name, "duplicate key %s (accepted: each key once)",
+					  key->name);
 		seen[key - keys] = true;
 		if (!value_set(l, key, name->next))
 			return false;

@@ -68,7 +68,7 @@ static bool bad_yaml(struct composer *c)
 	if (p->error == YAML_MEMORY_ERROR)
 		return err_set(c->err, "%s: out of memory", c->file);
 	if (p->context && strstr(p->context, "alias"))
-		return bad_at(c, &p->problem_mark,
+		return bad_at(c, &p->context_mark,
 			      "found an alias (accepted: values written out; quote what begins with *)");
 	snprintf(what, sizeof(what), "found what is no YAML: %s%s%s", p->context ? p->context : "",
 		 p->context ? ", " : "", p->problem ? p->problem : "unknown error");

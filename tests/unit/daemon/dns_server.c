@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dns_server.h"
 
-#include <arpa/inet.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/auto.h"
 #include "base/wire.h"
 
@@ -21,6 +22,7 @@ struct ask {
 	struct span	question;	/* name, type, class */
 	struct span	label;
 	int		type;
+	bool		tcp;
 };
 
 static void put_head(struct wire_out *w, const struct ask *q, int rcode, int answers, int authority)
@@ -183,6 +185,17 @@ static void odd_length(struct wire_out *w, const struct ask *q)
 	put_record(w, ASKED, q->type, 300, SPAN("\1\2\3\4\5"));
 }
 
+/* Too much for a datagram: the same over TCP */
+static void big(struct wire_out *w, const struct ask *q)
+{
+	if (q->tcp) {
+		both(w, q);
+		return;
+	}
+	put_head(w, q, 0, 0, 0);
+	w->at[2] |= 2;		/* TC */
+}
+
 static const struct {
 	const char	*label;
 	void		(*put)(struct wire_out *w, const struct ask *q);
@@ -192,6 +205,7 @@ static const struct {
 	{ "silent6", silent6 }, { "many", many }, { "chain", chain }, { "next", next },
 	{ "last", last }, { "loop", loop }, { "back", back },
 	{ "stranger", stranger }, { "torn", torn }, { "odd", odd_length },
+	{ "big", big },
 };
 
 static bool ask_read(struct span packet, struct ask *ret_ask)
@@ -234,46 +248,98 @@ static size_t answer_write(const struct ask *q, uint8_t *out, size_t size)
 	return w.len;
 }
 
-static void serve(int fd, struct dns_shared *shared)
+/* Return: bytes to answer, 0 for silence */
+static size_t answer(struct dns_shared *shared, struct span packet, bool tcp, uint8_t *out,
+		     size_t size)
 {
-	uint8_t in[4096], out[4096];
-	struct sockaddr_in from;
 	struct ask q;
 
-	for (;;) {
-		socklen_t from_len = sizeof(from);
-		ssize_t len = recvfrom(fd, in, sizeof(in), 0, (struct sockaddr *)&from, &from_len);
-		size_t out_len = 0;
+	if (!ask_read(packet, &q))
+		return 0;
+	q.tcp = tcp;
+	atomic_fetch_add(&shared->asked, 1);
+	return atomic_load(&shared->silent) ? 0 : answer_write(&q, out, size);
+}
 
-		if (len < 0 || !ask_read(span_of(in, (size_t)len), &q))
-			continue;
-		atomic_fetch_add(&shared->asked, 1);
-		if (!atomic_load(&shared->silent))
-			out_len = answer_write(&q, out, sizeof(out));
-		if (out_len)
-			sendto(fd, out, out_len, 0, (struct sockaddr *)&from, from_len);
+static void serve_udp(int fd, struct dns_shared *shared)
+{
+	uint8_t in[4096], out[4096];
+	struct sockaddr_in6 from;
+	socklen_t from_len = sizeof(from);
+	ssize_t len = recvfrom(fd, in, sizeof(in), 0, (struct sockaddr *)&from, &from_len);
+	size_t out_len;
+
+	if (len < 0)
+		return;
+	out_len = answer(shared, span_of(in, (size_t)len), false, out, sizeof(out));
+	if (out_len)
+		sendto(fd, out, out_len, 0, (struct sockaddr *)&from, from_len);
+}
+
+/* One question a connection, which arrives in one piece */
+static void serve_tcp(int listener, struct dns_shared *shared)
+{
+	uint8_t in[4096], out[4096];
+	AUTO_CLOSE int fd = accept(listener, NULL, NULL);
+	ssize_t len = fd < 0 ? -1 : read(fd, in, sizeof(in));
+	size_t out_len;
+
+	if (len < 2)
+		return;
+	out_len = answer(shared, span_of(in + 2, (size_t)len - 2), true, out + 2, sizeof(out) - 2);
+	out[0] = (uint8_t)(out_len >> 8);
+	out[1] = (uint8_t)out_len;
+	if (out_len)
+		send(fd, out, out_len + 2, MSG_NOSIGNAL);
+}
+
+static _Noreturn void serve(const int *fds, struct dns_shared *shared)
+{
+	struct pollfd wait[2] = { { fds[0], POLLIN, 0 }, { fds[1], POLLIN, 0 } };
+
+	for (;;) {
+		poll(wait, 2, -1);
+		if (wait[0].revents)
+			serve_udp(fds[0], shared);
+		if (wait[1].revents)
+			serve_tcp(fds[1], shared);
 	}
+}
+
+static int socket_at(const char *text, int type)
+{
+	struct addr addr;
+	struct sockaddr_in6 sa;
+	socklen_t len;
+	int fd;
+
+	if (!addr_parse(span_str(text), &addr))
+		exit(1);
+	len = addr_to_sockaddr(&addr, 53, &sa);
+	fd = socket(addr_is_v4(&addr) ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, 0);
+	if (bind(fd, (struct sockaddr *)&sa, len) || (type == SOCK_STREAM && listen(fd, 64))) {
+		perror(text);
+		exit(1);
+	}
+	return fd;
 }
 
 struct dns_server dns_server_start(const char *addr)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(53) };
 	struct dns_server s = { .addr = addr };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const int fds[2] = { socket_at(addr, SOCK_DGRAM), socket_at(addr, SOCK_STREAM) };
 
-	inet_pton(AF_INET, addr, &sa.sin_addr);
 	s.shared = mmap(NULL, sizeof(*s.shared), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || s.shared == MAP_FAILED) {
-		perror(addr);
+	if (s.shared == MAP_FAILED)
 		exit(1);
-	}
 	s.pid = fork();
 	if (!s.pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		serve(fd, s.shared);
+		serve(fds, s.shared);
 	}
-	close(fd);
+	close(fds[0]);
+	close(fds[1]);
 	return s;
 }
 

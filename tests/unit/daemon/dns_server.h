@@ -20,7 +20,7 @@ struct dns_server {
 	} *shared;
 };
 
-/* Serve on @addr, UDP port 53 */
+/* Serve on @addr, port 53 of UDP and TCP */
 struct dns_server dns_server_start(const char *addr);
 void dns_server_stop(struct dns_server *s);
 

@@ -68,7 +68,8 @@ static void one_address(const struct said *s)
 static void kinds_of_interfaces(void **state)
 {
 	static const struct said said[] = {
-		{ "192.0.2.7", "255.255.255.0", "192.0.2.255", IFF_BROADCAST, "192.0.2.0/24", NULL },
+		{ "192.0.2.7", "255.255.255.0", "192.0.2.255", IFF_BROADCAST, "192.0.2.0/24",
+		  NULL },
 		{ "192.0.2.7", "255.255.255.254", NULL, 0, "192.0.2.6/31", NULL },
 		{ "192.0.2.7", "255.255.255.255", NULL, 0, "192.0.2.7/32", NULL },
 		{ "192.0.2.7", "255.255.255.255", "198.51.100.1", IFF_POINTOPOINT, "192.0.2.7/32",
@@ -77,7 +78,8 @@ static void kinds_of_interfaces(void **state)
 		{ "10.0.0.1", "255.255.255.0", "10.9.0.2", IFF_BROADCAST, "10.0.0.0/24",
 		  "10.9.0.0/24" },
 		{ "2001:db8:1::7", "ffff:ffff:ffff:ffff::", NULL, 0, "2001:db8:1::/64", NULL },
-		{ "fe80::1", "ffff:ffff:ffff:ffff::", "fe80::2", IFF_POINTOPOINT, "fe80::/64", NULL },
+		{ "fe80::1", "ffff:ffff:ffff:ffff::", "fe80::2", IFF_POINTOPOINT, "fe80::/64",
+		  NULL },
 		{ "192.0.2.7", "0.0.0.0", NULL, 0, NULL, NULL },
 		{ "2001:db8::7", "::", NULL, 0, NULL, NULL },
 		{ "192.0.2.7", NULL, NULL, 0, "192.0.2.7/32", NULL },

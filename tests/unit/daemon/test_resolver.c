@@ -9,7 +9,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/resolve.h"
-#include "daemon/resolver.h"
+#include "daemon/resolver.c"
 #include "dns_server.h"
 #include "lonely.h"
 
@@ -153,6 +153,72 @@ static bool has(const struct resolution *res, const char *text)
 	return false;
 }
 
+/* "a": CNAME to "b", whose address is 192.0.2.1, and a record of another class */
+static const uint8_t packet[] =
+	"\0\0\x81\x80\0\1\0\3\0\0\0\0"
+	"\1a\0\0\1\0\1"
+	"\xc0\x0c\0\5\0\1\0\0\0\x0a\0\3\1b\0"
+	"\1b\0\0\1\0\1\0\0\0\x14\0\4\xc0\0\2\1"
+	"\1b\0\0\1\0\3\0\0\0\x14\0\4\xc0\0\2\2";
+
+static void packets_are_read_whole_or_not_at_all(void **state)
+{
+	size_t len = sizeof(packet) - 1;
+	struct found f = packet_read(span_of(packet, len), TYPE_A);
+
+	(void)state;
+	assert_int_equal(f.status, RESOLVED_OK);
+	assert_int_equal(f.count, 1);
+	assert_int_equal(f.ttl_s, 10);
+	assert_int_equal(addr_v4_value(&f.addrs[0]), 0xc0000201);
+	assert_int_equal(packet_read(span_of(packet, len), TYPE_AAAA).status, RESOLVED_NO_DATA);
+	for (size_t cut = 0; cut < len; cut++) {
+		AUTO_FREE uint8_t *part = malloc(cut + 1);	/* ASan watches its end */
+
+		memcpy(part + 1, packet, cut);
+		f = packet_read(span_of(part + 1, cut), TYPE_A);
+		assert_int_equal(f.status, RESOLVED_FAILED);
+	}
+}
+
+/* Every value of every byte: any result will do, but ASan and UBSan must be content */
+static void changed_packets_are_harmless(void **state)
+{
+	uint8_t changed[sizeof(packet) - 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(changed); i++)
+		for (unsigned value = 0; value < 256; value++) {
+			struct found f;
+
+			memcpy(changed, packet, sizeof(changed));
+			changed[i] = (uint8_t)value;
+			f = packet_read(span_of(changed, sizeof(changed)), TYPE_A);
+			assert_true(f.count <= RESOLVE_ADDRS_MAX);
+			assert_int_equal(f.status == RESOLVED_OK, f.count > 0);
+		}
+}
+
+static void two_families_make_one_answer(void **state)
+{
+	static const struct {
+		enum resolved a, b, both;
+	} cases[] = {
+		{ RESOLVED_OK, RESOLVED_FAILED, RESOLVED_OK },
+		{ RESOLVED_NO_NAME, RESOLVED_OK, RESOLVED_OK },
+		{ RESOLVED_NO_DATA, RESOLVED_FAILED, RESOLVED_FAILED },
+		{ RESOLVED_NO_NAME, RESOLVED_FAILED, RESOLVED_FAILED },
+		{ RESOLVED_NO_NAME, RESOLVED_NO_DATA, RESOLVED_NO_DATA },
+		{ RESOLVED_NO_NAME, RESOLVED_NO_NAME, RESOLVED_NO_NAME },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(together(cases[i].a, cases[i].b), cases[i].both);
+		assert_int_equal(together(cases[i].b, cases[i].a), cases[i].both);
+	}
+}
+
 static void names_that_exist(void **state)
 {
 	struct role *role = role_start(ONE, "");
@@ -230,7 +296,9 @@ static void hostile_answers(void **state)
 
 static void names_that_cannot_be_asked_for(void **state)
 {
-	static const char *const names[] = { "a\\.b", "a..b", ".", "a.", "a b", "*.example", "\xff" };
+	static const char *const names[] = {
+		"a\\.b", "a..b", ".", "a.", "a b", "*.example", "\xff",
+	};
 	struct role *role = role_start(ONE, "");
 	unsigned before = atomic_load(&first.shared->asked);
 	char label[80];
@@ -243,6 +311,27 @@ static void names_that_cannot_be_asked_for(void **state)
 	assert_int_equal(ask(role, label).status, RESOLVED_FAILED);
 	assert_int_equal(atomic_load(&first.shared->asked), before);
 	role_stop(role, 0);
+}
+
+static void answers_too_big_for_udp(void **state)
+{
+	struct role *role = role_start(ONE, "");
+
+	(void)state;
+	assert_int_equal(ask(role, "big.example").count, 4);
+	role_stop(role, 0);
+}
+
+static void a_server_with_an_ipv6_address(void **state)
+{
+	struct dns_server six = dns_server_start("::1");
+	struct role *role = role_start("nameserver ::1\n", "");
+
+	(void)state;
+	assert_int_equal(ask(role, "both.example").count, 4);
+	assert_int_equal(ask(role, "big.example").count, 4);
+	role_stop(role, 0);
+	dns_server_stop(&six);
 }
 
 static void hosts_come_first(void **state)
@@ -422,11 +511,16 @@ static void many_questions_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(packets_are_read_whole_or_not_at_all),
+		cmocka_unit_test(changed_packets_are_harmless),
+		cmocka_unit_test(two_families_make_one_answer),
 		cmocka_unit_test(names_that_exist),
 		cmocka_unit_test(names_that_libunbound_would_answer_itself),
 		cmocka_unit_test(names_that_do_not),
 		cmocka_unit_test(hostile_answers),
 		cmocka_unit_test(names_that_cannot_be_asked_for),
+		cmocka_unit_test(answers_too_big_for_udp),
+		cmocka_unit_test(a_server_with_an_ipv6_address),
 		cmocka_unit_test(hosts_come_first),
 		cmocka_unit_test(the_second_server_is_asked_only_for_what_the_first_cannot_say),
 		cmocka_unit_test(a_server_that_fails_is_left_at_once),

@@ -78,7 +78,7 @@ static inline struct question ask(const char *words)
 		q.http_host = at < 0 ? (struct span){ 0 } : span_skip(seen, (size_t)at + 1);
 	} else if (seen.len) {
 		q.seen = span_eq(seen, SPAN("other")) ? SEEN_OTHER :
-			 span_eq(seen, SPAN("h2c")) ? SEEN_H2C :
+			 span_eq(seen, SPAN("h2c")) ? SEEN_UPGRADE :
 			 span_eq(seen, SPAN("quic")) ? SEEN_QUIC : SEEN_MALFORMED;
 	}
 	return q;
