@@ -4,8 +4,12 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "daemon/gate.h"
+#include "daemon/resolve.h"
+#include "jail/jail.h"
 
 const struct command commands[] = {
+	{ "run", "[OPTIONS] [--] COMMAND [ARG...]", "Jail a command; no root, no daemon", run_main },
 	{ "check", "[OPTIONS] TARGET...", "What would the policy say, and why", check_main },
 	{ "presets", "[OPTIONS] [NAME]", "List the presets, or show one", presets_main },
 	{ "completion", "bash|zsh|fish", "Print the completion script of a shell", completion_main },
@@ -20,6 +24,10 @@ static const struct role {
 	const char	*word;
 	int		(*main)(int argc, char **argv);
 } roles[] = {
+	{ "role-gate", gate_main },
+	{ "role-resolver", resolver_main },
+	{ "role-broker", broker_main },
+	{ "role-shim", shim_main },
 	{ NULL, NULL },
 };
 
