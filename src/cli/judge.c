@@ -78,7 +78,8 @@ static bool add_files(struct judging *j, const struct judge_options *o)
 {
 	char config[PATH_MAX];
 
-	if (!folder_config(config, j->err) || !folder_join(j->system, FOLDER_SYSTEM, "policy.yaml", j->err) ||
+	if (!folder_config(config, j->err) ||
+	    !folder_join(j->system, FOLDER_SYSTEM, "policy.yaml", j->err) ||
 	    !folder_join(j->user, config, "policy.yaml", j->err) ||
 	    !add_folder(j, FOLDER_SYSTEM) || !add_folder(j, config))
 		return false;

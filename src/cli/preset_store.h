@@ -27,7 +27,7 @@ struct preset_file {
 struct preset_store {
 	char			*folders[PRESET_FOLDERS_MAX];
 	size_t			 folder_count;
-	struct preset_file	*files;		/* strongest folder first, by name in each */
+	struct preset_file	*files;		/* strongest folder first */
 	size_t			 count;
 };
 
