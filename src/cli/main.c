@@ -12,7 +12,7 @@ const struct command commands[] = {
 	{ "run", "[OPTIONS] [--] COMMAND [ARG...]", "Jail a command; no root, no daemon", run_main },
 	{ "check", "[OPTIONS] TARGET...", "What would the policy say, and why", check_main },
 	{ "presets", "[OPTIONS] [NAME]", "List the presets, or show one", presets_main },
-	{ "completion", "bash|zsh|fish", "Print a shell's completion script", completion_main },
+	{ "completion", "bash|zsh|fish", "Print a completion script", completion_main },
 	{ NULL, NULL, NULL, NULL },
 };
 

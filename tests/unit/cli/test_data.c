@@ -17,7 +17,7 @@ static struct node *sources;
 static int setup(void **state)
 {
 	static struct buf text;
-	struct err err = { "" };
+	struct err err = {""};
 
 	(void)state;
 	arena = arena_new(64u << 20);
@@ -26,7 +26,8 @@ static int setup(void **state)
 	for (size_t i = 0; i < store.count; i++) {
 		if (!preset_file_read(&store.files[i], &err))
 			return -1;
-		roots[i] = tree_read(store.files[i].path, buf_span(&store.files[i].text), &arena, &err);
+		roots[i] = tree_read(store.files[i].path, buf_span(&store.files[i].text), &arena,
+				     &err);
 		if (!roots[i])
 			return -1;
 	}
@@ -57,16 +58,16 @@ static struct span preset_text(void *arg, const char *name)
 	struct preset_file *f = preset_store_find(&store, name, NULL);
 
 	(void)arg;
-	return f ? buf_span(&f->text) : (struct span){ 0 };
+	return f ? buf_span(&f->text) : (struct span){0};
 }
 
 static void each_preset_is_a_policy(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < store.count; i++) {
-		char *names[] = { store.files[i].name, NULL };
-		const struct policy_input in = { .presets = names, .preset_text = preset_text };
-		struct err err = { "" };
+		char *names[] = {store.files[i].name, NULL};
+		const struct policy_input in = {.presets = names, .preset_text = preset_text};
+		struct err err = {""};
 		struct policy *p = policy_load(&in, &err);
 
 		assert_string_equal(err.text, "");
@@ -102,10 +103,11 @@ static void a_name_is_one_presets(void **state)
 static void what_people_type_is_found(void **state)
 {
 	static const char *const typed[] = {
-		"npm", "node", "yarn", "pypi", "pip", "python", "cargo", "rust", "crates", "go", "golang",
-		"github", "gitlab", "debian", "apt", "ubuntu", "alpine", "docker", "maven", "java", "ruby",
-		"rubygems", "php", "composer", "dotnet", "nuget", "huggingface", "openai", "anthropic",
-		"claude", "gemini",
+		"npm",	     "node",   "yarn",	   "pypi",   "pip",    "python",      "cargo",
+		"rust",	     "crates", "go",	   "golang", "github", "gitlab",      "debian",
+		"apt",	     "ubuntu", "alpine",   "docker", "maven",  "java",	      "ruby",
+		"rubygems",  "php",    "composer", "dotnet", "nuget",  "huggingface", "openai",
+		"anthropic", "claude", "gemini",
 	};
 
 	(void)state;

@@ -53,7 +53,7 @@ static int teardown(void **state)
 
 static enum answer may_look_up(const struct policy *p, const char *host)
 {
-	const struct question q = { .about = ABOUT_NAME, .host = span_str(host) };
+	const struct question q = {.about = ABOUT_NAME, .host = span_str(host)};
 
 	return policy_decide(p, &q).answer;
 }
@@ -70,15 +70,16 @@ static bool has_path(char *const *paths, size_t count, const char *end)
 static bool judge_with(const char *policy, const char *preset, bool only, struct judged *ret_judged,
 		       struct err *err)
 {
-	char *policies[] = { (char *)(uintptr_t)policy, NULL };
-	char *presets[] = { (char *)(uintptr_t)preset, NULL };
+	char *policies[] = {(char *)(uintptr_t)policy, NULL};
+	char *presets[] = {(char *)(uintptr_t)preset, NULL};
 	const struct judge_options o = {
-		.policies = { policies, policy != NULL }, .presets = { presets, preset != NULL },
+		.policies = {policies, policy != NULL},
+		.presets = {presets, preset != NULL},
 		.only = only,
 	};
 
-	*err = (struct err){ "" };
-	*ret_judged = (struct judged){ 0 };
+	*err = (struct err){""};
+	*ret_judged = (struct judged){0};
 	return judge(&o, ret_judged, err);
 }
 
@@ -158,8 +159,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(files_of_all_layers_add_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_an_error, setup, teardown),
-		cmocka_unit_test_setup_teardown(presets_of_the_user_are_found_by_alias, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_broken_preset_says_what_is_wrong, setup, teardown),
+		cmocka_unit_test_setup_teardown(presets_of_the_user_are_found_by_alias, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_broken_preset_says_what_is_wrong, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests_name("judge", tests, NULL, NULL);

@@ -6,28 +6,29 @@
 static void each_form_is_read(void **state)
 {
 	static const struct {
-		const char		*text;
-		enum target_kind	 kind;
-		const char		*host;	/* or the address */
-		uint16_t		 port;
-		const char		*method, *path;
+		const char *text;
+		enum target_kind kind;
+		const char *host; /* or the address */
+		uint16_t port;
+		const char *method, *path;
 	} rows[] = {
-		{ "https://a.example", TARGET_TLS, "a.example", 443, "GET", "/" },
-		{ "HTTPS://A.Example./x?y#z", TARGET_TLS, "a.example", 443, "GET", "/x" },
-		{ "https://a.example?y", TARGET_TLS, "a.example", 443, "GET", "/" },
-		{ "http://a.example:8080/x/../y", TARGET_HTTP, "a.example", 8080, "GET", "/x/../y" },
-		{ "POST https://a.example/x", TARGET_TLS, "a.example", 443, "POST", "/x" },
-		{ "M-SEARCH http://a.example/", TARGET_HTTP, "a.example", 80, "M-SEARCH", "/" },
-		{ "http://192.0.2.1/", TARGET_HTTP, "192.0.2.1", 80, "GET", "/" },
-		{ "https://[2001:db8::1]:8443/", TARGET_TLS, "2001:db8::1", 8443, "GET", "/" },
-		{ "a.example:22", TARGET_CONN, "a.example", 22, "GET", "/" },
-		{ "a.example:22/tcp", TARGET_CONN, "a.example", 22, "GET", "/" },
-		{ "192.0.2.1:22", TARGET_CONN, "192.0.2.1", 22, "GET", "/" },
-		{ "[2001:db8::1]:22", TARGET_CONN, "2001:db8::1", 22, "GET", "/" },
-		{ "[::ffff:192.0.2.1]:22", TARGET_CONN, "192.0.2.1", 22, "GET", "/" },
-		{ "b\303\274cher.example:443", TARGET_CONN, "xn--bcher-kva.example", 443, "GET", "/" },
-		{ "dns:a.example", TARGET_DNS, "a.example", 0, "GET", "/" },
-		{ "dns:a.example/MX", TARGET_DNS, "a.example", 0, "GET", "/" },
+		{"https://a.example", TARGET_TLS, "a.example", 443, "GET", "/"},
+		{"HTTPS://A.Example./x?y#z", TARGET_TLS, "a.example", 443, "GET", "/x"},
+		{"https://a.example?y", TARGET_TLS, "a.example", 443, "GET", "/"},
+		{"http://a.example:8080/x/../y", TARGET_HTTP, "a.example", 8080, "GET", "/x/../y"},
+		{"POST https://a.example/x", TARGET_TLS, "a.example", 443, "POST", "/x"},
+		{"M-SEARCH http://a.example/", TARGET_HTTP, "a.example", 80, "M-SEARCH", "/"},
+		{"http://192.0.2.1/", TARGET_HTTP, "192.0.2.1", 80, "GET", "/"},
+		{"https://[2001:db8::1]:8443/", TARGET_TLS, "2001:db8::1", 8443, "GET", "/"},
+		{"a.example:22", TARGET_CONN, "a.example", 22, "GET", "/"},
+		{"a.example:22/tcp", TARGET_CONN, "a.example", 22, "GET", "/"},
+		{"192.0.2.1:22", TARGET_CONN, "192.0.2.1", 22, "GET", "/"},
+		{"[2001:db8::1]:22", TARGET_CONN, "2001:db8::1", 22, "GET", "/"},
+		{"[::ffff:192.0.2.1]:22", TARGET_CONN, "192.0.2.1", 22, "GET", "/"},
+		{"b\303\274cher.example:443", TARGET_CONN, "xn--bcher-kva.example", 443, "GET",
+		 "/"},
+		{"dns:a.example", TARGET_DNS, "a.example", 0, "GET", "/"},
+		{"dns:a.example/MX", TARGET_DNS, "a.example", 0, "GET", "/"},
 	};
 
 	(void)state;
@@ -51,13 +52,39 @@ static void each_form_is_read(void **state)
 static void what_is_no_target_says_why(void **state)
 {
 	static const char *const rows[] = {
-		"", " ", "a.example", "a.example:", "a.example:0", "a.example:65536", "a.example:22x",
-		"a.example:22/sctp", ":22", "[2001:db8::1:22", "[192.0.2.1]:22", "[a.example]:22",
-		"2001:db8::1:22", "127.1:22", "0x7f.1:22", "a..example:22", "a example:22",
-		"http://", "https:///x", "https://a.example:/", "https://a.example/a b",
-		"https://a.example\t/", "ftp://a.example/", "GET", "GET a.example", "GET  https://a.example/",
-		"G=T https://a.example/", "dns:", "dns:192.0.2.1", "dns:a.example/", "dns:a.example/NOPE",
-		"dns:a.example/TYPE65536", "dns:a.example/TYPE",
+		"",
+		" ",
+		"a.example",
+		"a.example:",
+		"a.example:0",
+		"a.example:65536",
+		"a.example:22x",
+		"a.example:22/sctp",
+		":22",
+		"[2001:db8::1:22",
+		"[192.0.2.1]:22",
+		"[a.example]:22",
+		"2001:db8::1:22",
+		"127.1:22",
+		"0x7f.1:22",
+		"a..example:22",
+		"a example:22",
+		"http://",
+		"https:///x",
+		"https://a.example:/",
+		"https://a.example/a b",
+		"https://a.example\t/",
+		"ftp://a.example/",
+		"GET",
+		"GET a.example",
+		"GET  https://a.example/",
+		"G=T https://a.example/",
+		"dns:",
+		"dns:192.0.2.1",
+		"dns:a.example/",
+		"dns:a.example/NOPE",
+		"dns:a.example/TYPE65536",
+		"dns:a.example/TYPE",
 	};
 
 	(void)state;
@@ -73,7 +100,9 @@ static void what_is_no_target_says_why(void **state)
 static void a_url_with_two_readings_is_malformed(void **state)
 {
 	static const char *const rows[] = {
-		"https://a.example@b.example/", "http://u:p@b.example/", "http://a@b.example@b.example/",
+		"https://a.example@b.example/",
+		"http://u:p@b.example/",
+		"http://a@b.example@b.example/",
 		"http://b.example\\@a.example/",
 	};
 
@@ -91,12 +120,12 @@ static void a_url_with_two_readings_is_malformed(void **state)
 static void only_addresses_are_answered(void **state)
 {
 	static const struct {
-		const char	*text;
-		bool		 answered;
+		const char *text;
+		bool answered;
 	} rows[] = {
-		{ "dns:a.example", true }, { "dns:a.example/aaaa", true }, { "dns:a.example/TYPE28", true },
-		{ "dns:a.example/TXT", false }, { "dns:a.example/HTTPS", false },
-		{ "dns:a.example/type65", false },
+		{"dns:a.example", true},	{"dns:a.example/aaaa", true},
+		{"dns:a.example/TYPE28", true}, {"dns:a.example/TXT", false},
+		{"dns:a.example/HTTPS", false}, {"dns:a.example/type65", false},
 	};
 
 	(void)state;
