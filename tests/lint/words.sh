@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # words.sh - fail on calls, marks and habits that we do not have
 #
-# Comments and strings are taken out before a call is looked for, so that a
-# word may be written about.  Call it with the top of the source tree.
+# Calls and habits are looked for in src/, with comments and strings taken out
+# first, so that a word may be written about; marks in the tests too.  Call it
+# with the top of the source tree.
 cd "${1:-.}"
 bad=0
-sources=$(find src tests -name '*.[ch]' | sort)
+sources=$(find src -name '*.[ch]' | sort)
+tests=$(find tests -name '*.[ch]' | sort)
 
 complain() {
 	[ -z "$1" ] && return
@@ -14,7 +16,7 @@ complain() {
 	bad=1
 }
 
-# What is compiled, with the comments and strings blanked: FILE:LINE:text
+# FILE:LINE:text of what is compiled
 code=$(awk '
 	FNR == 1 { inside = 0 }
 	{
@@ -68,13 +70,13 @@ complain "$(printf '%s\n' "$code" | awk -F: '
 	}')"
 
 # Open questions are settled or filed
-complain "$(grep -nHwE 'TODO|FIXME|XXX' $sources | sed 's/^/open question: /')"
+complain "$(grep -nHwE 'TODO|FIXME|XXX' $sources $tests | sed 's/^/open question: /')"
 
 # The event loop is in one place
 complain "$(find_code ':.*\<epoll_ctl *\(' | grep -v '^src/net/loop\.c:' |
 	sed 's/^/epoll_ctl outside net\/loop.c: /')"
 
-for f in $(find src tests/unit tests/fuzz -name '*.[ch]' | sort); do
+for f in $sources $tests; do
 	case "$(head -n 1 "$f")" in
 	'/* SPDX-License-Identifier: Apache-2.0 */') ;;
 	*)	complain "$f: the first line is no SPDX line" ;;
