@@ -14,7 +14,7 @@ const struct command commands[] = {
 	{ "presets", "[OPTIONS] [NAME]", "List the presets, or show one", presets_main },
 	{ "log", "show|verify|follow [OPTIONS] [FILE]", "Read and prove the audit log", log_main },
 	{ "report", "[OPTIONS] [FILE...]", "What was reached, what was denied", report_main },
-	{ "completion", "bash|zsh|fish", "Print the completion script of a shell", completion_main },
+	{ "completion", "bash|zsh|fish", "Print a completion script", completion_main },
 	{ NULL, NULL, NULL, NULL },
 };
 
