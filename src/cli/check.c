@@ -260,7 +260,7 @@ static void json_outcome(const struct check *c, const struct outcome *o, struct 
 	if (suggest(o, &text))
 		json_span(b, buf_span(&text));
 	else
-		json_null(b);
+		json_str(b, NULL);
 	json_close(b, '}');
 	buf_done(&text);
 }

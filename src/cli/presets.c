@@ -152,7 +152,7 @@ static void json_text(struct buf *b, const struct node *map, const char *key)
 	if (text.len)
 		json_span(b, text);
 	else
-		json_null(b);
+		json_str(b, NULL);
 }
 
 static void json_list(struct buf *b, const struct node *map, const char *key)
