@@ -12,6 +12,7 @@ const struct command commands[] = {
 	{ "run", "[OPTIONS] [--] COMMAND [ARG...]", "Jail a command; no root, no daemon", run_main },
 	{ "check", "[OPTIONS] TARGET...", "What would the policy say, and why", check_main },
 	{ "presets", "[OPTIONS] [NAME]", "List the presets, or show one", presets_main },
+	{ "doctor", "[OPTIONS]", "What this kernel and machine can do", doctor_main },
 	{ "completion", "bash|zsh|fish", "Print the completion script of a shell", completion_main },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "jail/nft.h"
 #include "jail/plan.h"
 #include "jail/setup.h"
 #include "jail/spawn.h"
@@ -141,7 +142,7 @@ static bool setup_do(const struct jail_plan *plan, struct spawn *s, struct jail 
 	struct policy_settings settings = policy_settings(plan->policy);
 	AUTO_CLOSE int ruleset = ruleset_memfd(plan);
 	struct setup setup = {
-		.ruleset = ruleset, .nft = setup_find_nft(), .pool4 = plan->pool4,
+		.ruleset = ruleset, .nft = nft_find(), .pool4 = plan->pool4,
 		.pool6 = plan->pool6, .settings = namespace_settings_of_host(),
 		.host_ports = settings.host_ports, .host_port_count = settings.host_port_count,
 		.porter = settings.publish_count > 0,
