@@ -16,6 +16,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "jail/kernel_abi.h"
+
 static char dir[] = "/tmp/sluice-broker-XXXXXX";
 
 static struct sockaddr_un un(const char *name)
@@ -289,6 +291,8 @@ static int agent_threads(void)
 	JAILED(un_listen("own", 8) >= 0);
 	JAILED(pthread_create(&t, NULL, thread_connects, own) == 0);
 	JAILED(pthread_join(t, &rc) == 0 && rc == NULL);
+	if (syscall(SYS_pidfd_open, getpid(), PIDFD_THREAD) < 0)
+		return 0;	/* before Linux 6.9 the rest can't be */
 	JAILED(pthread_create(&t, NULL, thread_outlives, own) == 0);
 	pthread_exit(NULL);
 }
@@ -504,7 +508,7 @@ static int agent_backlog(void)
 		waiter_result[i] = -1;
 		pthread_create(&t[i], NULL, waiter, &waiter_result[i]);
 	}
-	usleep(300000);
+	usleep(700000);
 	for (int i = 0; i < WAITERS; i++)
 		refused += waiter_result[i] == EAGAIN;
 	JAILED(refused == WAITERS - 31);	/* one always leads */
@@ -542,7 +546,7 @@ static int agent_dies_waiting(void)
 			if (pid[i] == 0)
 				_exit(un_connect("full"));
 		}
-		usleep(200000);
+		usleep(400000);
 		for (int i = 0; i < 31; i++)
 			kill(pid[i], SIGKILL);
 		for (int i = 0; i < 31; i++)
