@@ -41,7 +41,8 @@
  * else is served here.
  *
  * When the broker dies the last copy of the listener closes, and the kernel answers
- * the jail's connects with ENOSYS: no network, fail closed.
+ * the jail's connects with ENOSYS: fail closed.  (Datagrams without a connect, and TCP by
+ * MSG_FASTOPEN, never came here; they meet the gate.)
  *
  * Known losses: a server in the jail sees SO_PEERCRED pid 0; a signal does not interrupt
  * a waiting connect unless it kills; connect rules of a Landlock domain
