@@ -16,9 +16,9 @@ static inline struct sockaddr_un un(const char *name)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	if (name[0] == '/' || name[0] == '.')
-		snprintf(a.sun_path, sizeof(a.sun_path), "%s", name);
+		snprintf(a.sun_path, sizeof(a.sun_path), "%.107s", name);
 	else
-		snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, name);
+		snprintf(a.sun_path, sizeof(a.sun_path), "%s/%.80s", dir, name);
 	return a;
 }
 
