@@ -7,10 +7,17 @@
  * them to the kernel with one write(2): only after it has returned 0 may the
  * verdicts take effect.  After any failure (disk full, log.max) the audit is
  * broken for good: audit_flush() keeps returning the error and the caller
- * denies everything.
+ * denies everything.  What failed to be written is withdrawn whole, the file
+ * cut back to the flush before; events that follow count in the totals only.
+ * The last 4 KiB below log.max are kept for session.end and its checkpoint,
+ * which audit_close() also tries after a failure: such a log is complete.
  *
  * The chain: prev is the hex SHA-256 of the previous line without its newline,
- * 64 zeros at seq 0.  checkpoint lines sign prev with Ed25519.
+ * 64 zeros at seq 0.  checkpoint lines sign prev with Ed25519: the message is
+ * the 64 ASCII characters of the line's own prev.  A checkpoint's ts is that of
+ * the line before it, so that it has no byte that could be changed unseen.
+ * A continued file goes on in seq and prev with a session.start; a line that a
+ * crash tore off at its end is cut away first.
  */
 #ifndef SLUICE_AUDIT_AUDIT_H
 #define SLUICE_AUDIT_AUDIT_H
@@ -23,7 +30,8 @@ struct audit;
 
 struct audit_options {
 	const char	*path;		/* made 0600 with its directory 0700; an existing file is
-					 * continued if it verifies, else refused; symlinks refused */
+					 * continued if it verifies with this key, else refused;
+					 * symlinks refused; character devices taken as they are */
 	const char	*key_path;	/* keys/audit.key: made once, 0600; FILE.pub beside it */
 	const char	*session;
 	uint64_t	 max_bytes;	/* log.max; 0: 1 GB */
@@ -42,7 +50,13 @@ struct audit *audit_open(const struct audit_options *o, struct err *err);
  */
 int audit_flush(struct audit *a) MUST_CHECK;
 
-/* Call at least every 10 s: writes a checkpoint if events followed the last one */
+/*
+ * audit_tick() - call once a second, at least every 10 s
+ *
+ * Records denials that were folded in a second that is over, and a checkpoint if
+ * an event would be unsigned for more than 10 s at the next tick.  Flushes.
+ * Return: as audit_flush().
+ */
 int audit_tick(struct audit *a) MUST_CHECK;
 
 /* Is there something to flush? */
@@ -51,10 +65,13 @@ bool audit_pending(const struct audit *a);
 /* The descriptor of the log (for masks: fstat), still owned by the audit */
 int audit_fd(const struct audit *a);
 
-/* Final checkpoint, flush, close, free.  audit_session_end() comes before. */
+/* Final checkpoint, flush, close, free.  audit_session_end() comes before.
+ * Return: 0, or the error that broke it, now or before. */
 int audit_close(struct audit *a);
 
-/* Running totals and folded denials, for session.end, the report and metrics */
+/* Running totals, for session.end, the report and metrics.  connections counts
+ * every conn.open, denied every denial of name, connection or request; folded
+ * ones and those that a broken audit could not record are in both. */
 struct audit_totals {
 	uint64_t connections, denied, dns, bytes_out, bytes_in, alerts;
 };

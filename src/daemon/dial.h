@@ -27,7 +27,8 @@ struct permit {
 
 struct dial;
 /* @fd: connected, non-blocking, CLOEXEC, TCP_NODELAY, owned by the callee; or -1
- * @addr: which one was reached; @error: errno of the last attempt when fd is -1 */
+ * @addr: which one was reached, NULL when fd is -1; @error: then the errno of the
+ * last attempt, ETIMEDOUT at the limit.  The dial is gone when it is called. */
 typedef void dial_done(void *arg, int fd, const struct addr *addr, int error);
 
 /*
@@ -35,11 +36,11 @@ typedef void dial_done(void *arg, int fd, const struct addr *addr, int error);
  *
  * A connect that completes at once (loopback, veth) is noticed without going
  * through the loop: @done may be called before this returns, and then NULL is
- * returned.  UDP: a connected UDP socket to the first address, at once,
- * IP_MTU_DISCOVER=IP_PMTUDISC_DO.
+ * returned.  UDP: a connected UDP socket to the first address to which there is
+ * a route, at once, IP_MTU_DISCOVER=IP_PMTUDISC_DO.
  */
 struct dial *dial_start(struct event_base *loop, const struct permit *permit, dial_done *done,
 			void *arg);
-void dial_cancel(struct dial *d);	/* @done is not called */
+void dial_cancel(struct dial *d);	/* @done is not called; NULL is fine */
 
 #endif

@@ -27,19 +27,32 @@ struct resolution {
 struct resolve;
 typedef void resolve_done(void *arg, const struct resolution *r);
 
-/* @fd: our end of the resolver's SEQPACKET socket */
+/*
+ * resolve_new() - begin
+ * @fd:		our end of the resolver's SEQPACKET socket; owned by the callee in any case
+ * @died:	called once, from the loop, when the resolver is gone or talks
+ *		nonsense: every question has failed by then, and later ones fail
+ *
+ * Return: NULL when there is no memory.
+ */
 struct resolve *resolve_new(struct event_base *loop, int fd, void (*died)(void *arg), void *arg);
+
+/* Who still waits is told RESOLVED_FAILED.  Not from within @done or @died.  NULL is fine. */
 void resolve_free(struct resolve *r);
 
 /*
  * resolve_ask() - addresses of @host (normal form), both families
  *
- * Calls @done exactly once, perhaps before it returns (cached).
+ * Calls @done exactly once, perhaps before it returns (cached, or at a bound).
+ * @done may ask again.
  */
 void resolve_ask(struct resolve *r, struct span host, resolve_done *done, void *arg);
 
-/* The role: argv as the keeper's spawn gives it; the socket is descriptor 3.
- * Reads resolv.conf and hosts, confines itself (confine_resolver()), then serves. */
+/*
+ * The role: argv as the keeper's spawn gives it; the socket is descriptor 3.
+ * Reads resolv.conf and hosts (--resolv-conf FILE, --hosts FILE), confines itself
+ * (confine_resolver()), then serves until the socket closes.  Return: exit code.
+ */
 int resolver_main(int argc, char **argv);
 
 #endif

@@ -33,24 +33,33 @@ enum jail_fd {
 
 #define JAIL_HOST_PORTS_MAX 64
 
+/*
+ * Descriptors 0 to 2 are the jail's own and must be open; jail_start() refuses
+ * network sockets there.  The caller is single-threaded (processes are forked).
+ */
 struct jail_plan {
 	char *const	*argv;		/* command, NULL-terminated */
 	char *const	*envp;		/* the command's environment, ready */
 	const char	*cwd;
 	const struct policy *policy;	/* ip rules go into the static ruleset */
 	struct net	 pool4, pool6;
+	bool		 open_all;	/* refuse nothing before the gate has judged it: default: ask,
+					 * mode: internal; mode: monitor does so by itself */
 	const char	*session;
 	const char *const *protect_read;	/* existing files and directories that decide: read-only */
 	size_t		 protect_read_count;
-	const char *const *protect_hide;	/* directories and files sluice writes: out of reach */
+	const char *const *protect_hide;	/* directories and files sluice writes: out of reach;
+					 * what doesn't exist is made, a directory, 0700 */
 	size_t		 protect_hide_count;
 	const char *const *allow_unix;		/* host sockets that may be connected to */
 	size_t		 allow_unix_count;
 };
 
 struct jail {
-	pid_t		 bwrap;		/* our child */
+	pid_t		 bwrap;		/* our child; 0 once reaped */
 	pid_t		 init;		/* pid of the jail's init as seen from here */
+	struct net	 pool4, pool6;	/* as planned */
+	int		 command;	/* pidfd of the command, for jail_signal() */
 	int		 fd[JAIL_FD_NUM];	/* owned by the caller after start; -1: none (no IPv6) */
 	int		 host_port_fd[JAIL_HOST_PORTS_MAX][2];	/* listeners on 127.0.0.1 and ::1
 								 * inside, in the policy's order */
@@ -58,7 +67,7 @@ struct jail {
 	int		 notify;	/* seccomp notifications of connect(2): the broker's */
 	int		 porter;	/* SEQPACKET to the process that makes sockets inside, for
 					 * publish; -1 when the policy publishes nothing */
-	int		 go;		/* block descriptor; jail.c's own */
+	int		 go;		/* to the shim; jail.c's own */
 };
 
 bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err *err);
@@ -75,6 +84,17 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 bool jail_probe(const struct jail *jail, const uint8_t token[16], struct err *err);
 
 bool jail_go(struct jail *jail, struct err *err);
+
+/* Send a signal to the command.  Return: 0 or negative errno (-ESRCH: it ended). */
+int jail_signal(const struct jail *jail, int signo);
+
+/*
+ * jail_wait() - has the command ended?  Never blocks; call it after SIGCHLD.
+ * @ret_code:	its exit code, 128 + N if signal N ended it
+ *
+ * Whatever it left behind in the jail is being killed then.
+ */
+bool jail_wait(struct jail *jail, int *ret_code);
 
 /* Close what is left and kill what still runs; safe at any stage, twice too */
 void jail_end(struct jail *jail);

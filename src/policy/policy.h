@@ -32,7 +32,7 @@ enum seen {
 	SEEN_OTHER,		/* looked: neither TLS nor HTTP/1 */
 	SEEN_TLS,		/* a whole ClientHello; sni, has_sni, ech are set */
 	SEEN_HTTP,		/* a whole HTTP/1 request head; http_host, method, path */
-	SEEN_H2C,		/* the HTTP/2 preface in clear */
+	SEEN_UPGRADE,		/* leaves HTTP/1: the HTTP/2 preface in clear, Upgrade, CONNECT */
 	SEEN_QUIC,		/* a QUIC long header in the first datagram */
 	SEEN_MALFORMED,		/* TLS or HTTP that has no single reading */
 };
@@ -96,9 +96,10 @@ struct place {
  *
  * Special-purpose addresses, embedded IPv4 (mapped, NAT64, 6to4 ...), the
  * host's own and connected networks, cloud metadata, multicast: contract
- * section 2, "An address literal needs an ip rule ...".
+ * section 2, "An address literal needs an ip rule ...".  An ip deny rule holds
+ * for resolved addresses too.
  *
- * Return: REASON_ALLOWED or REASON_SPECIAL_ADDRESS.
+ * Return: REASON_ALLOWED, REASON_SPECIAL_ADDRESS or REASON_DENY_RULE.
  */
 enum reason policy_address(const struct policy *p, const struct question *q,
 			   const struct verdict *v, const struct place *place,

@@ -20,18 +20,21 @@ enum dns_type {
 	DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33, DNS_OPT = 41, DNS_SVCB = 64,
 	DNS_HTTPS = 65, DNS_ANY = 255, DNS_CAA = 257,
 };
+enum dns_class { DNS_IN = 1 };
 enum dns_rcode {
 	DNS_NOERROR = 0, DNS_FORMERR = 1, DNS_SERVFAIL = 2, DNS_NXDOMAIN = 3,
 	DNS_NOTIMP = 4, DNS_REFUSED = 5,
+	DNS_BADVERS = 16,		/* needs EDNS: the upper bits are in the OPT record */
 };
 enum dns_ede { DNS_EDE_NONE = -1, DNS_EDE_BLOCKED = 15, DNS_EDE_NO_REACHABLE = 22 };
 
 struct dns_query {
 	uint16_t	id;
+	uint8_t		opcode;		/* QUERY, or what was refused: copied to the answer */
 	bool		rd;		/* recursion desired: copied to the answer */
-	uint16_t	type, class;
-	char		name[DNS_NAME_TEXT_MAX]; /* presentation form, lower case, no trailing dot; the
-					 * root is "."; octets outside [!-~] and dots within labels are \DDD */
+	uint16_t	type, class;	/* any class: judging it is the caller's */
+	char		name[DNS_NAME_TEXT_MAX]; /* normal form (dns_name.h): lower case, no trailing
+					 * dot; the root is "." */
 	size_t		name_len;
 	bool		plain;		/* every octet of every label is a letter, digit, '-' or '_' */
 	struct span	question;	/* the question section's bytes, to be echoed; borrowed */
@@ -43,8 +46,9 @@ struct dns_query {
  * dns_query_parse() - read one message
  * @msg:	a whole UDP payload, or a TCP message without its length
  * @ret_rcode:	for PARSE_BAD: what to answer, or -1: say nothing (a response,
- *		or no whole header).  ret_query->id, rd and question (may be
- *		empty) are filled when there is something to answer.
+ *		or no whole header).  When there is something to answer,
+ *		@ret_query is filled as far as the message was understood
+ *		(question may be empty), enough for dns_reply_write().
  *
  * Return: PARSE_OK or PARSE_BAD.
  */
@@ -63,9 +67,12 @@ struct dns_reply {
 /*
  * dns_reply_write() - write the whole answer message
  * @out:	at least DNS_REPLY_MAX bytes
- * @udp:	truncate to what the client can take (TC bit)
+ * @udp:	keep to what the client can take; a record that does not fit is
+ *		left out with all after it, and TC is set
  *
- * QR, RA set, AA clear.  Return: bytes written, never 0.
+ * Records are written for NOERROR and class IN only; addresses of the other
+ * family and a ptr_name that is no name are left out.  QR, RA set, AA clear.
+ * Return: bytes written, never 0.
  */
 size_t dns_reply_write(const struct dns_query *q, const struct dns_reply *r, bool udp,
 		       uint8_t *out, size_t size);

@@ -29,8 +29,9 @@ void http_body_init(struct http_body *b, enum http_framing framing, uint64_t len
  * http_body_feed() - pass over the next bytes of the body
  * @ret_used:	how many of @bytes belong to the body (all, unless it ended)
  *
- * Return: OK: the body ended after @ret_used bytes.  MORE: all used, not ended.
- *         BAD: broken framing after @ret_used bytes.
+ * Return: OK: the body ended after @ret_used bytes (0 once it has ended).
+ *         MORE: all used, not ended.  BAD: broken framing, the octet that broke
+ *         it is the last of @ret_used; for good.
  */
 enum parse http_body_feed(struct http_body *b, struct span bytes, size_t *ret_used);
 

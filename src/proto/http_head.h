@@ -6,7 +6,10 @@
  * before the colon, folded lines, Content-Length and Transfer-Encoding together
  * or repeated with other values, an encoding other than exactly "chunked",
  * Transfer-Encoding in HTTP/1.0, two Host fields or none in 1.1, NUL or control
- * characters, userinfo in the authority.
+ * characters, userinfo in the authority.  Also: a target with '#', '\' or an
+ * octet that is not printable ASCII; a body of CONNECT; a Connection field that
+ * names Host, Content-Length or Transfer-Encoding, since the next server would
+ * remove what we judged by.
  */
 #ifndef SLUICE_PROTO_HTTP_HEAD_H
 #define SLUICE_PROTO_HTTP_HEAD_H
@@ -19,7 +22,7 @@
 
 enum http_framing {
 	HTTP_BODY_NONE,
-	HTTP_BODY_LENGTH,	/* @length bytes */
+	HTTP_BODY_LENGTH,	/* @length bytes, at least one: "Content-Length: 0" is NONE */
 	HTTP_BODY_CHUNKED,
 	HTTP_BODY_CLOSE,	/* responses only: until the connection ends */
 };
@@ -32,10 +35,11 @@ struct http_request {
 	struct span	 target;	/* as sent */
 	enum http_form	 form;
 	struct span	 path;		/* path of the target without query; "*" for asterisk form;
-					 * empty for authority form */
+					 * empty for authority form; static memory for an absolute
+					 * target without a path ("/", "*" for OPTIONS) */
 	struct span	 host;		/* the authority's host, without port or brackets; from the
-					 * absolute target if it has one (then it must equal Host), else
-					 * from Host; empty: HTTP/1.0 without Host */
+					 * target in absolute and authority form (then it must equal
+					 * Host), else from Host; empty: HTTP/1.0 without Host */
 	uint16_t	 host_port;	/* port in the authority, 0 if none */
 	unsigned	 minor;		/* 0 or 1 */
 	bool		 keep_alive;	/* the client wants to go on after this request */
@@ -65,8 +69,9 @@ enum parse http_request_parse(struct span bytes, struct http_request *ret_reques
 enum parse http_response_parse(struct span bytes, struct span method,
 			       struct http_response *ret_response);
 
-/* Could these first bytes (at least one) become an HTTP/1 request line?  Any token
- * followed by a space counts, the HTTP/2 preface too; see http_is_preface(). */
+/* Could these first bytes (at least one) become what some server takes for an HTTP/1
+ * request line?  Any token followed by a blank and more counts, also after blanks and empty
+ * lines; the HTTP/2 preface too, see http_preface(). */
 bool http_likely(struct span stream);
 
 /* OK: they are the HTTP/2 preface (RFC 9113 3.4); MORE: they may become it; BAD: no */

@@ -18,10 +18,12 @@
 struct tls_hello {
 	bool		has_sni;
 	struct span	sni;		/* the host_name; into @scratch */
-	bool		ech;		/* an encrypted_client_hello extension is there */
+	bool		ech;		/* an encrypted_client_hello extension is there, of the RFC or
+					 * of a draft (ESNI too) */
 	struct span	alpn;		/* first protocol offered; empty if none */
 	bool		has_http2;	/* "h2" is among them */
-	uint16_t	version;	/* highest offered: supported_versions, else legacy_version */
+	uint16_t	version;	/* highest offered: supported_versions, else legacy_version;
+					 * 0: nothing that is a TLS version */
 };
 
 /*
@@ -32,8 +34,9 @@ struct tls_hello {
  *
  * BAD: not a TLS handshake record with a ClientHello, lengths that disagree, a
  * duplicate extension, more than one SNI name, an SNI that is not printable
- * ASCII or is empty, SSLv2 hello, beyond TLS_HELLO_MAX, bytes after the
- * ClientHello in its handshake records.
+ * ASCII or is empty or longer than any name, SSLv2 hello, beyond TLS_HELLO_MAX
+ * or 128 extensions, bytes after the ClientHello in its handshake records.
+ * What follows in other records is ignored.
  */
 enum parse tls_hello_parse(struct span stream, uint8_t *scratch, size_t scratch_size,
 			   struct tls_hello *ret_hello);

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What must hold: the file is at any time a chain that verifies, and no verdict
+ * takes effect whose line is not in it.
+ *
+ * A batch that fails half way would leave lines of verdicts that never took
+ * effect, and half a line that the next session could not go on from.  So the
+ * file is cut back to the last flush and the chain set back with it; then the
+ * audit stays broken, but session.end and the last checkpoint can still be
+ * tried: on a full disk the room that the cut gave back is enough for them.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/rand.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "audit/fold.h"
+#include "audit/key.h"
+#include "audit/record.h"
+#include "audit/verify.h"
+
+#define MAX_BYTES_DEFAULT 1000000000	/* log.max: 1 GB */
+#define END_ROOM 4096		/* bytes kept free for session.end and its checkpoint; both have
+				 * less than 2,500 with the longest session name */
+#define CHECKPOINT_EVENTS 1000	/* contract section 4 */
+#define CHECKPOINT_US 10000000
+
+struct audit {
+	int		 fd;
+	int		 broken;	/* negative errno, for ever; 0: well */
+	bool		 dead;		/* broken, and not even the end can be written */
+	bool		 started, ended;
+	bool		 in_file;	/* session.start is in the file */
+	bool		 sync;
+	uint64_t	 bytes, max_bytes;	/* of the file */
+	struct record	 record;
+	struct chain	 flushed;	/* the chain as it is in the file */
+	uint64_t	 unsigned_events, flushed_unsigned;
+	int64_t		 unsigned_us;	/* when the first of them came */
+	int64_t		 tick_us;	/* the last tick; both of the monotonic clock */
+	struct key	 key;
+	struct audit_totals totals;
+	struct fold	 fold;
+};
+
+static int64_t clock_us(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* The file and its lock.  Return: -1 and @err */
+static int open_file(const char *path, struct stat *ret_st, struct err *err)
+{
+	AUTO_CLOSE int fd = -1;
+
+	if (!make_parents(path, err))
+		return -1;
+	fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == ELOOP)
+		err_set(err, "log %s: is a symbolic link (name the file itself)", path);
+	else if (fd < 0 || fstat(fd, ret_st))
+		err_sys(err, errno, "cannot open the log %s", path);
+	else if (!S_ISREG(ret_st->st_mode) && !S_ISCHR(ret_st->st_mode))
+		err_set(err, "log %s: not a regular file", path);
+	else if (S_ISREG(ret_st->st_mode) && flock(fd, LOCK_EX | LOCK_NB))
+		err_set(err, "log %s: another session writes to it (use another --log)", path);
+	else if (fstat(fd, ret_st))	/* again: the size as of the lock */
+		err_sys(err, errno, "cannot open the log %s", path);
+	else
+		return TAKE_FD(fd);
+	return -1;
+}
+
+/* Go on where an existing log ends; what a crash tore off its end goes */
+static bool continue_log(struct audit *a, const char *path, uint64_t size, struct err *err)
+{
+	struct verify_options o = { .keys = &a->key.public, .key_count = 1 };
+	struct verify_result r;
+
+	if (!verify_fd(a->fd, &o, &r))
+		return r.bad_line
+			? err_set(err, "log %s: line %llu: %s (not continued; use another --log)",
+				  path, (unsigned long long)r.bad_line, r.why)
+			: err_set(err, "log %s: %s (not continued; use another --log)", path,
+				  r.why);
+	if (r.end < size && ftruncate(a->fd, (off_t)r.end))
+		return err_sys(err, errno, "log %s: cannot cut its torn last line", path);
+	record_resume(&a->record, &r.chain);
+	a->bytes = r.end;
+	a->unsigned_events = r.lines - r.signed_lines;
+	return true;
+}
+
+/* With log.sync the name must last as the lines do */
+static bool sync_folder(const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX] = ".";
+	AUTO_CLOSE int fd = -1;
+
+	if (slash == path)
+		memcpy(folder, "/", 2);
+	else if (slash && !span_copy(span_of(path, (size_t)(slash - path)), folder,
+				     sizeof(folder)))
+		return err_sys(err, ENAMETOOLONG, "%s", path);
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd))
+		return err_sys(err, errno, "cannot sync %s", folder);
+	return true;
+}
+
+static bool open_all(struct audit *a, const struct audit_options *o, struct err *err)
+{
+	struct seed seed;
+	struct stat st;
+
+	if (RAND_bytes((uint8_t *)&seed, sizeof(seed)) != 1 ||
+	    !record_init(&a->record, o->session))
+		return err_set(err, "log %s: OpenSSL or memory failed", o->path);
+	fold_init(&a->fold, &seed);
+	a->fd = open_file(o->path, &st, err);
+	if (a->fd < 0 || !key_open(&a->key, o->key_path, err))
+		return false;
+	if (S_ISREG(st.st_mode) && st.st_size &&
+	    !continue_log(a, o->path, (uint64_t)st.st_size, err))
+		return false;
+	a->flushed = a->record.chain;
+	a->flushed_unsigned = a->unsigned_events;
+	return !o->sync || !S_ISREG(st.st_mode) || sync_folder(o->path, err);
+}
+
+static void release(struct audit *a)
+{
+	DROP_FD(a->fd);
+	key_done(&a->key);
+	record_done(&a->record);
+	free(a);
+}
+
+struct audit *audit_open(const struct audit_options *o, struct err *err)
+{
+	struct audit *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		err_sys(err, ENOMEM, "log %s", o->path);
+		return NULL;
+	}
+	a->fd = -1;
+	a->sync = o->sync;
+	a->max_bytes = o->max_bytes ? o->max_bytes : MAX_BYTES_DEFAULT;
+	a->tick_us = a->unsigned_us = clock_us(CLOCK_MONOTONIC);
+	if (open_all(a, o, err))
+		return a;
+	release(a);
+	return NULL;
+}
+
+/* Broken from now on; the file goes back to the last flush if it can */
+static int fail(struct audit *a, int error)
+{
+	a->broken = error;
+	a->dead = !a->in_file || ftruncate(a->fd, (off_t)a->bytes);
+	record_resume(&a->record, &a->flushed);
+	a->unsigned_events = a->flushed_unsigned;
+	return error;
+}
+
+static int write_out(int fd, struct span s)
+{
+	while (s.len) {
+		ssize_t put = write(fd, s.at, s.len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return put ? -errno : -EIO;
+		s = span_skip(s, (size_t)put);
+	}
+	return 0;
+}
+
+int audit_flush(struct audit *a)
+{
+	struct span lines = buf_span(&a->record.out);
+	uint64_t room = a->ended ? 0 : END_ROOM;
+	int error;
+
+	if (a->broken)
+		return a->broken;
+	if (a->record.out.full)
+		return fail(a, -ENOBUFS);
+	if (!lines.len)
+		return 0;
+	if (a->bytes + lines.len + room > a->max_bytes)
+		return fail(a, -EFBIG);
+	error = write_out(a->fd, lines);
+	if (!error && a->sync && fdatasync(a->fd) && errno != EINVAL)
+		error = -errno;
+	if (error)
+		return fail(a, error);
+	a->bytes += lines.len;
+	a->in_file = true;
+	a->flushed = a->record.chain;
+	a->flushed_unsigned = a->unsigned_events;
+	buf_clear(&a->record.out);
+	return 0;
+}
+
+static void add_checkpoint(struct audit *a)
+{
+	char sig[SIG_HEX];
+
+	if (!key_sign(&a->key, a->record.chain.prev, sig)) {
+		a->record.out.full = true;	/* the chain ends here: broken at the flush */
+		return;
+	}
+	record_checkpoint(&a->record, a->key.public.id, sig);
+	a->unsigned_events = 0;
+}
+
+/* After each event but checkpoints */
+static void count_event(struct audit *a)
+{
+	if (!a->unsigned_events++)
+		a->unsigned_us = clock_us(CLOCK_MONOTONIC);
+	if (a->unsigned_events >= CHECKPOINT_EVENTS)
+		add_checkpoint(a);
+}
+
+static void tell_folded(struct audit *a, int64_t now_us)
+{
+	const struct fold_row *row;
+	enum reason reason;
+
+	while ((row = fold_take(&a->fold, &reason))) {
+		record_denials(&a->record, now_us, &(struct record_denials){
+			.reason = reason, .count = row->folded, .distinct = row->distinct,
+			.sample = row->sample, .sample_count = row->sample_count });
+		fold_clear(&a->fold, reason);
+		count_event(a);
+	}
+}
+
+/*
+ * Before each event: the time, and what is due before it.
+ * Return: false if the audit is broken and the event goes nowhere.
+ */
+static bool begin_event(struct audit *a, int64_t *ret_now_us)
+{
+	assert(a->started && !a->ended);
+	if (a->broken)
+		return false;
+	*ret_now_us = clock_us(CLOCK_REALTIME);
+	if (fold_due(&a->fold, *ret_now_us / 1000000))
+		tell_folded(a, *ret_now_us);
+	return true;
+}
+
+/* The same for an event with a verdict.  Return: false also if it was folded */
+static bool begin_verdict(struct audit *a, enum answer verdict, enum reason reason,
+			  struct span host, int64_t *ret_now_us)
+{
+	a->totals.denied += verdict == ANSWER_DENY;
+	return begin_event(a, ret_now_us) &&
+	       (verdict != ANSWER_DENY ||
+		fold_denial(&a->fold, *ret_now_us / 1000000, reason, host));
+}
+
+void audit_session_start(struct audit *a, const struct audit_start *e)
+{
+	assert(!a->started);
+	a->started = true;
+	record_session_start(&a->record, clock_us(CLOCK_REALTIME), &(struct record_start){
+		.start = e, .key_id = a->key.public.id, .key = a->key.public.hex });
+	count_event(a);
+}
+
+void audit_dns_query(struct audit *a, const struct audit_dns *e)
+{
+	int64_t now_us;
+
+	a->totals.dns++;
+	if (!begin_verdict(a, e->verdict, e->reason, e->name, &now_us))
+		return;
+	record_dns_query(&a->record, now_us, e);
+	count_event(a);
+}
+
+void audit_conn_open(struct audit *a, const struct audit_conn *e)
+{
+	struct span host = e->host;
+	char text[ADDR_TEXT_MAX];
+	int64_t now_us;
+
+	if (!host.len && e->verdict == ANSWER_DENY)
+		host = span_str(addr_text(&e->literal, text));
+	a->totals.connections++;
+	if (!begin_verdict(a, e->verdict, e->reason, host, &now_us))
+		return;
+	record_conn_open(&a->record, now_us, e);
+	count_event(a);
+}
+
+/* Counts come from the gate, which may be taken over: a sum must not wrap to little */
+static void add_bytes(uint64_t *sum, uint64_t bytes)
+{
+	if (__builtin_add_overflow(*sum, bytes, sum))
+		*sum = UINT64_MAX;
+}
+
+void audit_conn_close(struct audit *a, const struct audit_close *e)
+{
+	int64_t now_us;
+
+	add_bytes(&a->totals.bytes_out, e->bytes_out);
+	add_bytes(&a->totals.bytes_in, e->bytes_in);
+	if (!begin_event(a, &now_us))
+		return;
+	record_conn_close(&a->record, now_us, e);
+	count_event(a);
+}
+
+void audit_http_done(struct audit *a, const struct audit_http *e)
+{
+	int64_t now_us;
+
+	if (!begin_verdict(a, e->verdict, e->reason, e->host, &now_us))
+		return;
+	record_http(&a->record, now_us, e);
+	count_event(a);
+}
+
+void audit_packet_drop(struct audit *a, const struct audit_drop *e)
+{
+	int64_t now_us;
+
+	if (!begin_event(a, &now_us))
+		return;
+	record_packet_drop(&a->record, now_us, e);
+	count_event(a);
+}
+
+void audit_session_end(struct audit *a, int exit_code)
+{
+	int64_t now_us = clock_us(CLOCK_REALTIME);
+
+	assert(a->started && !a->ended);
+	if (!a->broken)
+		tell_folded(a, now_us);
+	/* Whether or not this works: session.end follows what is in the file then */
+	if (audit_flush(a) && a->dead)
+		return;
+	a->ended = true;
+	record_session_end(&a->record, now_us, exit_code, &a->totals);
+	count_event(a);
+}
+
+int audit_tick(struct audit *a)
+{
+	int64_t now_us = clock_us(CLOCK_REALTIME), mono_us = clock_us(CLOCK_MONOTONIC);
+	int64_t next_us = mono_us + (mono_us - a->tick_us);
+
+	if (a->broken)
+		return a->broken;
+	if (!a->ended && fold_due(&a->fold, now_us / 1000000))
+		tell_folded(a, now_us);
+	/* By the next tick, if it takes as long as this one, it would be too late */
+	if (a->started && a->unsigned_events && next_us - a->unsigned_us > CHECKPOINT_US)
+		add_checkpoint(a);
+	a->tick_us = mono_us;
+	return audit_flush(a);
+}
+
+bool audit_pending(const struct audit *a)
+{
+	return a->record.out.len || a->record.out.full;
+}
+
+int audit_fd(const struct audit *a)
+{
+	return a->fd;
+}
+
+const struct audit_totals *audit_totals(const struct audit *a)
+{
+	return &a->totals;
+}
+
+int audit_close(struct audit *a)
+{
+	int broken = a->broken, error = 0;
+
+	if (!a->dead) {
+		if (a->unsigned_events)
+			add_checkpoint(a);
+		a->broken = 0;	/* the end is tried even so */
+		error = audit_flush(a);
+	}
+	release(a);
+	return broken ? broken : error;
+}

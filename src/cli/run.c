@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run.c - `sluice run`: jail a command */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cli/commands.h"
+#include "cli/judge.h"
+#include "daemon/session.h"
+
+#define SUMMARY_LINES 5		/* at the end of a run that denied something */
+#define EXIT_DENIED 124		/* --fail-on-deny */
+#define SESSION_MAX 64		/* bytes of a session's name */
+
+struct run {
+	struct judge_options	 judge;
+	struct judged		 judged;
+	struct option_list	 labels, allow_unix;
+	const char		*session, *log, *report;
+	bool			 dry_run, fail_on_deny, quiet;
+	char			 name[SESSION_MAX + 1];
+	char			 log_path[PATH_MAX], key_path[PATH_MAX];
+	char			 state[PATH_MAX], data[PATH_MAX], self[PATH_MAX], cwd[PATH_MAX];
+	char			 config[PATH_MAX], run_folder[PATH_MAX];
+	const char		**read_only, *hidden[4];
+	size_t			 read_only_count, hidden_count;
+	char			**env;
+	struct audit_label	*label;
+	char *const		*argv;
+};
+
+/* ---- the environment of the command ---- */
+
+/* Proxies are what the jail replaces: a variable that names one would lead nowhere */
+static bool is_proxy_variable(const char *entry)
+{
+	static const char *const names[] = {
+		"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "rsync_proxy",
+		"socks_proxy", "ws_proxy", "wss_proxy", "npm_config_proxy", "npm_config_http_proxy",
+		"npm_config_https_proxy", "npm_config_noproxy", "cargo_http_proxy",
+		"global_agent_http_proxy", "global_agent_https_proxy", "global_agent_no_proxy",
+	};
+	size_t len = strcspn(entry, "=");
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (len == strlen(names[i]) && !strncasecmp(entry, names[i], len))
+			return true;
+	return false;
+}
+
+static bool is_our_variable(const char *entry)
+{
+	return !strncmp(entry, "SLUICE=", 7) || !strncmp(entry, "SLUICE_SESSION=", 15);
+}
+
+static bool make_env(struct run *r, struct err *err)
+{
+	size_t count = 0, at = 0;
+
+	while (environ[count])
+		count++;
+	r->env = calloc(count + 3, sizeof(*r->env));
+	if (!r->env)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		if (!is_proxy_variable(environ[i]) && !is_our_variable(environ[i]))
+			r->env[at++] = strdup(environ[i]);
+	r->env[at++] = strdup("SLUICE=1");
+	if (asprintf(&r->env[at], "SLUICE_SESSION=%s", r->name) < 0)
+		return err_set(err, "out of memory");
+	return true;
+}
+
+/* ---- names and paths ---- */
+
+static bool name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len > SESSION_MAX || name[0] == '.' || name[0] == '-')
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("._-", *name))
+			return false;
+	return true;
+}
+
+static bool make_name(struct run *r, struct err *err)
+{
+	const char *command = strrchr(r->argv[0], '/');
+	unsigned random = 0;
+	char word[24] = "";
+	size_t at = 0;
+
+	if (r->session && !name_ok(r->session))
+		return err_set(err, "--session %s: not a name (letters, digits, '.', '_', '-'; at most %d)",
+			       r->session, SESSION_MAX);
+	if (r->session) {
+		snprintf(r->name, sizeof(r->name), "%s", r->session);
+		return true;
+	}
+	command = command ? command + 1 : r->argv[0];
+	for (; *command && at < sizeof(word) - 1; command++)
+		if (isalnum((unsigned char)*command))
+			word[at++] = *command;
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return err_set(err, "no random numbers");
+	snprintf(r->name, sizeof(r->name), "%s-%06x", word[0] ? word : "run", random & 0xffffff);
+	return true;
+}
+
+static bool join(char *dst, const char *folder, const char *name, struct err *err)
+{
+	int len = snprintf(dst, PATH_MAX, "%s/%s", folder, name);
+
+	return (len > 0 && len < PATH_MAX) || err_set(err, "%s/%s: path too long", folder, name);
+}
+
+/* mkdir -p, each new folder 0700 */
+static bool make_folder(const char *path, struct err *err)
+{
+	char part[PATH_MAX];
+
+	for (size_t i = 1; path[i - 1]; i++) {
+		if (path[i] != '/' && path[i])
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, 0700) < 0 && errno != EEXIST)
+			return err_sys(err, errno, "%s: cannot make the folder", part);
+	}
+	return true;
+}
+
+/* An existing path in its one true form; one that is to be made: its folder's */
+static bool true_path(const char *path, char ret[PATH_MAX], struct err *err)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	if (realpath(path, ret))
+		return true;
+	if (errno != ENOENT)
+		return err_sys(err, errno, "%s", path);
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	if (!realpath(folder[0] ? folder : "/", ret))
+		return err_sys(err, errno, "%s", folder);
+	slash = slash ? slash + 1 : path;
+	if (strlen(ret) + strlen(slash) + 2 > PATH_MAX)
+		return err_set(err, "%s: path too long", path);
+	strncat(strncat(ret, "/", 2), slash, PATH_MAX - strlen(ret) - 1);
+	return true;
+}
+
+static bool make_log_path(struct run *r, struct err *err)
+{
+	char folder[PATH_MAX], file[SESSION_MAX + 64], stamp[32];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (!folder_state(r->state, err) || !join(folder, r->state, "audit", err) ||
+	    !make_folder(folder, err) || !join(folder, r->state, "keys", err) ||
+	    !make_folder(folder, err) || !join(r->key_path, folder, "audit.key", err))
+		return false;
+	if (r->log)
+		return true_path(r->log, r->log_path, err);
+	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	snprintf(file, sizeof(file), "audit/%s-%s.jsonl", stamp, r->name);
+	return join(r->log_path, r->state, file, err);
+}
+
+/* ---- what the jail may not touch ---- */
+
+static void add_read_only(struct run *r, const char *path)
+{
+	r->read_only[r->read_only_count++] = path;
+}
+
+/* Files that decide are read-only; files that sluice writes are out of reach */
+static bool make_protection(struct run *r, struct err *err)
+{
+	ssize_t len = readlink("/proc/self/exe", r->self, sizeof(r->self) - 1);
+
+	if (len < 0)
+		return err_sys(err, errno, "/proc/self/exe");
+	r->self[len] = '\0';
+	if (!folder_data(r->data, err) || !folder_config(r->config, err) ||
+	    !make_folder(r->config, err) || !folder_run(r->run_folder, err) ||
+	    !getcwd(r->cwd, sizeof(r->cwd)))
+		return err_sys(err, errno, "cannot find sluice's folders");
+	r->read_only = calloc(r->judged.file_count + r->judged.folder_count + 4,
+			      sizeof(*r->read_only));
+	if (!r->read_only)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < r->judged.file_count; i++)
+		add_read_only(r, r->judged.files[i]);
+	for (size_t i = 0; i < r->judged.folder_count; i++)
+		add_read_only(r, r->judged.folders[i]);
+	add_read_only(r, r->self);
+	add_read_only(r, r->data);
+	add_read_only(r, r->config);
+	r->hidden[r->hidden_count++] = r->state;
+	r->hidden[r->hidden_count++] = r->run_folder;
+	if (r->log)
+		r->hidden[r->hidden_count++] = r->log_path;
+	return true;
+}
+
+/* Network sockets on 0 to 2 would be a way out that nobody judged */
+static bool check_standard_fds(struct err *err)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		socklen_t len = sizeof(int);
+		int family;
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 && family != AF_UNIX)
+			return err_set(err, "descriptor %d is a network socket: the command would "
+				       "inherit a way out (redirect it)", fd);
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return err_set(err, "descriptor %d is closed and cannot be replaced", fd);
+	}
+	return true;
+}
+
+static bool make_labels(struct run *r, struct err *err)
+{
+	r->label = calloc(r->labels.count + 1, sizeof(*r->label));
+	if (!r->label)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < r->labels.count; i++) {
+		char *eq = strchr(r->labels.at[i], '=');
+
+		if (!eq || eq == r->labels.at[i])
+			return err_set(err, "--label %s: not KEY=VALUE", r->labels.at[i]);
+		*eq = '\0';
+		r->label[i] = (struct audit_label){ r->labels.at[i], eq + 1 };
+	}
+	return true;
+}
+
+/* ---- inside another jail ---- */
+
+/* Only loopback, under filters that a jail's shim has set: no way out but the outer gate's */
+static bool in_a_jail(void)
+{
+	char line[128];
+	AUTO_FCLOSE FILE *status = fopen("/proc/self/status", "re");
+	bool filtered = false, only_loopback = true;
+	struct ifaddrs *all, *i;
+
+	if (!getenv("SLUICE") || !status || getifaddrs(&all) < 0)
+		return false;
+	while (fgets(line, sizeof(line), status))
+		if (!strcmp(line, "Seccomp:\t2\n"))
+			filtered = true;
+	for (i = all; i; i = i->ifa_next)
+		only_loopback = only_loopback && !strcmp(i->ifa_name, "lo");
+	freeifaddrs(all);
+	return filtered && only_loopback;
+}
+
+static int run_inside(const struct run *r)
+{
+	if (!r->quiet)
+		fprintf(stderr, "sluice: already in a jail: its policy holds, not this one\n");
+	execvp(r->argv[0], r->argv);
+	fprintf(stderr, "sluice: %s: %s\n", r->argv[0], strerror(errno));
+	return errno == ENOENT ? 127 : 126;
+}
+
+/* ---- the run ---- */
+
+static void plan_fill(const struct run *r, struct session_plan *p)
+{
+	struct policy_settings s = policy_settings(r->judged.policy);
+
+	p->jail = (struct jail_plan){
+		.argv = r->argv, .envp = r->env, .cwd = r->cwd, .policy = r->judged.policy,
+		.pool4 = s.synthetic4, .pool6 = s.synthetic6, .session = r->name,
+		.protect_read = r->read_only, .protect_read_count = r->read_only_count,
+		.protect_hide = r->hidden, .protect_hide_count = r->hidden_count,
+		.allow_unix = (const char *const *)r->allow_unix.at,
+		.allow_unix_count = r->allow_unix.count,
+	};
+	p->log_path = r->log_path;
+	p->key_path = r->key_path;
+	p->labels = r->label;
+	p->label_count = r->labels.count;
+	p->version = SLUICE_VERSION;
+}
+
+static int finish(const struct run *r, const struct session_plan *p,
+		  const struct session_result *result)
+{
+	if (!r->quiet)
+		summary_print(p->summary, stderr, SUMMARY_LINES);
+	if (r->report && report_print(r->log_path, r->report[0] ? r->report : "text", stderr) != 0)
+		fprintf(stderr, "sluice: %s: no report could be made of it\n", r->log_path);
+	if (result->exit_code == 0 && r->fail_on_deny && result->denied)
+		return EXIT_DENIED;
+	return result->exit_code;
+}
+
+static bool prepare(struct run *r, struct err *err)
+{
+	if (!judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
+	    !make_name(r, err) || !make_labels(r, err))
+		return false;
+	if (!make_log_path(r, err) || !make_protection(r, err) || !make_env(r, err))
+		return false;
+	if (geteuid() == 0 && !r->quiet)
+		fprintf(stderr, "sluice: running as root: the command can change this system's files\n");
+	return true;
+}
+
+static int run(struct run *r, struct err *err)
+{
+	struct summary summary = { .count = 0 };
+	struct session_plan plan = { .summary = &summary };
+	struct session_result result;
+	int code = EXIT_SLUICE;
+
+	plan_fill(r, &plan);
+	if (r->dry_run) {
+		jail_plan_print(&plan.jail, stdout);
+		code = 0;
+	} else if (session_run(&plan, &result, err)) {
+		code = finish(r, &plan, &result);
+	} else {
+		code = complain(err);
+	}
+	summary_done(&summary);
+	return code;
+}
+
+static void run_done(struct run *r)
+{
+	for (size_t i = 0; r->env && r->env[i]; i++)
+		free(r->env[i]);
+	free(r->env);
+	free(r->label);
+	free(r->read_only);
+	judge_done(&r->judged);
+}
+
+static bool report_known(const char *format)
+{
+	static const char *const known[] = { "", "text", "json" };
+
+	for (size_t i = 0; format && i < ARRAY_SIZE(known); i++)
+		if (!strcmp(format, known[i]))
+			return true;
+	return !format;
+}
+
+int run_main(int argc, char **argv)
+{
+	struct run r = { .quiet = false };
+	const struct option rows[] = {
+		JUDGE_OPTIONS(&r.judge),
+		{ 0, "host-port", OPTION_LIST, "[JAIL:]PORT",
+		  "localhost:JAIL in the jail reaches the host's 127.0.0.1:PORT; may repeat",
+		  &r.judge.host_ports },
+		{ 0, "publish", OPTION_LIST, "[ADDR:]PORT[:JAIL]",
+		  "the host's 127.0.0.1:PORT (or ADDR) reaches a server in the jail; may repeat",
+		  &r.judge.publishes },
+		{ 0, "allow-unix", OPTION_LIST, "PATH",
+		  "let the jail use this Unix socket of the host; may repeat", &r.allow_unix },
+		{ 0, "dry-run", OPTION_FLAG, NULL,
+		  "print what would be allowed, hidden, added; start nothing", &r.dry_run },
+		{ 0, "fail-on-deny", OPTION_FLAG, NULL,
+		  "exit 124 if the command succeeded but something was denied", &r.fail_on_deny },
+		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &r.quiet },
+		{ 0, "log", OPTION_TEXT, "FILE", "audit log (default: in sluice's state folder)",
+		  &r.log },
+		{ 0, "report", OPTION_MAYBE, "FORMAT", "print the report at the end, on stderr: "
+		  "text | json", &r.report },
+		{ 0, "session", OPTION_TEXT, "NAME", "name of the session", &r.session },
+		{ 0, "label", OPTION_LIST, "K=V", "label of the session, in the log; may repeat",
+		  &r.labels },
+		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
+	};
+	struct err err = { "" };
+	bool help = false;
+	int rest, code;
+
+	if (!options_parse(argc, argv, rows, &rest, &help, &err))
+		return complain(&err);
+	if (help)
+		return command_help("run", rows);
+	if (rest >= argc) {
+		err_set(&err, "run: no COMMAND (sluice run [OPTIONS] [--] COMMAND [ARG...])");
+		return complain(&err);
+	}
+	if (!report_known(r.report)) {
+		err_set(&err, "--report=%s: unknown format (text | json)", r.report);
+		return complain(&err);
+	}
+	r.argv = argv + rest;
+	if (in_a_jail())
+		return run_inside(&r);
+	code = prepare(&r, &err) ? run(&r, &err) : complain(&err);
+	run_done(&r);
+	return code;
+}

@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conn.c - the keeper's side of a connection
+ *
+ *	asked      facts came from the gate; the name is being resolved
+ *	recorded   conn.open with verdict allow is appended; waits for the write
+ *	dialling   the record is written; connect(2) is under way
+ *	open       the gate has the socket; ends with its GATE_CLOSED
+ *
+ * A denied connection is recorded and answered; nothing is kept of it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "daemon/keeper.h"
+#include "jail/jail.h"
+#include "policy/explain.h"
+
+#define DROPS_RECORDED_MAX 64	/* of one kind in one message; the rest is a count */
+
+struct conn {
+	struct conn	*next;		/* in its bucket */
+	struct conn	*next_dial;
+	struct keeper	*keeper;
+	uint32_t	 ref;
+	uint32_t	 host;		/* binding, or BINDING_NONE */
+	uint64_t	 number;	/* in the log */
+	struct addr	 literal;
+	struct addr	 ip;		/* dialled */
+	struct permit	 permit;
+	struct verdict	 verdict;
+	struct dial	*dial;
+	int64_t		 since_ms;
+	uint8_t		 seen, door;
+	bool		 has_ip;
+	bool		 resolving;
+	bool		 gone;		/* forgotten while resolving */
+	/* kept only until conn.open is recorded */
+	const char	*proto;
+	bool		 has_sni;
+	struct buf	 texts;		/* sni, alpn */
+	size_t		 sni_len;
+};
+
+/* The facts of an ask, with their texts found */
+struct told {
+	const struct talk_ask *ask;
+	struct span	 sni, alpn, host, method, path;
+};
+
+static struct span cut(struct span *tail, size_t len)
+{
+	struct span s = span_head(*tail, len);
+
+	*tail = span_skip(*tail, s.len);
+	return s;
+}
+
+/* Every value is judged: the gate may have been taken over */
+static bool told_read(const struct talk_ask *a, struct span tail, struct told *t)
+{
+	size_t len = (size_t)a->sni_len + a->alpn_len + a->host_len + a->method_len + a->path_len;
+
+	if (a->transport > TRANSPORT_UDP || a->seen > SEEN_MALFORMED || a->door >= DOOR_NUM ||
+	    len != tail.len)
+		return false;
+	t->ask = a;
+	t->sni = cut(&tail, a->sni_len);
+	t->alpn = cut(&tail, a->alpn_len);
+	t->host = cut(&tail, a->host_len);
+	t->method = cut(&tail, a->method_len);
+	t->path = cut(&tail, a->path_len);
+	return true;
+}
+
+static struct conn **bucket_of(struct keeper *k, uint32_t ref)
+{
+	return &k->bucket[(ref ^ ref >> 14) % CONN_BUCKETS];
+}
+
+static struct conn *conn_find(struct keeper *k, uint32_t ref)
+{
+	struct conn *c = *bucket_of(k, ref);
+
+	while (c && c->ref != ref)
+		c = c->next;
+	return c;
+}
+
+static void conn_unlink(struct conn *c)
+{
+	struct conn **at = bucket_of(c->keeper, c->ref);
+
+	while (*at && *at != c)
+		at = &(*at)->next;
+	if (*at)
+		*at = c->next;
+	for (at = &c->keeper->to_dial; *at; at = &(*at)->next_dial) {
+		if (*at != c)
+			continue;
+		*at = c->next_dial;
+		if (c->keeper->to_dial_end == &c->next_dial)
+			c->keeper->to_dial_end = at;
+		break;
+	}
+}
+
+static void conn_free(struct conn *c)
+{
+	if (!c)
+		return;
+	if (c->resolving) {
+		c->gone = true;		/* freed when the answer comes */
+		return;
+	}
+	if (c->dial)
+		dial_cancel(c->dial);
+	buf_done(&c->texts);
+	free(c);
+}
+
+static struct span conn_host(const struct conn *c)
+{
+	return c->host == BINDING_NONE ? (struct span){ 0 } :
+	       binding_host(c->keeper->bindings, c->host);
+}
+
+static const char *proto_of(const struct talk_ask *a)
+{
+	if (a->transport == TRANSPORT_UDP)
+		return "udp";
+	if (a->seen == SEEN_TLS)
+		return "tls";
+	if (a->seen == SEEN_HTTP || (a->seen == SEEN_UPGRADE && a->method_len))
+		return "http";
+	return a->ssh ? "ssh" : "tcp";
+}
+
+static struct question question_of(struct keeper *k, const struct told *t, uint32_t host)
+{
+	struct question q = {
+		.about = ABOUT_CONN, .addr = t->ask->addr, .port = t->ask->port,
+		.transport = (enum transport)t->ask->transport, .seen = (enum seen)t->ask->seen,
+		.has_sni = t->ask->flags & TALK_HAS_SNI, .ech = t->ask->flags & TALK_ECH,
+		.sni = t->sni, .http_host = t->host, .method = t->method, .path = t->path,
+		.now_s = time(NULL),
+	};
+
+	if (host != BINDING_NONE)
+		q.host = binding_host(k->bindings, host);
+	return q;
+}
+
+/* ---- denying ---- */
+
+/* The object of `sluice check`: what a denied HTTP request is answered with */
+static void denial_body(struct keeper *k, struct buf *b, const struct question *q,
+			const struct verdict *v)
+{
+	struct audit_rule rule = keeper_rule(k, v);
+	struct buf text = buf_new(1024);
+
+	json_open(b, '{');
+	json_key(b, "target");
+	buf_printf(&text, SPAN_FMT " http://" SPAN_FMT SPAN_FMT, SPAN_ARG(q->method),
+		   SPAN_ARG(q->http_host), SPAN_ARG(span_head(q->path, 512)));
+	json_span(b, buf_span(&text));
+	json_key(b, "verdict");
+	json_str(b, "deny");
+	json_key(b, "reason");
+	json_str(b, reason_name(v->reason));
+	json_key(b, "rule");
+	json_str(b, rule.id);
+	json_key(b, "layer");
+	json_str(b, rule.layer);
+	json_key(b, "message");
+	buf_clear(&text);
+	explain_message(&text, k->policy, q, v);
+	json_span(b, buf_span(&text));
+	json_key(b, "fixable_by");
+	json_str(b, explain_fixable(k->policy, v));
+	json_key(b, "suggest");
+	buf_clear(&text);
+	if (explain_suggest(&text, v->reason, q->host, &q->addr, q->port, q->transport))
+		json_span(b, buf_span(&text));
+	else
+		json_null(b);
+	json_close(b, '}');
+	buf_add(b, "\n", 1);
+	buf_done(&text);
+}
+
+static void tell_denied(struct keeper *k, uint32_t ref, const struct question *q,
+			const struct verdict *v, bool dialled)
+{
+	struct talk_deny d = { .reason = (uint8_t)v->reason, .dialled = dialled, .status = 403 };
+	struct buf body = buf_new(TALK_BODY_MAX);
+
+	if (v->reason == REASON_UPSTREAM_FAILED || v->reason == REASON_RESOLVE_FAILED)
+		d.status = 502;
+	if (q->seen == SEEN_HTTP)
+		denial_body(k, &body, q, v);
+	keeper_tell(k, KEEPER_DENY, ref, &d, sizeof(d), buf_span(&body), -1);
+	buf_done(&body);
+}
+
+static void record_open(struct keeper *k, const struct question *q, const struct verdict *v,
+			struct audit_conn *e)
+{
+	e->conn = ++k->conn_count;
+	e->host = q->host;
+	e->literal = q->addr;
+	e->port = q->port;
+	e->verdict = v->answer == ANSWER_ALLOW ? ANSWER_ALLOW : ANSWER_DENY;
+	e->reason = v->reason;
+	e->rule = keeper_rule(k, v);
+	audit_conn_open(k->audit, e);
+}
+
+static void note_denied(struct keeper *k, const struct question *q, enum reason reason,
+			const struct addr *refused)
+{
+	struct denied d = {
+		.host = q->host, .addr = refused ? refused : &q->addr, .port = q->port,
+		.transport = q->transport, .reason = reason, .times = 1,
+	};
+
+	keeper_denied(k, &d);
+}
+
+static void deny(struct keeper *k, uint32_t ref, const struct told *t, const struct question *q,
+		 const struct verdict *v)
+{
+	struct audit_conn e = {
+		.proto = proto_of(t->ask), .has_sni = q->has_sni, .sni = t->sni, .alpn = t->alpn,
+	};
+
+	record_open(k, q, v, &e);
+	note_denied(k, q, v->reason, NULL);
+	if (ref != UINT32_MAX)
+		tell_denied(k, ref, q, v, false);
+	keeper_stir(k);
+}
+
+/* ---- allowing ---- */
+
+static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *t, uint32_t host,
+			     const struct verdict *v)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	*c = (struct conn){
+		.next = *bucket_of(k, ref), .keeper = k, .ref = ref, .host = host,
+		.literal = t->ask->addr, .verdict = *v, .since_ms = keeper_now_ms(),
+		.seen = t->ask->seen, .door = t->ask->door, .proto = proto_of(t->ask),
+		.has_sni = t->ask->flags & TALK_HAS_SNI, .sni_len = t->sni.len,
+		.texts = buf_new(TALK_HOST_MAX + TALK_ALPN_MAX),
+		.permit = { .port = t->ask->port, .transport = (enum transport)t->ask->transport },
+	};
+	if (t->sni.len + t->alpn.len) {
+		buf_add_span(&c->texts, t->sni);
+		buf_add_span(&c->texts, t->alpn);
+	}
+	*bucket_of(k, ref) = c;
+	return c;
+}
+
+static struct question question_again(const struct conn *c)
+{
+	return (struct question){
+		.about = ABOUT_CONN, .host = conn_host(c), .addr = c->literal,
+		.port = c->permit.port, .transport = c->permit.transport,
+		.seen = (enum seen)c->seen, .now_s = time(NULL),
+	};
+}
+
+/* Append conn.open; dial once it is written */
+static void conn_record(struct conn *c)
+{
+	struct keeper *k = c->keeper;
+	struct question q = question_again(c);
+	struct audit_conn e = {
+		.ips = c->permit.addrs, .ip_count = c->permit.count, .proto = c->proto,
+		.has_sni = c->has_sni, .sni = span_head(buf_span(&c->texts), c->sni_len),
+		.alpn = span_skip(buf_span(&c->texts), c->sni_len),
+	};
+
+	if (c->door == DOOR_HOST_PORT || c->door == DOOR_PUBLISH)
+		q.host = SPAN("localhost");
+	record_open(k, &q, &c->verdict, &e);
+	c->number = k->conn_count;
+	buf_done(&c->texts);
+	c->next_dial = NULL;
+	*k->to_dial_end = c;
+	k->to_dial_end = &c->next_dial;
+	keeper_stir(k);
+}
+
+static void conn_refuse(struct conn *c, enum reason reason, const struct addr *refused)
+{
+	struct keeper *k = c->keeper;
+	struct question q = question_again(c);
+	struct audit_conn e = {
+		.proto = c->proto, .has_sni = c->has_sni,
+		.sni = span_head(buf_span(&c->texts), c->sni_len),
+	};
+
+	c->verdict.answer = ANSWER_DENY;
+	c->verdict.reason = reason;
+	record_open(k, &q, &c->verdict, &e);
+	note_denied(k, &q, reason, refused);
+	tell_denied(k, c->ref, &q, &c->verdict, false);
+	conn_unlink(c);
+	conn_free(c);
+	keeper_stir(k);
+}
+
+static void on_resolved(void *arg, const struct resolution *r)
+{
+	struct conn *c = arg;
+	struct question q;
+	enum reason reason;
+	struct addr refused;
+
+	c->resolving = false;
+	if (c->gone) {
+		conn_free(c);
+		return;
+	}
+	q = question_again(c);
+	c->permit.count = keeper_addresses(c->keeper, &q, &c->verdict, r, c->permit.addrs,
+					   &reason, &refused);
+	if (c->permit.count)
+		conn_record(c);
+	else
+		conn_refuse(c, reason, reason == REASON_SPECIAL_ADDRESS ? &refused : NULL);
+}
+
+static void conn_allow(struct conn *c)
+{
+	struct keeper *k = c->keeper;
+	struct question q = question_again(c);
+	const struct place *place;
+	enum reason reason;
+
+	if (c->host != BINDING_NONE) {
+		c->resolving = true;
+		resolve_ask(k->resolve, q.host, on_resolved, c);
+		return;
+	}
+	place = place_now(&k->place, keeper_now_ms());
+	reason = place ? policy_address(k->policy, &q, &c->verdict, place, &c->literal)
+		       : REASON_SPECIAL_ADDRESS;
+	if (reason != REASON_ALLOWED) {
+		conn_refuse(c, reason, NULL);
+		return;
+	}
+	c->permit.addrs[0] = c->literal;
+	c->permit.count = 1;
+	conn_record(c);
+}
+
+/* A client that went before it said a word: allowed, recorded, nothing dialled */
+static void conn_empty(struct conn *c)
+{
+	struct keeper *k = c->keeper;
+	struct question q = question_again(c);
+	struct audit_conn e = { .proto = c->proto };
+
+	record_open(k, &q, &c->verdict, &e);
+	c->number = k->conn_count;
+	keeper_tell(k, KEEPER_PASS, c->ref, NULL, 0, (struct span){ 0 }, -1);
+	keeper_stir(k);
+}
+
+/* ---- doors that lead elsewhere than to the network ---- */
+
+static const struct port_map *map_find(const struct port_map *maps, size_t count, uint16_t inside)
+{
+	for (size_t i = 0; i < count; i++)
+		if (maps[i].inside == inside)
+			return &maps[i];
+	return NULL;
+}
+
+/* host_ports and publish: the policy's own maps are the permission */
+static bool mapped(struct keeper *k, const struct talk_ask *a, struct addr *ret_addr,
+		   uint16_t *ret_port)
+{
+	struct policy_settings s = policy_settings(k->policy);
+	const struct port_map *m;
+
+	*ret_addr = addr_v4(INADDR_LOOPBACK);
+	if (a->door == DOOR_HOST_PORT) {
+		m = map_find(s.host_ports, s.host_port_count, a->port);
+		*ret_port = m ? m->outside : 0;
+		return m;
+	}
+	*ret_port = a->port;
+	return a->door == DOOR_PUBLISH && map_find(s.publish, s.publish_count, a->port);
+}
+
+/* The positive control of the start-up probe: a socket that says the token */
+static void probe_answer(struct keeper *k, uint32_t ref)
+{
+	struct talk_allow allow = { 0 };
+	int ends[2];
+
+	if (!k->probing || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return;
+	if (send(ends[0], k->probe_token, sizeof(k->probe_token), MSG_NOSIGNAL) > 0)
+		keeper_tell(k, KEEPER_ALLOW, ref, &allow, sizeof(allow), (struct span){ 0 },
+			    TAKE_FD(ends[1]));
+	DROP_FD(ends[1]);
+	close(ends[0]);
+	keeper_stir(k);
+}
+
+/* ---- the gate's messages ---- */
+
+static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
+{
+	struct conn *c = conn_find(k, ref);
+	struct question q;
+	struct verdict v;
+
+	if (!c || !c->number) {
+		keeper_close(k, "the gate asks again about a connection that is none");
+		return;
+	}
+	q = question_of(k, t, c->host);
+	q.addr = c->literal;
+	q.port = c->permit.port;
+	v = policy_decide(k->policy, &q);
+	if (v.answer == ANSWER_ALLOW) {
+		keeper_tell(k, KEEPER_PASS, ref, NULL, 0, (struct span){ 0 }, -1);
+	} else {
+		struct audit_http e = {
+			.conn = c->number, .host = q.http_host, .method = t->method,
+			.path = t->path, .port = q.port, .status = 403, .verdict = ANSWER_DENY,
+			.reason = v.reason, .rule = keeper_rule(k, &v),
+		};
+
+		if (q.seen == SEEN_HTTP || q.seen == SEEN_UPGRADE || c->seen == SEEN_HTTP)
+			audit_http_done(k->audit, &e);
+		note_denied(k, &q, v.reason, NULL);
+		tell_denied(k, ref, &q, &v, false);
+	}
+	keeper_stir(k);
+}
+
+void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct span tail,
+	      bool again)
+{
+	struct verdict v = { ANSWER_ALLOW, REASON_ALLOWED, RULE_NONE, 0, false };
+	struct talk_ask a = *ask;
+	uint32_t host = BINDING_NONE;
+	struct question q;
+	struct conn *c;
+	struct told t;
+
+	if (!told_read(&a, tail, &t)) {
+		keeper_close(k, "the gate asks what cannot be");
+		return;
+	}
+	if (again) {
+		ask_again(k, ref, &t);
+		return;
+	}
+	if (a.door == DOOR_PROBE && k->probing) {
+		probe_answer(k, ref);
+		return;
+	}
+	if (a.door == DOOR_JAIL || a.door == DOOR_PROBE)
+		host = binding_of_addr(k->bindings, &a.addr);
+	q = question_of(k, &t, host);
+	if (a.flags & TALK_FULL) {
+		v = (struct verdict){ ANSWER_DENY, REASON_LIMIT, RULE_NONE, 0, false };
+	} else if (a.door == DOOR_HOST_PORT || a.door == DOOR_PUBLISH) {
+		if (!mapped(k, ask, &a.addr, &a.port))
+			v = (struct verdict){ ANSWER_DENY, REASON_NO_RULE, RULE_NONE, 0, false };
+	} else {
+		v = policy_decide(k->policy, &q);
+	}
+	/* The gate was to look first, and the client has gone without a word */
+	if (v.answer == ANSWER_NEED && a.flags & TALK_EMPTY)
+		v = (struct verdict){ ANSWER_ALLOW, REASON_ALLOWED, v.rule, 0, false };
+	if (v.answer == ANSWER_NEED)
+		v = (struct verdict){ ANSWER_DENY, REASON_PROTOCOL, v.rule, 0, false };
+	if (v.answer != ANSWER_ALLOW) {
+		deny(k, a.flags & TALK_FULL ? UINT32_MAX : ref, &t, &q, &v);
+		return;
+	}
+	if (conn_find(k, ref)) {
+		keeper_close(k, "the gate uses a number twice");
+		return;
+	}
+	c = conn_new(k, ref, &t, host, &v);
+	if (!c) {
+		v = (struct verdict){ ANSWER_DENY, REASON_LIMIT, RULE_NONE, 0, false };
+		deny(k, ref, &t, &q, &v);
+	} else if (a.flags & TALK_EMPTY) {
+		conn_empty(c);
+	} else if (a.door == DOOR_JAIL) {
+		conn_allow(c);
+	} else {
+		c->permit.addrs[0] = a.addr;
+		c->permit.count = 1;
+		conn_record(c);
+	}
+}
+
+void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *t)
+{
+	static const char *const ends[END_NUM] = {
+		[END_CLIENT] = "client", [END_SERVER] = "server", [END_IDLE] = "idle",
+		[END_LIMIT] = "limit", [END_KILLED] = "killed", [END_ERROR] = "error",
+	};
+	struct conn *c = conn_find(k, ref);
+	struct audit_close e;
+
+	if (k->probing && !c)
+		return;
+	if (!c || !c->number || t->end >= END_NUM || t->reason >= REASON_NUM) {
+		keeper_close(k, "the gate closes what is not open");
+		return;
+	}
+	e = (struct audit_close){
+		.conn = c->number, .host = conn_host(c), .ip = c->has_ip ? &c->ip : NULL,
+		.port = c->permit.port, .bytes_out = t->bytes_out, .bytes_in = t->bytes_in,
+		.duration_ms = (uint64_t)(keeper_now_ms() - c->since_ms),
+		.end = ends[t->end], .reason = (enum reason)t->reason,
+	};
+	audit_conn_close(k->audit, &e);
+	conn_unlink(c);
+	conn_free(c);
+	keeper_stir(k);
+}
+
+void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail)
+{
+	struct conn *c = conn_find(k, ref);
+	struct audit_http e;
+
+	if (!c || !c->number || (size_t)h->method_len + h->host_len + h->path_len != tail.len) {
+		keeper_close(k, "the gate tells of a request on no connection");
+		return;
+	}
+	e = (struct audit_http){
+		.conn = c->number, .method = cut(&tail, h->method_len),
+		.host = cut(&tail, h->host_len), .path = cut(&tail, h->path_len),
+		.port = c->permit.port, .status = h->status, .verdict = ANSWER_ALLOW,
+		.reason = REASON_ALLOWED, .rule = keeper_rule(k, &c->verdict),
+		.bytes_out = h->bytes_out, .bytes_in = h->bytes_in,
+	};
+	audit_http_done(k->audit, &e);
+	keeper_stir(k);
+}
+
+/* ---- dialling ---- */
+
+static void dial_failed(struct conn *c)
+{
+	struct keeper *k = c->keeper;
+	struct question q = question_again(c);
+	struct audit_close e = {
+		.conn = c->number, .host = q.host, .port = q.port, .end = "error",
+		.duration_ms = (uint64_t)(keeper_now_ms() - c->since_ms),
+		.reason = REASON_UPSTREAM_FAILED,
+	};
+
+	c->verdict.answer = ANSWER_DENY;
+	c->verdict.reason = REASON_UPSTREAM_FAILED;
+	audit_conn_close(k->audit, &e);
+	tell_denied(k, c->ref, &q, &c->verdict, true);
+	conn_unlink(c);
+	conn_free(c);
+	keeper_stir(k);
+}
+
+static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
+{
+	struct conn *c = arg;
+	struct talk_allow allow = { .watch = c->verdict.watch, .http = c->seen == SEEN_HTTP };
+
+	(void)error;
+	c->dial = NULL;
+	if (fd < 0) {
+		dial_failed(c);
+		return;
+	}
+	c->ip = *addr;
+	c->has_ip = true;
+	keeper_tell(c->keeper, KEEPER_ALLOW, c->ref, &allow, sizeof(allow), (struct span){ 0 }, fd);
+	keeper_stir(c->keeper);
+}
+
+static void conn_dial(struct conn *c)
+{
+	struct keeper *k = c->keeper;
+	struct dial *dial;
+	int fd;
+
+	if (c->door != DOOR_PUBLISH) {
+		dial = dial_start(k->loop, &c->permit, on_dialled, c);
+		if (dial)
+			c->dial = dial;	/* else it is over, and @c may be gone */
+		return;
+	}
+	fd = porter_socket(k->porter_fd, c->permit.port);
+	on_dialled(c, fd < 0 ? -1 : fd, &c->permit.addrs[0], fd < 0 ? -fd : 0);
+}
+
+void conn_dial_all(struct keeper *k)
+{
+	struct conn *c = k->to_dial, *next;
+
+	k->to_dial = NULL;
+	k->to_dial_end = &k->to_dial;
+	for (; c && !k->closed; c = next) {
+		next = c->next_dial;
+		c->next_dial = NULL;
+		conn_dial(c);
+	}
+}
+
+/* ---- refused by the kernel ---- */
+
+static const char *protocol_name(uint8_t protocol)
+{
+	static const struct {
+		uint8_t number;
+		const char *name;
+	} names[] = { { 1, "icmp" }, { 6, "tcp" }, { 17, "udp" }, { 58, "icmpv6" },
+		      { 132, "sctp" }, { 136, "udplite" }, { 0, "lost" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].number == protocol)
+			return names[i].name;
+	return "other";
+}
+
+void conn_drop(struct keeper *k, const struct talk_drop *d)
+{
+	struct talk_ask a = {
+		.addr = d->addr, .port = d->port,
+		.transport = d->protocol == IPPROTO_UDP ? TRANSPORT_UDP : TRANSPORT_TCP,
+	};
+	struct told t = { .ask = &a };
+	struct question q = question_of(k, &t, binding_of_addr(k->bindings, &d->addr));
+	struct verdict v = policy_decide(k->policy, &q);
+	struct audit_drop drop = { protocol_name(d->protocol), d->addr, d->port, d->count };
+	bool judged = v.answer == ANSWER_DENY &&
+		      (d->protocol == IPPROTO_TCP || d->protocol == IPPROTO_UDP);
+
+	if (k->probing || !d->count)
+		return;
+	for (uint32_t i = 0; judged && i < DROPS_RECORDED_MAX && drop.count; i++, drop.count--)
+		deny(k, UINT32_MAX, &t, &q, &v);
+	if (drop.count)
+		audit_packet_drop(k->audit, &drop);
+	if (!judged)
+		k->denied_count++;
+	keeper_stir(k);
+}
+
+/* ---- all of them ---- */
+
+size_t conn_open_count(const struct keeper *k)
+{
+	size_t count = 0;
+
+	for (size_t b = 0; b < CONN_BUCKETS; b++)
+		for (const struct conn *c = k->bucket[b]; c; c = c->next)
+			count++;
+	return count;
+}
+
+void conn_done(struct keeper *k)
+{
+	for (size_t b = 0; b < CONN_BUCKETS; b++) {
+		while (k->bucket[b]) {
+			struct conn *c = k->bucket[b];
+
+			k->bucket[b] = c->next;
+			conn_free(c);
+		}
+	}
+	k->to_dial = NULL;
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/gate.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "daemon/role.h"
+#include "dns/query.h"
+#include "jail/jail.h"
+#include "proxy/accept.h"
+#include "proxy/drops.h"
+#include "proxy/flow.h"
+#include "proxy/udp.h"
+
+#define SOCKETS_MAX 256		/* that the keeper may hand over before the start */
+#define FD_RESERVE 256		/* descriptors not for flows: listeners, pipes, messages on their way */
+#define KEEPER_READS_A_TURN 16
+
+static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
+	[KEEPER_POLICY] = { "policy", 0, 0, true },
+	[KEEPER_SOCKET] = { "socket", sizeof(struct talk_socket), sizeof(struct talk_socket), true },
+	[KEEPER_START]	= { "start", 0, 0, false },
+	[KEEPER_BIND]	= { "bind", 1, HOST_MAX, false },
+	[KEEPER_ALLOW]	= { "allow", sizeof(struct talk_allow), sizeof(struct talk_allow), true },
+	[KEEPER_PASS]	= { "pass", 0, 0, false },
+	[KEEPER_DENY]	= { "deny", sizeof(struct talk_deny),
+			    sizeof(struct talk_deny) + TALK_BODY_MAX, false },
+	[KEEPER_DNS]	= { "dns", sizeof(struct talk_dns_answer),
+			    sizeof(struct talk_dns_answer) + HOST_MAX, false },
+	[KEEPER_FINISH] = { "finish", 0, 0, false },
+};
+
+struct gate {
+	struct msg_link	 keeper;
+	struct event	 keeper_ev, tick_ev;
+	bool		 writing;	/* keeper_ev waits for room as well */
+	struct proxy	 proxy;
+	struct dns	*dns;
+	struct seed	 seed;
+	size_t		 socket_count;
+	struct {
+		struct talk_socket	about;
+		int			fd;
+	} sockets[SOCKETS_MAX];
+};
+
+_Noreturn void proxy_fail(const char *why)
+{
+	role_complain("gate", why);
+	_exit(1);
+}
+
+void proxy_tell(struct proxy *x, enum gate_says what, uint32_t id, const void *head, size_t len,
+		struct span tail)
+{
+	if (msg_put(x->keeper, (uint16_t)what, id, head, len, tail, -1) < 0)
+		proxy_fail("the keeper does not take messages");
+	event_active(&x->flush, EV_TIMEOUT, 0);
+}
+
+static uint32_t seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint32_t)ts.tv_sec;
+}
+
+/* ---- DNS and the proxy do not know each other: they meet here ---- */
+
+static void dns_stream_in(void *arg, int fd)
+{
+	dns_stream_open(((struct gate *)arg)->dns, fd);
+}
+
+static void dns_datagram_in(void *arg, const struct addr *client, uint16_t client_port,
+			    const struct addr *server, struct span bytes)
+{
+	struct dns_origin o = { .client = *client, .server = *server, .client_port = client_port };
+
+	dns_take(((struct gate *)arg)->dns, &o, bytes);
+}
+
+static void dns_tell(void *arg, uint32_t id, const struct talk_dns_ask *ask, struct span name)
+{
+	struct gate *g = arg;
+
+	proxy_tell(&g->proxy, GATE_DNS, id, ask, sizeof(*ask), name);
+}
+
+static void dns_datagram_out(void *arg, const struct addr *server, const struct addr *client,
+			     uint16_t client_port, struct span answer)
+{
+	struct gate *g = arg;
+
+	udp_answer(&g->proxy, server, 53, client, client_port, answer);
+	event_active(&g->proxy.flush, EV_TIMEOUT, 0);
+}
+
+/* ---- the keeper ---- */
+
+static void use_policy(struct gate *g, int fd)
+{
+	struct policy_settings s;
+	struct stat st;
+	void *at;
+
+	if (fstat(fd, &st) < 0 || st.st_size <= 0)
+		proxy_fail("the policy cannot be read");
+	at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	g->proxy.policy = at == MAP_FAILED ? NULL : policy_attach(span_of(at, (size_t)st.st_size));
+	if (!g->proxy.policy)
+		proxy_fail("the policy is not one of this program");
+	s = policy_settings(g->proxy.policy);
+	g->proxy.bindings = bindings_new(&s.synthetic4, &s.synthetic6, &g->seed);
+	if (!g->proxy.bindings)
+		proxy_fail("out of memory");
+}
+
+static void serve(struct gate *g, const struct talk_socket *about, int fd)
+{
+	struct proxy *x = &g->proxy;
+
+	switch ((enum talk_socket_kind)about->kind) {
+	case SOCKET_TCP4:
+	case SOCKET_TCP6:
+		accept_start(x, fd, DOOR_JAIL, 0);
+		return;
+	case SOCKET_UDP4:
+	case SOCKET_UDP6:
+		udp_start(x, fd);
+		return;
+	case SOCKET_RAW4:
+		x->raw4 = fd;
+		return;
+	case SOCKET_RAW6:
+		x->raw6 = fd;
+		return;
+	case SOCKET_NFLOG:
+		drops_start(x, fd);
+		return;
+	case SOCKET_HOST_PORT:
+		accept_start(x, fd, DOOR_HOST_PORT, about->port);
+		return;
+	case SOCKET_PUBLISH:
+		accept_start(x, fd, DOOR_PUBLISH, about->port);
+		return;
+	case SOCKET_NUM:
+		break;
+	}
+	proxy_fail("a socket of no known kind");
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *g = arg;
+
+	(void)fd, (void)what;
+	g->proxy.now_s = seconds();
+	flow_tick(&g->proxy);
+	udp_tick(&g->proxy);
+	dns_streams_tick(g->dns);
+}
+
+static void start(struct gate *g)
+{
+	struct timeval second = { .tv_sec = 1 };
+	struct err err = { "" };
+
+	if (!g->proxy.policy)
+		proxy_fail("no policy was handed over");
+	event_assign(&g->tick_ev, g->proxy.loop, -1, EV_PERSIST, on_tick, g);
+	event_add(&g->tick_ev, &second);
+	if (!confine_gate(&err))
+		proxy_fail(err.text);
+	for (size_t i = 0; i < g->socket_count; i++)
+		serve(g, &g->sockets[i].about, g->sockets[i].fd);
+	proxy_tell(&g->proxy, GATE_READY, 0, NULL, 0, (struct span){ 0 });
+}
+
+static void finish(struct gate *g)
+{
+	flow_finish(&g->proxy);
+	udp_finish(&g->proxy);
+	while (msg_flush(&g->keeper) == 0 && msg_waits(&g->keeper))
+		usleep(1000);
+	_exit(0);
+}
+
+static void allowed(struct gate *g, const struct msg *m)
+{
+	struct talk_closed gone = { .end = END_CLIENT };
+	struct talk_allow a;
+	struct flow *f;
+
+	memcpy(&a, m->payload.at, sizeof(a));
+	if (m->id & REF_UDP) {
+		udp_allowed(&g->proxy, m->id, &a, m->fd);
+		return;
+	}
+	f = flow_find(g->proxy.flows, m->id);
+	if (f) {
+		ask_allowed(f, &a, m->fd);
+		return;
+	}
+	close(m->fd);
+	proxy_tell(&g->proxy, GATE_CLOSED, m->id, &gone, sizeof(gone), (struct span){ 0 });
+}
+
+static void denied(struct gate *g, const struct msg *m)
+{
+	struct talk_deny d;
+	struct flow *f;
+
+	memcpy(&d, m->payload.at, sizeof(d));
+	f = m->id & REF_UDP ? NULL : flow_find(g->proxy.flows, m->id);
+	if (m->id & REF_UDP)
+		udp_denied(&g->proxy, m->id);
+	else if (f)
+		ask_denied(f, &d, span_skip(m->payload, sizeof(d)));
+}
+
+static void on_message(void *arg, const struct msg *m)
+{
+	struct gate *g = arg;
+	struct talk_dns_answer answer;
+	struct flow *f;
+
+	switch ((enum keeper_says)m->type) {
+	case KEEPER_POLICY:
+		use_policy(g, m->fd);
+		break;
+	case KEEPER_SOCKET:
+		if (g->socket_count == SOCKETS_MAX)
+			proxy_fail("too many sockets");
+		memcpy(&g->sockets[g->socket_count].about, m->payload.at, sizeof(struct talk_socket));
+		g->sockets[g->socket_count++].fd = m->fd;
+		break;
+	case KEEPER_START:
+		start(g);
+		break;
+	case KEEPER_BIND:
+		if (binding_learn(g->proxy.bindings, m->payload) != m->id)
+			proxy_fail("a name was missed");
+		break;
+	case KEEPER_ALLOW:
+		allowed(g, m);
+		break;
+	case KEEPER_PASS:
+		f = flow_find(g->proxy.flows, m->id);
+		if (f)
+			ask_passed(f);
+		break;
+	case KEEPER_DENY:
+		denied(g, m);
+		break;
+	case KEEPER_DNS:
+		memcpy(&answer, m->payload.at, sizeof(answer));
+		dns_answer(g->dns, m->id, &answer, span_skip(m->payload, sizeof(answer)));
+		break;
+	case KEEPER_FINISH:
+		finish(g);
+		break;
+	case KEEPER_SAYS_NUM:
+		break;
+	}
+}
+
+static void on_keeper(evutil_socket_t fd, short what, void *arg);
+
+static void keeper_arm(struct gate *g, bool writing)
+{
+	if (event_initialized(&g->keeper_ev)) {
+		if (writing == g->writing)
+			return;
+		event_del(&g->keeper_ev);
+	}
+	g->writing = writing;
+	event_assign(&g->keeper_ev, g->proxy.loop, g->keeper.fd,
+		     (short)(EV_READ | EV_PERSIST | (writing ? EV_WRITE : 0)), on_keeper, g);
+	if (event_add(&g->keeper_ev, NULL) < 0)
+		proxy_fail("cannot watch the keeper");
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *g = arg;
+
+	(void)fd, (void)what;
+	udp_flush(&g->proxy);
+	if (msg_flush(&g->keeper) < 0)
+		_exit(0);	/* the keeper is gone */
+	keeper_arm(g, msg_waits(&g->keeper));
+}
+
+static void on_keeper(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *g = arg;
+	int r = 1;
+
+	(void)fd;
+	for (int i = 0; what & EV_READ && r > 0 && i < KEEPER_READS_A_TURN; i++)
+		r = msg_read(&g->keeper, on_message, g);
+	if (r == -EPIPE)
+		_exit(0);
+	if (r < 0)
+		proxy_fail("the keeper does not keep to its messages");
+	on_flush(-1, 0, g);
+}
+
+/* As many flows as there are descriptors for: two each, and what splicing takes */
+static size_t flows_max(void)
+{
+	struct rlimit r = { 1024, 1024 };
+
+	getrlimit(RLIMIT_NOFILE, &r);
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+	getrlimit(RLIMIT_NOFILE, &r);
+	return r.rlim_cur > 2 * FD_RESERVE ? (r.rlim_cur - FD_RESERVE) / 2 : FD_RESERVE / 2;
+}
+
+static struct event_base *new_loop(void)
+{
+	struct event_config *c = event_config_new();
+	struct event_base *loop;
+
+	/* All descriptors here are the gate's alone: changes may be collected */
+	event_config_set_flag(c, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(c, EVENT_BASE_FLAG_IGNORE_ENV);
+	loop = event_base_new_with_config(c);
+	event_config_free(c);
+	return loop;
+}
+
+int gate_main(int argc, char **argv)
+{
+	static struct gate g;
+	struct dns_host host = { .id_bit = REF_DNS, .tell = dns_tell,
+				 .datagram = dns_datagram_out, .arg = &g };
+
+	(void)argc, (void)argv;
+	signal(SIGPIPE, SIG_IGN);
+	if (getrandom(&g.seed, sizeof(g.seed), 0) != sizeof(g.seed))
+		proxy_fail("no random numbers");
+	g.proxy.loop = host.loop = new_loop();
+	if (!g.proxy.loop)
+		proxy_fail("no event loop");
+	msg_link_init(&g.keeper, ROLE_FD, accepts, ARRAY_SIZE(accepts));
+	g.proxy.keeper = &g.keeper;
+	g.proxy.raw4 = g.proxy.raw6 = -1;
+	g.proxy.now_s = seconds();
+	g.proxy.flows = flow_table_new(flows_max());
+	g.proxy.udp = udp_table_new(&g.seed);
+	g.dns = dns_new(&host);
+	if (!g.proxy.flows || !g.proxy.udp || !g.dns)
+		proxy_fail("out of memory");
+	g.proxy.dns = (struct dns_door){ dns_stream_in, dns_datagram_in, &g };
+	event_assign(&g.proxy.flush, g.proxy.loop, -1, 0, on_flush, &g);
+	keeper_arm(&g, false);
+	event_base_loop(g.proxy.loop, EVLOOP_NO_EXIT_ON_EMPTY);
+	return 1;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keeper.h - the role that decides, records and dials; one per session
+ *
+ * Holds	the policy, the bindings, the audit log and its key, the resolver
+ * Should	answer the gate: every verdict is in the log before it takes effect
+ * Mustn't	parse a byte of the agent's or the network's
+ * Accepts	the gate's facts (policy/talk.h), the resolver's answers; judges both
+ *
+ * One turn of the loop: messages of the gate are handled, which appends
+ * records, collects answers for the gate and a list of connections to dial.
+ * keeper_settle() then writes the records with one write(2), and only after
+ * that dials and sends.  If the log cannot be written the gate's link is closed
+ * with everything that was collected: the jail has no network from then on.
+ */
+#ifndef SLUICE_DAEMON_KEEPER_H
+#define SLUICE_DAEMON_KEEPER_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "audit/audit.h"
+#include "audit/summary.h"
+#include "daemon/dial.h"
+#include "daemon/place.h"
+#include "daemon/resolve.h"
+#include "net/msg.h"
+#include "policy/binding.h"
+#include "policy/talk.h"
+
+#define CONN_BUCKETS 4096
+
+struct conn;
+
+struct keeper {
+	struct event_base	*loop;
+	struct msg_link		 gate;
+	struct event		 gate_ev, settle_ev, tick_ev;
+	bool			 writing;	/* gate_ev waits for room as well */
+	bool			 gate_ready;
+	bool			 closed;	/* the jail has no network any more */
+	const struct policy	*policy;
+	struct bindings		*bindings;
+	struct resolve		*resolve;
+	struct audit		*audit;
+	struct summary		*summary;
+	struct place_store	 place;
+	int			 nft_fd;	/* the jail's sets of open addresses */
+	int			 porter_fd;	/* makes sockets in the jail; -1 */
+	uint8_t			 probe_token[16];
+	bool			 probing;	/* before the command runs */
+	uint64_t		 conn_count;	/* conn.open records */
+	uint64_t		 denied_count;
+	struct conn		*bucket[CONN_BUCKETS];
+	struct conn		*to_dial, **to_dial_end;
+	void			(*on_closed)(void *arg, const char *why);
+	void			*arg;
+};
+
+/* Fills in the loop's events; everything above `loop` must be set by the caller */
+bool keeper_start(struct keeper *k, int gate_fd, struct err *err);
+
+/* Write, then dial and answer.  Handlers call keeper_stir(), which runs it once
+ * after the events that are active now. */
+void keeper_settle(struct keeper *k);
+void keeper_stir(struct keeper *k);
+
+/* Take the network away: the gate's link is closed and the gate ends */
+void keeper_close(struct keeper *k, const char *why);
+
+/* Put a message for the gate; sent when the records are written */
+void keeper_tell(struct keeper *k, enum keeper_says what, uint32_t id, const void *head,
+		 size_t len, struct span tail, int fd);
+
+/* Count a denial for the lines at the end; see summary_add() */
+void keeper_denied(struct keeper *k, const struct denied *d);
+
+void keeper_done(struct keeper *k);
+
+int64_t keeper_now_ms(void);			/* CLOCK_MONOTONIC */
+
+/* The rule that a verdict names, for the record */
+struct audit_rule keeper_rule(const struct keeper *k, const struct verdict *v);
+
+/* conn.c: connections */
+void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct span tail,
+	      bool again);
+void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *c);
+void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail);
+void conn_dial_all(struct keeper *k);	/* after the records are written */
+void conn_drop(struct keeper *k, const struct talk_drop *d);
+void conn_done(struct keeper *k);	/* forget every connection */
+size_t conn_open_count(const struct keeper *k);
+
+/* names.c: DNS queries */
+void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, struct span name);
+
+/*
+ * keeper_addresses() - which of a name's addresses may be dialled
+ *
+ * Return: the count.  0: *ret_reason says why (resolve_failed, special_address),
+ *         *ret_refused is one that was dropped.
+ */
+size_t keeper_addresses(struct keeper *k, const struct question *q, const struct verdict *v,
+			const struct resolution *r, struct addr *ret_addrs,
+			enum reason *ret_reason, struct addr *ret_refused);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * names.c - the keeper's side of a DNS query
+ *
+ * A denied name is answered here and never asked upstream, so a query carries
+ * nothing out.  An allowed one is looked up, and if it exists it is bound to
+ * its synthetic addresses: the kernel's set is told before the client is.
+ * Every path ends in name_reply(), which records and answers.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/keeper.h"
+#include "jail/jail.h"
+#include "proto/dns_msg.h"
+
+#define TTL_S 60		/* of a synthetic answer; the binding outlives it */
+#define NEGATIVE_TTL_S 5
+#define RANGES_MAX 64		/* port ranges opened in the kernel; beyond it the whole address */
+
+/* A query that waits for the resolver */
+struct asked {
+	struct keeper	*keeper;
+	uint32_t	 id;
+	uint16_t	 type;
+	struct verdict	 verdict;
+	size_t		 len;
+	char		 host[];
+};
+
+struct outcome {
+	enum answer	 verdict;
+	enum reason	 reason;
+	uint32_t	 rule;		/* RULE_NONE: none */
+	enum dns_rcode	 rcode;
+	enum dns_ede	 ede;
+	const struct addr *addr;
+	struct span	 ptr;
+	bool		 quiet;		/* not worth a line at the end: nobody asked for it by name */
+};
+
+static void name_reply(struct keeper *k, uint32_t id, struct span name, uint16_t type,
+		       const struct outcome *o)
+{
+	struct verdict v = { .rule = o->rule };
+	struct audit_dns e = { .name = name, .type = type, .verdict = o->verdict,
+			       .reason = o->reason, .rule = keeper_rule(k, &v), .answer = o->addr };
+	struct talk_dns_answer a = {
+		.rcode = (uint8_t)o->rcode, .has_addr = o->addr != NULL, .ede = (int16_t)o->ede,
+		.ttl_s = o->addr || o->ptr.len ? TTL_S : NEGATIVE_TTL_S,
+	};
+
+	if (o->addr)
+		a.addr = *o->addr;
+	audit_dns_query(k->audit, &e);
+	if (o->verdict != ANSWER_ALLOW && !o->quiet)
+		keeper_denied(k, &(struct denied){ .host = name, .reason = o->reason, .times = 1 });
+	keeper_tell(k, KEEPER_DNS, id, &a, sizeof(a), o->ptr, -1);
+	keeper_stir(k);
+}
+
+static void name_blocked(struct keeper *k, uint32_t id, struct span name, uint16_t type,
+			 const struct verdict *v)
+{
+	struct outcome o = { ANSWER_DENY, v->reason, v->rule, DNS_NXDOMAIN, DNS_EDE_BLOCKED,
+			     NULL, { 0 }, false };
+
+	name_reply(k, id, name, type, &o);
+}
+
+/* An answer that the policy has no say in: empty, or one of the jail's own */
+static void name_own(struct keeper *k, uint32_t id, struct span name, uint16_t type,
+		     const struct addr *addr, struct span ptr)
+{
+	struct outcome o = { ANSWER_ALLOW, REASON_ALLOWED, RULE_NONE, DNS_NOERROR, DNS_EDE_NONE,
+			     addr, ptr, true };
+
+	name_reply(k, id, name, type, &o);
+}
+
+/* ---- names that are the jail's own ---- */
+
+static bool is_localhost(struct span name)
+{
+	return span_eq(name, SPAN("localhost")) || span_ends(name, SPAN(".localhost"));
+}
+
+static void answer_localhost(struct keeper *k, uint32_t id, struct span name, uint16_t type)
+{
+	struct addr loopback4 = addr_v4(INADDR_LOOPBACK);
+	struct addr loopback6 = addr_from_in6(&in6addr_loopback);
+
+	name_own(k, id, name, type, type == DNS_A ? &loopback4 :
+		 type == DNS_AAAA ? &loopback6 : NULL, (struct span){ 0 });
+}
+
+static void answer_ptr(struct keeper *k, uint32_t id, struct span name, const struct addr *a)
+{
+	uint32_t index = binding_of_addr(k->bindings, a);
+	struct outcome none = { ANSWER_DENY, REASON_IP_LITERAL, RULE_NONE, DNS_NXDOMAIN,
+				DNS_EDE_BLOCKED, NULL, { 0 }, true };
+
+	if (index != BINDING_NONE)
+		name_own(k, id, name, DNS_PTR, NULL, binding_host(k->bindings, index));
+	else if (a->b[15] == 1 && addr_is_v4(a) && a->b[12] == 127)
+		name_own(k, id, name, DNS_PTR, NULL, SPAN("localhost"));
+	else
+		name_reply(k, id, name, DNS_PTR, &none);
+}
+
+/* Before the command runs only the start-up probe asks; it is not recorded */
+static void answer_probe(struct keeper *k, uint32_t id)
+{
+	struct policy_settings s = policy_settings(k->policy);
+	struct talk_dns_answer a = { .has_addr = true, .ede = DNS_EDE_NONE,
+				     .addr = reserved_addr(&s.synthetic4, RESERVED_PROBE) };
+
+	keeper_tell(k, KEEPER_DNS, id, &a, sizeof(a), (struct span){ 0 }, -1);
+	keeper_stir(k);
+}
+
+/* ---- names that exist outside ---- */
+
+/* Let the kernel know the address, tell the gate.  Return: false: the name cannot be used. */
+static bool bind_open(struct keeper *k, struct span host, uint32_t *ret_index)
+{
+	uint32_t index = binding_of_host(k->bindings, host);
+	struct port_range ranges[RANGES_MAX];
+	struct link_batch batch = { .ranges = ranges };
+
+	if (index != BINDING_NONE) {
+		*ret_index = index;
+		return true;
+	}
+	index = binding_learn(k->bindings, host);
+	if (index == BINDING_NONE)
+		return false;
+	batch.addr4 = binding_addr4(k->bindings, index);
+	batch.addr6 = binding_addr6(k->bindings, index);
+	batch.range_count = policy_ports(k->policy, host, ranges, RANGES_MAX, &batch.all_ports);
+	if (link_open(k->nft_fd, &batch) < 0) {
+		keeper_close(k, "the kernel does not take a name's address");
+		return false;
+	}
+	keeper_tell(k, KEEPER_BIND, index, NULL, 0, host, -1);
+	*ret_index = index;
+	return true;
+}
+
+static void answer_bound(struct asked *a)
+{
+	struct keeper *k = a->keeper;
+	struct span host = span_of(a->host, a->len);
+	struct outcome o = { ANSWER_ALLOW, REASON_ALLOWED, a->verdict.rule, DNS_NOERROR,
+			     DNS_EDE_NONE, NULL, { 0 }, false };
+	struct addr addr;
+	uint32_t index;
+
+	if (!bind_open(k, host, &index)) {
+		o.verdict = ANSWER_DENY;
+		o.reason = REASON_LIMIT;
+		o.rcode = DNS_SERVFAIL;
+	} else {
+		addr = a->type == DNS_A ? binding_addr4(k->bindings, index)
+					: binding_addr6(k->bindings, index);
+		o.addr = &addr;
+	}
+	name_reply(k, a->id, host, a->type, &o);
+}
+
+/* No address of an allowed name may be used: it could not be resolved, or all were refused */
+static void refused_answer(struct outcome *o)
+{
+	bool blocked = o->reason != REASON_RESOLVE_FAILED;
+
+	o->verdict = ANSWER_DENY;
+	o->quiet = blocked;	/* said with the address, by the caller */
+	o->rcode = blocked ? DNS_NXDOMAIN : DNS_SERVFAIL;
+	o->ede = blocked ? DNS_EDE_BLOCKED : DNS_EDE_NO_REACHABLE;
+}
+
+static void on_resolved(void *arg, const struct resolution *r)
+{
+	struct asked *a = arg;
+	struct keeper *k = a->keeper;
+	struct span host = span_of(a->host, a->len);
+	struct question q = { .about = ABOUT_NAME, .host = host, .now_s = time(NULL) };
+	struct outcome o = { ANSWER_ALLOW, REASON_ALLOWED, a->verdict.rule, DNS_NOERROR,
+			     DNS_EDE_NONE, NULL, { 0 }, false };
+	struct addr usable[DIAL_ADDRS_MAX], refused;
+
+	switch (r->status) {
+	case RESOLVED_NO_NAME:
+		o.rcode = DNS_NXDOMAIN;
+		name_reply(k, a->id, host, a->type, &o);
+		break;
+	case RESOLVED_NO_DATA:
+		name_reply(k, a->id, host, a->type, &o);
+		break;
+	case RESOLVED_FAILED:
+	case RESOLVED_OK:
+		if (keeper_addresses(k, &q, &a->verdict, r, usable, &o.reason, &refused)) {
+			answer_bound(a);
+			break;
+		}
+		refused_answer(&o);
+		name_reply(k, a->id, host, a->type, &o);
+		if (o.quiet)
+			keeper_denied(k, &(struct denied){ .host = host, .addr = &refused,
+							   .reason = o.reason, .times = 1 });
+		break;
+	}
+	free(a);
+}
+
+static void look_up(struct keeper *k, uint32_t id, uint16_t type, struct span host,
+		    const struct verdict *v)
+{
+	struct verdict limit = { ANSWER_DENY, REASON_LIMIT, RULE_NONE, 0, false };
+	struct asked *a = malloc(sizeof(*a) + host.len);
+
+	if (!a) {
+		name_blocked(k, id, host, type, &limit);
+		return;
+	}
+	*a = (struct asked){ k, id, type, *v, host.len };
+	memcpy(a->host, host.at, host.len);
+	resolve_ask(k->resolve, host, on_resolved, a);
+}
+
+/* A type other than addresses, for a name that is allowed: empty.  Clients ask
+ * for HTTPS and SVCB by themselves; that is no wish that was denied. */
+static void answer_empty(struct keeper *k, uint32_t id, uint16_t type, struct span host,
+			 const struct verdict *v)
+{
+	struct outcome o = { ANSWER_DENY, REASON_DNS_TYPE, v->rule, DNS_NOERROR, DNS_EDE_NONE,
+			     NULL, { 0 }, false };
+
+	if (type == DNS_HTTPS || type == DNS_SVCB) {
+		o.verdict = ANSWER_ALLOW;
+		o.reason = REASON_ALLOWED;
+	}
+	name_reply(k, id, host, type, &o);
+}
+
+void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, struct span name)
+{
+	struct verdict bad = { ANSWER_DENY, REASON_NO_RULE, RULE_NONE, 0, false }, v;
+	struct question q = { .about = ABOUT_NAME, .now_s = time(NULL) };
+	char host[HOST_MAX + 1];
+	struct addr reverse;
+
+	if (k->probing) {
+		answer_probe(k, id);
+		return;
+	}
+	if (is_localhost(name)) {
+		answer_localhost(k, id, name, ask->type);
+		return;
+	}
+	if (dns_ptr_addr(name, &reverse)) {
+		answer_ptr(k, id, name, &reverse);
+		return;
+	}
+	if (!ask->plain || !host_normal(name, host)) {
+		name_blocked(k, id, name, ask->type, &bad);
+		return;
+	}
+	q.host = span_str(host);
+	v = policy_decide(k->policy, &q);
+	if (v.answer != ANSWER_ALLOW)
+		name_blocked(k, id, q.host, ask->type, &v);
+	else if (ask->type != DNS_A && ask->type != DNS_AAAA)
+		answer_empty(k, id, ask->type, q.host, &v);
+	else
+		look_up(k, id, ask->type, q.host, &v);
+}

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "daemon/keeper.h"
+#include "daemon/role.h"
+#include "jail/broker.h"
+
+#define READY_LIMIT_MS 5000	/* for the gate to confine itself */
+#define PROBE_LIMIT_MS 4000
+#define FINISH_LIMIT_MS 2000	/* for the gate to report its last connections */
+#define DIED_POLL_MS 10
+#define BROKER_GRACE_MS 200
+
+enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_NUM };
+
+static const char *const role_names[ROLE_NUM] = { "gate", "resolver", "broker" };
+
+struct session {
+	const struct session_plan *plan;
+	struct keeper	 keeper;
+	struct jail	 jail;
+	pid_t		 role[ROLE_NUM];	/* 0: not running */
+	struct event	 child_ev, note_ev;
+	struct event	 signal_ev[4];
+	size_t		 signal_count;
+	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
+	int		 exit_code;		/* of the command */
+	bool		 jailed;		/* jail_start() worked */
+	bool		 broker_ready;		/* it is confined and serves */
+	bool		 over;			/* bwrap has ended */
+	bool		 finishing;		/* roles may end now */
+	bool		 failed;		/* a role was lost */
+};
+
+/* ---- the command and the roles ---- */
+
+static void fail(struct session *s, const char *why)
+{
+	if (s->finishing || s->failed)
+		return;
+	s->failed = true;
+	role_complain("session", why);
+	if (s->jailed)
+		jail_end(&s->jail);
+	s->over = true;
+}
+
+static void on_closed(void *arg, const char *why)
+{
+	struct session *s = arg;
+
+	if (s->finishing)
+		return;
+	/* Without its log the jail lives on, without a network; without its gate it ends */
+	if (audit_flush(s->keeper.audit) < 0)
+		role_complain("keeper", why);
+	else
+		fail(s, why);
+}
+
+static void on_resolver_died(void *arg)
+{
+	struct session *s = arg;
+
+	if (!s->finishing)
+		role_complain("keeper", "the resolver is gone: no name resolves any more");
+}
+
+static void role_ended(struct session *s, enum role role)
+{
+	char why[64];
+
+	s->role[role] = 0;
+	/* The broker ends with the last process of the jail, a moment before bwrap does */
+	for (int i = 0; role == ROLE_BROKER && !s->over && i < BROKER_GRACE_MS; i++) {
+		s->over = jail_wait(&s->jail, &s->exit_code);
+		if (!s->over)
+			usleep(1000);
+	}
+	snprintf(why, sizeof(why), "the %s is gone: the command is ended", role_names[role]);
+	if (role != ROLE_RESOLVER && !s->keeper.closed && !s->over)
+		fail(s, why);
+}
+
+static void on_child(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd, (void)what;
+	if (s->jailed && !s->over)
+		s->over = jail_wait(&s->jail, &s->exit_code);
+	for (int r = 0; r < ROLE_NUM; r++)
+		if (s->role[r] > 0 && waitpid(s->role[r], NULL, WNOHANG) > 0)
+			role_ended(s, (enum role)r);
+}
+
+/*
+ * Ctrl-C and Ctrl-\ reach the command from the terminal; we live on to record
+ * its end.  What is sent to us alone is passed on to the command.
+ */
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)what;
+	if (s->jailed && (number == SIGTERM || number == SIGHUP))
+		jail_signal(&s->jail, (int)number);
+}
+
+static void watch_signals(struct session *s)
+{
+	static const int numbers[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
+	struct sigaction old;
+
+	event_assign(&s->child_ev, s->keeper.loop, SIGCHLD, EV_SIGNAL | EV_PERSIST, on_child, s);
+	event_add(&s->child_ev, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		/* What was ignored outside (nohup) stays ignored */
+		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+			continue;
+		event_assign(&s->signal_ev[s->signal_count], s->keeper.loop, numbers[i],
+			     EV_SIGNAL | EV_PERSIST, on_signal, s);
+		event_add(&s->signal_ev[s->signal_count++], NULL);
+	}
+}
+
+/* Run the loop until *@flag, at most @limit_ms */
+static bool loop_until(struct session *s, const bool *flag, int limit_ms)
+{
+	int64_t end = keeper_now_ms() + limit_ms;
+
+	while (!*flag && !s->failed && keeper_now_ms() < end) {
+		struct timeval slice = { .tv_usec = DIED_POLL_MS * 1000 };
+
+		event_base_loopexit(s->keeper.loop, &slice);
+		event_base_loop(s->keeper.loop, EVLOOP_ONCE);
+	}
+	return *flag;
+}
+
+static bool spawn(struct session *s, enum role role, const char *const argv[], const int *fds,
+		  size_t fd_count, struct err *err)
+{
+	s->role[role] = role_spawn(argv, fds, fd_count, err);
+	return s->role[role] > 0;
+}
+
+/* A role with a socket pair.  Return: our end, or -1. */
+static int spawn_paired(struct session *s, enum role role, const char *word, struct err *err)
+{
+	const char *const argv[] = { "sluice", word, NULL };
+	int ends[2], ours;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+		err_sys(err, errno, "cannot start the %s", role_names[role]);
+		return -1;
+	}
+	ours = ends[0];
+	if (!spawn(s, role, argv, &ends[1], 1, err))
+		DROP_FD(ours);
+	close(ends[1]);
+	return ours;
+}
+
+/* ---- what the gate gets ---- */
+
+static int policy_memfd(const struct policy *p, struct err *err)
+{
+	AUTO_CLOSE int fd = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct span image = policy_image(p);
+
+	if (fd < 0) {
+		err_sys(err, errno, "cannot hold the policy in memory");
+		return -1;
+	}
+	while (image.len) {
+		ssize_t n = write(fd, image.at, image.len);
+
+		if (n <= 0) {
+			err_sys(err, errno, "cannot hold the policy in memory");
+			return -1;
+		}
+		image = span_skip(image, (size_t)n);
+	}
+	fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+	return TAKE_FD(fd);
+}
+
+static void hand_over(struct keeper *k, enum talk_socket_kind kind, uint16_t port, int *fd)
+{
+	struct talk_socket about = { (uint16_t)kind, port };
+
+	if (*fd >= 0)
+		keeper_tell(k, KEEPER_SOCKET, 0, &about, sizeof(about), (struct span){ 0 },
+			    TAKE_FD(*fd));
+}
+
+/* A listener on the host for one of the policy's `publish` */
+static int publish_socket(const struct port_map *map, struct err *err)
+{
+	char text[ADDR_TEXT_MAX];
+	struct sockaddr_in6 sa;
+	socklen_t len = addr_to_sockaddr(&map->addr, map->outside, &sa);
+	AUTO_CLOSE int fd = socket(sa.sin6_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1;
+
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &on, sizeof(on));
+		if (bind(fd, (struct sockaddr *)&sa, len) == 0 && listen(fd, 512) == 0)
+			return TAKE_FD(fd);
+	}
+	err_sys(err, errno, "cannot publish on %s port %u", addr_text(&map->addr, text),
+		map->outside);
+	return -1;
+}
+
+static bool hand_over_all(struct session *s, struct err *err)
+{
+	static const enum talk_socket_kind kinds[JAIL_FD_NUM] = {
+		[JAIL_TCP4] = SOCKET_TCP4, [JAIL_TCP6] = SOCKET_TCP6, [JAIL_UDP4] = SOCKET_UDP4,
+		[JAIL_UDP6] = SOCKET_UDP6, [JAIL_RAW4] = SOCKET_RAW4, [JAIL_RAW6] = SOCKET_RAW6,
+		[JAIL_NFLOG] = SOCKET_NFLOG, [JAIL_NFT] = SOCKET_NUM,
+	};
+	struct policy_settings settings = policy_settings(s->keeper.policy);
+	int fd = policy_memfd(s->keeper.policy, err);
+
+	if (fd < 0)
+		return false;
+	keeper_tell(&s->keeper, KEEPER_POLICY, 0, NULL, 0, (struct span){ 0 }, fd);
+	for (int i = 0; i < JAIL_FD_NUM; i++)
+		if (kinds[i] != SOCKET_NUM)
+			hand_over(&s->keeper, kinds[i], 0, &s->jail.fd[i]);
+	for (size_t i = 0; i < s->jail.host_port_count; i++)
+		for (int family = 0; family < 2; family++)
+			hand_over(&s->keeper, SOCKET_HOST_PORT, settings.host_ports[i].inside,
+				  &s->jail.host_port_fd[i][family]);
+	for (size_t i = 0; i < settings.publish_count; i++) {
+		fd = publish_socket(&settings.publish[i], err);
+		if (fd < 0)
+			return false;
+		hand_over(&s->keeper, SOCKET_PUBLISH, settings.publish[i].inside, &fd);
+	}
+	keeper_tell(&s->keeper, KEEPER_START, 0, NULL, 0, (struct span){ 0 }, -1);
+	keeper_stir(&s->keeper);
+	return true;
+}
+
+/* ---- the start ---- */
+
+static void on_note(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+	struct broker_note note;
+
+	(void)what;
+	while (recv(fd, &note, sizeof(note), MSG_DONTWAIT) == sizeof(note)) {
+		if (note.pid == 0) {
+			s->broker_ready = true;
+			continue;
+		}
+		keeper_denied(&s->keeper, &(struct denied){
+			.host = span_of(note.path, strnlen(note.path, sizeof(note.path))),
+			.unix_socket = true, .times = 1 });
+	}
+}
+
+static bool start_broker(struct session *s, struct err *err)
+{
+	const struct jail_plan *plan = &s->plan->jail;
+	const char **argv = calloc(2 * plan->allow_unix_count + 3, sizeof(*argv));
+	int notes[2], fds[2];
+	bool ok;
+
+	if (!argv || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, notes) < 0) {
+		free(argv);
+		return err_sys(err, errno, "cannot start the broker");
+	}
+	argv[0] = "sluice";
+	argv[1] = "role-broker";
+	for (size_t i = 0; i < plan->allow_unix_count; i++) {
+		argv[2 + 2 * i] = "--allow-unix";
+		argv[3 + 2 * i] = plan->allow_unix[i];
+	}
+	fds[BROKER_NOTIFY_FD - ROLE_FD] = s->jail.notify;
+	fds[BROKER_NOTES_FD - ROLE_FD] = notes[1];
+	ok = spawn(s, ROLE_BROKER, argv, fds, ARRAY_SIZE(fds), err);
+	free(argv);
+	close(notes[1]);
+	DROP_FD(s->jail.notify);
+	s->notes = notes[0];
+	event_assign(&s->note_ev, s->keeper.loop, s->notes, EV_READ | EV_PERSIST, on_note, s);
+	event_add(&s->note_ev, NULL);
+	return ok;
+}
+
+/* The probe blocks, and is served by this very loop: so it runs in a child */
+static bool probe(struct session *s, struct err *err)
+{
+	struct err found = { "" };
+	bool done = false;
+	ssize_t n = 0;
+	int p[2];
+	pid_t pid;
+
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(err, errno, "cannot probe the jail");
+	s->keeper.probing = true;
+	pid = fork();
+	if (pid == 0) {
+		bool ok = jail_probe(&s->jail, s->keeper.probe_token, &found);
+
+		n = write(p[1], ok ? "+" : found.text, ok ? 1 : sizeof(found.text));
+		_exit(n < 0);
+	}
+	close(p[1]);
+	for (int64_t end = keeper_now_ms() + PROBE_LIMIT_MS;
+	     pid > 0 && !done && !s->failed && keeper_now_ms() < end;) {
+		event_base_loop(s->keeper.loop, EVLOOP_NONBLOCK);
+		n = read(p[0], found.text, sizeof(found.text));
+		done = n >= 0;
+		if (!done)
+			usleep(100);
+	}
+	close(p[0]);
+	s->keeper.probing = false;
+	if (pid > 0 && !done)
+		kill(pid, SIGKILL);
+	if (done && n == 1 && found.text[0] == '+')
+		return true;
+	return err_set(err, "the jail failed its probe: %s (nothing was started)",
+		       done && n > 1 ? found.text : "no answer in time");
+}
+
+static bool record_start(struct session *s, struct err *err)
+{
+	const struct session_plan *plan = s->plan;
+	const char *command = strrchr(plan->jail.argv[0], '/');
+	struct audit_start e = {
+		.mode = policy_mode(plan->jail.policy),
+		.command = command ? command + 1 : plan->jail.argv[0],
+		.labels = plan->labels, .label_count = plan->label_count,
+		.policy_sha256 = policy_sha256(plan->jail.policy), .version = plan->version,
+	};
+	int r;
+
+	audit_session_start(s->keeper.audit, &e);
+	r = audit_flush(s->keeper.audit);
+	return r == 0 || err_sys(err, -r, "%s: cannot write the audit log", plan->log_path);
+}
+
+static bool keeper_prepare(struct session *s, struct err *err)
+{
+	const struct session_plan *plan = s->plan;
+	struct policy_settings settings = policy_settings(plan->jail.policy);
+	struct audit_options log = { .path = plan->log_path, .key_path = plan->key_path,
+				     .session = plan->jail.session };
+	struct keeper *k = &s->keeper;
+	struct seed seed;
+
+	k->policy = plan->jail.policy;
+	k->summary = plan->summary;
+	k->on_closed = on_closed;
+	k->arg = s;
+	k->nft_fd = k->porter_fd = -1;
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
+	    getrandom(k->probe_token, sizeof(k->probe_token), 0) != sizeof(k->probe_token))
+		return err_sys(err, errno, "no random numbers");
+	k->bindings = bindings_new(&settings.synthetic4, &settings.synthetic6, &seed);
+	k->loop = event_base_new();
+	if (!k->bindings || !k->loop)
+		return err_set(err, "out of memory");
+	k->audit = audit_open(&log, err);
+	return k->audit;
+}
+
+static bool start(struct session *s, struct err *err)
+{
+	struct keeper *k = &s->keeper;
+	int gate, resolver;
+
+	if (!keeper_prepare(s, err))
+		return false;
+	watch_signals(s);
+	gate = spawn_paired(s, ROLE_GATE, "role-gate", err);
+	if (gate < 0 || !keeper_start(k, gate, err))
+		return false;
+	resolver = spawn_paired(s, ROLE_RESOLVER, "role-resolver", err);
+	k->resolve = resolver < 0 ? NULL : resolve_new(k->loop, resolver, on_resolver_died, s);
+	if (!k->resolve)
+		return err_set(err, "cannot start the resolver");
+	if (!jail_start(&s->plan->jail, &s->jail, err))
+		return false;
+	s->jailed = true;
+	k->nft_fd = s->jail.fd[JAIL_NFT];
+	k->porter_fd = s->jail.porter;
+	if (!start_broker(s, err) || !hand_over_all(s, err))
+		return false;
+	if (!loop_until(s, &k->gate_ready, READY_LIMIT_MS) ||
+	    !loop_until(s, &s->broker_ready, READY_LIMIT_MS))
+		return err_set(err, "the %s did not start (see `sluice doctor`)",
+			       k->gate_ready ? "broker" : "gate");
+	return probe(s, err) && record_start(s, err);
+}
+
+/* ---- the end ---- */
+
+static void stop_roles(struct session *s)
+{
+	for (int r = 0; r < ROLE_NUM; r++) {
+		if (s->role[r] <= 0)
+			continue;
+		kill(s->role[r], SIGKILL);
+		waitpid(s->role[r], NULL, 0);
+		s->role[r] = 0;
+	}
+}
+
+static void stop(struct session *s)
+{
+	struct keeper *k = &s->keeper;
+
+	s->finishing = true;
+	if (s->jailed)
+		jail_end(&s->jail);
+	stop_roles(s);
+	if (k->resolve)
+		resolve_free(k->resolve);	/* answers what waits, with a failure */
+	keeper_done(k);
+	if (k->audit)
+		audit_close(k->audit);
+	bindings_free(k->bindings);
+	if (s->notes >= 0) {
+		event_del(&s->note_ev);
+		close(s->notes);
+	}
+	for (size_t i = 0; i < s->signal_count; i++)
+		event_del(&s->signal_ev[i]);
+	if (event_initialized(&s->child_ev))
+		event_del(&s->child_ev);
+	if (k->loop)
+		event_base_free(k->loop);
+}
+
+/* The command is over: hear of the gate's last connections, then write the end */
+static void finish(struct session *s, int code)
+{
+	struct keeper *k = &s->keeper;
+
+	s->finishing = true;
+	keeper_tell(k, KEEPER_FINISH, 0, NULL, 0, (struct span){ 0 }, -1);
+	keeper_settle(k);
+	loop_until(s, &k->closed, FINISH_LIMIT_MS);
+	audit_session_end(k->audit, code);
+}
+
+bool session_run(const struct session_plan *plan, struct session_result *ret_result,
+		 struct err *err)
+{
+	struct session s = { .plan = plan, .notes = -1 };
+
+	*ret_result = (struct session_result){ .exit_code = EXIT_SLUICE };
+	if (!start(&s, err) || !jail_go(&s.jail, err)) {
+		stop(&s);
+		return false;
+	}
+	ret_result->started = true;
+	while (!s.over)
+		event_base_loop(s.keeper.loop, EVLOOP_ONCE);
+	ret_result->exit_code = s.failed ? EXIT_SLUICE : s.exit_code;
+	finish(&s, ret_result->exit_code);
+	ret_result->denied = s.keeper.denied_count;
+	stop(&s);
+	return true;
+}

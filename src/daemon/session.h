@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.h - one jailed command from start to end
+ *
+ * Order: the log and its key; the roles; the jail with its sockets; the gate
+ * serves; the probe proves the walls; session.start is written; the command
+ * runs.  Anything that fails before that ends with nothing running.
+ */
+#ifndef SLUICE_DAEMON_SESSION_H
+#define SLUICE_DAEMON_SESSION_H
+
+#include "audit/audit.h"
+#include "audit/summary.h"
+#include "jail/jail.h"
+
+#define EXIT_SLUICE 125		/* sluice failed before the command started, or lost a role */
+
+struct session_plan {
+	struct jail_plan	 jail;
+	const char		*log_path, *key_path;
+	const struct audit_label *labels;
+	size_t			 label_count;
+	const char		*version;
+	struct summary		*summary;	/* denials are added to it */
+};
+
+struct session_result {
+	int		exit_code;	/* the command's, 128 + its signal, or EXIT_SLUICE */
+	bool		started;	/* the command ran */
+	uint64_t	denied;
+};
+
+/* Blocking.  Return: false and @err if the command did not start. */
+bool session_run(const struct session_plan *plan, struct session_result *ret_result,
+		 struct err *err);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/query.h"
+
+#include <assert.h>
+
+#include "proto/dns_msg.h"
+
+#define QUESTION_MAX 260	/* bytes of a question section: name 255, type, class */
+
+/* What is kept of a query until its answer comes */
+struct slot {
+	struct dns_origin origin;
+	uint16_t	 id, type, class, udp_bytes;
+	bool		 rd, edns;
+	uint16_t	 generation;
+	uint16_t	 question_len;
+	uint8_t		 question[QUESTION_MAX];
+	uint16_t	 next_free;
+	bool		 used;
+};
+
+struct dns {
+	struct dns_host	 host;
+	struct dns_streams *streams;
+	uint16_t	 free;		/* first free slot; DNS_SLOTS: none */
+	struct slot	 slots[DNS_SLOTS];
+};
+
+#define SLOT_BITS 12
+static_assert(DNS_SLOTS == 1 << SLOT_BITS, "slot numbers fit into the message id");
+
+struct dns *dns_new(const struct dns_host *host)
+{
+	struct dns *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->host = *host;
+	for (uint16_t i = 0; i < DNS_SLOTS; i++)
+		d->slots[i].next_free = (uint16_t)(i + 1);
+	return d;
+}
+
+void dns_free(struct dns *d)
+{
+	free(d);
+}
+
+struct dns_streams **dns_streams_of(struct dns *d)
+{
+	return &d->streams;
+}
+
+const struct dns_host *dns_host_of(const struct dns *d)
+{
+	return &d->host;
+}
+
+static void reply(struct dns *d, const struct dns_origin *o, const struct dns_query *q,
+		  const struct dns_reply *r)
+{
+	uint8_t out[DNS_REPLY_MAX];
+	size_t len = dns_reply_write(q, r, !o->stream, out, sizeof(out));
+
+	if (o->stream)
+		dns_stream_answer(o->stream, o->stream_id, span_of(out, len));
+	else
+		d->host.datagram(d->host.arg, &o->server, &o->client, o->client_port,
+				 span_of(out, len));
+}
+
+static struct slot *slot_take(struct dns *d)
+{
+	struct slot *s;
+
+	if (d->free == DNS_SLOTS)
+		return NULL;
+	s = &d->slots[d->free];
+	d->free = s->next_free;
+	s->used = true;
+	s->generation++;
+	return s;
+}
+
+static void keep(struct slot *s, const struct dns_origin *o, const struct dns_query *q)
+{
+	s->origin = *o;
+	s->id = q->id;
+	s->type = q->type;
+	s->class = q->class;
+	s->udp_bytes = q->udp_bytes;
+	s->rd = q->rd;
+	s->edns = q->edns;
+	s->question_len = (uint16_t)q->question.len;
+	memcpy(s->question, q->question.at, q->question.len);
+}
+
+static uint32_t slot_id(const struct dns *d, const struct slot *s)
+{
+	return d->host.id_bit | (uint32_t)(s->generation & 0xff) << SLOT_BITS |
+	       (uint32_t)(s - d->slots);
+}
+
+void dns_take(struct dns *d, const struct dns_origin *o, struct span message)
+{
+	struct dns_reply refusal = { .rcode = DNS_SERVFAIL, .ede = DNS_EDE_NONE };
+	struct talk_dns_ask ask;
+	struct dns_query q;
+	struct slot *s;
+	int rcode = -1;
+
+	if (dns_query_parse(message, &q, &rcode) != PARSE_OK) {
+		refusal.rcode = (enum dns_rcode)rcode;
+		if (rcode >= 0)
+			reply(d, o, &q, &refusal);
+		return;
+	}
+	s = q.question.len <= QUESTION_MAX ? slot_take(d) : NULL;
+	if (!s) {
+		reply(d, o, &q, &refusal);
+		return;
+	}
+	keep(s, o, &q);
+	ask = (struct talk_dns_ask){ .type = q.type, .plain = q.plain };
+	d->host.tell(d->host.arg, slot_id(d, s), &ask, span_of(q.name, q.name_len));
+}
+
+void dns_answer(struct dns *d, uint32_t id, const struct talk_dns_answer *a, struct span name)
+{
+	struct slot *s = &d->slots[id & (DNS_SLOTS - 1)];
+	struct dns_reply r = {
+		.rcode = a->rcode, .ede = (enum dns_ede)a->ede, .addrs = &a->addr,
+		.addr_count = a->has_addr, .ptr_name = name, .ttl_s = a->ttl_s,
+	};
+	struct dns_query q = { .id = 0 };
+
+	if (!s->used || slot_id(d, s) != id)
+		return;
+	q.id = s->id;
+	q.rd = s->rd;
+	q.type = s->type;
+	q.class = s->class;
+	q.edns = s->edns;
+	q.udp_bytes = s->udp_bytes;
+	q.question = span_of(s->question, s->question_len);
+	reply(d, &s->origin, &q, &r);
+	s->used = false;
+	s->next_free = d->free;
+	d->free = (uint16_t)(s - d->slots);
+}

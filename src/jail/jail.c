@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * jail.c - the order of a start and of an end
+ *
+ *	keeper ──fork──> bwrap ──> init ──> shim ──> command
+ *	   └────fork──> setup ──> nft
+ *
+ * setup reads the pid of the jail's init from bwrap itself, so the keeper waits
+ * for one thing only: setup's report.  Whatever fails, jail_end() kills bwrap,
+ * and the jail dies with it.
+ */
+#include "jail/jail.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "jail/plan.h"
+#include "jail/setup.h"
+#include "jail/spawn.h"
+
+#define START_LIMIT_MS 10000	/* for each of setup and shim; 10 ms in all are usual */
+
+/* Inherited by the jail, a network socket would be a way out */
+static bool stdio_check(struct err *err)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		int domain;
+		socklen_t len = sizeof(domain);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain != AF_UNIX)
+			return err_set(err, "descriptor %d: a network socket (the jail would"
+				       " inherit it)", fd);
+	}
+	return true;
+}
+
+static bool wait_readable(int fd, const char *whom, struct err *err)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int r;
+
+	do
+		r = poll(&p, 1, START_LIMIT_MS);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return err_set(err, "%s: no answer in %d ms", whom, START_LIMIT_MS);
+	return r > 0 || err_sys(err, errno, "poll");
+}
+
+static int ruleset_memfd(const struct jail_plan *plan)
+{
+	size_t total = policy_rule_count(plan->policy), count = 0;
+	AUTO_FREE struct link_net *nets = calloc(total + 1, sizeof(*nets));
+	struct link_rules rules = { plan->pool4, plan->pool6, plan->open_all, nets, 0 };
+	struct buf text = buf_new(LINK_RULESET_MAX);
+	int fd = -1;
+
+	if (!nets)
+		return -1;
+	for (uint32_t i = 0; i < total; i++) {
+		struct rule_view r = policy_rule(plan->policy, i);
+
+		if (r.allow && r.is_net)
+			nets[count++] = (struct link_net){ r.net, r.ports, r.port_count };
+	}
+	rules.net_count = count;
+	rules.open_all = plan->open_all || policy_mode(plan->policy) == MODE_MONITOR;
+	link_ruleset(&rules, &text);
+	if (!text.full)
+		fd = spawn_memfd("ruleset", text.at, text.len);
+	buf_done(&text);
+	return fd;
+}
+
+/* Take the report's descriptors over; a slot out of range is our own mistake */
+static void report_take(const struct setup_report *r, const int *fds, struct jail *jail)
+{
+	jail->init = r->init;
+	for (size_t i = 0; i < r->count; i++) {
+		size_t slot = r->slots[i];
+
+		assert(slot < SETUP_SLOTS);
+		if (slot < JAIL_FD_NUM)
+			jail->fd[slot] = fds[i];
+		else if (slot < SETUP_SLOT_PORTER)
+			jail->host_port_fd[(slot - SETUP_SLOT_PORTS) / 2][(slot - SETUP_SLOT_PORTS) % 2]
+				= fds[i];
+		else
+			jail->porter = fds[i];
+	}
+}
+
+static bool report_read(int sock, struct jail *jail, struct err *err)
+{
+	struct setup_report report;
+	struct pass p = { .bytes = &report, .size = sizeof(report) };
+	ssize_t n;
+
+	if (!wait_readable(sock, "setup of the jail's network", err))
+		return false;
+	n = pass_receive(sock, &p);
+	if (n != sizeof(report) || (report.ok && report.count != p.fd_count))
+		return err_set(err, "setup of the jail's network: died");
+	if (!report.ok)
+		return err_set(err, "%s", report.err.text);
+	report_take(&report, p.fds, jail);
+	return true;
+}
+
+/* In the child: setup has no use for the ends that the jail's start hangs on */
+static void setup_child(const struct setup *setup, struct spawn *s)
+{
+	int info = dup(s->info[0]);
+	struct setup own = *setup;
+
+	spawn_close(s);
+	own.info = info;
+	_exit(setup_run(&own));
+}
+
+static bool setup_do(const struct jail_plan *plan, struct spawn *s, struct jail *jail,
+		     struct err *err)
+{
+	struct policy_settings settings = policy_settings(plan->policy);
+	AUTO_CLOSE int ruleset = ruleset_memfd(plan);
+	struct setup setup = {
+		.ruleset = ruleset, .nft = setup_find_nft(), .pool4 = plan->pool4,
+		.pool6 = plan->pool6, .settings = namespace_settings_of_host(),
+		.host_ports = settings.host_ports, .host_port_count = settings.host_port_count,
+		.porter = settings.publish_count > 0,
+	};
+	int report[2];
+	pid_t pid;
+	bool ok;
+
+	if (ruleset < 0)
+		return err_set(err, "ruleset: too many ip rules");
+	if (!setup.nft)
+		return err_set(err, "nft: not found (install nftables)");
+	if (settings.host_port_count > JAIL_HOST_PORTS_MAX)
+		return err_set(err, "host ports: more than %d", JAIL_HOST_PORTS_MAX);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report))
+		return err_sys(err, errno, "socketpair");
+	jail->host_port_count = settings.host_port_count;
+	setup.report = report[1];
+	pid = fork();
+	if (pid == 0)
+		setup_child(&setup, s);
+	close(report[1]);
+	DROP_FD(s->info[0]);
+	ok = pid > 0 ? report_read(report[0], jail, err) : err_sys(err, errno, "fork");
+	close(report[0]);
+	if (pid > 0) {
+		if (!ok)
+			kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	return ok;
+}
+
+/* Let bwrap run the shim, and take the listener that it sends */
+static bool shim_take(struct spawn *s, struct jail *jail, struct err *err)
+{
+	char byte = 0;
+	struct pass p = { .bytes = &byte, .size = 1 };
+
+	if (write(s->block[1], "", 1) != 1)
+		return err_sys(err, errno, "bwrap: unblock");
+	if (!wait_readable(s->shim[0], "the jail's first program", err))
+		return false;
+	if (pass_receive(s->shim[0], &p) != 1 || byte != 'N' || p.fd_count != 1) {
+		for (size_t i = 0; i < p.fd_count; i++)
+			close(p.fds[i]);
+		return err_set(err, "the jail's first program did not start");
+	}
+	jail->notify = p.fds[0];
+	jail->command = (int)syscall(SYS_pidfd_open, p.pid, 0);
+	if (jail->command < 0)
+		return err_sys(err, errno, "pidfd of the command");
+	jail->go = TAKE_FD(s->shim[0]);
+	return true;
+}
+
+static bool start_with(const struct jail_plan *plan, struct view *view, struct spawn *s,
+		       struct jail *jail, struct err *err)
+{
+	pid_t pid = spawn_bwrap(plan, view, s, err);
+
+	if (pid < 0)
+		return false;
+	jail->bwrap = pid;
+	/* Only the jail's copies may keep these open, or its end would not show */
+	DROP_FD(s->info[1]);
+	DROP_FD(s->block[0]);
+	DROP_FD(s->shim[1]);
+	return setup_do(plan, s, jail, err) && shim_take(s, jail, err);
+}
+
+static void jail_clear(struct jail *jail)
+{
+	*jail = (struct jail){ .command = -1, .notify = -1, .porter = -1, .go = -1 };
+	for (size_t i = 0; i < JAIL_FD_NUM; i++)
+		jail->fd[i] = -1;
+	for (size_t i = 0; i < JAIL_HOST_PORTS_MAX; i++)
+		jail->host_port_fd[i][0] = jail->host_port_fd[i][1] = -1;
+}
+
+bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err *err)
+{
+	struct view_facts facts;
+	struct view view = { 0 };
+	struct spawn s;
+	struct jail jail;
+	bool ok;
+
+	if (!stdio_check(err) || !view_facts_read(plan, &facts, err))
+		return false;
+	if (access(BWRAP, X_OK)) {
+		view_facts_done(&facts);
+		return err_set(err, BWRAP ": not found (install bubblewrap)");
+	}
+	jail_clear(&jail);
+	jail.pool4 = plan->pool4;
+	jail.pool6 = plan->pool6;
+	view_prepare(plan);
+	ok = view_make(plan, &facts, &view, err) && spawn_open(&s, err);
+	view_facts_done(&facts);
+	if (ok) {
+		ok = start_with(plan, &view, &s, &jail, err);
+		spawn_close(&s);
+	}
+	view_done(&view);
+	if (!ok) {
+		jail_end(&jail);
+		return false;
+	}
+	*ret_jail = jail;
+	return true;
+}
+
+bool jail_go(struct jail *jail, struct err *err)
+{
+	ssize_t n = send(jail->go, "G", 1, MSG_NOSIGNAL);
+
+	DROP_FD(jail->go);
+	return n == 1 || err_sys(err, errno, "start of the command");
+}
+
+int jail_signal(const struct jail *jail, int signo)
+{
+	return syscall(SYS_pidfd_send_signal, jail->command, signo, NULL, 0) ? -errno : 0;
+}
+
+static int exit_code(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+bool jail_wait(struct jail *jail, int *ret_code)
+{
+	int status;
+
+	if (jail->bwrap <= 0 || waitpid(jail->bwrap, &status, WNOHANG) != jail->bwrap)
+		return false;
+	jail->bwrap = 0;
+	*ret_code = exit_code(status);
+	return true;
+}
+
+void jail_end(struct jail *jail)
+{
+	for (size_t i = 0; i < JAIL_FD_NUM; i++)
+		DROP_FD(jail->fd[i]);
+	for (size_t i = 0; i < JAIL_HOST_PORTS_MAX; i++) {
+		DROP_FD(jail->host_port_fd[i][0]);
+		DROP_FD(jail->host_port_fd[i][1]);
+	}
+	DROP_FD(jail->go);
+	DROP_FD(jail->notify);
+	DROP_FD(jail->porter);
+	DROP_FD(jail->command);
+	if (jail->bwrap > 0) {
+		kill(jail->bwrap, SIGKILL);
+		while (waitpid(jail->bwrap, NULL, 0) < 0 && errno == EINTR)
+			;
+		jail->bwrap = 0;
+	}
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* link.h - the jail's network: addresses, routes, ruleset */
+#ifndef SLUICE_JAIL_LINK_H
+#define SLUICE_JAIL_LINK_H
+
+#include "base/buf.h"
+#include "jail/jail.h"
+
+#define LINK_RULESET_MAX (8u << 20) /* bytes of the ruleset's text; 100,000 ip rules */
+#define LINK_PORTS_MAX 16	/* ports of a range that become elements one by one */
+#define LINK_ELEMENTS_MAX 256	/* elements of one link_open(); beyond it the address is opened whole */
+
+/* An allowed ip rule; @port_count 0: never (an allow rule has ports) */
+struct link_net {
+	struct net		 net;
+	const struct port_range	*ports;
+	size_t			 port_count;
+};
+
+/* What the ruleset depends on */
+struct link_rules {
+	struct net		 pool4, pool6;
+	bool			 open_all;	/* nothing is refused before the gate has judged it */
+	const struct link_net	*nets;
+	size_t			 net_count;
+};
+
+/*
+ * link_ruleset() - the text for nft -f
+ *
+ * Pure; see link.c for what it says and why.
+ */
+void link_ruleset(const struct link_rules *rules, struct buf *to);
+
+/*
+ * link_up() - the jail's addresses on lo, and every other address made local
+ * @pool6:	NULL: no IPv6
+ *
+ * Called in the jail's namespaces, after namespace_wait_lo().
+ */
+bool link_up(const struct net *pool4, const struct net *pool6, struct err *err);
+
+#endif

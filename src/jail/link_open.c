@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * link_open.c - let a named address through to the gate, while the jail runs
+ *
+ * Theory
+ *
+ * The sets live in the jail's namespace; the keeper, outside, holds a netlink
+ * socket that was made there and is the owner of the namespace's user
+ * namespace, which is the right that the kernel asks for.  A change is a batch:
+ * begin, one message a set, end.  Each set message asks for an acknowledgement;
+ * a failure of any undoes the batch, and then the name must not be answered.
+ */
+#include <netinet/in.h>		/* before linux/netfilter.h, which has the same types else */
+
+#include <assert.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "jail/link.h"
+
+#define ELEMENT_BYTES 48	/* nest, key, data and an IPv6 key of 24 */
+#define BATCH_BYTES (2 * LINK_ELEMENTS_MAX * ELEMENT_BYTES + 1024)
+#define ACK_LIMIT_MS 1000	/* the kernel answers within the call; this bounds a broken one */
+
+/* A key of type address . inet_proto . inet_service: each part padded to four bytes */
+struct key {
+	uint8_t	b[24];
+	size_t	len;
+};
+
+static struct key key_of(const struct addr *a, const struct port_range *r, unsigned port)
+{
+	bool v4 = addr_is_v4(a);
+	struct key k = { .len = v4 ? 4 : 16 };
+
+	memcpy(k.b, v4 ? a->b + 12 : a->b, k.len);
+	if (!r)
+		return k;
+	k.b[k.len] = r->transport == TRANSPORT_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+	k.b[k.len + 4] = (uint8_t)(port >> 8);
+	k.b[k.len + 5] = (uint8_t)port;
+	k.len += 8;
+	return k;
+}
+
+/* Messages one after the other; libmnl keeps each a multiple of four bytes */
+struct batch {
+	char		 bytes[BATCH_BYTES] __attribute__((aligned(8)));
+	size_t		 len;
+	uint32_t	 seq;
+};
+
+static struct nlmsghdr *batch_message(struct batch *b, uint16_t type, uint16_t flags, int resource)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(b->bytes + b->len);
+	struct nfgenmsg *g;
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	h->nlmsg_seq = ++b->seq;
+	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+	g->nfgen_family = resource ? AF_UNSPEC : NFPROTO_INET;
+	g->version = NFNETLINK_V0;
+	g->res_id = htons((uint16_t)resource);
+	return h;
+}
+
+static void batch_mark(struct batch *b, uint16_t type)
+{
+	b->len += batch_message(b, type, 0, NFNL_SUBSYS_NFTABLES)->nlmsg_len;
+}
+
+static void batch_key(struct nlmsghdr *h, const struct key *k)
+{
+	struct nlattr *element = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+	struct nlattr *key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
+
+	mnl_attr_put(h, NFTA_DATA_VALUE, k->len, k->b);
+	mnl_attr_nest_end(h, key);
+	mnl_attr_nest_end(h, element);
+}
+
+/* Elements of one set: @ranges, or the address alone */
+static void batch_set(struct batch *b, const char *set, const struct addr *a,
+		      const struct port_range *ranges, size_t count)
+{
+	struct nlmsghdr *h = batch_message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM,
+					   NLM_F_CREATE | NLM_F_ACK, 0);
+	struct nlattr *list;
+	struct key k;
+
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, "sluice");
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
+	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	if (!ranges) {
+		k = key_of(a, NULL, 0);
+		batch_key(h, &k);
+	}
+	for (size_t i = 0; ranges && i < count; i++) {
+		for (unsigned port = ranges[i].first; port <= ranges[i].last; port++) {
+			k = key_of(a, &ranges[i], port);
+			batch_key(h, &k);
+		}
+	}
+	mnl_attr_nest_end(h, list);
+	b->len += h->nlmsg_len;
+	assert(b->len <= sizeof(b->bytes));
+}
+
+/* Would one element a port be too many? */
+static bool batch_whole(const struct link_batch *l)
+{
+	size_t elements = 0;
+
+	for (size_t i = 0; i < l->range_count && !l->all_ports; i++) {
+		size_t wide = (size_t)l->ranges[i].last - l->ranges[i].first + 1;
+
+		if (l->ranges[i].last < l->ranges[i].first || wide > LINK_PORTS_MAX)
+			return true;
+		elements += wide;
+	}
+	return l->all_ports || elements > LINK_ELEMENTS_MAX;
+}
+
+static int acks_wait(int fd, unsigned count)
+{
+	char answer[4096] __attribute__((aligned(8)));
+
+	while (count > 0) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int left, r = poll(&p, 1, ACK_LIMIT_MS);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return r ? -errno : -ETIMEDOUT;
+		left = (int)recv(fd, answer, sizeof(answer), MSG_DONTWAIT);
+		if (left < 0 && errno == EINTR)
+			continue;
+		if (left <= 0)
+			return left ? -errno : -EPIPE;
+		for (const struct nlmsghdr *h = (const void *)answer; mnl_nlmsg_ok(h, left);
+		     h = mnl_nlmsg_next(h, &left)) {
+			const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+
+			if (h->nlmsg_type != NLMSG_ERROR)
+				continue;
+			if (e->error)
+				return e->error;
+			count--;
+		}
+	}
+	return 0;
+}
+
+int link_open(int nft_fd, const struct link_batch *l)
+{
+	bool whole = batch_whole(l);
+	struct batch b;
+
+	if (!whole && l->range_count == 0)
+		return 0;
+	b.len = 0;
+	b.seq = 0;
+	batch_mark(&b, NFNL_MSG_BATCH_BEGIN);
+	batch_set(&b, whole ? "any4" : "open4", &l->addr4, whole ? NULL : l->ranges, l->range_count);
+	batch_set(&b, whole ? "any6" : "open6", &l->addr6, whole ? NULL : l->ranges, l->range_count);
+	batch_mark(&b, NFNL_MSG_BATCH_END);
+	if (send(nft_fd, b.bytes, b.len, 0) != (ssize_t)b.len)
+		return errno ? -errno : -EIO;
+	return acks_wait(nft_fd, 2);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* namespace.h - enter the jail's namespaces from outside, and their settings */
+#ifndef SLUICE_JAIL_NAMESPACE_H
+#define SLUICE_JAIL_NAMESPACE_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* What bwrap says on --info-fd: its child's pid.  Reads to the end of the stream. */
+bool namespace_info(int info_fd, pid_t *ret_pid, struct err *err);
+
+/*
+ * namespace_join() - enter the user and network namespaces of @pid
+ *
+ * The user namespace is the one that owns the network namespace
+ * (NS_GET_USERNS), not @pid's own, which may be a child of it without rights.
+ * The caller has all capabilities there afterwards.
+ */
+bool namespace_join(pid_t pid, struct err *err);
+
+/*
+ * namespace_wait_lo() - wait until somebody else has set lo up
+ *
+ * bwrap speaks on --info-fd before it has done so, and dies if it finds the
+ * address there already.  Link up is the last thing it does to the network.
+ */
+bool namespace_wait_lo(struct err *err);
+
+/* Settings that start at the kernel's defaults in a new network namespace */
+struct namespace_settings {
+	unsigned	 port_start;	/* ip_unprivileged_port_start */
+};
+struct namespace_settings namespace_settings_of_host(void);
+void namespace_settings_apply(const struct namespace_settings *s);
+
+/* Can sockets of the IPv6 family be made here at all? */
+bool namespace_has_ipv6(void);
+
+/*
+ * namespace_make() - two user namespaces, one in the other, with every id mapped to itself
+ *
+ * For root: the outer one is to own the jail's network, mounts and processes,
+ * the inner one is where the command runs, with capabilities over files and
+ * ids but none over what the outer one owns.
+ */
+bool namespace_make(int *ret_outer, int *ret_inner, struct err *err);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * setup.h - the short-lived process that furnishes the jail's network
+ *
+ * It reads the child's pid from bwrap, enters the jail's namespaces, sets up
+ * addresses, routes, ruleset and sockets, and reports.
+ */
+#ifndef SLUICE_JAIL_SETUP_H
+#define SLUICE_JAIL_SETUP_H
+
+#include "jail/jail.h"
+#include "jail/link.h"
+#include "jail/namespace.h"
+#include "jail/pass.h"
+
+#define SETUP_SLOT_PORTS JAIL_FD_NUM	/* then two a host port: 127.0.0.1 and ::1 */
+#define SETUP_SLOT_PORTER (SETUP_SLOT_PORTS + 2 * JAIL_HOST_PORTS_MAX)
+#define SETUP_SLOTS (SETUP_SLOT_PORTER + 1)
+
+struct setup {
+	int			 info;		/* read end of bwrap's --info-fd */
+	int			 report;	/* where the report goes */
+	int			 ruleset;	/* memfd with the text for nft -f - */
+	const char		*nft;		/* absolute path */
+	struct net		 pool4, pool6;
+	struct namespace_settings settings;
+	const struct port_map	*host_ports;
+	size_t			 host_port_count;
+	bool			 porter;	/* leave a process behind that makes sockets */
+};
+
+/* The report: this, and the descriptors of the slots named */
+struct setup_report {
+	bool		ok;
+	struct err	err;		/* if not ok */
+	pid_t		init;
+	uint16_t	slots[SETUP_SLOTS];	/* of each descriptor, in order */
+	size_t		count;
+};
+
+/* In a process of its own.  Return: exit status. */
+int setup_run(const struct setup *s);
+
+/* The program's path, first of the usual places, or NULL */
+const char *setup_find_nft(void);
+
+#endif

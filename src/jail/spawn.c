@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spawn.c - start bwrap, with nothing of ours but what it needs
+ *
+ * Theory
+ *
+ *  - bwrap's own environment is empty: no variable of the user's may steer it.
+ *    The command's goes in by --args, where ps(1) doesn't show it.
+ *  - The shim is executed as /proc/self/fd/N, the file that runs here: neither
+ *    a mask nor a newer file under our name can come between.
+ *  - bwrap stays in our process group, or job control would break, and so Ctrl-C
+ *    reaches it too.  It would die of it, and the jail with it, while the
+ *    command may want to go on.  So signals are blocked in bwrap; the shim
+ *    unblocks them for the command.
+ *  - bwrap's die-with-parent ties it to the calling thread's life.
+ */
+#include "jail/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "jail/namespace.h"
+
+int spawn_memfd(const char *name, const void *bytes, size_t len)
+{
+	AUTO_CLOSE int fd = memfd_create(name, MFD_CLOEXEC);
+	const char *at = bytes;
+
+	if (fd < 0)
+		return -1;
+	while (len > 0) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0)
+			return -1;
+		at += n;
+		len -= (size_t)n;
+	}
+	return lseek(fd, 0, SEEK_SET) ? -1 : TAKE_FD(fd);
+}
+
+bool spawn_open(struct spawn *s, struct err *err)
+{
+	int one = 1;
+
+	*s = (struct spawn){ { -1, -1 }, { -1, -1 }, { -1, -1 }, -1, -1, -1 };
+	if (pipe2(s->info, O_CLOEXEC) || pipe2(s->block, O_CLOEXEC) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->shim) ||
+	    setsockopt(s->shim[0], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)))
+		return err_sys(err, errno, "jail: pipes");
+	s->self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	if (s->self < 0)
+		return err_sys(err, errno, "/proc/self/exe");
+	return getuid() != 0 || namespace_make(&s->outer, &s->inner, err);
+}
+
+void spawn_close(struct spawn *s)
+{
+	int *all[] = { &s->info[0], &s->info[1], &s->block[0], &s->block[1], &s->shim[0],
+		       &s->shim[1], &s->outer, &s->inner, &s->self };
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		DROP_FD(*all[i]);
+}
+
+static bool texts_open(struct view *v)
+{
+	for (size_t i = 0; i < v->count; i++) {
+		struct view_op *op = &v->ops[i];
+
+		if (op->kind != VIEW_TEXT)
+			continue;
+		op->text_fd = spawn_memfd("text", op->text, strlen(op->text));
+		if (op->text_fd < 0)
+			return false;
+	}
+	return true;
+}
+
+/* bwrap's command line; the words of @head are borrowed, as the command's are */
+static char **bwrap_argv(const struct jail_plan *plan, char *const *head, size_t head_count)
+{
+	size_t count = 0;
+	char **argv;
+
+	while (plan->argv[count])
+		count++;
+	argv = calloc(head_count + count + 1, sizeof(*argv));
+	if (!argv)
+		return NULL;
+	memcpy(argv, head, head_count * sizeof(*argv));
+	memcpy(argv + head_count, plan->argv, count * sizeof(*argv));
+	return argv;
+}
+
+static bool fd_keep(int fd)
+{
+	return fd < 0 || fcntl(fd, F_SETFD, 0) == 0;
+}
+
+/* In the child, which ends either way: only what is named here passes the exec */
+static void bwrap_exec(char **argv, const struct view *view, const struct spawn *s, int args)
+{
+	char *env[] = { NULL };
+	bool ok = syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
+	sigset_t all;
+
+	ok = ok && fd_keep(args) && fd_keep(s->info[1]) && fd_keep(s->block[0]) &&
+	     fd_keep(s->shim[1]) && fd_keep(s->outer) && fd_keep(s->inner) && fd_keep(s->self);
+	for (size_t i = 0; i < view->count; i++)
+		ok = ok && fd_keep(view->ops[i].text_fd);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	if (ok)
+		execve(BWRAP, argv, env);
+	dprintf(STDERR_FILENO, "sluice: %s: %s\n", BWRAP, strerror(errno));
+	_exit(125);
+}
+
+pid_t spawn_bwrap(const struct jail_plan *plan, struct view *view, const struct spawn *s,
+		  struct err *err)
+{
+	struct plan_fds fds = { .info = s->info[1], .block = s->block[0],
+				.outer = s->outer, .inner = s->inner };
+	struct buf text = buf_new(PLAN_BYTES_MAX);
+	char name[] = "bwrap", option[] = "--args", end[] = "--", role[] = "role-shim";
+	char args_text[16], self_text[32], shim_text[16];
+	char *head[] = { name, option, args_text, end, self_text, role, shim_text, end };
+	AUTO_CLOSE int args = -1;
+	AUTO_FREE char **argv = NULL;
+	pid_t pid = -1;
+
+	if (!texts_open(view))
+		err_sys(err, errno, "jail: memfd");
+	else if (plan_args(plan, view, &fds, &text, err))
+		args = spawn_memfd("args", text.at, text.len);
+	buf_done(&text);
+	if (args < 0) {
+		err_set(err, "jail: out of memory");
+		return -1;
+	}
+	snprintf(args_text, sizeof(args_text), "%d", args);
+	snprintf(self_text, sizeof(self_text), "/proc/self/fd/%d", s->self);
+	snprintf(shim_text, sizeof(shim_text), "%d", s->shim[1]);
+	argv = bwrap_argv(plan, head, ARRAY_SIZE(head));
+	if (argv)
+		pid = fork();
+	if (pid == 0)
+		bwrap_exec(argv, view, s, args);
+	if (pid < 0)
+		err_sys(err, errno, "jail: fork");
+	return pid;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/msg.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+struct msg_head {
+	uint16_t	type;
+	uint16_t	len;		/* bytes of the payload that follows */
+	uint32_t	id;
+};
+
+/* A packet that the socket had no room for */
+struct msg_wait {
+	struct msg_wait	*next;
+	size_t		 fd_count;
+	int		 fds[MSG_PACKET_FDS];
+	size_t		 len;
+	uint8_t		 bytes[];
+};
+
+/* Descriptors that came with a packet; those not handed out are closed */
+struct fd_queue {
+	int	fds[MSG_PACKET_FDS];
+	size_t	count, next;
+};
+
+void msg_link_init(struct msg_link *l, int fd, const struct msg_type *types, size_t type_count)
+{
+	*l = (struct msg_link){
+		.fd = fd,
+		.types = types,
+		.type_count = type_count,
+		.packet = buf_new(MSG_PACKET_MAX),
+	};
+}
+
+static void close_all(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+void msg_link_done(struct msg_link *l)
+{
+	while (l->first) {
+		struct msg_wait *w = l->first;
+
+		l->first = w->next;
+		close_all(w->fds, w->fd_count);
+		free(w);
+	}
+	l->last = NULL;
+	l->waiting = 0;
+	close_all(l->packet_fds, l->packet_fd_count);
+	l->packet_fd_count = 0;
+	buf_done(&l->packet);
+	DROP_FD(l->fd);
+}
+
+/* Put the collected packet at the end of the queue */
+static int park(struct msg_link *l)
+{
+	struct msg_wait *w;
+
+	if (!l->packet.len)
+		return 0;
+	if (l->packet.len > MSG_QUEUE_MAX - l->waiting)
+		return -ENOBUFS;
+	w = malloc(sizeof(*w) + l->packet.len);
+	if (!w)
+		return -ENOMEM;
+	w->next = NULL;
+	w->len = l->packet.len;
+	w->fd_count = l->packet_fd_count;
+	memcpy(w->bytes, l->packet.at, w->len);
+	memcpy(w->fds, l->packet_fds, w->fd_count * sizeof(int));
+	if (l->last)
+		l->last->next = w;
+	else
+		l->first = w;
+	l->last = w;
+	l->waiting += w->len;
+	l->packet_fd_count = 0;
+	buf_clear(&l->packet);
+	return 0;
+}
+
+int msg_put(struct msg_link *l, uint16_t type, uint32_t id, const void *head, size_t head_len,
+	    struct span tail, int fd)
+{
+	struct msg_head h = { type, (uint16_t)(head_len + tail.len), id };
+	size_t len = sizeof(h) + head_len + tail.len;
+	AUTO_CLOSE int owned = fd;
+
+	assert(len <= MSG_PACKET_MAX && head_len + tail.len <= UINT16_MAX);
+	if (l->packet.len + len > MSG_PACKET_MAX ||
+	    (fd >= 0 && l->packet_fd_count == MSG_PACKET_FDS)) {
+		int r = park(l);
+
+		if (r < 0)
+			return r;
+	}
+	if (!buf_reserve(&l->packet, len))
+		return -ENOMEM;
+	buf_add(&l->packet, &h, sizeof(h));
+	buf_add(&l->packet, head, head_len);
+	buf_add_span(&l->packet, tail);
+	if (fd >= 0)
+		l->packet_fds[l->packet_fd_count++] = TAKE_FD(owned);
+	return 0;
+}
+
+/* One packet into the socket.  Return: 0, -EAGAIN, -EPIPE or another errno. */
+static int send_packet(int sock, const uint8_t *bytes, size_t len, const int *fds, size_t fd_count)
+{
+	union {
+		char		room[CMSG_SPACE(MSG_PACKET_FDS * sizeof(int))];
+		struct cmsghdr	align;
+	} control;
+	struct iovec iov = { (void *)(uintptr_t)bytes, len };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	if (fd_count) {
+		struct cmsghdr *c;
+
+		memset(&control, 0, sizeof(control));
+		m.msg_control = control.room;
+		m.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, fd_count * sizeof(int));
+	}
+	do
+		sent = sendmsg(sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+bool msg_waits(const struct msg_link *l)
+{
+	return l->first;
+}
+
+static int send_waiting(struct msg_link *l)
+{
+	while (l->first) {
+		struct msg_wait *w = l->first;
+		int r = send_packet(l->fd, w->bytes, w->len, w->fds, w->fd_count);
+
+		if (r < 0)
+			return r;
+		l->first = w->next;
+		if (!l->first)
+			l->last = NULL;
+		l->waiting -= w->len;
+		close_all(w->fds, w->fd_count);
+		free(w);
+	}
+	return 0;
+}
+
+int msg_flush(struct msg_link *l)
+{
+	int r = send_waiting(l);
+
+	if (r == -EAGAIN)
+		return park(l);
+	if (r < 0 || !l->packet.len)
+		return r;
+	r = send_packet(l->fd, l->packet.at, l->packet.len, l->packet_fds, l->packet_fd_count);
+	if (r == -EAGAIN)
+		return park(l);
+	if (r < 0)
+		return r;
+	close_all(l->packet_fds, l->packet_fd_count);
+	l->packet_fd_count = 0;
+	buf_clear(&l->packet);
+	return 0;
+}
+
+static void take_fds(struct msghdr *m, struct fd_queue *q)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		assert(count <= MSG_PACKET_FDS - q->count);
+		memcpy(q->fds + q->count, CMSG_DATA(c), count * sizeof(int));
+		q->count += count;
+	}
+}
+
+/* Walk the messages of one packet.  Return: 0 or -EPROTO. */
+static int hand_out(struct msg_link *l, struct span packet, struct fd_queue *q,
+		    void (*handler)(void *arg, const struct msg *m), void *arg)
+{
+	while (packet.len) {
+		const struct msg_type *row;
+		struct msg_head h;
+		struct msg m;
+
+		if (packet.len < sizeof(h))
+			return -EPROTO;
+		memcpy(&h, packet.at, sizeof(h));
+		packet = span_skip(packet, sizeof(h));
+		if (h.len > packet.len || h.type >= l->type_count)
+			return -EPROTO;
+		row = &l->types[h.type];
+		if (!row->name || h.len < row->min || h.len > row->max)
+			return -EPROTO;
+		if (row->fd && q->next == q->count)
+			return -EPROTO;
+		m = (struct msg){ h.type, h.id, span_head(packet, h.len), -1 };
+		if (row->fd)
+			m.fd = q->fds[q->next++];
+		packet = span_skip(packet, h.len);
+		handler(arg, &m);
+		if (l->fd < 0)
+			return 0;	/* the handler ended the link */
+	}
+	return q->next == q->count ? 0 : -EPROTO;
+}
+
+int msg_read(struct msg_link *l, void (*handler)(void *arg, const struct msg *m), void *arg)
+{
+	static uint8_t room[MSG_PACKET_MAX];	/* handlers do not read links */
+	union {
+		char		room[CMSG_SPACE(MSG_PACKET_FDS * sizeof(int))];
+		struct cmsghdr	align;
+	} control;
+	struct iovec iov = { room, sizeof(room) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+			    .msg_control = control.room, .msg_controllen = sizeof(control.room) };
+	struct fd_queue q = { .count = 0 };
+	ssize_t len;
+	int r;
+
+	do
+		len = recvmsg(l->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (len < 0 && errno == EINTR);
+	if (len < 0 && errno == EAGAIN)
+		return 0;
+	if (len <= 0)
+		return -EPIPE;
+	take_fds(&m, &q);
+	if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		r = -EPROTO;
+	else
+		r = hand_out(l, span_of(room, (size_t)len), &q, handler, arg);
+	close_all(q.fds + q.next, q.count - q.next);
+	return r < 0 ? r : 1;
+}

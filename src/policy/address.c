@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * address.c - may an allowed connection go to this address?
+ *
+ * Whoever runs the DNS of an allowed name chooses its addresses, and must not
+ * choose one that only this machine can reach.  An IPv6 address that carries an
+ * IPv4 address is two destinations, and both must pass: a translator on the way
+ * decides which it is.
+ *
+ * For each: an ip rule that denies it wins; what is public and not ours passes;
+ * an ip rule that names it opens anything; loopback, our own addresses,
+ * multicast and metadata services stop here; the rest is open to hosts whose
+ * rule says `private`, and through private_networks to hosts named exactly.
+ */
+#include "policy/image.h"
+
+#include "base/auto.h"
+#include "policy/ranges.h"
+
+static bool nets_have(const struct net *nets, size_t count, const struct addr *a)
+{
+	for (size_t i = 0; i < count; i++)
+		if (net_has(&nets[i], a))
+			return true;
+	return false;
+}
+
+/* Does an ip rule name the address and allow the port? */
+static bool addr_is_named(const struct policy *p, const struct match *m,
+			  const struct question *q, const struct addr *a)
+{
+	struct cursor c = { 0 };
+	uint32_t rule;
+
+	while ((rule = match_next(p, m, &c)) != RULE_NONE) {
+		const struct image_rule *r = image_rule(p, rule);
+
+		if ((r->flags & RULE_ALLOW) && rule_names_addr(r, a) && rule_has_port(p, r, q))
+			return true;
+	}
+	return false;
+}
+
+static bool in_private_networks(const struct policy *p, struct span host, bool exact,
+				const struct addr *a)
+{
+	const struct image_private *priv = image_at(p, p->privates.at);
+
+	for (uint32_t i = 0; i < p->privates.count; i++) {
+		struct span only = span_str(image_text(p, priv[i].host));
+
+		if (net_has(&priv[i].net, a) && (only.len ? span_eq(only, host) : exact))
+			return true;
+	}
+	return false;
+}
+
+/* May the host that is asked for resolve to this private address? */
+static bool host_may_be_private(const struct policy *p, const struct question *q,
+				const struct addr *a)
+{
+	struct cursor c = { 0 };
+	bool exact = false;
+	struct match m;
+	uint32_t rule;
+
+	match_host(p, q->host, &m);
+	while ((rule = match_next(p, &m, &c)) != RULE_NONE) {
+		const struct image_rule *r = image_rule(p, rule);
+
+		if (!(r->flags & RULE_ALLOW) || !rule_passes(p, r, q))
+			continue;
+		if (r->flags & RULE_PRIVATE)
+			return true;
+		exact |= r->form == FORM_EXACT;
+	}
+	return in_private_networks(p, q->host, exact, a);
+}
+
+static enum reason judge(const struct policy *p, const struct question *q,
+			 const struct place *place, const struct addr *a)
+{
+	enum range_kind kind = range_of(a)->kind;
+	bool own = nets_have(place->own, place->own_count, a);
+	bool connected = nets_have(place->connected, place->connected_count, a);
+	struct match m;
+
+	match_addr(p, a, &m);
+	if (match_denied(p, &m, q) != RULE_NONE)
+		return REASON_DENY_RULE;
+	if (kind == RANGE_PUBLIC && !own && !connected)
+		return REASON_ALLOWED;
+	if (addr_is_named(p, &m, q, a))
+		return REASON_ALLOWED;
+	if (own || kind > RANGE_SPECIAL)
+		return REASON_SPECIAL_ADDRESS;
+	if (q->host.len && host_may_be_private(p, q, a))
+		return REASON_ALLOWED;
+	return REASON_SPECIAL_ADDRESS;
+}
+
+enum reason policy_address(const struct policy *p, const struct question *q,
+			   const struct verdict *v, const struct place *place,
+			   const struct addr *a)
+{
+	struct addr inner[ADDR_INSIDE_MAX];
+	unsigned count = addr_inside(a, inner);
+	enum reason reason;
+
+	if (v->answer != ANSWER_ALLOW)
+		return REASON_SPECIAL_ADDRESS;
+	reason = judge(p, q, place, a);
+	for (unsigned i = 0; i < count && reason == REASON_ALLOWED; i++)
+		reason = judge(p, q, place, &inner[i]);
+	return reason;
+}

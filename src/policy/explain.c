@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * explain.c - a verdict in words
+ *
+ * A message is a template with {subject}, {port}, {rule}, {mode} and {note};
+ * nothing that came from the wire is repeated but the name that was asked for,
+ * which is in normal form.
+ */
+#include "policy/explain.h"
+
+#include "base/auto.h"
+#include "policy/image.h"
+#include "policy/ranges.h"
+
+static const struct {
+	const char	*message;
+	const char	*fixable;
+} words[] = {
+	[REASON_ALLOWED] = { "Rule {rule} allows {subject}", "nobody" },
+	[REASON_ALLOWED_MONITOR] = { "{subject} passes and is logged (mode monitor)", "nobody" },
+	[REASON_ALLOWED_APPROVED] = { "{subject} was approved", "nobody" },
+	[REASON_NO_RULE] = { "No rule matches {subject} (default deny)", "user" },
+	[REASON_DENY_RULE] = { "Rule {rule} denies {subject}{note}", "user" },
+	[REASON_CATEGORY] = { "{subject} is in a denied category{note}", "user" },
+	[REASON_IP_LIST] = { "{subject} is on a denied list of addresses{note}", "user" },
+	[REASON_HOST_LIST] = { "{subject} is on a denied list of hosts{note}", "user" },
+	[REASON_CEILING] = { "{subject} is outside the ceiling of the system's policy", "admin" },
+	[REASON_MODE] = { "Mode {mode} allows no network", "user" },
+	[REASON_PORT] = { "Rule {rule} allows {subject}, but not port {port}", "user" },
+	[REASON_PROTOCOL] = { "Rule {rule} allows {subject}, but not this protocol on port {port}",
+			      "user" },
+	[REASON_METHOD] = { "Rule {rule} allows {subject}, but not this method", "user" },
+	[REASON_PATH] = { "Rule {rule} allows {subject}, but not this path", "user" },
+	[REASON_INSPECTION_REQUIRED] = { "Rule {rule} needs to see the requests to {subject}",
+					 "user" },
+	[REASON_EXPIRED] = { "Rule {rule} for {subject} has expired", "user" },
+	[REASON_SPECIAL_ADDRESS] = { "{subject} is or resolves to a special-purpose address",
+				     "user" },
+	[REASON_IP_LITERAL] = { "No ip rule names the address {subject}", "user" },
+	[REASON_DNS_TYPE] = { "This type of DNS record is not allowed for {subject}", "user" },
+	[REASON_RESOLVE_FAILED] = { "{subject} could not be resolved", "nobody" },
+	[REASON_UPSTREAM_FAILED] = { "{subject} could not be reached", "nobody" },
+	[REASON_SNI_MISSING] = { "The TLS client did not say that it wants {subject}", "nobody" },
+	[REASON_SNI_MISMATCH] = { "The TLS client asked {subject} for another name", "nobody" },
+	[REASON_HOST_MISMATCH] = { "The HTTP client asked {subject} for another host", "nobody" },
+	[REASON_MALFORMED] = { "What the client sent to {subject} can be read in two ways",
+			       "nobody" },
+	[REASON_UNSUPPORTED] = { "What the client asked of {subject} is not supported", "nobody" },
+	[REASON_CREDENTIAL] = { "The credential is not the one that rule {rule} allows", "user" },
+	[REASON_ECH] = { "The TLS client hides the name it wants from {subject} (ECH)", "nobody" },
+	[REASON_RATE] = { "Too many requests to {subject} for rule {rule}", "user" },
+	[REASON_QUOTA] = { "The quota of rule {rule} for {subject} is used up", "user" },
+	[REASON_REQUEST_SIZE] = { "The request to {subject} is too large for rule {rule}", "user" },
+	[REASON_LIMIT] = { "A limit of the session is reached", "user" },
+	[REASON_APPROVAL_DENIED] = { "{subject} was asked for and rejected", "user" },
+	[REASON_APPROVAL_TIMEOUT] = { "{subject} was asked for and nobody answered", "user" },
+	[REASON_KILLED] = { "The session was ended", "nobody" },
+};
+_Static_assert(ARRAY_SIZE(words) == REASON_NUM, "words for each reason");
+
+static void add_subject(struct buf *b, const struct question *q)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (q->host.len)
+		buf_add_span(b, q->host);
+	else
+		buf_add_str(b, addr_text(&q->addr, text));
+}
+
+static void add_rule(struct buf *b, const struct policy *p, const struct verdict *v)
+{
+	if (v->rule == RULE_NONE)
+		buf_add_str(b, "(none)");
+	else
+		buf_add_str(b, policy_rule(p, v->rule).id);
+}
+
+static void add_note(struct buf *b, const struct policy *p, const struct verdict *v)
+{
+	const char *note = v->rule == RULE_NONE ? "" : policy_rule(p, v->rule).note;
+
+	if (*note)
+		buf_printf(b, ": %s", note);
+}
+
+void explain_message(struct buf *b, const struct policy *p, const struct question *q,
+		     const struct verdict *v)
+{
+	struct span rest = span_str(words[v->reason].message);
+
+	while (rest.len) {
+		ptrdiff_t open = span_find(rest, '{');
+		struct span word;
+
+		if (open < 0) {
+			buf_add_span(b, rest);
+			return;
+		}
+		buf_add_span(b, span_head(rest, (size_t)open));
+		rest = span_skip(rest, (size_t)open + 1);
+		word = span_head(rest, (size_t)span_find(rest, '}'));
+		rest = span_skip(rest, word.len + 1);
+		if (span_eq(word, SPAN("subject")))
+			add_subject(b, q);
+		else if (span_eq(word, SPAN("port")))
+			buf_printf(b, "%u%s", q->port, q->transport == TRANSPORT_UDP ? "/udp" : "");
+		else if (span_eq(word, SPAN("mode")))
+			buf_add_str(b, mode_name(policy_mode(p)));
+		else if (span_eq(word, SPAN("rule")))
+			add_rule(b, p, v);
+		else
+			add_note(b, p, v);
+	}
+}
+
+/* "--allow HOST:PORT"; ports that a rule has anyway are left out unless @always */
+static bool suggest_host(struct buf *b, struct span host, uint16_t port, enum transport t,
+			 bool always)
+{
+	bool usual = t == TRANSPORT_TCP && (port == 443 || port == 80 || !port);
+
+	buf_printf(b, "--allow " SPAN_FMT, SPAN_ARG(host));
+	if (port && (always || !usual))
+		buf_printf(b, ":%u%s", port, t == TRANSPORT_UDP ? "/udp" : "");
+	return true;
+}
+
+static bool suggest_addr(struct buf *b, const struct addr *a, uint16_t port, enum transport t)
+{
+	char text[ADDR_TEXT_MAX];
+	bool v4 = addr_is_v4(a);
+
+	if (!port)
+		return false;
+	buf_printf(b, "--allow %s%s%s:%u%s", v4 ? "" : "[", addr_text(a, text), v4 ? "" : "]", port,
+		   t == TRANSPORT_UDP ? "/udp" : "");
+	return true;
+}
+
+/* The network that an allowed host may resolve into; not what an ip rule must name */
+static bool suggest_network(struct buf *b, struct span host, const struct addr *a)
+{
+	const struct range *range = range_of(a);
+	struct net n = { *a, 128 };
+	char text[NET_TEXT_MAX];
+
+	/* public, and yet refused: of a network of this machine */
+	if (range->kind == RANGE_SPECIAL)
+		n = range->net;
+	buf_printf(b, "--private-network " SPAN_FMT "=%s", SPAN_ARG(host), net_text(&n, text));
+	return true;
+}
+
+/*
+ * For a port that the rule knows but not for this protocol: the rule that says
+ * so, in YAML, since no flag does
+ */
+static bool suggest_protocol(struct buf *b, struct span host, uint16_t port, enum transport t)
+{
+	bool udp = t == TRANSPORT_UDP;
+
+	buf_printf(b, "allow: [{host: " SPAN_FMT ", ports: [%u%s], protocol: %s}]", SPAN_ARG(host),
+		   port, udp ? "/udp" : "", udp ? "udp" : "tcp");
+	return true;
+}
+
+bool explain_suggest(struct buf *b, enum reason reason, struct span host,
+		     const struct addr *a, uint16_t port, enum transport transport)
+{
+	bool address = reason == REASON_SPECIAL_ADDRESS || reason == REASON_IP_LITERAL;
+
+	/* names and ports that no rule may have */
+	if (host_is_own(host) || port == 53 || port == 853)
+		return false;
+	/* a metadata service or loopback is not for one line to open */
+	if (address && (!a || range_of(a)->kind > RANGE_SPECIAL))
+		return false;
+	if (!host.len && (address || reason == REASON_PORT))
+		return a && suggest_addr(b, a, port, transport);
+	if (!host.len)
+		return false;
+	if (reason == REASON_NO_RULE || reason == REASON_PORT)
+		return suggest_host(b, host, port, transport, reason == REASON_PORT);
+	if (reason == REASON_PROTOCOL)
+		return suggest_protocol(b, host, port, transport);
+	return address && suggest_network(b, host, a);
+}
+
+const char *explain_fixable(const struct policy *p, const struct verdict *v)
+{
+	if (v->reason == REASON_DENY_RULE && v->rule != RULE_NONE &&
+	    policy_rule(p, v->rule).layer == LAYER_SYSTEM)
+		return "admin";
+	if (v->reason == REASON_MODE && p->mode_layer == LAYER_SYSTEM)
+		return "admin";
+	return words[v->reason].fixable;
+}

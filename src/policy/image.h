@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * image.h - how a compiled policy lies in memory; for the files of policy/ only
+ *
+ * One block: this header, then sections.  A slice tells where a section begins,
+ * in bytes from the start of the image, and how many elements it has; texts are
+ * named by their offset in the section of strings, where 0 is "".
+ *
+ * Rules are found through two hash tables of one make.  The key of the first is
+ * a name, of the second a network; what an entry holds are the rules for the
+ * key itself (`self`) and for everything below it (`below`, names only), each a
+ * run of the section of links.  A host is looked up by its own name and then by
+ * each parent suffix, an address by each prefix length in use, so what a
+ * question costs depends on its labels and not on the number of rules.
+ */
+#ifndef SLUICE_POLICY_IMAGE_H
+#define SLUICE_POLICY_IMAGE_H
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "policy/host.h"
+#include "policy/policy.h"
+
+#define IMAGE_MAGIC "sluice1"	/* 8 bytes with its NUL; changes with this file */
+#define SHA256_HEX 64		/* digits */
+
+struct slice {
+	uint32_t	at;		/* of a section: bytes; else index of the first */
+	uint32_t	count;
+};
+
+#define RULE_ALLOW 1		/* flags of a rule: else it denies */
+#define RULE_PRIVATE 2		/* private: true */
+
+struct image_rule {
+	uint32_t	id, host, note;	/* texts; host as it was written */
+	uint32_t	name;		/* text: the host without "*." or ".", in normal form */
+	struct slice	ports;		/* in the section of ports; a deny rule may have none */
+	struct net	net;		/* for FORM_NET */
+	uint8_t		form;		/* enum form */
+	uint8_t		layer, protocol, flags;
+};
+
+struct image_entry {
+	uint32_t	key;		/* bytes from the start of the image */
+	uint32_t	key_len;
+	struct slice	self, below;
+};
+
+struct image_table {
+	struct slice	slots;		/* uint32_t: an entry's number plus 1, or 0 */
+	struct slice	entries;
+};
+
+/* private_networks: who may resolve into a network */
+struct image_private {
+	uint32_t	host;		/* text: it alone; "": those that a rule names exactly */
+	struct net	net;
+};
+
+struct policy {
+	char			magic[8];
+	uint32_t		size;		/* bytes of the image */
+	uint32_t		mode;
+	uint32_t		mode_layer;	/* the one that asked for it */
+	struct seed		seed;		/* of both tables */
+	uint64_t		net_lengths[3];	/* bit n: there are rules with an n-bit prefix */
+	struct net		synthetic4, synthetic6;
+	struct slice		rules, ports, links, strings, privates, host_ports, publish;
+	struct image_table	hosts, nets;
+	char			sha256[SHA256_HEX + 1];
+};
+
+static inline const void *image_at(const struct policy *p, uint32_t at)
+{
+	return (const uint8_t *)p + at;
+}
+
+static inline const char *image_text(const struct policy *p, uint32_t text)
+{
+	return (const char *)image_at(p, p->strings.at) + text;
+}
+
+static inline const struct image_rule *image_rule(const struct policy *p, uint32_t rule)
+{
+	return (const struct image_rule *)image_at(p, p->rules.at) + rule;
+}
+
+static inline const struct port_range *image_ports(const struct policy *p,
+						   const struct image_rule *r)
+{
+	return (const struct port_range *)image_at(p, p->ports.at) + r->ports.at;
+}
+
+/*
+ * match_* - the rules that a host or an address falls under
+ *
+ * Lists of links, the most specific first; within a list too.
+ */
+#define MATCH_MAX 129		/* prefix lengths; a host has fewer suffixes */
+
+struct match {
+	struct slice	lists[MATCH_MAX];
+	unsigned	count;
+};
+
+struct cursor {			/* begins as zeroes */
+	unsigned	list;
+	uint32_t	at;
+};
+
+void match_host(const struct policy *p, struct span host, struct match *ret_match);
+void match_addr(const struct policy *p, const struct addr *a, struct match *ret_match);
+
+/* The next rule's number, or RULE_NONE */
+uint32_t match_next(const struct policy *p, const struct match *m, struct cursor *c);
+
+/* Where in a table of @slots slots the search for a key begins */
+static inline uint32_t table_slot(const struct seed *seed, struct span key, uint32_t slots)
+{
+	return (uint32_t)hash_span(seed, key) & (slots - 1);
+}
+
+/* Is @q's port, or for ABOUT_NAME any port, among the rule's? */
+bool rule_has_port(const struct policy *p, const struct image_rule *r, const struct question *q);
+
+/*
+ * rule_names_addr() - does an allow rule for a network name this address?
+ *
+ * A network wider than the special-purpose block that the address lies in does
+ * not: who opens 0.0.0.0/0 means the Internet, not the metadata service.
+ */
+bool rule_names_addr(const struct image_rule *r, const struct addr *a);
+
+/* Would the rule let @q pass as far as can be told by now? */
+bool rule_passes(const struct policy *p, const struct image_rule *r, const struct question *q);
+
+/* The first deny rule among the matches that holds for @q, or RULE_NONE */
+uint32_t match_denied(const struct policy *p, const struct match *m, const struct question *q);
+
+struct draft;
+
+/* policy_compile() - the image of a draft.  Return: a policy, or NULL and @err */
+struct policy *policy_compile(const struct draft *d, struct err *err);
+
+#endif

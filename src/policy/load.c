@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/loader.h"
+
+#define ARENA_MAX (1u << 30)	/* bytes of the trees of all files together */
+#define IDS_MAX (RULES_MAX * sizeof(struct given_id))
+#define PRESETS_MAX (1024 * sizeof(struct span))	/* there are some 50 */
+
+static bool read_file(struct loader *l, const struct policy_file *file)
+{
+	struct spot top = { file->path, 1, 1 };
+	struct node *root;
+
+	if (file->text.len > FILE_MAX)
+		return spot_bad(&top, l->err, "found more than 64 MB (accepted: smaller files)");
+	l->file = file->path;
+	l->layer = file->layer;
+	root = tree_read(file->path, file->text, &l->arena, l->err);
+	if (!root || !schema_read(l, root, IN_FILE))
+		return false;
+	if (!tree_get(root, "version"))
+		return loader_bad(l, root, "found no version (accepted: version: 1)");
+	return true;
+}
+
+static int id_order(const void *left, const void *right)
+{
+	const struct given_id *a = left, *b = right;
+	size_t len = a->text.len < b->text.len ? a->text.len : b->text.len;
+	int order = memcmp(a->text.at, b->text.at, len);
+
+	if (!order)
+		order = (a->text.len > b->text.len) - (a->text.len < b->text.len);
+	return order ? order : (a->order > b->order) - (a->order < b->order);
+}
+
+/* Of two equal ids the later one is wrong, in any file */
+static bool check_ids(struct loader *l)
+{
+	struct given_id *id = (void *)l->ids.at;
+	size_t count = l->ids.len / sizeof(*id);
+
+	if (l->ids.full)
+		return err_set(l->err, "policy: too many ids, or out of memory");
+	if (count < 2)
+		return true;
+	qsort(id, count, sizeof(*id), id_order);
+	for (size_t i = 1; i < count; i++)
+		if (span_eq(id[i].text, id[i - 1].text))
+			return spot_bad(&id[i].spot, l->err, "found the id " SPAN_FMT
+					", which %s:%u:%u has (accepted: each once)",
+					SPAN_ARG(id[i].text), id[i - 1].spot.file,
+					id[i - 1].spot.line, id[i - 1].spot.column);
+	return true;
+}
+
+static bool load(struct loader *l)
+{
+	for (size_t i = 0; i < l->in->file_count; i++)
+		if (!read_file(l, &l->in->files[i]))
+			return false;
+	return flags_read(l) && check_ids(l);
+}
+
+struct policy *policy_load(const struct policy_input *in, struct err *err)
+{
+	struct loader l = {
+		.in = in,
+		.arena = arena_new(ARENA_MAX),
+		.ids = buf_new(IDS_MAX),
+		.presets = buf_new(PRESETS_MAX),
+		.err = err,
+	};
+	struct policy *p = NULL;
+
+	draft_init(&l.draft);
+	if (load(&l))
+		p = policy_compile(&l.draft, err);
+	draft_done(&l.draft);
+	buf_done(&l.presets);
+	buf_done(&l.ids);
+	arena_done(&l.arena);
+	return p;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* loader.h - what the parts of loading share; for the files of policy/ only */
+#ifndef SLUICE_POLICY_LOADER_H
+#define SLUICE_POLICY_LOADER_H
+
+#include "policy/draft.h"
+#include "policy/load.h"
+
+#define FILE_MAX (64u << 20)	/* bytes of one policy or preset file */
+#define NOTE_MAX 1024		/* bytes of a rule's reason: */
+#define ID_MAX 64		/* bytes of a rule's id: */
+
+/* Mappings in which a key may stand; bits, for the table in schema.c */
+enum where {
+	IN_FILE = 1, IN_DNS = 2, IN_ALLOW = 4, IN_DENY = 8,
+	IN_PRESET = 16, IN_PRESET_HOST = 32, IN_PRESET_READ = 64,
+};
+
+/* An id that a file gives, to find the one that is there twice */
+struct given_id {
+	struct span	text;
+	struct spot	spot;
+	uint32_t	order;
+};
+
+/* The item of a list that is being read */
+struct item {
+	struct image_rule	 rule;
+	const struct node	*at;
+	const struct node	*subject;	/* the value of host, ip or preset */
+	const struct node	*ports;
+	struct span		 id;
+	bool			 is_preset;
+	bool			 is_net;
+	bool			 unsafe_wildcard;
+	unsigned		 index;		/* in its list */
+	unsigned		 others;	/* keys besides host, ip, preset, reason */
+};
+
+struct loader {
+	const struct policy_input *in;
+	struct draft	 draft;
+	struct arena	 arena;		/* trees of all files */
+	struct buf	 ids;		/* struct given_id */
+	struct buf	 presets;	/* struct span: names of those that are open */
+	struct err	*err;
+	/* the file that is being read */
+	const char	*file;
+	enum layer	 layer;
+	const char	*preset;	/* its name, in a preset file */
+	struct item	 item;
+	unsigned	 index;		/* of the value in the list being read */
+	struct net	 synthetic4, synthetic6;	/* dns.synthetic of this file */
+};
+
+/*
+ * schema_read() - take in every key of a mapping
+ *
+ * Return: false and l->err at the first one that is wrong.
+ */
+bool schema_read(struct loader *l, const struct node *map, enum where where);
+
+/* "FILE:LINE:COLUMN: ..." about @n.  Return: false */
+bool loader_bad(struct loader *l, const struct node *n, const char *fmt, ...) PRINTF(3, 4);
+
+/* Small letters, digits, '-' and '_': a name that is safe as a file's name */
+bool preset_name_is_good(struct span name);
+
+/*
+ * preset_open() - add the rules of a preset, unless they are there already
+ * @name:	as it was typed; may be an alias
+ * @spot:	where, for messages
+ */
+bool preset_open(struct loader *l, struct span name, const struct spot *spot);
+
+/* flags_read() - add what the command line asks for */
+bool flags_read(struct loader *l);
+
+/* mode_from() - a mode by its name or alias, also those that are not supported yet */
+bool mode_from(struct span name, enum mode *ret_mode);
+static inline bool mode_is_supported(enum mode m)
+{
+	return m == MODE_FILTERED || m == MODE_ISOLATED;
+}
+
+/* What is accepted, for messages of files and flags alike */
+#define ACCEPTS_MODE "filtered, restricted, nat-filtered, isolated or none"
+#define ACCEPTS_PORTS "ports: 443, \"8000-8010\", \"123/udp\"; 53 and 853 are sluice's own"
+#define ACCEPTS_HOST "NAME, \"*.NAME\" for what is below it, \".NAME\" for both; " \
+	"addresses are ip rules"
+#define ACCEPTS_IP "an address or a network like 203.0.113.0/24, with no bits beyond its prefix"
+#define ACCEPTS_PRIVATE "networks like 10.20.0.0/16, or HOST=NETWORK for that host alone"
+#define ACCEPTS_HOST_PORT "PORT or JAIL:PORT, each port in the jail once"
+#define ACCEPTS_PUBLISH "[ADDRESS:]PORT[:JAIL], each port of the host once"
+#define ACCEPTS_PRESET "small letters, digits, - and _"
+#define ACCEPTS_SUFFIX "a name below it"
+
+#endif

@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schema.c - every key of a policy and of a preset file is one row of a table
+ *
+ * A row has the key's name, the mappings it may stand in, its type, what is
+ * accepted in words, and a setter.  A setter gets a value of the right type; if
+ * it returns false without a message of its own, the message is made of what
+ * was found and of the row's words.
+ */
+#include <stdarg.h>
+
+#include "policy/loader.h"
+#include "policy/ports.h"
+#include "policy/ranges.h"
+
+enum type {
+	TYPE_TEXT,		/* a text, and not what reads as a number, true or null */
+	TYPE_WORD,		/* a text or a number */
+	TYPE_BOOL,
+	TYPE_EACH,		/* a list of words; the setter gets each */
+	TYPE_SOME,		/* the same, and not an empty one */
+	TYPE_ITEMS,		/* a list of mappings; the setter gets each */
+	TYPE_MAP,
+	TYPE_LATER,		/* in the contract, but not supported yet */
+};
+
+struct key {
+	const char	*name;
+	unsigned	 where;		/* enum where */
+	bool		 trusted;	/* not in a project file: it comes with the repository */
+	enum type	 type;
+	const char	*accepts;
+	bool		(*set)(struct loader *l, const struct node *value);
+};
+
+bool loader_bad(struct loader *l, const struct node *n, const char *fmt, ...)
+{
+	struct spot s = { l->file, n->line, n->column };
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return spot_bad(&s, l->err, "%s", text);
+}
+
+#define SHOWN_MAX 80	/* bytes of a value that a message repeats */
+
+/* What @n is, in the words of a message */
+static const char *found(const struct node *n, char ret_text[SHOWN_MAX + 8])
+{
+	if (n->kind == NODE_LIST)
+		return n->first ? "a list" : "an empty list";
+	if (n->kind == NODE_MAP)
+		return "a mapping";
+	if (tree_is_null(n))
+		return "nothing";
+	/* one line, whatever is in it */
+	snprintf(ret_text, SHOWN_MAX + 8, n->plain ? SPAN_FMT "%s" : "\"" SPAN_FMT "%s\"",
+		 SPAN_ARG(span_head(n->text, SHOWN_MAX)), n->text.len > SHOWN_MAX ? "..." : "");
+	for (char *c = ret_text; *c; c++)
+		if (*c == '\n' || *c == '\t')
+			*c = ' ';
+	return ret_text;
+}
+
+static bool bad_value(struct loader *l, const struct node *n, const char *accepts)
+{
+	char text[SHOWN_MAX + 8];
+
+	return loader_bad(l, n, "found %s (accepted: %s)", found(n, text), accepts);
+}
+
+bool mode_from(struct span name, enum mode *ret_mode)
+{
+	static const struct {
+		const char	*name;
+		enum mode	 mode;
+	} modes[] = {
+		{ "isolated", MODE_ISOLATED }, { "none", MODE_ISOLATED },
+		{ "internal", MODE_INTERNAL }, { "filtered", MODE_FILTERED },
+		{ "restricted", MODE_FILTERED }, { "nat-filtered", MODE_FILTERED },
+		{ "monitor", MODE_MONITOR }, { "bridge", MODE_MONITOR },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		if (span_eq(name, span_str(modes[i].name))) {
+			*ret_mode = modes[i].mode;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Keys of a policy file */
+
+static bool set_version(struct loader *l, const struct node *value)
+{
+	(void)l;
+	return value->plain && span_eq(value->text, SPAN("1"));
+}
+
+static bool set_mode(struct loader *l, const struct node *value)
+{
+	enum mode mode;
+
+	if (!mode_from(value->text, &mode))
+		return false;
+	if (!mode_is_supported(mode))
+		return loader_bad(l, value, SPAN_FMT " is not supported yet (accepted: %s)",
+				  SPAN_ARG(value->text), ACCEPTS_MODE);
+	draft_mode(&l->draft, mode, l->layer);
+	return true;
+}
+
+static bool set_default(struct loader *l, const struct node *value)
+{
+	if (span_eq(value->text, SPAN("ask")) || span_eq(value->text, SPAN("allow")))
+		return loader_bad(l, value, SPAN_FMT " is not supported yet (accepted: deny)",
+				  SPAN_ARG(value->text));
+	return span_eq(value->text, SPAN("deny"));
+}
+
+static bool set_presets(struct loader *l, const struct node *value)
+{
+	struct spot s = { l->file, value->line, value->column };
+
+	return preset_open(l, value->text, &s);
+}
+
+static bool set_private_networks(struct loader *l, const struct node *value)
+{
+	return draft_private(&l->draft, value->text);
+}
+
+static bool set_host_ports(struct loader *l, const struct node *value)
+{
+	struct port_map map;
+
+	return port_map_host(value->text, &map) && draft_map(&l->draft.host_ports, &map, false);
+}
+
+static bool set_publish(struct loader *l, const struct node *value)
+{
+	struct port_map map;
+
+	return port_map_publish(value->text, &map) && draft_map(&l->draft.publish, &map, true);
+}
+
+/* The strongest layer that has a dns mapping decides; it is read first */
+static bool set_dns(struct loader *l, const struct node *value)
+{
+	struct draft *d = &l->draft;
+
+	l->synthetic4 = d->synthetic4;
+	l->synthetic6 = d->synthetic6;
+	if (!schema_read(l, value, IN_DNS))
+		return false;
+	if (d->synthetic_set)
+		return true;
+	d->synthetic4 = l->synthetic4;
+	d->synthetic6 = l->synthetic6;
+	d->synthetic_set = true;
+	return true;
+}
+
+static bool set_synthetic(struct loader *l, const struct node *value)
+{
+	struct net n;
+	bool v4;
+
+	if (!net_parse(value->text, &n))
+		return false;
+	v4 = addr_is_v4(&n.base) && n.bits >= 96;
+	if (v4 ? n.bits < 96 + 8 || n.bits > 96 + 16 : n.bits < 64 || n.bits > 96)
+		return false;
+	/* the jail must be able to connect there, and its own loopback stays its own */
+	if (range_of(&n.base)->kind > RANGE_SPECIAL)
+		return false;
+	*(v4 ? &l->synthetic4 : &l->synthetic6) = n;
+	return true;
+}
+
+/* Items: one rule each */
+
+static bool take_subject(struct loader *l, const struct node *value)
+{
+	if (l->item.subject)
+		return loader_bad(l, value, "found a second one of host, ip and preset "
+					    "(accepted: one of them)");
+	l->item.subject = value;
+	return true;
+}
+
+static bool set_host(struct loader *l, const struct node *value)
+{
+	return take_subject(l, value) && draft_host(&l->draft, &l->item.rule, value->text);
+}
+
+static bool set_ip(struct loader *l, const struct node *value)
+{
+	l->item.is_net = true;
+	return take_subject(l, value) && draft_net(&l->draft, &l->item.rule, value->text);
+}
+
+static bool set_preset(struct loader *l, const struct node *value)
+{
+	l->item.is_preset = true;
+	return take_subject(l, value);
+}
+
+static bool set_port(struct loader *l, const struct node *value)
+{
+	l->item.others++;
+	if (!l->item.ports)
+		l->item.ports = value;
+	return draft_port(&l->draft, &l->item.rule, value->text);
+}
+
+static bool set_protocol(struct loader *l, const struct node *value)
+{
+	static const char *const names[] = {
+		[PROTOCOL_AUTO] = "auto", [PROTOCOL_TLS] = "tls", [PROTOCOL_HTTP] = "http",
+		[PROTOCOL_TCP] = "tcp", [PROTOCOL_UDP] = "udp",
+	};
+
+	l->item.others++;
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (span_eq(value->text, span_str(names[i]))) {
+			l->item.rule.protocol = (uint8_t)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_private(struct loader *l, const struct node *value)
+{
+	bool private;
+
+	l->item.others++;
+	if (tree_is_bool(value, &private) && private)
+		l->item.rule.flags |= RULE_PRIVATE;
+	return true;
+}
+
+static bool set_unsafe_wildcard(struct loader *l, const struct node *value)
+{
+	l->item.others++;
+	return tree_is_bool(value, &l->item.unsafe_wildcard);
+}
+
+static bool set_reason(struct loader *l, const struct node *value)
+{
+	if (value->text.len > NOTE_MAX)
+		return false;
+	l->item.rule.note = draft_text(&l->draft, value->text);
+	return true;
+}
+
+static bool set_id(struct loader *l, const struct node *value)
+{
+	struct given_id id = {
+		.text = value->text,
+		.spot = { l->file, value->line, value->column },
+		.order = (uint32_t)(l->ids.len / sizeof(id)),
+	};
+
+	l->item.others++;
+	if (!value->text.len || value->text.len > ID_MAX)
+		return false;
+	for (size_t i = 0; i < value->text.len; i++) {
+		uint8_t c = value->text.at[i];
+
+		/* no brackets: the ids that rules get by default have them */
+		if (!(ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') &&
+		    !(c >= '0' && c <= '9') && !(c && strchr("._-:/", c)))
+			return false;
+	}
+	l->item.id = value->text;
+	buf_add(&l->ids, &id, sizeof(id));
+	return true;
+}
+
+/* protocol and transport must be able to meet on every port */
+static bool check_ports(struct loader *l)
+{
+	const struct item *item = &l->item;
+	const struct image_rule *r = &item->rule;
+	const struct port_range *ports = draft_ports_of(&l->draft, r);
+
+	if (item->is_net && (r->flags & RULE_ALLOW) && !item->ports)
+		return loader_bad(l, item->at, "found an ip rule without ports "
+					       "(accepted: ports: [22])");
+	if (r->protocol == PROTOCOL_UDP && !item->ports)
+		return loader_bad(l, item->at, "found protocol udp without ports "
+					       "(accepted: ports such as \"123/udp\")");
+	for (uint32_t i = 0; r->protocol != PROTOCOL_AUTO && i < r->ports.count; i++) {
+		bool udp = ports[i].transport == TRANSPORT_UDP;
+
+		if (udp != (r->protocol == PROTOCOL_UDP))
+			return loader_bad(l, item->ports, "found a %s port under a protocol of %s "
+					  "(accepted: \"PORT/udp\" with protocol udp, "
+					  "else TCP ports)",
+					  udp ? "UDP" : "TCP", udp ? "TCP" : "UDP");
+	}
+	return true;
+}
+
+static bool check_host(struct loader *l)
+{
+	const struct item *item = &l->item;
+	const struct image_rule *r = &item->rule;
+	const char *name = draft_text_at(&l->draft, r->name);
+
+	if (!(r->flags & RULE_ALLOW))
+		return true;
+	if (host_is_own(span_str(name)))
+		return loader_bad(l, item->subject, "found %s, which is the jail's own "
+				  "(accepted: other names; host_ports opens ports of the host)",
+				  name);
+	if (r->form != FORM_EXACT && !item->unsafe_wildcard && host_is_suffix(name))
+		return loader_bad(l, item->subject, "found a wildcard over the public suffix %s "
+				  "(accepted: " ACCEPTS_SUFFIX ", or unsafe_wildcard: true)", name);
+	return true;
+}
+
+static bool check_net(struct loader *l)
+{
+	const struct item *item = &l->item;
+
+	if ((item->rule.flags & RULE_PRIVATE) || item->unsafe_wildcard)
+		return loader_bad(l, item->at, "found private or unsafe_wildcard in an ip rule "
+					       "(accepted: with host only)");
+	if (l->layer == LAYER_PROJECT && (item->rule.flags & RULE_ALLOW) &&
+	    range_touches_special(&item->rule.net))
+		return loader_bad(l, item->subject, "found special-purpose addresses in a project "
+						    "file (accepted: public addresses)");
+	return true;
+}
+
+/* @list: "allow", "deny"; a preset's name for its hosts */
+static bool add_rule(struct loader *l, const char *file, const char *list)
+{
+	struct item *item = &l->item;
+	struct buf id = buf_new(FILE_MAX);
+
+	if (item->id.len) {
+		item->rule.id = draft_text(&l->draft, item->id);
+	} else {
+		buf_printf(&id, "%s:%s[%u]", file, list, item->index);
+		item->rule.id = draft_text(&l->draft, buf_span(&id));
+		buf_done(&id);
+	}
+	draft_add(&l->draft, &item->rule);
+	if (draft_is_full(&l->draft))
+		return loader_bad(l, item->at, "found more than fits (accepted: at most %u rules "
+				  "and %u port ranges)", RULES_MAX, PORTS_MAX);
+	return true;
+}
+
+static bool item_read(struct loader *l, const struct node *value, enum where where, unsigned flags)
+{
+	l->item = (struct item){
+		.rule = draft_begin(&l->draft, l->layer, flags),
+		.at = value,
+		.index = l->index,
+	};
+	if (!schema_read(l, value, where))
+		return false;
+	if (!l->item.subject)
+		return loader_bad(l, value, "found a rule without a subject (accepted: %s)",
+				  where == IN_ALLOW ? "host, ip or preset"
+						    : where == IN_DENY ? "host or ip" : "host");
+	if (l->item.is_preset)
+		return true;
+	if (l->item.is_net ? !check_net(l) : !check_host(l))
+		return false;
+	return check_ports(l);
+}
+
+static bool set_allow(struct loader *l, const struct node *value)
+{
+	if (!item_read(l, value, IN_ALLOW, RULE_ALLOW))
+		return false;
+	if (!l->item.is_preset)
+		return add_rule(l, l->file, "allow");
+	if (l->item.others)
+		return loader_bad(l, value, "found a preset with other keys, which is not "
+					    "supported yet (accepted: preset, reason)");
+	return set_presets(l, l->item.subject);
+}
+
+static bool set_deny(struct loader *l, const struct node *value)
+{
+	return item_read(l, value, IN_DENY, 0) && add_rule(l, l->file, "deny");
+}
+
+/* Keys of a preset file */
+
+static bool set_preset_name(struct loader *l, const struct node *value)
+{
+	(void)l;
+	return preset_name_is_good(value->text);
+}
+
+static bool set_use_configured(struct loader *l, const struct node *value)
+{
+	(void)l;
+	return span_eq(value->text, SPAN("npm")) || span_eq(value->text, SPAN("apt"));
+}
+
+static bool set_preset_host(struct loader *l, const struct node *value)
+{
+	return item_read(l, value, IN_PRESET_HOST, RULE_ALLOW) && add_rule(l, "preset", l->preset);
+}
+
+static bool set_preset_read(struct loader *l, const struct node *value)
+{
+	return schema_read(l, value, IN_PRESET_READ);
+}
+
+/* What only people read, or a later reader than this one */
+static bool set_nothing(struct loader *l, const struct node *value)
+{
+	(void)l;
+	(void)value;
+	return true;
+}
+
+#define BOOLS "true or false"
+#define IN_RULE (IN_ALLOW | IN_DENY)
+#define IN_HOSTS (IN_ALLOW | IN_PRESET_HOST)
+
+static const struct key keys[] = {
+	{ "version", IN_FILE, false, TYPE_WORD, "1", set_version },
+	{ "mode", IN_FILE, false, TYPE_TEXT, ACCEPTS_MODE, set_mode },
+	{ "default", IN_FILE, true, TYPE_TEXT, "deny", set_default },
+	{ "presets", IN_FILE, false, TYPE_EACH, "preset names", set_presets },
+	{ "allow", IN_FILE, false, TYPE_ITEMS, "rules like {host: NAME}", set_allow },
+	{ "deny", IN_FILE, false, TYPE_ITEMS, "rules like {host: NAME}", set_deny },
+	{ "private_networks", IN_FILE, true, TYPE_EACH, ACCEPTS_PRIVATE, set_private_networks },
+	{ "host_ports", IN_FILE, true, TYPE_EACH, ACCEPTS_HOST_PORT, set_host_ports },
+	{ "publish", IN_FILE, true, TYPE_EACH, ACCEPTS_PUBLISH, set_publish },
+	{ "dns", IN_FILE, true, TYPE_MAP, "a mapping with synthetic", set_dns },
+	{ "limits", IN_FILE, .type = TYPE_LATER },
+	{ "peers", IN_FILE, .type = TYPE_LATER },
+	{ "upstream_proxy", IN_FILE, .type = TYPE_LATER },
+	{ "tls_ca", IN_FILE, .type = TYPE_LATER },
+	{ "log", IN_FILE, .type = TYPE_LATER },
+	{ "alerts", IN_FILE, .type = TYPE_LATER },
+	{ "ceiling", IN_FILE, .type = TYPE_LATER },
+
+	{ "synthetic", IN_DNS, false, TYPE_SOME,
+	  "networks, IPv4 of /8 to /16 and IPv6 of /64 to /96", set_synthetic },
+	{ "upstream", IN_DNS, .type = TYPE_LATER },
+	{ "types", IN_DNS, .type = TYPE_LATER },
+
+	{ "host", IN_RULE | IN_PRESET_HOST, false, TYPE_TEXT, ACCEPTS_HOST, set_host },
+	{ "ip", IN_RULE, false, TYPE_WORD, ACCEPTS_IP, set_ip },
+	{ "preset", IN_ALLOW, false, TYPE_TEXT, "the name of a preset", set_preset },
+	{ "ports", IN_RULE | IN_PRESET_HOST, false, TYPE_SOME, ACCEPTS_PORTS, set_port },
+	{ "protocol", IN_HOSTS, false, TYPE_TEXT, "auto, tls, http, tcp or udp", set_protocol },
+	{ "private", IN_ALLOW, true, TYPE_BOOL, BOOLS, set_private },
+	{ "unsafe_wildcard", IN_HOSTS, true, TYPE_BOOL, BOOLS, set_unsafe_wildcard },
+	{ "reason", IN_RULE, false, TYPE_TEXT, "a text of at most 1024 bytes", set_reason },
+	{ "id", IN_RULE, false, TYPE_TEXT, "1 to 64 letters, digits and . _ - : /", set_id },
+	{ "methods", IN_RULE, .type = TYPE_LATER },
+	{ "paths", IN_RULE, .type = TYPE_LATER },
+	{ "expires", IN_RULE, .type = TYPE_LATER },
+	{ "rate", IN_ALLOW, .type = TYPE_LATER },
+	{ "bandwidth", IN_ALLOW, .type = TYPE_LATER },
+	{ "quota", IN_ALLOW, .type = TYPE_LATER },
+	{ "max_request", IN_ALLOW, .type = TYPE_LATER },
+	{ "websocket", IN_ALLOW, .type = TYPE_LATER },
+	{ "inspect", IN_ALLOW, .type = TYPE_LATER },
+	{ "ech", IN_ALLOW, .type = TYPE_LATER },
+	{ "inject", IN_ALLOW, .type = TYPE_LATER },
+	{ "credentials", IN_ALLOW, .type = TYPE_LATER },
+	{ "repos", IN_ALLOW, .type = TYPE_LATER },
+	{ "category", IN_DENY, .type = TYPE_LATER },
+	{ "ip_list", IN_DENY, .type = TYPE_LATER },
+	{ "host_list", IN_DENY, .type = TYPE_LATER },
+	{ "quiet", IN_DENY, .type = TYPE_LATER },
+
+	{ "preset", IN_PRESET, false, TYPE_TEXT, ACCEPTS_PRESET, set_preset_name },
+	{ "title", IN_PRESET, false, TYPE_TEXT, "a text", set_nothing },
+	{ "description", IN_PRESET, false, TYPE_TEXT, "a text", set_nothing },
+	{ "aliases", IN_PRESET, false, TYPE_EACH, ACCEPTS_PRESET, set_preset_name },
+	{ "use_configured", IN_PRESET, false, TYPE_TEXT, "npm or apt", set_use_configured },
+	{ "often_with", IN_PRESET, false, TYPE_EACH, "names of presets", set_preset_name },
+	{ "hosts", IN_PRESET, false, TYPE_ITEMS, "hosts like {host: NAME}",
+	  set_preset_host },
+	{ "sources", IN_PRESET, false, TYPE_EACH, "texts", set_nothing },
+	{ "optional", IN_PRESET_HOST, false, TYPE_BOOL, BOOLS, set_nothing },
+	{ "unverified", IN_PRESET_HOST, false, TYPE_BOOL, BOOLS, set_nothing },
+	{ "exfil_risk", IN_PRESET_HOST, false, TYPE_BOOL, BOOLS, set_nothing },
+	{ "read", IN_PRESET_HOST, false, TYPE_ITEMS, "requests like {methods: [GET]}",
+	  set_preset_read },
+	{ "note", IN_PRESET_HOST, false, TYPE_TEXT, "a text", set_nothing },
+	{ "methods", IN_PRESET_READ, false, TYPE_SOME, "methods", set_nothing },
+	{ "paths", IN_PRESET_READ, false, TYPE_SOME, "paths", set_nothing },
+};
+
+static const struct key *key_find(const struct node *name, enum where where)
+{
+	if (name->kind != NODE_TEXT)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if ((keys[i].where & where) && span_eq(name->text, span_str(keys[i].name)))
+			return &keys[i];
+	return NULL;
+}
+
+/* Project files have a narrower schema, also for messages; presets that they name do not */
+static bool key_is_open(const struct loader *l, const struct key *key)
+{
+	return key->type != TYPE_LATER &&
+	       !(key->trusted && l->layer == LAYER_PROJECT && !l->preset);
+}
+
+/* "BEFORE NAME AFTER", and the keys that may stand there */
+static bool bad_key(struct loader *l, const struct node *name, enum where where,
+		    const char *before, const char *after)
+{
+	char accepts[ERR_TEXT_MAX / 2] = "";
+	char text[SHOWN_MAX + 8];
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if ((keys[i].where & where) && key_is_open(l, &keys[i]) && len < sizeof(accepts))
+			len += (size_t)snprintf(accepts + len, sizeof(accepts) - len, "%s%s",
+						len ? ", " : "", keys[i].name);
+	return loader_bad(l, name, "%s%s%s (accepted: %s)", before, found(name, text), after,
+			  accepts);
+}
+
+static bool value_has_type(const struct node *value, enum type type)
+{
+	bool ignored, word = value->kind == NODE_TEXT && !tree_is_null(value);
+
+	switch (type) {
+	case TYPE_TEXT:
+		return word && !tree_is_bool(value, &ignored) && !tree_is_number(value);
+	case TYPE_WORD:
+		return word && !tree_is_bool(value, &ignored);
+	case TYPE_BOOL:
+		return tree_is_bool(value, &ignored);
+	case TYPE_EACH:
+	case TYPE_ITEMS:
+		return value->kind == NODE_LIST;
+	case TYPE_SOME:
+		return value->kind == NODE_LIST && value->first;
+	case TYPE_MAP:
+		return value->kind == NODE_MAP;
+	case TYPE_LATER:
+		break;
+	}
+	return false;
+}
+
+static bool value_set(struct loader *l, const struct key *key, const struct node *value)
+{
+	bool list = key->type == TYPE_EACH || key->type == TYPE_SOME || key->type == TYPE_ITEMS;
+	enum type of = key->type == TYPE_ITEMS ? TYPE_MAP : TYPE_WORD;
+	unsigned index = 0;
+	char text[SHOWN_MAX + 8];
+
+	if (!value_has_type(value, key->type))
+		return loader_bad(l, value, "found %s (accepted: %s%s)", found(value, text),
+				  list ? "a list of " : "", key->accepts);
+	if (!list)
+		return key->set(l, value) || bad_value(l, value, key->accepts);
+	for (const struct node *n = value->first; n; n = n->next) {
+		l->index = index++;
+		if (!value_has_type(n, of) || !key->set(l, n))
+			return bad_value(l, n, key->accepts);
+	}
+	return true;
+}
+
+bool schema_read(struct loader *l, const struct node *map, enum where where)
+{
+	bool seen[ARRAY_SIZE(keys)] = { false };
+
+	if (map->kind != NODE_MAP)
+		return bad_value(l, map, "a mapping");
+	for (const struct node *name = map->first; name; name = name->next->next) {
+		const struct key *key = key_find(name, where);
+
+		if (!key)
+			return bad_key(l, name, where, "unknown key ", "");
+		if (key->type == TYPE_LATER)
+			return bad_key(l, name, where, "key ", " is not supported yet");
+		if (!key_is_open(l, key))
+			return bad_key(l, name, where, "key ", " is not for a project file");
+		if (seen[key - keys])
+			return loader_bad(l, name, "duplicate key %s (accepted: each key once)",
+					  key->name);
+		seen[key - keys] = true;
+		if (!value_set(l, key, name->next))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * talk.h - what the gate and the keeper say to each other (net/msg carries it)
+ *
+ * The gate reports facts about bytes it has seen; the keeper decides, records
+ * and dials.  A message is a fixed head and a tail of texts whose lengths the
+ * head gives, in the order of the head's fields.  The keeper takes none of it
+ * for granted: the gate may have been taken over.
+ *
+ * Message ids: of a TCP or UDP flow its reference (TALK_FLOW...), of a DNS
+ * query its slot.  The gate chooses them; the answer carries the same one.
+ */
+#ifndef SLUICE_POLICY_TALK_H
+#define SLUICE_POLICY_TALK_H
+
+#include "base/addr.h"
+#include "policy/policy.h"
+
+#define TALK_HOST_MAX 255	/* bytes of an SNI or Host that are told; longer is malformed */
+#define TALK_ALPN_MAX 32
+#define TALK_METHOD_MAX 32
+#define TALK_PATH_MAX 2048	/* longer paths are cut in the record */
+#define TALK_NAME_MAX 1008	/* a DNS name in presentation form */
+#define TALK_BODY_MAX 4096	/* the JSON of a denied request */
+
+/* Gate to keeper */
+enum gate_says {
+	GATE_READY,		/* confined and serving */
+	GATE_ASK,		/* a connection: struct talk_ask */
+	GATE_ASK_AGAIN,		/* the same, after more was seen of one that is allowed */
+	GATE_CLOSED,		/* struct talk_closed */
+	GATE_HTTP,		/* a request is over: struct talk_http */
+	GATE_DNS,		/* struct talk_dns_ask */
+	GATE_DROP,		/* packets that the kernel refused: struct talk_drop */
+	GATE_SAYS_NUM
+};
+
+/* Keeper to gate */
+enum keeper_says {
+	KEEPER_POLICY,		/* + memfd of the image */
+	KEEPER_SOCKET,		/* + a socket; struct talk_socket */
+	KEEPER_START,		/* confine yourself and serve */
+	KEEPER_BIND,		/* a new name: tail; id is its index in the bindings */
+	KEEPER_ALLOW,		/* + the connected socket; struct talk_allow */
+	KEEPER_PASS,		/* answer to ASK_AGAIN, and to an ASK that was `empty` */
+	KEEPER_DENY,		/* struct talk_deny */
+	KEEPER_DNS,		/* struct talk_dns_answer */
+	KEEPER_FINISH,		/* close every flow, report, exit */
+	KEEPER_SAYS_NUM
+};
+
+/* How a connection came in */
+enum door {
+	DOOR_JAIL,		/* from the jail, any destination */
+	DOOR_HOST_PORT,		/* from the jail to one of the policy's host_ports; port tells */
+	DOOR_PUBLISH,		/* from the host to a server in the jail; port is the one inside */
+	DOOR_PROBE,		/* the start-up probe */
+	DOOR_NUM
+};
+
+enum talk_flag {
+	TALK_HAS_SNI = 1,
+	TALK_ECH = 2,
+	TALK_EMPTY = 4,		/* the client closed before it said anything: dial nothing */
+	TALK_FULL = 8,		/* the gate is at its bound: deny with `limit` */
+};
+
+struct talk_ask {
+	struct addr	addr;		/* the destination the client asked for */
+	uint16_t	port;
+	uint8_t		transport;	/* enum transport */
+	uint8_t		seen;		/* enum seen */
+	uint8_t		door;		/* enum door */
+	uint8_t		flags;		/* enum talk_flag */
+	uint8_t		ssh;		/* the first bytes are an SSH banner */
+	uint8_t		method_len;
+	uint16_t	sni_len, alpn_len, host_len, path_len;
+	uint16_t	host_port;	/* port of the Host field; 0: none */
+	uint16_t	pad;
+};
+
+enum flow_end { END_CLIENT, END_SERVER, END_IDLE, END_LIMIT, END_KILLED, END_ERROR, END_NUM };
+
+struct talk_closed {
+	uint64_t	bytes_out;	/* from the jail */
+	uint64_t	bytes_in;
+	uint8_t		end;		/* enum flow_end */
+	uint8_t		reason;		/* enum reason; REASON_ALLOWED: none */
+	uint8_t		pad[6];
+};
+
+struct talk_http {
+	uint64_t	bytes_out, bytes_in;
+	uint16_t	status;
+	uint8_t		method_len;
+	uint8_t		pad;
+	uint16_t	host_len, path_len;
+};
+
+struct talk_dns_ask {
+	uint16_t	type;
+	uint8_t		plain;		/* dns_query.plain */
+	uint8_t		pad;
+};
+
+struct talk_drop {
+	struct addr	addr;
+	uint16_t	port;		/* 0: the protocol has none */
+	uint8_t		protocol;	/* IP protocol number */
+	uint8_t		pad;
+	uint32_t	count;
+};
+
+enum talk_socket_kind {
+	SOCKET_TCP4, SOCKET_TCP6, SOCKET_UDP4, SOCKET_UDP6, SOCKET_RAW4, SOCKET_RAW6,
+	SOCKET_NFLOG,
+	SOCKET_HOST_PORT,	/* a listener inside; port is the one inside */
+	SOCKET_PUBLISH,		/* a listener on the host; port is the one inside */
+	SOCKET_NUM
+};
+
+struct talk_socket {
+	uint16_t	kind;
+	uint16_t	port;
+};
+
+struct talk_allow {
+	uint8_t		watch;		/* verdict.watch */
+	uint8_t		http;		/* judge and record each request */
+	uint8_t		pad[6];
+};
+
+struct talk_deny {
+	uint8_t		reason;		/* enum reason */
+	uint8_t		dialled;	/* it was allowed and could not be reached */
+	uint16_t	status;		/* HTTP status for a denied request */
+	uint32_t	pad;
+};					/* tail: JSON body, for HTTP */
+
+struct talk_dns_answer {
+	uint8_t		rcode;
+	uint8_t		has_addr;
+	int16_t		ede;		/* enum dns_ede */
+	uint32_t	ttl_s;
+	struct addr	addr;
+	uint32_t	pad;
+};					/* tail: the name a PTR answers */
+
+#endif

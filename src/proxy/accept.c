@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/accept.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "proxy/ask.h"
+#include "proxy/flow.h"
+
+#define ACCEPTS_A_TURN 32	/* connections taken before other events get their turn */
+#define PAUSE_MS 50		/* after accept(2) found no descriptor or memory */
+#define DNS_PORT 53
+
+struct door_way {
+	struct event	 ev, resume;
+	struct proxy	*proxy;
+	enum door	 door;
+	uint16_t	 port;
+};
+
+/* What the client connected to: with TPROXY the accepted socket's own address */
+static bool destination(const struct door_way *w, int fd, struct addr *ret_addr, uint16_t *ret_port)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0 ||
+	    !addr_from_sockaddr(&sa, len, ret_addr, ret_port))
+		return false;
+	if (w->door != DOOR_JAIL)
+		*ret_port = w->port;
+	return true;
+}
+
+static bool is_probe(const struct proxy *x, const struct addr *a)
+{
+	struct policy_settings s = policy_settings(x->policy);
+	struct addr probe4 = reserved_addr(&s.synthetic4, RESERVED_PROBE);
+	struct addr probe6 = reserved_addr(&s.synthetic6, RESERVED_PROBE);
+
+	return addr_eq(a, &probe4) || addr_eq(a, &probe6);
+}
+
+static void take(struct door_way *w, int fd)
+{
+	struct proxy *x = w->proxy;
+	enum door door = w->door;
+	struct addr dst;
+	struct flow *f;
+	uint16_t port;
+
+	if (!destination(w, fd, &dst, &port)) {
+		close(fd);
+		return;
+	}
+	if (door == DOOR_JAIL && port == DNS_PORT) {
+		x->dns.stream(x->dns.arg, fd);
+		return;
+	}
+	if (door == DOOR_JAIL && is_probe(x, &dst))
+		door = DOOR_PROBE;
+	f = flow_new(x, fd, door, &dst, port);
+	if (f) {
+		flow_drive(f);
+		return;
+	}
+	ask_refused(x, &dst, port);
+	close(fd);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct door_way *w = arg;
+
+	(void)fd, (void)what;
+	event_add(&w->ev, NULL);
+}
+
+/* A level-triggered listener without descriptors to give would spin */
+static void pause_listener(struct door_way *w)
+{
+	struct timeval wait = { .tv_usec = PAUSE_MS * 1000 };
+
+	event_del(&w->ev);
+	event_add(&w->resume, &wait);
+}
+
+static void on_accept(evutil_socket_t listener, short what, void *arg)
+{
+	struct door_way *w = arg;
+
+	(void)what;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			take(w, fd);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			pause_listener(w);
+		if (errno != ECONNABORTED && errno != EINTR)
+			return;
+	}
+}
+
+void accept_start(struct proxy *x, int fd, enum door door, uint16_t port)
+{
+	struct door_way *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		proxy_fail("out of memory");
+	*w = (struct door_way){ .proxy = x, .door = door, .port = port };
+	event_assign(&w->ev, x->loop, fd, EV_READ | EV_PERSIST, on_accept, w);
+	event_assign(&w->resume, x->loop, -1, 0, on_resume, w);
+	if (event_add(&w->ev, NULL) < 0)
+		proxy_fail("cannot watch a listener");
+}

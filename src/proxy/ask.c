@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/ask.h"
+
+#include <assert.h>
+#include <sys/socket.h>
+
+struct question ask_question(const struct flow *f)
+{
+	struct question q = { .about = ABOUT_CONN, .addr = f->dst, .port = f->port,
+			      .transport = TRANSPORT_TCP, .seen = SEEN_NOT_YET };
+
+	if (f->host != BINDING_NONE)
+		q.host = binding_host(f->proxy->bindings, f->host);
+	return q;
+}
+
+/* Append a text to the tail, cut to @max; its length as told */
+static size_t tell(struct buf *tail, struct span text, size_t max)
+{
+	text = span_head(text, max);
+	buf_add_span(tail, text);
+	return text.len;
+}
+
+static void fill(struct talk_ask *a, struct buf *tail, const struct facts *facts)
+{
+	const struct http_request *r = &facts->request;
+	const struct tls_hello *h = &facts->hello;
+
+	if (facts->seen == SEEN_TLS) {
+		a->flags |= (uint8_t)((h->has_sni ? TALK_HAS_SNI : 0) | (h->ech ? TALK_ECH : 0));
+		a->sni_len = (uint16_t)tell(tail, h->sni, TALK_HOST_MAX);
+		a->alpn_len = (uint16_t)tell(tail, h->alpn, TALK_ALPN_MAX);
+	}
+	if (facts->seen == SEEN_HTTP || (facts->seen == SEEN_UPGRADE && r->head_bytes)) {
+		a->host_port = r->host_port;
+		a->host_len = (uint16_t)tell(tail, r->host, TALK_HOST_MAX);
+		a->method_len = (uint8_t)tell(tail, r->method, TALK_METHOD_MAX);
+		a->path_len = (uint16_t)tell(tail, r->path, TALK_PATH_MAX);
+	}
+}
+
+/* Names longer than any host can have would be cut in the telling: they match nothing anyway */
+static bool too_long(const struct facts *f)
+{
+	return (f->seen == SEEN_TLS && f->hello.sni.len > TALK_HOST_MAX) ||
+	       (f->seen == SEEN_HTTP && (f->request.host.len > TALK_HOST_MAX ||
+					 f->request.method.len > TALK_METHOD_MAX));
+}
+
+unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts, unsigned flags)
+{
+	struct talk_ask a = {
+		.addr = f->dst, .port = f->port, .transport = TRANSPORT_TCP,
+		.seen = (uint8_t)facts->seen, .door = f->door, .flags = (uint8_t)flags,
+		.ssh = facts->ssh,
+	};
+	struct buf tail = buf_new(TALK_HOST_MAX * 2 + TALK_ALPN_MAX + TALK_METHOD_MAX + TALK_PATH_MAX);
+
+	if (too_long(facts))
+		a.seen = SEEN_MALFORMED;
+	else
+		fill(&a, &tail, facts);
+	f->form = (uint8_t)facts->seen;
+	f->again = what == GATE_ASK_AGAIN;
+	if (facts->seen != SEEN_NOT_YET)
+		f->watch = false;
+	proxy_tell(f->proxy, what, f->ref, &a, sizeof(a), buf_span(&tail));
+	buf_done(&tail);
+	flow_become(f, FLOW_ASK);
+	return 0;
+}
+
+void ask_refused(struct proxy *x, const struct addr *dst, uint16_t port)
+{
+	struct talk_ask a = { .addr = *dst, .port = port, .flags = TALK_FULL };
+
+	proxy_tell(x, GATE_ASK, UINT32_MAX, &a, sizeof(a), (struct span){ 0 });
+}
+
+/* Nothing to do until the keeper answers; the client may wait, or go */
+unsigned ask_step(struct flow *f)
+{
+	(void)f;
+	return 0;
+}
+
+static void go_on(struct flow *f, bool http)
+{
+	if (http && !f->http && !http_start(f)) {
+		flow_ends(f, END_ERROR, REASON_LIMIT);
+		flow_become(f, FLOW_OVER);
+	} else {
+		flow_become(f, http ? FLOW_HTTP : FLOW_RELAY);
+	}
+	/* What was looked at lies in the socket, and the peer may have spoken */
+	f->ready = WANT_AGENT_READ | WANT_PEER_READ;
+	flow_drive(f);
+}
+
+void ask_allowed(struct flow *f, const struct talk_allow *a, int peer)
+{
+	assert(f->state == FLOW_ASK && f->peer < 0);
+	f->peer = peer;
+	f->allowed = true;
+	f->watch = f->watch && a->watch;
+	go_on(f, a->http);
+}
+
+void ask_passed(struct flow *f)
+{
+	assert(f->state == FLOW_ASK);
+	if (f->again) {
+		go_on(f, f->form == SEEN_HTTP);
+		return;
+	}
+	/* The client had gone before it said a word */
+	f->allowed = true;
+	flow_ends(f, END_CLIENT, REASON_ALLOWED);
+	flow_become(f, FLOW_OVER);
+	flow_drive(f);
+}
+
+void ask_denied(struct flow *f, const struct talk_deny *d, struct span body)
+{
+	assert(f->state == FLOW_ASK);
+	if (f->again || d->dialled)
+		flow_ends(f, d->dialled ? END_ERROR : END_KILLED, d->reason);
+	deny_start(f, d->reason, d->status, body);
+	flow_drive(f);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * deny.c - how a refusal looks on the wire
+ *
+ * HTTP gets a page that says why, TLS a fatal access_denied alert (RFC 8446
+ * 6.2), anything else a reset.  A page or an alert that is followed at once by
+ * a reset (because the client's bytes lie unread) may never be seen: so the
+ * writing side is shut, and what still comes is thrown away for a moment.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "proxy/flow.h"
+
+#define DRAIN_MAX 262144	/* bytes thrown away before the connection is closed */
+
+static const struct phrase {
+	unsigned	 status;
+	const char	*text;
+} phrases[] = {
+	{ 403, "Forbidden" }, { 413, "Content Too Large" }, { 429, "Too Many Requests" },
+	{ 502, "Bad Gateway" }, { 504, "Gateway Timeout" }, { 400, "Bad Request" },
+};
+
+static const char *phrase_of(unsigned status)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(phrases); i++)
+		if (phrases[i].status == status)
+			return phrases[i].text;
+	return "Forbidden";
+}
+
+static void page(struct buf *b, unsigned status, struct span body)
+{
+	buf_printf(b, "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n"
+		   "Content-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n",
+		   status, phrase_of(status), body.len);
+	buf_add_span(b, body);
+}
+
+void deny_start(struct flow *f, enum reason reason, unsigned status, struct span body)
+{
+	static const uint8_t alert[] = { 21, 3, 3, 0, 2, 2, 49 };
+
+	f->refusal = buf_new(TALK_BODY_MAX + 1024);
+	flow_ends(f, END_KILLED, reason);
+	switch ((enum seen)f->form) {
+	case SEEN_HTTP:
+		page(&f->refusal, status, body);
+		break;
+	case SEEN_TLS:
+		buf_add(&f->refusal, alert, sizeof(alert));
+		break;
+	case SEEN_UPGRADE:
+	case SEEN_MALFORMED:
+	case SEEN_NOT_YET:
+	case SEEN_OTHER:
+	case SEEN_QUIC:
+		flow_become(f, FLOW_OVER);
+		return;
+	}
+	flow_become(f, FLOW_DENY);
+}
+
+unsigned deny_step(struct flow *f)
+{
+	size_t drained = 0;
+	ssize_t n;
+
+	while (f->refusal.len) {
+		n = send(f->agent, f->refusal.at, f->refusal.len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN)
+			return WANT_AGENT_WRITE;
+		if (n < 0) {
+			flow_become(f, FLOW_OVER);
+			return 0;
+		}
+		buf_consume(&f->refusal, (size_t)n);
+		if (!f->refusal.len)
+			shutdown(f->agent, SHUT_WR);
+	}
+	do {
+		n = recv(f->agent, pump_scratch(), PUMP_SCRATCH, 0);
+		if (n > 0)
+			drained += (size_t)n;
+	} while (n > 0 && drained < DRAIN_MAX);
+	if (n < 0 && errno == EAGAIN)
+		return WANT_AGENT_READ;
+	flow_become(f, FLOW_OVER);
+	return 0;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * drops.c - packets that the kernel's rules refused
+ *
+ * The kernel numbers what it logs; a gap means that the socket's buffer was
+ * full, and is told as packets of no known kind.  Equal packets of one read
+ * are counted together: a flood costs one message a batch.
+ */
+#include "proxy/drops.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_log.h>
+#include <sys/socket.h>
+
+#include "proto/udp_ip.h"
+
+#define READS_A_TURN 8
+#define DISTINCT_MAX 64		/* kinds of packets told of one read; the rest are told as lost */
+
+struct drops {
+	struct event	 ev;
+	struct proxy	*proxy;
+	uint32_t	 next_seq;
+	bool		 counting;	/* next_seq is known */
+	uint32_t	 lost;
+	size_t		 count;
+	struct talk_drop at[DISTINCT_MAX];
+};
+
+static void add(struct drops *d, const struct packet_facts *p)
+{
+	struct talk_drop drop = { .addr = p->dst, .port = p->dport, .protocol = p->protocol,
+				  .count = 1 };
+
+	for (size_t i = 0; i < d->count; i++)
+		if (addr_eq(&d->at[i].addr, &drop.addr) && d->at[i].port == drop.port &&
+		    d->at[i].protocol == drop.protocol) {
+			d->at[i].count++;
+			return;
+		}
+	if (d->count < DISTINCT_MAX)
+		d->at[d->count++] = drop;
+	else
+		d->lost++;
+}
+
+static int on_attr(const struct nlattr *attr, void *arg)
+{
+	const struct nlattr **ret = arg;
+	uint16_t type = mnl_attr_get_type(attr);
+
+	if (type == NFULA_PAYLOAD || type == NFULA_SEQ)
+		ret[type == NFULA_SEQ] = attr;
+	return MNL_CB_OK;
+}
+
+static int on_log(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *attrs[2] = { NULL, NULL };
+	struct drops *d = arg;
+	struct packet_facts p;
+	uint32_t seq;
+
+	if (mnl_attr_parse(h, sizeof(struct nfgenmsg), on_attr, attrs) < 0)
+		return MNL_CB_OK;
+	if (attrs[1] && mnl_attr_get_payload_len(attrs[1]) == sizeof(seq)) {
+		seq = ntohl(mnl_attr_get_u32(attrs[1]));
+		if (d->counting && seq != d->next_seq)
+			d->lost += seq - d->next_seq;
+		d->counting = true;
+		d->next_seq = seq + 1;
+	}
+	if (attrs[0] && packet_parse(span_of(mnl_attr_get_payload(attrs[0]),
+					     mnl_attr_get_payload_len(attrs[0])), &p) == PARSE_OK)
+		add(d, &p);
+	else
+		d->lost++;
+	return MNL_CB_OK;
+}
+
+static void tell(struct drops *d)
+{
+	struct talk_drop lost = { .count = d->lost };
+
+	for (size_t i = 0; i < d->count; i++)
+		proxy_tell(d->proxy, GATE_DROP, 0, &d->at[i], sizeof(d->at[i]),
+			   (struct span){ 0 });
+	if (d->lost)
+		proxy_tell(d->proxy, GATE_DROP, 0, &lost, sizeof(lost), (struct span){ 0 });
+	d->count = d->lost = 0;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	static uint8_t bytes[65536] __attribute__((aligned(8)));
+	struct drops *d = arg;
+
+	(void)what;
+	for (int i = 0; i < READS_A_TURN; i++) {
+		ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		if (n < 0 && errno == ENOBUFS)
+			continue;	/* the next sequence number tells how many */
+		if (n <= 0)
+			break;
+		mnl_cb_run(bytes, (size_t)n, 0, 0, on_log, d);
+	}
+	tell(d);
+}
+
+void drops_start(struct proxy *x, int fd)
+{
+	struct drops *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		proxy_fail("out of memory");
+	d->proxy = x;
+	event_assign(&d->ev, x->loop, fd, EV_READ | EV_PERSIST, on_readable, d);
+	if (event_add(&d->ev, NULL) < 0)
+		proxy_fail("cannot watch a socket");
+}

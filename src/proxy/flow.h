@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flow.h - the life of one TCP connection in the gate
+ *
+ *	LOOK	see what the client says first, as far as its rule needs
+ *	ASK	the facts are with the keeper; it decides, records and dials
+ *	RELAY	bytes go both ways; perhaps the client's first are still looked at
+ *	HTTP	the same, request by request
+ *	DENY	the refusal is on its way to the client
+ *	OVER	everything is closed and reported
+ *
+ * A step returns what it waits for (WANT_*); only flow_drive() arms the loop.
+ */
+#ifndef SLUICE_PROXY_FLOW_H
+#define SLUICE_PROXY_FLOW_H
+
+#include "net/pump.h"
+#include "proxy/proxy.h"
+
+enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_RELAY, FLOW_HTTP, FLOW_DENY, FLOW_OVER, FLOW_NUM };
+
+enum want {
+	WANT_AGENT_READ = 1, WANT_AGENT_WRITE = 2, WANT_PEER_READ = 4, WANT_PEER_WRITE = 8,
+	WANT_AGENT_MORE = 16,	/* readable again: bytes are there that are too few */
+	WANT_AGAIN = 32,	/* nothing: call the (new) step at once */
+};
+
+struct http;
+
+struct flow {
+	uint32_t	 ref;		/* message id: generation and index */
+	uint8_t		 state;		/* enum flow_state; flow_become() writes it */
+	uint8_t		 door;		/* enum door */
+	uint8_t		 form;		/* enum seen: how a refusal must look */
+	uint8_t		 need;		/* enum need of the gate's own look at the policy */
+	uint8_t		 ready;		/* WANT_* that the loop has reported since the last step */
+	uint8_t		 wants;		/* WANT_* that are armed */
+	uint8_t		 end;		/* enum flow_end, for the report */
+	uint8_t		 reason;	/* enum reason, for the report */
+	bool		 watch;		/* the client's first bytes are still to be looked at */
+	bool		 allowed;	/* the keeper has a connection of this number: report its end */
+	bool		 again;		/* in ASK: a second question, the peer is there already */
+	bool		 ended;		/* `end` is set */
+	uint16_t	 port;
+	uint16_t	 looks;		/* times that the first bytes were parsed */
+	uint32_t	 host;		/* index in the bindings, or BINDING_NONE: a literal */
+	uint32_t	 since_s;	/* entered this state, or last moved a byte */
+	int		 agent, peer;	/* sockets; -1 */
+	struct addr	 dst;
+	struct pump	 out, in;	/* from and to the agent */
+	struct http	*http;		/* in HTTP */
+	struct buf	 refusal;	/* in DENY: what is to be written */
+	struct event	 agent_ev, peer_ev;
+	struct proxy	*proxy;
+};
+
+struct flow_table *flow_table_new(size_t max);
+void flow_table_free(struct flow_table *t);
+
+/* A new flow in LOOK for an accepted socket, or NULL at the bound (@agent stays the caller's) */
+struct flow *flow_new(struct proxy *x, int agent, enum door door, const struct addr *dst,
+		      uint16_t port);
+
+/* The flow of a message id, or NULL if it is gone */
+struct flow *flow_find(const struct flow_table *t, uint32_t ref);
+
+void flow_become(struct flow *f, enum flow_state next);
+void flow_drive(struct flow *f);
+
+/* Why it ends, unless that is known already */
+void flow_ends(struct flow *f, enum flow_end end, enum reason reason);
+
+/* Once a second: limits of time, idle pipes */
+void flow_tick(struct proxy *x);
+
+/* End every flow: what the keeper asks at the end of a session */
+void flow_finish(struct proxy *x);
+
+size_t flow_count(const struct flow_table *t);
+
+/* Steps, one file each */
+unsigned look_step(struct flow *f);	/* look.c */
+unsigned ask_step(struct flow *f);	/* ask.c */
+unsigned relay_step(struct flow *f);	/* relay.c */
+unsigned http_step(struct flow *f);	/* http.c */
+unsigned deny_step(struct flow *f);	/* deny.c */
+
+/* ask.c: the keeper's answers */
+void ask_allowed(struct flow *f, const struct talk_allow *a, int peer);
+void ask_passed(struct flow *f);
+void ask_denied(struct flow *f, const struct talk_deny *d, struct span body);
+
+void http_free(struct http *h);
+bool http_start(struct flow *f);
+
+/* deny.c: make the refusal that @f->form asks for and go to DENY */
+void deny_start(struct flow *f, enum reason reason, unsigned status, struct span body);
+
+#endif

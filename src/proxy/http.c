@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http.c - a plain HTTP/1 connection, request by request
+ *
+ * Every request of a kept-alive connection is judged before a byte of it goes
+ * to the server; every response is followed to its end, so that the next
+ * request is known to be one.  Heads are read strictly (proto/http_head); what
+ * two parsers could read differently ends the connection.  Bytes are passed on
+ * as they came, never rewritten.
+ *
+ * One request at a time: what a client sends ahead waits in @ahead until the
+ * response has ended.  Invariants:
+ *	1. A byte reaches the server only as part of a request that was judged.
+ *	2. A byte of the server reaches the client only as part of the response
+ *	   to the request that stands; anything else ends the connection.
+ *	3. A response that was cut short is never followed by an orderly close.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "proto/http_body.h"
+#include "proxy/ask.h"
+#include "proxy/flow.h"
+#include "proxy/look.h"
+
+#define AHEAD_MAX (PUMP_SCRATCH + LOOK_MAX)	/* bytes a client may send ahead of its turn */
+#define HEAD_MAX LOOK_MAX			/* bytes of a head */
+
+enum request { REQUEST_HEAD, REQUEST_BODY, REQUEST_SENT };
+enum answer_part { PART_NONE, PART_HEAD, PART_BODY };
+
+struct http {
+	enum request	 request;
+	enum answer_part answer;
+	struct http_body request_body, answer_body;
+	struct buf	 ahead;		/* from the client, not judged yet */
+	struct buf	 partial;	/* of the server's head */
+	struct buf	 record;	/* method, host, path of the request that stands */
+	struct talk_http told;		/* lengths of those, status */
+	uint64_t	 out_before, in_before;
+	bool		 keep_alive;	/* as far as both sides have said */
+	bool		 agent_eof;
+	bool		 peer_failed;	/* takes no more; what it answers still counts */
+};
+
+bool http_start(struct flow *f)
+{
+	f->http = malloc(sizeof(*f->http));
+	if (!f->http)
+		return false;
+	*f->http = (struct http){
+		.ahead = buf_new(AHEAD_MAX), .partial = buf_new(HEAD_MAX + PUMP_SCRATCH),
+		.record = buf_new(TALK_HOST_MAX + TALK_METHOD_MAX + TALK_PATH_MAX),
+	};
+	return true;
+}
+
+void http_free(struct http *h)
+{
+	if (!h)
+		return;
+	buf_done(&h->ahead);
+	buf_done(&h->partial);
+	buf_done(&h->record);
+	free(h);
+}
+
+/* The connection cannot go on, and the client must see that it was cut */
+static void cut(struct flow *f, enum flow_end end, enum reason reason)
+{
+	flow_ends(f, end, reason);
+	flow_become(f, FLOW_OVER);
+}
+
+/* ---- the request ---- */
+
+/* Does the policy let this request through as it stands?  In doubt the keeper is asked. */
+static bool request_passes(const struct flow *f, const struct facts *facts)
+{
+	struct question q = ask_question(f);
+
+	look_question(facts, &q);
+	return policy_decide(f->proxy->policy, &q).answer == ANSWER_ALLOW;
+}
+
+static void remember(struct flow *f, const struct http_request *r)
+{
+	struct http *h = f->http;
+	struct span path = span_head(r->path, TALK_PATH_MAX);
+
+	buf_clear(&h->record);
+	buf_add_span(&h->record, r->method);
+	buf_add_span(&h->record, r->host);
+	buf_add_span(&h->record, path);
+	h->told = (struct talk_http){ .method_len = (uint8_t)r->method.len,
+		.host_len = (uint16_t)r->host.len, .path_len = (uint16_t)path.len };
+	h->out_before = f->out.bytes;
+	h->in_before = f->in.bytes;
+	h->keep_alive = r->keep_alive;
+	h->answer = PART_HEAD;
+	http_body_init(&h->request_body, r->framing, r->length);
+}
+
+/*
+ * Judge what the client has sent, as far as it belongs to the request that
+ * stands or begins the next.
+ * Return: how many bytes may go to the server now.  The state may have changed.
+ */
+static size_t judge(struct flow *f, struct span bytes)
+{
+	struct http *h = f->http;
+	struct http_request r = { .head_bytes = 0 };
+	struct facts facts;
+	size_t used = 0, head = 0;
+	enum parse p;
+
+	if (h->request == REQUEST_HEAD) {
+		p = http_request_parse(bytes, &r);
+		if (p == PARSE_MORE && bytes.len < HEAD_MAX)
+			return 0;
+		if (p == PARSE_OK)
+			look_request(&r, &facts);
+		else
+			facts = (struct facts){ .seen = SEEN_MALFORMED };
+		if (p != PARSE_OK || r.method.len > TALK_METHOD_MAX ||
+		    r.host.len > TALK_HOST_MAX || !request_passes(f, &facts)) {
+			ask_send(f, GATE_ASK_AGAIN, &facts, 0);
+			return 0;
+		}
+		remember(f, &r);
+		h->request = REQUEST_BODY;
+		head = r.head_bytes;
+	}
+	p = http_body_feed(&h->request_body, span_skip(bytes, head), &used);
+	if (p == PARSE_OK)
+		h->request = REQUEST_SENT;
+	if (p == PARSE_BAD)
+		cut(f, END_KILLED, REASON_MALFORMED);
+	return head + used;
+}
+
+/* Judge and send; what is not sent stays in `ahead` (when @bytes come from elsewhere) */
+static void forward(struct flow *f, struct span bytes, bool from_ahead)
+{
+	struct http *h = f->http;
+	size_t used = judge(f, bytes);
+
+	if (used && !h->peer_failed && !pump_push(&f->out, f->peer, span_head(bytes, used)))
+		h->peer_failed = true;
+	if (from_ahead)
+		buf_consume(&h->ahead, used);
+	else if (used < bytes.len && !buf_add_span(&h->ahead, span_skip(bytes, used)))
+		cut(f, END_LIMIT, REASON_LIMIT);
+}
+
+/* Read from the client, unless enough lies ahead */
+static void read_agent(struct flow *f)
+{
+	struct http *h = f->http;
+	size_t room = AHEAD_MAX - h->ahead.len;
+	ssize_t n;
+
+	if (!(f->ready & WANT_AGENT_READ) || h->agent_eof || !room)
+		return;
+	n = recv(f->agent, pump_scratch(), room < PUMP_SCRATCH ? room : PUMP_SCRATCH, 0);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	f->ready &= (uint8_t)~WANT_AGENT_READ;
+	if (n <= 0) {
+		h->agent_eof = true;
+		return;
+	}
+	f->since_s = f->proxy->now_s;
+	if (h->ahead.len || h->request == REQUEST_SENT) {
+		buf_add(&h->ahead, pump_scratch(), (size_t)n);
+		return;
+	}
+	forward(f, span_of(pump_scratch(), (size_t)n), false);
+}
+
+static unsigned agent_wants(const struct flow *f)
+{
+	const struct http *h = f->http;
+
+	return h->agent_eof || h->ahead.len >= AHEAD_MAX ? 0 : WANT_AGENT_READ;
+}
+
+/* Return: wants of this direction; the state may have changed */
+static unsigned request_step(struct flow *f)
+{
+	struct http *h = f->http;
+	enum pumped r = h->peer_failed ? PUMPED_READ : pump_drain(&f->out, f->peer);
+	size_t before;
+
+	if (r == PUMPED_TARGET_FAILED)
+		h->peer_failed = true;
+	if (r == PUMPED_WRITE)
+		return WANT_PEER_WRITE;
+	read_agent(f);
+	do {
+		before = h->ahead.len;
+		if (f->state == FLOW_HTTP && before && h->request != REQUEST_SENT &&
+		    !f->out.held_len)
+			forward(f, buf_span(&h->ahead), true);
+	} while (h->ahead.len && h->ahead.len != before);
+	if (f->state != FLOW_HTTP)
+		return 0;
+	if (h->agent_eof && h->request != REQUEST_SENT) {
+		if (h->request == REQUEST_HEAD && !h->ahead.len && h->answer == PART_NONE)
+			flow_ends(f, END_CLIENT, REASON_ALLOWED);
+		cut(f, END_CLIENT, h->request == REQUEST_BODY ? REASON_KILLED : REASON_ALLOWED);
+		return 0;
+	}
+	return agent_wants(f) | (f->out.held_len ? WANT_PEER_WRITE : 0);
+}
+
+/* ---- the response ---- */
+
+static void request_over(struct flow *f)
+{
+	struct http *h = f->http;
+
+	h->told.bytes_out = f->out.bytes - h->out_before;
+	h->told.bytes_in = f->in.bytes + f->in.held_len - h->in_before;
+	proxy_tell(f->proxy, GATE_HTTP, f->ref, &h->told, sizeof(h->told), buf_span(&h->record));
+	h->answer = PART_NONE;
+	if (h->request != REQUEST_SENT)
+		h->keep_alive = false;	/* answered before it was asked: the rest is void */
+	else
+		h->request = REQUEST_HEAD;
+}
+
+/*
+ * Pass over what the server has sent.
+ * Return: how many bytes of @bytes may go to the client; all of them unless the
+ *         head is not whole yet.  *ret_bad: they are no response.
+ */
+static size_t follow(struct flow *f, struct span bytes, bool *ret_bad)
+{
+	struct http *h = f->http;
+	size_t done = 0;
+
+	while (done < bytes.len && h->answer != PART_NONE) {
+		struct span rest = span_skip(bytes, done);
+		struct http_response r;
+		size_t used = 0;
+		enum parse p;
+
+		if (h->answer == PART_BODY) {
+			p = http_body_feed(&h->answer_body, rest, &used);
+		} else {
+			p = http_response_parse(rest, span_head(buf_span(&h->record),
+								h->told.method_len), &r);
+			if (p == PARSE_MORE && rest.len < HEAD_MAX)
+				return done;
+			if (p != PARSE_OK || r.status == 101) {
+				*ret_bad = true;
+				return done;
+			}
+			used = r.head_bytes;
+			if (r.status >= 200) {
+				h->told.status = (uint16_t)r.status;
+				h->keep_alive = h->keep_alive && r.keep_alive;
+				h->answer = PART_BODY;
+				http_body_init(&h->answer_body, r.framing, r.length);
+				p = http_body_feed(&h->answer_body, (struct span){ 0 }, &(size_t){ 0 });
+			} else {
+				p = PARSE_MORE;
+			}
+		}
+		done += used;
+		*ret_bad = p == PARSE_BAD;
+		if (p == PARSE_BAD)
+			return done;
+		if (p == PARSE_OK)
+			request_over(f);
+	}
+	*ret_bad = done < bytes.len;	/* more than was asked for */
+	return done;
+}
+
+static void server_ended(struct flow *f)
+{
+	struct http *h = f->http;
+	bool whole = h->answer == PART_BODY && http_body_end_is_whole(&h->answer_body);
+
+	if (whole)
+		request_over(f);
+	if (!whole && h->answer != PART_NONE) {
+		h->told.bytes_out = f->out.bytes - h->out_before;
+		h->told.bytes_in = f->in.bytes - h->in_before;
+		proxy_tell(f->proxy, GATE_HTTP, f->ref, &h->told, sizeof(h->told),
+			   buf_span(&h->record));
+		cut(f, END_ERROR, REASON_ALLOWED);
+		return;
+	}
+	h->keep_alive = false;
+	h->answer = PART_NONE;
+	flow_ends(f, END_SERVER, REASON_ALLOWED);
+}
+
+static void read_peer(struct flow *f)
+{
+	struct http *h = f->http;
+	struct span bytes;
+	bool bad = false;
+	size_t used;
+	ssize_t n;
+
+	if (!(f->ready & WANT_PEER_READ))
+		return;
+	n = recv(f->peer, pump_scratch(), PUMP_SCRATCH, 0);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		server_ended(f);
+		return;
+	}
+	f->since_s = f->proxy->now_s;
+	bytes = span_of(pump_scratch(), (size_t)n);
+	if (h->partial.len) {
+		buf_add_span(&h->partial, bytes);
+		bytes = buf_span(&h->partial);
+	}
+	used = follow(f, bytes, &bad);
+	if (used && !pump_push(&f->in, f->agent, span_head(bytes, used)))
+		bad = true;
+	if (bad) {
+		cut(f, END_ERROR, REASON_MALFORMED);
+	} else if (h->partial.len) {
+		buf_consume(&h->partial, used);
+	} else if (used < bytes.len) {
+		buf_add_span(&h->partial, span_skip(bytes, used));
+	}
+}
+
+static unsigned answer_step(struct flow *f)
+{
+	struct http *h = f->http;
+	enum pumped r = pump_drain(&f->in, f->agent);
+
+	if (r == PUMPED_TARGET_FAILED) {
+		cut(f, END_ERROR, REASON_ALLOWED);
+		return 0;
+	}
+	if (r == PUMPED_READ)
+		read_peer(f);
+	if (f->state != FLOW_HTTP)
+		return 0;
+	if (f->in.held_len)
+		return WANT_AGENT_WRITE;
+	if (h->answer == PART_NONE && !h->keep_alive && h->told.status) {
+		flow_ends(f, END_SERVER, REASON_ALLOWED);
+		flow_become(f, FLOW_OVER);
+		return 0;
+	}
+	if (f->ended && h->answer == PART_NONE) {
+		flow_become(f, FLOW_OVER);
+		return 0;
+	}
+	return WANT_PEER_READ;
+}
+
+unsigned http_step(struct flow *f)
+{
+	unsigned in_wants = answer_step(f), out_wants;
+
+	if (f->state != FLOW_HTTP)
+		return 0;
+	out_wants = request_step(f);
+	return f->state == FLOW_HTTP ? in_wants | out_wants : 0;
+}

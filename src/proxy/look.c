@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * look.c - see what the client says first, without taking it
+ *
+ * The bytes are peeked at and stay in the socket, so that whatever is decided
+ * they can be relayed by the cheapest means.  Protocols in which the server
+ * speaks first must not wait: a flow is looked at before the decision only if
+ * its rule needs that, or if the client has spoken already.
+ *
+ * On a port that may carry anything, what has the form of an HTTP/1 request
+ * line counts as HTTP.  Until the first line is whole nobody can tell, and
+ * bytes that have gone to the server cannot be called back: so such a line is
+ * held.  Line protocols that are not HTTP (SMTP, IRC, Redis) are known as such
+ * at the end of their first line, binary ones at the first byte that no
+ * request line can have.
+ */
+#include "proxy/look.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "proxy/ask.h"
+#include "proxy/flow.h"
+
+#define LOOKS_MAX 4096		/* parses of one hello or head: bytes may come one by one */
+
+static bool is_token(uint8_t c)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c && strchr(others, c));
+}
+
+/*
+ * Is this the start of "METHOD SP TARGET SP HTTP/"?  OK: it is.  MORE: so far.
+ * The text after HTTP/ is the parser's to judge.
+ */
+static enum parse request_line(struct span s)
+{
+	static const struct span version = SPAN("HTTP/");
+	size_t i = 0;
+
+	while (i < s.len && is_token(s.at[i]))
+		i++;
+	if (i == s.len)
+		return PARSE_MORE;
+	if (i == 0 || s.at[i] != ' ')
+		return PARSE_BAD;
+	s = span_skip(s, i + 1);
+	for (i = 0; i < s.len && s.at[i] > ' ' && s.at[i] != 0x7f; i++)
+		;
+	if (i == s.len)
+		return PARSE_MORE;
+	if (i == 0 || s.at[i] != ' ')
+		return PARSE_BAD;
+	s = span_skip(s, i + 1);
+	if (s.len < version.len)
+		return span_starts(version, s) ? PARSE_MORE : PARSE_BAD;
+	return span_starts(s, version) ? PARSE_OK : PARSE_BAD;
+}
+
+void look_request(const struct http_request *r, struct facts *ret_facts)
+{
+	*ret_facts = (struct facts){ .seen = SEEN_HTTP, .request = *r };
+	if (r->upgrade || r->form == HTTP_AUTHORITY)
+		ret_facts->seen = SEEN_UPGRADE;
+}
+
+static enum parse look_http(struct span bytes, struct facts *f)
+{
+	struct http_request request;
+	enum parse p = http_preface(bytes);
+
+	if (p == PARSE_OK)
+		f->seen = SEEN_UPGRADE;
+	if (p != PARSE_BAD)
+		return p;
+	p = request_line(bytes);
+	if (p == PARSE_MORE)
+		return p;
+	if (p == PARSE_BAD) {
+		f->seen = SEEN_OTHER;
+		f->ssh = span_starts(bytes, SPAN("SSH-"));
+		return PARSE_OK;
+	}
+	p = http_request_parse(bytes, &request);
+	if (p == PARSE_OK)
+		look_request(&request, f);
+	if (p == PARSE_BAD)
+		f->seen = SEEN_MALFORMED;
+	return p == PARSE_MORE ? PARSE_MORE : PARSE_OK;
+}
+
+enum parse look_at(struct span bytes, struct facts *ret_facts)
+{
+	static uint8_t scratch[TLS_HELLO_MAX];
+	enum parse p;
+
+	*ret_facts = (struct facts){ .seen = SEEN_OTHER };
+	if (!tls_hello_likely(bytes))
+		p = look_http(bytes, ret_facts);
+	else
+		p = tls_hello_parse(bytes, scratch, sizeof(scratch), &ret_facts->hello);
+	if (tls_hello_likely(bytes) && p != PARSE_MORE) {
+		ret_facts->seen = p == PARSE_OK ? SEEN_TLS : SEEN_MALFORMED;
+		p = PARSE_OK;
+	}
+	return p;
+}
+
+void look_question(const struct facts *facts, struct question *q)
+{
+	q->seen = facts->seen;
+	if (facts->seen == SEEN_TLS) {
+		q->has_sni = facts->hello.has_sni;
+		q->sni = facts->hello.sni;
+		q->ech = facts->hello.ech;
+	} else if (facts->seen == SEEN_HTTP) {
+		q->http_host = facts->request.host;
+		q->method = facts->request.method;
+		q->path = facts->request.path;
+	}
+}
+
+/* Nothing (more) came: what is there must do */
+static unsigned look_last(struct flow *f, struct span bytes, struct facts *facts)
+{
+	if (bytes.len)
+		facts->seen = f->need || tls_hello_likely(bytes) ? SEEN_MALFORMED : SEEN_OTHER;
+	else
+		facts->seen = f->need ? SEEN_OTHER : SEEN_NOT_YET;
+	return ask_send(f, GATE_ASK, facts, 0);
+}
+
+/* What the gate's own copy of the policy says must be seen first */
+static void look_need(struct flow *f)
+{
+	struct question q = ask_question(f);
+	struct verdict v = policy_decide(f->proxy->policy, &q);
+
+	f->need = v.answer == ANSWER_NEED ? (uint8_t)v.need : 0;
+	f->watch = v.answer == ANSWER_ALLOW && v.watch;
+}
+
+unsigned look_step(struct flow *f)
+{
+	struct facts facts = { .seen = SEEN_NOT_YET };
+	bool late = f->looks == UINT16_MAX;
+	struct span bytes;
+	ssize_t n;
+
+	if (!f->looks && f->door == DOOR_JAIL)
+		look_need(f);
+	if (!f->need && !f->watch && !late)
+		return ask_send(f, GATE_ASK, &facts, 0);
+	n = recv(f->agent, pump_scratch(), LOOK_MAX, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && errno != EAGAIN)
+		n = 0;
+	if (n == 0 && !late)
+		return ask_send(f, GATE_ASK, &facts, TALK_EMPTY);
+	bytes = span_of(pump_scratch(), n > 0 ? (size_t)n : 0);
+	if (late || bytes.len == LOOK_MAX || f->looks > LOOKS_MAX)
+		return look_last(f, bytes, &facts);
+	if (n < 0 && !f->need)
+		return ask_send(f, GATE_ASK, &facts, 0);	/* the server may speak first */
+	f->looks++;
+	if (n > 0 && look_at(bytes, &facts) == PARSE_OK)
+		return ask_send(f, GATE_ASK, &facts, 0);
+	return WANT_AGENT_MORE;
+}

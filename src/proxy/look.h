@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * look.h - what a client says first, as facts for a decision
+ */
+#ifndef SLUICE_PROXY_LOOK_H
+#define SLUICE_PROXY_LOOK_H
+
+#include "base/parse.h"
+#include "policy/policy.h"
+#include "proto/http_head.h"
+#include "proto/tls_hello.h"
+
+#define LOOK_MAX 32768		/* bytes of a hello or head that are waited for; a socket's receive
+				 * buffer holds that much without anybody reading */
+
+struct facts {
+	enum seen		seen;
+	bool			ssh;	/* an SSH banner (SEEN_OTHER) */
+	struct tls_hello	hello;	/* SEEN_TLS */
+	struct http_request	request; /* SEEN_HTTP, and SEEN_UPGRADE when it was a request */
+};
+
+/*
+ * look_at() - judge the first bytes of a stream
+ * @bytes:	from the first byte on, not empty
+ *
+ * What begins with a TLS handshake record must be a ClientHello; what has an
+ * HTTP/1 request line must be a strict request; the rest is SEEN_OTHER as soon
+ * as it can be neither.  A request that leaves HTTP/1 (Upgrade, CONNECT, the
+ * HTTP/2 preface) is SEEN_UPGRADE.
+ * Return: OK with @ret_facts (spans into @bytes and a static buffer: until the
+ *         next call), or MORE.
+ */
+enum parse look_at(struct span bytes, struct facts *ret_facts);
+
+/* The facts of a request that was parsed already */
+void look_request(const struct http_request *r, struct facts *ret_facts);
+
+/* The question that facts answer; @q's host, addr, port, transport stay */
+void look_question(const struct facts *facts, struct question *q);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * proxy.h - what the parts of the proxy share: one struct per gate
+ *
+ * The proxy holds connections; it makes none.  Every socket in it was handed to
+ * it: listeners at the start, connected sockets with each verdict.
+ */
+#ifndef SLUICE_PROXY_PROXY_H
+#define SLUICE_PROXY_PROXY_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "net/msg.h"
+#include "policy/binding.h"
+#include "policy/policy.h"
+#include "policy/talk.h"
+
+struct flow;
+struct flow_table;
+struct udp_table;
+
+#define REF_UDP (1u << 31)	/* message ids of UDP flows have it */
+#define REF_DNS (1u << 30)	/* ... of DNS queries this one; of TCP flows neither */
+
+/* The DNS side, which the proxy does not know: wired up by daemon/gate */
+struct dns_door {
+	void	(*stream)(void *arg, int fd);	/* a connection to port 53; takes @fd */
+	void	(*datagram)(void *arg, const struct addr *client, uint16_t client_port,
+			    const struct addr *server, struct span bytes);
+	void	*arg;
+};
+
+struct proxy {
+	struct event_base	*loop;
+	struct msg_link		*keeper;
+	const struct policy	*policy;
+	struct bindings		*bindings;	/* a copy of the keeper's, in the same order */
+	struct flow_table	*flows;
+	struct udp_table	*udp;
+	struct dns_door		 dns;
+	int			 raw4, raw6;	/* for datagrams to clients */
+	uint32_t		 now_s;		/* seconds since the gate started; one tick a second */
+	struct event		 flush;		/* made active when something was put on the link: runs
+						 * after the events that are active now */
+};
+
+/* The keeper is gone, or cannot be told: the gate ends, and with it the jail's network */
+_Noreturn void proxy_fail(const char *why);
+
+/* msg_put() on the keeper's link, or the gate ends */
+void proxy_tell(struct proxy *x, enum gate_says what, uint32_t id, const void *head, size_t len,
+		struct span tail);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "proxy/ask.h"
+#include "proxy/flow.h"
+#include "proxy/look.h"
+
+#define LATE_LOOKS_MAX 4096	/* as LOOKS_MAX: parses of the client's first bytes */
+
+/*
+ * The client's first bytes on a port that may carry anything, on their way.
+ * Return: true if they may go; else *ret_wants says what to wait for.
+ */
+static bool late_look(struct flow *f, unsigned *ret_wants)
+{
+	struct facts facts;
+	ssize_t n = recv(f->agent, pump_scratch(), LOOK_MAX, MSG_PEEK | MSG_DONTWAIT);
+
+	*ret_wants = WANT_AGENT_MORE;
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0) {
+		f->watch = false;	/* it ends: the pump will see how */
+		return true;
+	}
+	if (n == LOOK_MAX || f->looks++ > LATE_LOOKS_MAX) {
+		facts = (struct facts){ .seen = SEEN_MALFORMED };
+	} else if (look_at(span_of(pump_scratch(), (size_t)n), &facts) != PARSE_OK) {
+		/* Too few bytes, and then the end: nothing whole was said */
+		return false;
+	}
+	f->watch = false;
+	if (facts.seen == SEEN_OTHER)
+		return true;
+	*ret_wants = ask_send(f, GATE_ASK_AGAIN, &facts, 0);
+	return false;
+}
+
+/* One direction.  Return: its wants; ends the flow when a side fails. */
+static unsigned move(struct flow *f, struct pump *p, bool outward)
+{
+	uint64_t before = p->bytes;
+	int from = outward ? f->agent : f->peer, to = outward ? f->peer : f->agent;
+	enum pumped r = pump_move(p, from, to);
+
+	if (p->bytes != before)
+		f->since_s = f->proxy->now_s;
+	switch (r) {
+	case PUMPED_READ:
+	case PUMPED_AGAIN:
+		return outward ? WANT_AGENT_READ : WANT_PEER_READ;
+	case PUMPED_WRITE:
+		return outward ? WANT_PEER_WRITE : WANT_AGENT_WRITE;
+	case PUMPED_OVER:
+		flow_ends(f, outward ? END_CLIENT : END_SERVER, REASON_ALLOWED);
+		return 0;
+	case PUMPED_SOURCE_FAILED:
+	case PUMPED_TARGET_FAILED:
+		break;
+	}
+	flow_ends(f, END_ERROR, REASON_ALLOWED);
+	f->end = END_ERROR;		/* a half that had ended well does not make it orderly */
+	flow_become(f, FLOW_OVER);
+	return 0;
+}
+
+/* What this direction waited for last time, if the loop has not reported it */
+static unsigned unchanged(const struct flow *f, unsigned mask)
+{
+	return f->wants & mask && !(f->ready & mask) ? f->wants & mask : 0;
+}
+
+unsigned relay_step(struct flow *f)
+{
+	/* Not WANT_AGENT_MORE: it must be looked at again, whatever was reported */
+	const unsigned outward = WANT_AGENT_READ | WANT_PEER_WRITE;
+	const unsigned inward = WANT_PEER_READ | WANT_AGENT_WRITE;
+	unsigned out_wants = unchanged(f, outward);
+	unsigned in_wants = unchanged(f, inward);
+
+	if (!in_wants && !f->in.shut)
+		in_wants = move(f, &f->in, false);
+	if (f->state != FLOW_RELAY)
+		return 0;
+	if (!out_wants && !f->out.shut && (!f->watch || late_look(f, &out_wants)))
+		out_wants = move(f, &f->out, true);
+	if (f->state != FLOW_RELAY)
+		return out_wants;
+	if (f->in.shut && f->out.shut)
+		flow_become(f, FLOW_OVER);
+	return out_wants | in_wants;
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/udp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/hash.h"
+#include "proto/udp_ip.h"
+
+#define BATCH 64		/* datagrams a system call */
+#define DATAGRAM_MAX 65536
+#define HELD_MAX 4		/* datagrams kept while the keeper decides */
+#define HELD_BYTES_MAX 9000	/* longer ones are dropped meanwhile */
+#define IDLE_S 120		/* RFC 4787 REQ-5 asks for two minutes */
+#define DENIED_S 2		/* a refusal is remembered, so that a flood asks once */
+#define BUCKETS 1024
+#define DNS_PORT 53
+
+enum udp_state { UDP_ASKED, UDP_OPEN, UDP_DENIED };
+
+struct held {
+	struct held	*next;
+	size_t		 len;
+	uint8_t		 bytes[];
+};
+
+struct udp_key {
+	struct addr	client, server;
+	uint16_t	client_port, server_port;
+};
+
+struct udp_flow {
+	struct udp_flow	*next;		/* in its bucket */
+	struct udp_key	 key;
+	uint32_t	 ref;
+	enum udp_state	 state;
+	bool		 watch;		/* QUIC must not pass */
+	int		 peer;
+	uint32_t	 since_s;
+	uint64_t	 bytes_out, bytes_in;
+	struct held	*held;
+	size_t		 held_count;
+	struct event	 ev;
+	struct proxy	*proxy;
+};
+
+struct udp_table {
+	struct seed	 seed;
+	size_t		 count;
+	uint32_t	 last_ref;
+	struct udp_flow	*bucket[BUCKETS];
+};
+
+struct receiver {
+	struct event	 ev;
+	struct proxy	*proxy;
+};
+
+/* Answers on their way to the raw sockets */
+static struct {
+	size_t			count;
+	int			fd[BATCH];
+	struct mmsghdr		msgs[BATCH];
+	struct iovec		iov[BATCH];
+	struct sockaddr_in6	to[BATCH];
+	uint8_t			bytes[BATCH][2048];
+} queue;
+
+struct udp_table *udp_table_new(const struct seed *seed)
+{
+	struct udp_table *t = calloc(1, sizeof(*t));
+
+	if (t)
+		t->seed = *seed;
+	return t;
+}
+
+/* ---- to the client ---- */
+
+/* Consecutive entries for the same socket leave in one call; what the kernel
+ * does not take is lost, as datagrams are */
+void udp_flush(struct proxy *x)
+{
+	size_t at = 0;
+
+	(void)x;
+	while (at < queue.count) {
+		size_t end = at + 1;
+
+		while (end < queue.count && queue.fd[end] == queue.fd[at])
+			end++;
+		for (int sent; at < end; at += sent > 0 ? (size_t)sent : 1)
+			sent = sendmmsg(queue.fd[at], queue.msgs + at, (unsigned)(end - at),
+					MSG_DONTWAIT);
+	}
+	queue.count = 0;
+}
+
+static void queue_packet(struct proxy *x, const struct addr *client, size_t len)
+{
+	size_t i = queue.count++;
+
+	queue.fd[i] = addr_is_v4(client) ? x->raw4 : x->raw6;
+	queue.iov[i] = (struct iovec){ queue.bytes[i], len };
+	queue.msgs[i].msg_hdr = (struct msghdr){
+		.msg_name = &queue.to[i], .msg_namelen = addr_to_sockaddr(client, 0, &queue.to[i]),
+		.msg_iov = &queue.iov[i], .msg_iovlen = 1,
+	};
+}
+
+static void send_large(struct proxy *x, const struct addr *client, struct span packet)
+{
+	struct sockaddr_in6 to;
+	socklen_t len = addr_to_sockaddr(client, 0, &to);
+
+	(void)sendto(addr_is_v4(client) ? x->raw4 : x->raw6, packet.at, packet.len, MSG_DONTWAIT,
+		     (struct sockaddr *)&to, len);
+}
+
+void udp_answer(struct proxy *x, const struct addr *server, uint16_t server_port,
+		const struct addr *client, uint16_t client_port, struct span payload)
+{
+	static uint8_t large[DATAGRAM_MAX];
+	size_t len;
+
+	if (queue.count == BATCH)
+		udp_flush(x);
+	len = packet_udp_write(server, server_port, client, client_port, payload,
+			       queue.bytes[queue.count], sizeof(queue.bytes[0]));
+	if (len) {
+		queue_packet(x, client, len);
+		return;
+	}
+	len = packet_udp_write(server, server_port, client, client_port, payload,
+			       large, sizeof(large));
+	if (len)
+		send_large(x, client, span_of(large, len));
+}
+
+static void refuse(struct proxy *x, const struct udp_key *k, size_t payload_len)
+{
+	uint8_t packet[256];
+	size_t len = packet_unreachable_write(&k->server, k->server_port, &k->client,
+					      k->client_port, payload_len, packet, sizeof(packet));
+
+	if (len)
+		send_large(x, &k->client, span_of(packet, len));
+}
+
+/* ---- the table ---- */
+
+static struct udp_flow **bucket_of(struct udp_table *t, const struct udp_key *k)
+{
+	return &t->bucket[hash_span(&t->seed, span_of(k, sizeof(*k))) % BUCKETS];
+}
+
+static struct udp_flow *find(struct udp_table *t, const struct udp_key *k)
+{
+	struct udp_flow *u = *bucket_of(t, k);
+
+	while (u && memcmp(&u->key, k, sizeof(*k)))
+		u = u->next;
+	return u;
+}
+
+static struct udp_flow *find_ref(struct udp_table *t, uint32_t ref)
+{
+	for (size_t b = 0; b < BUCKETS; b++)
+		for (struct udp_flow *u = t->bucket[b]; u; u = u->next)
+			if (u->ref == ref)
+				return u;
+	return NULL;
+}
+
+static void drop_held(struct udp_flow *u)
+{
+	while (u->held) {
+		struct held *h = u->held;
+
+		u->held = h->next;
+		free(h);
+	}
+	u->held_count = 0;
+}
+
+static void forget(struct udp_flow *u, enum flow_end end)
+{
+	struct udp_flow **at = bucket_of(u->proxy->udp, &u->key);
+	struct talk_closed c = { u->bytes_out, u->bytes_in, (uint8_t)end, REASON_ALLOWED, { 0 } };
+
+	while (*at != u)
+		at = &(*at)->next;
+	*at = u->next;
+	u->proxy->udp->count--;
+	if (u->state == UDP_OPEN) {
+		event_del(&u->ev);
+		close(u->peer);
+		proxy_tell(u->proxy, GATE_CLOSED, u->ref, &c, sizeof(c), (struct span){ 0 });
+	}
+	drop_held(u);
+	free(u);
+}
+
+static void ask(struct udp_flow *u, struct span payload)
+{
+	struct talk_ask a = {
+		.addr = u->key.server, .port = u->key.server_port, .transport = TRANSPORT_UDP,
+		.seen = quic_likely(payload) ? SEEN_QUIC : SEEN_NOT_YET, .door = DOOR_JAIL,
+	};
+
+	proxy_tell(u->proxy, GATE_ASK, u->ref, &a, sizeof(a), (struct span){ 0 });
+}
+
+static struct udp_flow *flow_start(struct proxy *x, const struct udp_key *k, struct span payload)
+{
+	struct udp_table *t = x->udp;
+	struct talk_ask full = { .addr = k->server, .port = k->server_port,
+				 .transport = TRANSPORT_UDP, .flags = TALK_FULL };
+	struct udp_flow **bucket, *u = NULL;
+
+	if (t->count < UDP_FLOWS_MAX)
+		u = calloc(1, sizeof(*u));
+	if (!u) {
+		proxy_tell(x, GATE_ASK, UINT32_MAX, &full, sizeof(full), (struct span){ 0 });
+		return NULL;
+	}
+	bucket = bucket_of(t, k);
+	t->last_ref = (t->last_ref + 1) & (REF_DNS - 1);
+	*u = (struct udp_flow){ .next = *bucket, .key = *k, .ref = REF_UDP | t->last_ref,
+				.peer = -1, .since_s = x->now_s, .proxy = x };
+	*bucket = u;
+	t->count++;
+	ask(u, payload);
+	return u;
+}
+
+/* ---- from the client ---- */
+
+static void hold(struct udp_flow *u, struct span payload)
+{
+	struct held **last = &u->held, *h;
+
+	if (u->held_count == HELD_MAX || payload.len > HELD_BYTES_MAX)
+		return;
+	h = malloc(sizeof(*h) + payload.len);
+	if (!h)
+		return;
+	h->next = NULL;
+	h->len = payload.len;
+	memcpy(h->bytes, payload.at, payload.len);
+	while (*last)
+		last = &(*last)->next;
+	*last = h;
+	u->held_count++;
+}
+
+static void pass(struct udp_flow *u, struct span payload)
+{
+	if (u->watch && quic_likely(payload)) {
+		refuse(u->proxy, &u->key, payload.len);
+		return;
+	}
+	u->since_s = u->proxy->now_s;
+	if (send(u->peer, payload.at, payload.len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		u->bytes_out += payload.len;
+	else if (errno == ECONNREFUSED)
+		refuse(u->proxy, &u->key, payload.len);
+}
+
+static void take(struct proxy *x, const struct udp_key *k, struct span payload)
+{
+	struct udp_flow *u;
+
+	if (k->server_port == DNS_PORT) {
+		x->dns.datagram(x->dns.arg, &k->client, k->client_port, &k->server, payload);
+		return;
+	}
+	u = find(x->udp, k);
+	if (!u)
+		u = flow_start(x, k, payload);
+	if (!u || u->state == UDP_DENIED)
+		refuse(x, k, payload.len);
+	else if (u->state == UDP_OPEN)
+		pass(u, payload);
+	else
+		hold(u, payload);
+}
+
+/* The original destination comes as a control message (IP_RECVORIGDSTADDR) */
+static bool original(struct msghdr *m, struct udp_key *k)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+		if ((c->cmsg_level == SOL_IP && c->cmsg_type == IP_ORIGDSTADDR) ||
+		    (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_ORIGDSTADDR))
+			return addr_from_sockaddr(CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0),
+						  &k->server, &k->server_port);
+	return false;
+}
+
+static void on_datagrams(evutil_socket_t fd, short what, void *arg)
+{
+	static uint8_t bytes[BATCH][DATAGRAM_MAX];
+	static struct {
+		char room[128];
+	} control[BATCH] __attribute__((aligned(8)));
+	struct receiver *r = arg;
+	struct sockaddr_in6 from[BATCH];
+	struct mmsghdr msgs[BATCH];
+	struct iovec iov[BATCH];
+	int count;
+
+	(void)what;
+	for (size_t i = 0; i < BATCH; i++) {
+		iov[i] = (struct iovec){ bytes[i], DATAGRAM_MAX };
+		msgs[i].msg_hdr = (struct msghdr){ &from[i], sizeof(from[i]), &iov[i], 1,
+						   control[i].room, sizeof(control[i].room), 0 };
+	}
+	count = recvmmsg(fd, msgs, BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < count; i++) {
+		struct msghdr *m = &msgs[i].msg_hdr;
+		struct udp_key k;
+
+		memset(&k, 0, sizeof(k));
+		if (!(m->msg_flags & MSG_TRUNC) && original(m, &k) &&
+		    addr_from_sockaddr(&from[i], m->msg_namelen, &k.client, &k.client_port))
+			take(r->proxy, &k, span_of(bytes[i], msgs[i].msg_len));
+	}
+}
+
+void udp_start(struct proxy *x, int fd)
+{
+	struct receiver *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		proxy_fail("out of memory");
+	r->proxy = x;
+	event_assign(&r->ev, x->loop, fd, EV_READ | EV_PERSIST, on_datagrams, r);
+	if (event_add(&r->ev, NULL) < 0)
+		proxy_fail("cannot watch a socket");
+}
+
+/* ---- from the server ---- */
+
+static void on_peer(evutil_socket_t fd, short what, void *arg)
+{
+	static uint8_t bytes[DATAGRAM_MAX];
+	struct udp_flow *u = arg;
+
+	(void)what;
+	for (int i = 0; i < BATCH; i++) {
+		ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		if (n < 0 && errno == ECONNREFUSED)
+			refuse(u->proxy, &u->key, 0);
+		if (n < 0)
+			break;
+		u->bytes_in += (uint64_t)n;
+		u->since_s = u->proxy->now_s;
+		udp_answer(u->proxy, &u->key.server, u->key.server_port, &u->key.client,
+			   u->key.client_port, span_of(bytes, (size_t)n));
+	}
+	udp_flush(u->proxy);
+}
+
+void udp_allowed(struct proxy *x, uint32_t ref, const struct talk_allow *a, int peer)
+{
+	struct udp_flow *u = find_ref(x->udp, ref);
+	struct talk_closed gone = { .end = END_CLIENT };
+
+	if (!u) {
+		close(peer);
+		proxy_tell(x, GATE_CLOSED, ref, &gone, sizeof(gone), (struct span){ 0 });
+		return;
+	}
+	u->peer = peer;
+	u->state = UDP_OPEN;
+	u->watch = a->watch;
+	event_assign(&u->ev, x->loop, peer, EV_READ | EV_PERSIST, on_peer, u);
+	if (event_add(&u->ev, NULL) < 0)
+		proxy_fail("cannot watch a socket");
+	for (struct held *h = u->held; h; h = h->next)
+		pass(u, span_of(h->bytes, h->len));
+	drop_held(u);
+}
+
+void udp_denied(struct proxy *x, uint32_t ref)
+{
+	struct udp_flow *u = find_ref(x->udp, ref);
+
+	if (!u)
+		return;
+	u->state = UDP_DENIED;
+	u->since_s = x->now_s;
+	for (struct held *h = u->held; h; h = h->next)
+		refuse(x, &u->key, h->len);
+	drop_held(u);
+}
+
+static void sweep(struct proxy *x, bool all)
+{
+	for (size_t b = 0; b < BUCKETS; b++) {
+		struct udp_flow *u = x->udp->bucket[b], *next;
+
+		for (; u; u = next) {
+			uint32_t idle_s = x->now_s - u->since_s;
+
+			next = u->next;
+			if (all || (u->state == UDP_DENIED && idle_s > DENIED_S) ||
+			    (u->state == UDP_OPEN && idle_s > IDLE_S))
+				forget(u, all ? END_CLIENT : END_IDLE);
+		}
+	}
+}
+
+void udp_tick(struct proxy *x)
+{
+	sweep(x, false);
+}
+
+void udp_finish(struct proxy *x)
+{
+	sweep(x, true);
+}
+
+void udp_table_free(struct udp_table *t)
+{
+	free(t);
+}

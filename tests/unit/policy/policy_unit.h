@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* policy_unit.h - policies from text, and questions from a line, for the tests of policy/ */
+#ifndef SLUICE_TESTS_POLICY_UNIT_H
+#define SLUICE_TESTS_POLICY_UNIT_H
+
+#include "../unit.h"
+
+#include "policy/explain.h"
+#include "policy/load.h"
+
+/* A policy of one file of the layer; NULL and @err if it is refused */
+static inline struct policy *make_layer(enum layer layer, const char *text, struct err *err)
+{
+	struct policy_file file = { layer, "p.yaml", span_str(text) };
+	struct policy_input in = { .files = &file, .file_count = 1 };
+
+	return policy_load(&in, err);
+}
+
+/* A policy that must be right; @rules follows "version: 1" */
+static inline struct policy *make(const char *rules)
+{
+	char text[8192];
+	struct err err = { "" };
+	struct policy *p;
+
+	snprintf(text, sizeof(text), "version: 1\n%s\n", rules);
+	p = make_layer(LAYER_POLICY, text, &err);
+	if (!p)
+		fail_msg("%s\n%s", err.text, text);
+	return p;
+}
+
+/*
+ * A question from words: "NAME", or "HOST:PORT[/udp]" or "[ADDR]:PORT[/udp]"
+ * and then what was seen: other, tls, tls=SNI, ech=SNI, http=HOST, h2c, quic, malformed
+ */
+static inline struct question ask(const char *words)
+{
+	static char host[300], seen_text[300];
+	struct question q = { .about = ABOUT_NAME };
+	struct span text = span_str(words), seen = { 0 };
+	ptrdiff_t at = span_find(text, ' ');
+	uint64_t port;
+
+	if (at >= 0) {
+		seen = span_skip(text, (size_t)at + 1);
+		text = span_head(text, (size_t)at);
+	}
+	if (span_ends(text, SPAN("/udp"))) {
+		q.transport = TRANSPORT_UDP;
+		text.len -= 4;
+	}
+	for (at = (ptrdiff_t)text.len - 1; at >= 0 && text.at[at] != ':';)
+		at--;
+	if (at >= 0) {
+		assert_true(span_u64(span_skip(text, (size_t)at + 1), 65535, &port));
+		q.about = ABOUT_CONN;
+		q.port = (uint16_t)port;
+		text = span_head(text, (size_t)at);
+	}
+	if (text.len && text.at[0] == '[')
+		text = span_head(span_skip(text, 1), text.len - 2);
+	if (q.about == ABOUT_NAME || !addr_parse(text, &q.addr)) {
+		assert_true(span_copy(text, host, sizeof(host)));
+		q.host = span_str(host);
+	}
+	assert_true(span_copy(seen, seen_text, sizeof(seen_text)));
+	seen = span_str(seen_text);
+	at = span_find(seen, '=');
+	if (span_starts(seen, SPAN("tls")) || span_starts(seen, SPAN("ech"))) {
+		q.seen = SEEN_TLS;
+		q.has_sni = at >= 0;
+		q.ech = seen.at[0] == 'e';
+		q.sni = at < 0 ? (struct span){ 0 } : span_skip(seen, (size_t)at + 1);
+	} else if (span_starts(seen, SPAN("http"))) {
+		q.seen = SEEN_HTTP;
+		q.http_host = at < 0 ? (struct span){ 0 } : span_skip(seen, (size_t)at + 1);
+	} else if (seen.len) {
+		q.seen = span_eq(seen, SPAN("other")) ? SEEN_OTHER :
+			 span_eq(seen, SPAN("h2c")) ? SEEN_UPGRADE :
+			 span_eq(seen, SPAN("quic")) ? SEEN_QUIC : SEEN_MALFORMED;
+	}
+	return q;
+}
+
+/* A verdict in a word: a reason, "allowed", "watch", "need tls", "need http", "need both" */
+static inline const char *verdict_word(const struct verdict *v)
+{
+	static const char *const needs[] = { "need nothing", "need tls", "need http", "need both" };
+
+	if (v->answer == ANSWER_NEED)
+		return needs[v->need & 3];
+	if (v->answer == ANSWER_ALLOW)
+		return v->watch ? "watch" : "allowed";
+	return reason_name(v->reason);
+}
+
+#endif

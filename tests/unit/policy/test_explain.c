@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy_unit.h"
+
+static void check_message(const struct policy *p, const char *words, const char *message,
+			  const char *fixable)
+{
+	struct question q = ask(words);
+	struct verdict v = policy_decide(p, &q);
+	struct buf b = buf_new(1024);
+
+	explain_message(&b, p, &q, &v);
+	buf_add(&b, "", 1);
+	assert_string_equal((const char *)b.at, message);
+	assert_string_equal(explain_fixable(p, &v), fixable);
+	buf_done(&b);
+}
+
+static void a_verdict_has_words(void **state)
+{
+	struct policy *p = make("allow: [{host: a.example, id: a}, {host: .b.example}]\n"
+				"deny:\n- {host: x.b.example, reason: leaks}\n- host: y.b.example");
+
+	(void)state;
+	check_message(p, "evil.com", "No rule matches evil.com (default deny)", "user");
+	check_message(p, "[8.8.8.8]:443", "No ip rule names the address 8.8.8.8", "user");
+	check_message(p, "[10.0.0.1]:443", "10.0.0.1 is or resolves to a special-purpose address",
+		      "user");
+	check_message(p, "a.example:22", "Rule a allows a.example, but not port 22", "user");
+	check_message(p, "a.example:443/udp", "Rule a allows a.example, but not port 443/udp", "user");
+	check_message(p, "a.example:443 other",
+		      "Rule a allows a.example, but not this protocol on port 443", "user");
+	check_message(p, "a.example:443 tls=evil\x1b.com",
+		      "The TLS client asked a.example for another name", "nobody");
+	check_message(p, "x.b.example", "Rule p.yaml:deny[0] denies x.b.example: leaks", "user");
+	check_message(p, "y.b.example", "Rule p.yaml:deny[1] denies y.b.example", "user");
+	check_message(p, "a.example", "Rule a allows a.example", "nobody");
+	policy_free(p);
+}
+
+static void what_the_system_denies_an_admin_can_fix(void **state)
+{
+	struct err err = { "" };
+	struct policy *p = make_layer(LAYER_SYSTEM, "version: 1\ndeny: [{host: a.example}]", &err);
+
+	(void)state;
+	assert_non_null(p);
+	check_message(p, "a.example", "Rule p.yaml:deny[0] denies a.example", "admin");
+	policy_free(p);
+	p = make_layer(LAYER_SYSTEM, "version: 1\nmode: isolated", &err);
+	assert_non_null(p);
+	check_message(p, "a.example", "Mode isolated allows no network", "admin");
+	policy_free(p);
+	p = make("mode: isolated");
+	check_message(p, "a.example", "Mode isolated allows no network", "user");
+	policy_free(p);
+}
+
+static void every_reason_has_words(void **state)
+{
+	struct policy *p = make("");
+	struct question q = ask("a.example:443");
+
+	(void)state;
+	for (enum reason r = 0; r < REASON_NUM; r++) {
+		struct verdict v = { .reason = r, .rule = RULE_NONE };
+		struct buf b = buf_new(1024);
+
+		explain_message(&b, p, &q, &v);
+		assert_true(b.len > 10);
+		assert_int_equal(span_find(buf_span(&b), '{'), -1);
+		assert_non_null(explain_fixable(p, &v));
+		buf_done(&b);
+	}
+	policy_free(p);
+}
+
+static void a_suggestion_is_what_would_allow_it(void **state)
+{
+	static const struct {
+		enum reason reason;
+		const char *host, *addr;
+		uint16_t port;
+		enum transport transport;
+		const char *want;	/* NULL: none */
+	} rows[] = {
+		{ REASON_NO_RULE, "evil.com", NULL, 0, TRANSPORT_TCP, "--allow evil.com" },
+		{ REASON_NO_RULE, "evil.com", NULL, 443, TRANSPORT_TCP, "--allow evil.com" },
+		{ REASON_NO_RULE, "db.example", NULL, 5432, TRANSPORT_TCP, "--allow db.example:5432" },
+		{ REASON_NO_RULE, "evil.com", NULL, 443, TRANSPORT_UDP, "--allow evil.com:443/udp" },
+		{ REASON_PORT, "a.example", NULL, 443, TRANSPORT_TCP, "--allow a.example:443" },
+		{ REASON_NO_RULE, "localhost", NULL, 80, TRANSPORT_TCP, NULL },
+		{ REASON_NO_RULE, "a.example", NULL, 53, TRANSPORT_UDP, NULL },
+		{ REASON_PROTOCOL, "a.example", NULL, 443, TRANSPORT_TCP,
+		  "allow: [{host: a.example, ports: [443], protocol: tcp}]" },
+		{ REASON_SPECIAL_ADDRESS, "h", "10.1.2.3", 443, TRANSPORT_TCP,
+		  "--private-network h=10.0.0.0/8" },
+		{ REASON_SPECIAL_ADDRESS, "h", "fd00::1", 443, TRANSPORT_TCP,
+		  "--private-network h=fc00::/7" },
+		{ REASON_SPECIAL_ADDRESS, "h", "8.8.8.8", 443, TRANSPORT_TCP,
+		  "--private-network h=8.8.8.8/32" },
+		{ REASON_SPECIAL_ADDRESS, "h", "127.0.0.1", 443, TRANSPORT_TCP, NULL },
+		{ REASON_SPECIAL_ADDRESS, "h", "169.254.169.254", 80, TRANSPORT_TCP, NULL },
+		{ REASON_SPECIAL_ADDRESS, "h", NULL, 80, TRANSPORT_TCP, NULL },
+		{ REASON_SPECIAL_ADDRESS, "", "10.1.2.3", 22, TRANSPORT_TCP, "--allow 10.1.2.3:22" },
+		{ REASON_IP_LITERAL, "", "8.8.8.8", 123, TRANSPORT_UDP, "--allow 8.8.8.8:123/udp" },
+		{ REASON_IP_LITERAL, "", "2606:4700::1", 22, TRANSPORT_TCP, "--allow [2606:4700::1]:22" },
+		{ REASON_DENY_RULE, "a.example", NULL, 443, TRANSPORT_TCP, NULL },
+		{ REASON_MODE, "a.example", NULL, 443, TRANSPORT_TCP, NULL },
+		{ REASON_SNI_MISMATCH, "a.example", NULL, 443, TRANSPORT_TCP, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct buf b = buf_new(1024);
+		struct addr a;
+		bool ok;
+
+		if (rows[i].addr)
+			assert_true(addr_parse(span_str(rows[i].addr), &a));
+		ok = explain_suggest(&b, rows[i].reason, span_str(rows[i].host),
+				     rows[i].addr ? &a : NULL, rows[i].port, rows[i].transport);
+		assert_int_equal(ok, rows[i].want != NULL);
+		assert_int_equal(ok, b.len > 0);
+		buf_add(&b, "", 1);
+		assert_string_equal((const char *)b.at, ok ? rows[i].want : "");
+		buf_done(&b);
+	}
+}
+
+/* What is suggested is accepted, and allows what was denied */
+static void a_suggestion_works(void **state)
+{
+	static const char *const denied[] = {
+		"evil.com", "evil.com:8443", "evil.com:443/udp", "[8.8.8.8]:22", "[2606:4700::1]:22",
+		"[10.0.0.1]:5432",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(denied); i++) {
+		struct policy *p = make("");
+		struct question q = ask(denied[i]);
+		struct verdict v = policy_decide(p, &q);
+		struct buf b = buf_new(1024);
+		struct err err = { "" };
+
+		assert_true(explain_suggest(&b, v.reason, q.host, &q.addr, q.port, q.transport));
+		policy_free(p);
+		buf_add(&b, "", 1);
+		char *const allows[] = { (char *)b.at + strlen("--allow "), NULL };
+		p = policy_load(&(struct policy_input){ .allows = allows }, &err);
+		if (!p)
+			fail_msg("%s", err.text);
+		v = policy_decide(p, &q);
+		assert_int_equal(v.answer, ANSWER_ALLOW);
+		policy_free(p);
+		buf_done(&b);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_verdict_has_words),
+		cmocka_unit_test(what_the_system_denies_an_admin_can_fix),
+		cmocka_unit_test(every_reason_has_words),
+		cmocka_unit_test(a_suggestion_is_what_would_allow_it),
+		cmocka_unit_test(a_suggestion_works),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

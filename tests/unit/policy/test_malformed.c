@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every mistake in a policy file has its place and its words */
+#include "policy_unit.h"
+
+#define V "version: 1\n"
+#define KEYS " (accepted: version, mode, default, presets, allow, deny, private_networks, " \
+	"host_ports, publish, dns)"
+#define RULE_KEYS " (accepted: host, ip, preset, ports, protocol, private, unsafe_wildcard, " \
+	"reason, id)"
+#define HOSTS " (accepted: NAME, \"*.NAME\" for what is below it, \".NAME\" for both; " \
+	"addresses are ip rules)"
+#define PORTS "ports: 443, \"8000-8010\", \"123/udp\"; 53 and 853 are sluice's own)"
+#define NETS " (accepted: an address or a network like 203.0.113.0/24, with no bits beyond its " \
+	"prefix)"
+#define MODES " (accepted: filtered, restricted, nat-filtered, isolated or none)"
+
+struct row {
+	const char *text, *want;	/* want: behind "p.yaml:" */
+};
+
+static const struct row rows[] = {
+	{ "", "1:1: found nothing (accepted: a mapping)" },
+	{ "# nothing\n", "1:1: found nothing (accepted: a mapping)" },
+	{ "version: 2\n", "1:10: found 2 (accepted: 1)" },
+	{ "version: \"1\"\n", "1:10: found \"1\" (accepted: 1)" },
+	{ "version: 1.0\n", "1:10: found 1.0 (accepted: 1)" },
+	{ "mode: filtered\n", "1:1: found no version (accepted: version: 1)" },
+	{ "- version: 1\n", "1:1: found a list (accepted: a mapping)" },
+	{ "version\n", "1:1: found version (accepted: a mapping)" },
+	{ V "version: 1\n", "2:1: duplicate key version (accepted: each key once)" },
+	{ V "hosts: []\n", "2:1: unknown key hosts" KEYS },
+	{ V "? [a]\n: b\n", "2:3: unknown key a list" KEYS },
+	{ V "<<: {}\n", "2:1: unknown key <<" KEYS },
+	{ V "mode: open\n", "2:7: found open" MODES },
+	{ V "mode: monitor\n", "2:7: monitor is not supported yet" MODES },
+	{ V "mode: [filtered]\n", "2:7: found a list" MODES },
+	{ V "mode:\n", "2:6: found nothing" MODES },
+	{ V "default: allow\n", "2:10: allow is not supported yet (accepted: deny)" },
+	{ V "default: ask\n", "2:10: ask is not supported yet (accepted: deny)" },
+	{ V "default: maybe\n", "2:10: found maybe (accepted: deny)" },
+	{ V "limits: {requests: 1/s}\n", "2:1: key limits is not supported yet" KEYS },
+	{ V "ceiling: []\n", "2:1: key ceiling is not supported yet" KEYS },
+	{ V "presets: npm\n", "2:10: found npm (accepted: a list of preset names)" },
+	{ V "presets: [nosuch]\n",
+	  "2:11: found the unknown preset nosuch (accepted: a name that `sluice presets` "
+	  "lists)" },
+	{ V "presets: ['npm:write']\n",
+	  "2:11: found npm:write, which is not supported yet (accepted: the name of a preset "
+	  "without what follows ':')" },
+	{ V "presets: [[npm]]\n", "2:11: found a list (accepted: preset names)" },
+	{ V "allow:\n", "2:7: found nothing (accepted: a list of rules like {host: NAME})" },
+	{ V "allow: {host: a.example}\n",
+	  "2:8: found a mapping (accepted: a list of rules like {host: NAME})" },
+	{ V "allow:\n  - a.example\n",
+	  "3:5: found a.example (accepted: rules like {host: NAME})" },
+	{ V "allow:\n  - {}\n",
+	  "3:5: found a rule without a subject (accepted: host, ip or preset)" },
+	{ V "allow:\n  - host: 10.0.0.1\n", "3:11: found 10.0.0.1" HOSTS },
+	{ V "allow:\n  - host: 5\n", "3:11: found 5" HOSTS },
+	{ V "allow:\n  - host: https://a.example/\n", "3:11: found https://a.example/" HOSTS },
+	{ V "allow:\n  - host: \"*\"\n", "3:11: found \"*\"" HOSTS },
+	{ V "allow:\n  - host: *.example.com\n",
+	  "3:11: found an alias (accepted: values written out; quote what begins with *)" },
+	{ V "allow:\n  - host: \"*.com\"\n",
+	  "3:11: found a wildcard over the public suffix com (accepted: a name below it, or "
+	  "unsafe_wildcard: true)" },
+	{ V "allow:\n  - host: .github.io\n",
+	  "3:11: found a wildcard over the public suffix github.io (accepted: a name below it, "
+	  "or unsafe_wildcard: true)" },
+	{ V "allow:\n  - host: localhost\n",
+	  "3:11: found localhost, which is the jail's own (accepted: other names; host_ports "
+	  "opens ports of the host)" },
+	{ V "allow:\n  - {host: a.example, ip: 192.0.2.1}\n",
+	  "3:27: found a second one of host, ip and preset (accepted: one of them)" },
+	{ V "allow:\n  - {host: a.example, host: b.example}\n",
+	  "3:23: duplicate key host (accepted: each key once)" },
+	{ V "allow:\n  - {host: a.example, ports: 443}\n",
+	  "3:30: found 443 (accepted: a list of " PORTS },
+	{ V "allow:\n  - {host: a.example, ports: []}\n",
+	  "3:30: found an empty list (accepted: a list of " PORTS },
+	{ V "allow:\n  - {host: a.example, ports: [443, 53]}\n",
+	  "3:36: found 53 (accepted: " PORTS },
+	{ V "allow:\n  - {host: a.example, ports: [0]}\n", "3:31: found 0 (accepted: " PORTS },
+	{ V "allow:\n  - {host: a.example, ports: [https]}\n",
+	  "3:31: found https (accepted: " PORTS },
+	{ V "allow:\n  - {host: a.example, ports: [443, null]}\n",
+	  "3:36: found nothing (accepted: " PORTS },
+	{ V "allow:\n  - {host: a.example, protocol: ssh}\n",
+	  "3:33: found ssh (accepted: auto, tls, http, tcp or udp)" },
+	{ V "allow:\n  - {host: a.example, protocol: udp}\n",
+	  "3:5: found protocol udp without ports (accepted: ports such as \"123/udp\")" },
+	{ V "allow:\n  - {host: a.example, ports: [123], protocol: udp}\n",
+	  "3:31: found a TCP port under a protocol of UDP (accepted: \"PORT/udp\" with "
+	  "protocol udp, else TCP ports)" },
+	{ V "allow:\n  - {host: a.example, ports: [443/udp], protocol: tls}\n",
+	  "3:31: found a UDP port under a protocol of TCP (accepted: \"PORT/udp\" with "
+	  "protocol udp, else TCP ports)" },
+	{ V "allow:\n  - {host: a.example, private: yes}\n",
+	  "3:32: found yes (accepted: true or false)" },
+	{ V "allow:\n  - {host: a.example, private: \"true\"}\n",
+	  "3:32: found \"true\" (accepted: true or false)" },
+	{ V "allow:\n  - {host: a.example, methods: [GET]}\n",
+	  "3:23: key methods is not supported yet" RULE_KEYS },
+	{ V "allow:\n  - {host: a.example, ech: allow}\n",
+	  "3:23: key ech is not supported yet" RULE_KEYS },
+	{ V "allow:\n  - {host: a.example, quiet: true}\n", "3:23: unknown key quiet" RULE_KEYS },
+	{ V "allow:\n  - {host: a.example, reason: [a, b]}\n",
+	  "3:31: found a list (accepted: a text of at most 1024 bytes)" },
+	{ V "allow:\n  - {host: a.example, reason: 5}\n",
+	  "3:31: found 5 (accepted: a text of at most 1024 bytes)" },
+	{ V "allow:\n  - {host: a.example, reason: \"a\\0b\"}\n",
+	  "3:31: found a control character in a value (accepted: printable text)" },
+	{ V "allow:\n  - {host: a.example, reason: \"\\x9b31m\"}\n",
+	  "3:31: found a control character in a value (accepted: printable text)" },
+	{ V "allow:\n  - {host: a.example, id: a b}\n",
+	  "3:27: found a b (accepted: 1 to 64 letters, digits and . _ - : /)" },
+	{ V "allow:\n  - {host: a.example, id: x}\n  - {host: b.example, id: x}\n",
+	  "4:27: found the id x, which p.yaml:3:27 has (accepted: each once)" },
+	{ V "allow:\n  - ip: 203.0.113.0/24\n",
+	  "3:5: found an ip rule without ports (accepted: ports: [22])" },
+	{ V "allow:\n  - {ip: 203.0.113.1/24, ports: [22]}\n",
+	  "3:10: found 203.0.113.1/24" NETS },
+	{ V "allow:\n  - {ip: a.example, ports: [22]}\n", "3:10: found a.example" NETS },
+	{ V "allow:\n  - {ip: 10.0.0.0/8, ports: [22], private: true}\n",
+	  "3:5: found private or unsafe_wildcard in an ip rule (accepted: with host only)" },
+	{ V "allow:\n  - {preset: npm, ports: [443]}\n",
+	  "3:5: found a preset with other keys, which is not supported yet (accepted: preset, "
+	  "reason)" },
+	{ V "allow:\n  - {preset: npm, repos: [a/b]}\n",
+	  "3:19: key repos is not supported yet" RULE_KEYS },
+	{ V "deny:\n  - category: file_sharing\n",
+	  "3:5: key category is not supported yet (accepted: host, ip, ports, reason, id)" },
+	{ V "deny:\n  - {preset: npm}\n",
+	  "3:6: unknown key preset (accepted: host, ip, ports, reason, id)" },
+	{ V "deny:\n  - {host: a.example, protocol: tls}\n",
+	  "3:23: unknown key protocol (accepted: host, ip, ports, reason, id)" },
+	{ V "private_networks: [10.20.0.1/16]\n",
+	  "2:20: found 10.20.0.1/16 (accepted: networks like 10.20.0.0/16, or HOST=NETWORK for "
+	  "that host alone)" },
+	{ V "host_ports: [x]\n",
+	  "2:14: found x (accepted: PORT or JAIL:PORT, each port in the jail once)" },
+	{ V "host_ports: [5432, \"5432:15432\"]\n",
+	  "2:20: found \"5432:15432\" (accepted: PORT or JAIL:PORT, each port in the jail "
+	  "once)" },
+	{ V "publish: [\"[::1]\"]\n",
+	  "2:11: found \"[::1]\" (accepted: [ADDRESS:]PORT[:JAIL], each port of the host once)" },
+	{ V "dns: {synthetic: [28.0.0.0/20]}\n",
+	  "2:19: found 28.0.0.0/20 (accepted: networks, IPv4 of /8 to /16 and IPv6 of /64 to "
+	  "/96)" },
+	{ V "dns: {synthetic: [127.0.0.0/8]}\n",
+	  "2:19: found 127.0.0.0/8 (accepted: networks, IPv4 of /8 to /16 and IPv6 of /64 to "
+	  "/96)" },
+	{ V "dns: {upstream: [system]}\n",
+	  "2:7: key upstream is not supported yet (accepted: synthetic)" },
+	{ V "dns: [a]\n", "2:6: found a list (accepted: a mapping with synthetic)" },
+	{ V "dns: {synthetic: []}\n",
+	  "2:18: found an empty list (accepted: a list of networks, IPv4 of /8 to /16 and IPv6 "
+	  "of /64 to /96)" },
+	{ V "allow: &a []\n", "2:8: found an anchor or a tag (accepted: plain values)" },
+	{ V "allow: &a []\ndeny: *a\n",
+	  "2:8: found an anchor or a tag (accepted: plain values)" },
+	{ V "mode: !!str filtered\n", "2:7: found an anchor or a tag (accepted: plain values)" },
+	{ V "--- \nversion: 1\n", "2:1: found a second document (accepted: one)" },
+	{ V "allow: [\n",
+	  "3:1: found what is no YAML: while parsing a flow node, did not find expected node "
+	  "content" },
+	{ V "\tmode: filtered\n",
+	  "2:1: found what is no YAML: while scanning a plain scalar, found a tab character "
+	  "that violates indentation" },
+	{ V "mode: \"\\q\"\n",
+	  "2:8: found what is no YAML: while parsing a quoted scalar, found unknown escape "
+	  "character" },
+	{ V "a: [[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]\n",
+	  "2:19: found more than 16 levels inside each other" },
+	{ V "mode: f\xff\n", "2:8: found bytes that YAML does not take (accepted: UTF-8 text)" },
+	{ V "x: a\x01" "b\n", "2:5: found bytes that YAML does not take (accepted: UTF-8 text)" },
+};
+
+/* What only other layers may say */
+static const struct row project_rows[] = {
+	{ V "dns: {}\n",
+	  "2:1: key dns is not for a project file (accepted: version, mode, presets, allow, "
+	  "deny)" },
+	{ V "host_ports: [1]\n",
+	  "2:1: key host_ports is not for a project file (accepted: version, mode, presets, "
+	  "allow, deny)" },
+	{ V "private_networks: []\n",
+	  "2:1: key private_networks is not for a project file (accepted: version, mode, "
+	  "presets, allow, deny)" },
+	{ V "allow:\n  - {host: a.example, private: true}\n",
+	  "3:23: key private is not for a project file (accepted: host, ip, preset, ports, "
+	  "protocol, reason, id)" },
+	{ V "allow:\n  - {host: a.example, unsafe_wildcard: false}\n",
+	  "3:23: key unsafe_wildcard is not for a project file (accepted: host, ip, preset, "
+	  "ports, protocol, reason, id)" },
+	{ V "allow:\n  - {ip: 10.0.0.1, ports: [22]}\n",
+	  "3:10: found special-purpose addresses in a project file (accepted: public "
+	  "addresses)" },
+	{ V "allow:\n  - {ip: 0.0.0.0/0, ports: [22]}\n",
+	  "3:10: found special-purpose addresses in a project file (accepted: public "
+	  "addresses)" },
+	{ V "default: deny\n",
+	  "2:1: key default is not for a project file (accepted: version, mode, presets, "
+	  "allow, deny)" },
+};
+
+static struct span preset_text(void *arg, const char *name)
+{
+	(void)arg;
+	if (strcmp(name, "npm"))
+		return (struct span){ 0 };
+	return SPAN("preset: npm\nhosts: [{host: registry.npmjs.org}]\n");
+}
+
+static void check(enum layer layer, const struct row *row)
+{
+	struct policy_file file = { layer, "p.yaml", span_str(row->text) };
+	struct policy_input in = { .files = &file, .file_count = 1, .preset_text = preset_text };
+	struct err err = { "" };
+	struct policy *p = policy_load(&in, &err);
+
+	if (p || strncmp(err.text, "p.yaml:", 7) || strcmp(err.text + 7, row->want))
+		fail_msg("%s\n%s", row->text, p ? "was loaded" : err.text);
+}
+
+static void mistakes_have_their_words(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		check(LAYER_POLICY, &rows[i]);
+}
+
+static void project_files_may_say_less(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(project_rows); i++) {
+		struct err err = { "" };
+		struct policy *p = make_layer(LAYER_POLICY, project_rows[i].text, &err);
+
+		check(LAYER_PROJECT, &project_rows[i]);
+		/* it is right in another file */
+		if (!p)
+			fail_msg("%s", err.text);
+		policy_free(p);
+	}
+}
+
+/* What a person types on the command line is judged the same */
+static void flags_have_their_words(void **state)
+{
+	enum { ALLOW, DENY, PRESET, PRIVATE, HOST_PORT, PUBLISH, MODE };
+	static const struct {
+		int flag;
+		const char *value, *want;
+	} flags[] = {
+		{ ALLOW, "https://a.example/", "--allow: found https://a.example/" },
+		{ ALLOW, "a.example:", "--allow: found a.example: (accepted" },
+		{ ALLOW, "a.example:53", "--allow: found a.example:53 (accepted" },
+		{ ALLOW, "a.example:443,", "--allow: found a.example:443, (accepted" },
+		{ ALLOW, "*.com", "--allow: found *.com (accepted: a name below it" },
+		{ ALLOW, "localhost:80", "--allow: found localhost:80 (accepted: other names" },
+		{ ALLOW, "10.0.0.1", "--allow: found 10.0.0.1 (accepted" },
+		{ ALLOW, "2001:db8::1", "--allow: found 2001:db8::1 (accepted" },
+		{ ALLOW, "[2001:db8::1]", "--allow: found [2001:db8::1] (accepted" },
+		{ ALLOW, "[2001:db8::1]22", "--allow: found [2001:db8::1]22 (accepted" },
+		{ ALLOW, "[a.example]:22", "--allow: found [a.example]:22 (accepted" },
+		{ ALLOW, "[10.0.0.1]:22", "--allow: found [10.0.0.1]:22 (accepted" },
+		{ ALLOW, "10.0.0.1/8:22", "--allow: found 10.0.0.1/8:22 (accepted" },
+		{ ALLOW, "127.1:22", "--allow: found 127.1:22 (accepted" },
+		{ ALLOW, "", "--allow: found  (accepted" }, { ALLOW, "[", "--allow: found [ (accepted" },
+		{ DENY, "a.example:443", "--deny: found a.example:443 (accepted" },
+		{ DENY, "", "--deny: found  (accepted" }, { DENY, "*", "--deny: found * (accepted" },
+		{ PRESET, "nosuch", "--preset: found the unknown preset nosuch" },
+		{ PRESET, "npm:write", "--preset: found npm:write, which is not supported yet" },
+		{ PRIVATE, "10.0.0.1/8", "--private-network: found 10.0.0.1/8 (accepted" },
+		{ PRIVATE, "*.a.example=10.0.0.0/8", "--private-network: found *.a" },
+		{ PRIVATE, "=10.0.0.0/8", "--private-network: found =10.0.0.0/8 (accepted" },
+		{ HOST_PORT, "0", "--host-port: found 0 (accepted" },
+		{ PUBLISH, "localhost:80", "--publish: found localhost:80 (accepted" },
+		{ MODE, "open", "--mode: found open (accepted: filtered" },
+		{ MODE, "monitor", "--mode: monitor is not supported yet" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		char value[64];
+		char *list[] = { value, NULL };
+		char *const *lists[MODE + 1] = { NULL };
+		struct err err = { "" };
+
+		assert_true(span_copy(span_str(flags[i].value), value, sizeof(value)));
+		lists[flags[i].flag] = list;
+		struct policy_input in = {
+			.allows = lists[ALLOW], .denies = lists[DENY], .presets = lists[PRESET],
+			.private_networks = lists[PRIVATE], .host_ports = lists[HOST_PORT],
+			.publishes = lists[PUBLISH], .mode = flags[i].flag == MODE ? value : NULL,
+		};
+		if (policy_load(&in, &err))
+			fail_msg("%s was taken", value);
+		if (strncmp(err.text, flags[i].want, strlen(flags[i].want)))
+			fail_msg("%s", err.text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mistakes_have_their_words),
+		cmocka_unit_test(project_files_may_say_less),
+		cmocka_unit_test(flags_have_their_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What must hold for every policy, tried on small random ones: a deny rule more
+ * never allows more, an allow rule more never denies more, and order is nothing.
+ * All questions of a small world are asked of each.
+ */
+#include "policy_unit.h"
+
+#define POLICIES 400
+#define RULES 8
+
+static uint64_t seed;
+
+/* xorshift64*: the same policies in every run */
+static unsigned pick(unsigned count)
+{
+	seed ^= seed >> 12;
+	seed ^= seed << 25;
+	seed ^= seed >> 27;
+	return (unsigned)((seed * 0x2545f4914f6cdd1dull) >> 33) % count;
+}
+
+struct rule {
+	bool allow;
+	char text[128];
+};
+
+static struct rule random_rule(void)
+{
+	static const char *const hosts[] = {
+		"x.test", "a.x.test", "b.a.x.test", "'*.x.test'", "'*.a.x.test'", ".x.test",
+		".a.x.test", "y.test",
+	};
+	static const char *const nets[] = { "198.51.100.0/24", "198.51.100.7", "10.0.0.0/8", "0.0.0.0/0",
+					    "\"64:ff9b::/96\"" };
+	static const char *const ports[] = { "443", "80", "22, 443", "443/udp, 80" };
+	static const char *const protocols[] = { "auto", "auto", "auto", "tls", "http", "tcp" };
+	struct rule r = { .allow = pick(3) > 0 };
+	unsigned port = pick(ARRAY_SIZE(ports)), protocol = pick(ARRAY_SIZE(protocols));
+	bool net = !pick(4);
+	size_t len;
+
+	/* UDP goes with auto only */
+	protocol = port == 3 ? 0 : protocol;
+	len = (size_t)snprintf(r.text, sizeof(r.text), "- {%s: %s", net ? "ip" : "host",
+			       net ? nets[pick(ARRAY_SIZE(nets))] : hosts[pick(ARRAY_SIZE(hosts))]);
+	if (r.allow || pick(2))
+		len += (size_t)snprintf(r.text + len, sizeof(r.text) - len, ", ports: [%s]", ports[port]);
+	if (r.allow)
+		len += (size_t)snprintf(r.text + len, sizeof(r.text) - len, ", protocol: %s%s",
+					protocols[protocol], !net && !pick(3) ? ", private: true" : "");
+	snprintf(r.text + len, sizeof(r.text) - len, "}\n");
+	return r;
+}
+
+static struct policy *compile(const struct rule *rules, unsigned count)
+{
+	struct buf text = buf_new(1 << 16);
+	struct policy *p;
+
+	for (unsigned pass = 0; pass < 2; pass++) {
+		buf_add_str(&text, pass ? "deny:\n" : "allow:\n");
+		for (unsigned i = 0; i < count; i++)
+			if (rules[i].allow == !pass)
+				buf_add_str(&text, rules[i].text);
+		/* one that no question meets, so that the list is a list */
+		buf_add_str(&text, "- host: nobody.test\n");
+	}
+	buf_add(&text, "", 1);
+	p = make((const char *)text.at);
+	buf_done(&text);
+	return p;
+}
+
+/* Every question of the world, and then every address for it */
+static const char *const questions[] = {
+	"x.test", "a.x.test", "c.b.a.x.test", "y.test", "z.test",
+	"x.test:443", "a.x.test:443", "b.a.x.test:443", "a.x.test:443 tls=a.x.test",
+	"a.x.test:443 tls=y.test", "a.x.test:443 tls", "a.x.test:443 other", "x.test:80",
+	"x.test:80 http=x.test", "x.test:80 http=y.test", "b.a.x.test:22", "b.a.x.test:22 other",
+	"b.a.x.test:22 tls=b.a.x.test", "x.test:443/udp", "x.test:443/udp quic", "y.test:81",
+	"x.test:443 malformed",
+	"[198.51.100.7]:443", "[198.51.100.7]:443 tls=y.test", "[198.51.100.7]:80 http=198.51.100.7",
+	"[198.51.100.8]:22", "[10.0.0.1]:443", "[10.0.0.1]:22 other", "[8.8.8.8]:443 tls",
+	"[64:ff9b::198.51.100.7]:443 tls", "[64:ff9b::10.0.0.1]:22",
+};
+static const uint32_t addrs[] = { 0x08080808, 0x0a000001, 0x7f000001, 0xa9fea9fe, 0xc6336407 };
+
+struct outcome {
+	struct verdict	verdict;
+	enum reason	addrs[ARRAY_SIZE(addrs)];
+};
+
+static struct outcome judge(const struct policy *p, const char *words)
+{
+	static const struct place place;
+	struct question q = ask(words);
+	struct outcome o = { .verdict = policy_decide(p, &q) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(addrs); i++) {
+		struct addr a = addr_v4(addrs[i]);
+
+		o.addrs[i] = policy_address(p, &q, &o.verdict, &place, q.host.len ? &a : &q.addr);
+	}
+	return o;
+}
+
+static unsigned rank(enum answer a)
+{
+	return a == ANSWER_ALLOW ? 2 : a == ANSWER_NEED;
+}
+
+/* @more never denies what @less allows */
+static void check_wider(const struct policy *less, const struct policy *more, const char *rule)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		struct outcome a = judge(less, questions[i]), b = judge(more, questions[i]);
+
+		if (rank(b.verdict.answer) < rank(a.verdict.answer))
+			fail_msg("%s: %s, then %s, by %s", questions[i], verdict_word(&a.verdict),
+				 verdict_word(&b.verdict), rule);
+		for (size_t k = 0; k < ARRAY_SIZE(addrs); k++)
+			if (a.addrs[k] == REASON_ALLOWED && b.addrs[k] != REASON_ALLOWED)
+				fail_msg("%s: address %zu denied by %s", questions[i], k, rule);
+	}
+}
+
+static void a_rule_more_goes_one_way(void **state)
+{
+	(void)state;
+	seed = 0x736c75696365;
+	for (unsigned n = 0; n < POLICIES; n++) {
+		struct rule rules[RULES];
+		unsigned count = pick(RULES);
+		struct policy *p, *one_more;
+
+		for (unsigned i = 0; i <= count; i++)
+			rules[i] = random_rule();
+		p = compile(rules, count);
+		one_more = compile(rules, count + 1);
+		if (rules[count].allow)
+			check_wider(p, one_more, rules[count].text);
+		else
+			check_wider(one_more, p, rules[count].text);
+		policy_free(p);
+		policy_free(one_more);
+	}
+}
+
+static void check_same(const struct policy *p, const struct policy *shuffled)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		struct outcome a = judge(p, questions[i]), b = judge(shuffled, questions[i]);
+
+		assert_string_equal(verdict_word(&a.verdict), verdict_word(&b.verdict));
+		assert_memory_equal(a.addrs, b.addrs, sizeof(a.addrs));
+		assert_int_equal(a.verdict.rule == RULE_NONE, b.verdict.rule == RULE_NONE);
+		if (a.verdict.rule != RULE_NONE)
+			assert_string_equal(policy_rule(p, a.verdict.rule).host,
+					    policy_rule(shuffled, b.verdict.rule).host);
+	}
+}
+
+static void order_is_nothing(void **state)
+{
+	(void)state;
+	seed = 0x6f72646572;
+	for (unsigned n = 0; n < POLICIES; n++) {
+		struct rule rules[RULES];
+		struct policy *p, *shuffled;
+
+		for (unsigned i = 0; i < RULES; i++)
+			rules[i] = random_rule();
+		p = compile(rules, RULES);
+		for (unsigned i = RULES - 1; i; i--) {
+			unsigned k = pick(i + 1);
+			struct rule other = rules[i];
+
+			rules[i] = rules[k];
+			rules[k] = other;
+		}
+		shuffled = compile(rules, RULES);
+		assert_string_equal(policy_sha256(p), policy_sha256(shuffled));
+		check_same(p, shuffled);
+		policy_free(p);
+		policy_free(shuffled);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rule_more_goes_one_way),
+		cmocka_unit_test(order_is_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
