@@ -89,6 +89,26 @@ bool namespace_wait_lo(struct err *err)
 		       LO_WAIT_MS);
 }
 
+/*
+ * bwrap maps the user only after lo is up, and says its pid long before that.
+ * Until then nobody is uid 0 in there, and nft would lose its rights with exec.
+ */
+bool namespace_wait_map(struct err *err)
+{
+	struct timespec pause = { .tv_nsec = LO_POLL_US * 1000 };
+	char byte;
+
+	for (long us = 0; us < LO_WAIT_MS * 1000L; us += LO_POLL_US) {
+		AUTO_CLOSE int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+		AUTO_CLOSE int group = open("/proc/self/gid_map", O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0 && group >= 0 && read(fd, &byte, 1) == 1 && read(group, &byte, 1) == 1)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return err_set(err, "bwrap: the jail's user was not mapped in %d ms", LO_WAIT_MS);
+}
+
 static bool file_write(const char *path, const char *text)
 {
 	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -26,6 +26,7 @@ bool namespace_join(pid_t pid, struct err *err);
  * address there already.  Link up is the last thing it does to the network.
  */
 bool namespace_wait_lo(struct err *err);
+bool namespace_wait_map(struct err *err);
 
 /* Settings that start at the kernel's defaults in a new network namespace */
 struct namespace_settings {

@@ -100,7 +100,7 @@ static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f
 	struct nft nft = { .says = -1 };
 	bool ipv6, ok;
 
-	if (!namespace_join(init, err) || !nft_start(s, &nft, err))
+	if (!namespace_join(init, err) || !namespace_wait_map(err) || !nft_start(s, &nft, err))
 		return false;
 	namespace_settings_apply(&s->settings);
 	ipv6 = namespace_has_ipv6();
