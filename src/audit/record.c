@@ -7,8 +7,19 @@
 #include "audit/redact.h"
 #include "base/json.h"
 
+/* As buf_add(), but where there is room, which is nearly always, the copy is inlined */
+static inline void put(struct buf *b, const void *bytes, size_t len)
+{
+	if (b->full || len > b->size - b->len) {
+		buf_add(b, bytes, len);
+	} else if (len) {
+		memcpy(b->at + b->len, bytes, len);
+		b->len += len;
+	}
+}
+
 /* Literals know their length; a key is one copy */
-#define PUT(b, literal) buf_add((b), (literal), sizeof(literal) - 1)
+#define PUT(b, literal) put((b), (literal), sizeof(literal) - 1)
 #define KEY(b, name) PUT((b), ",\"" name "\":")
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -118,17 +129,31 @@ static void set_time(struct record *r, int64_t now_us)
 	put_digits(ts + 20, 6, now_us % 1000000);
 }
 
+/* Readers of JSON have 63 bits; a counter that says more is a lie of its source anyway */
+static void put_uint(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	if (v > INT64_MAX)
+		v = INT64_MAX;
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	put(b, digits + at, sizeof(digits) - at);
+}
+
 static struct buf *open_line(struct record *r, const char *event, size_t len)
 {
 	struct buf *b = &r->out;
 
 	r->line = b->len;
 	PUT(b, "{\"v\":1,\"seq\":");
-	json_uint(b, r->chain.seq);
+	put_uint(b, r->chain.seq);
 	PUT(b, ",\"ts\":\"");
-	buf_add(b, r->chain.ts, TIME_TEXT);
-	buf_add_span(b, buf_span(&r->session));
-	buf_add(b, event, len);
+	put(b, r->chain.ts, TIME_TEXT);
+	put(b, r->session.at, r->session.len);
+	put(b, event, len);
 	PUT(b, "\"");
 	return b;
 }
@@ -143,7 +168,7 @@ static void close_line(struct record *r)
 
 	KEY(b, "prev");
 	PUT(b, "\"");
-	buf_add(b, r->chain.prev, HASH_HEX);
+	put(b, r->chain.prev, HASH_HEX);
 	PUT(b, "\"}\n");
 	if (b->full || b->len - r->line > RECORD_LINE_MAX ||
 	    !EVP_DigestInit_ex2(r->digest, r->sha256, NULL) ||
@@ -157,9 +182,31 @@ static void close_line(struct record *r)
 	r->chain.seq++;
 }
 
+/* Would json_span() copy it as it is? */
+static bool is_plain(struct span s)
+{
+	bool plain = true;
+
+	for (size_t i = 0; i < s.len; i++)
+		plain &= s.at[i] >= 0x20 && s.at[i] < 0x7f && s.at[i] != '"' &&
+			 s.at[i] != '\\';
+	return plain;
+}
+
+static bool ends_in(const struct buf *b, char c)
+{
+	return b->len && b->at[b->len - 1] == c;
+}
+
 /* A string value of bytes that somebody else chose */
 static void put_text(struct buf *b, struct span s)
 {
+	if (s.len <= RECORD_TEXT_MAX && ends_in(b, ':') && is_plain(s)) {
+		PUT(b, "\"");
+		put(b, s.at, s.len);
+		PUT(b, "\"");
+		return;
+	}
 	if (s.len <= RECORD_TEXT_MAX) {
 		json_span(b, s);
 		return;
@@ -179,14 +226,20 @@ static void put_str(struct buf *b, const char *s)
 		PUT(b, "null");
 }
 
+/* A value, or one of an array's */
 static void put_addr(struct buf *b, const struct addr *a)
 {
 	char text[ADDR_TEXT_MAX];
 
-	if (a)
-		json_str(b, addr_text(a, text));
-	else
+	if (!a) {
 		PUT(b, "null");
+		return;
+	}
+	if (ends_in(b, '"'))
+		PUT(b, ",");
+	PUT(b, "\"");
+	put(b, text, strlen(addr_text(a, text)));
+	PUT(b, "\"");
 }
 
 static void put_verdict(struct buf *b, enum answer verdict, enum reason reason)
@@ -196,7 +249,7 @@ static void put_verdict(struct buf *b, enum answer verdict, enum reason reason)
 		PUT(b, ",\"verdict\":\"allow\",\"reason\":");
 	else
 		PUT(b, ",\"verdict\":\"deny\",\"reason\":");
-	json_str(b, reason_name(reason));
+	put_str(b, reason_name(reason));
 }
 
 static void put_rule(struct buf *b, const struct audit_rule *rule)
@@ -211,7 +264,7 @@ void record_session_start(struct record *r, int64_t now_us, const struct record_
 	struct buf *b = OPEN(r, now_us, "session.start");
 
 	KEY(b, "mode");
-	json_str(b, mode_name(s->mode));
+	put_str(b, mode_name(s->mode));
 	KEY(b, "command");
 	put_str(b, s->command);
 	KEY(b, "labels");
@@ -227,9 +280,9 @@ void record_session_start(struct record *r, int64_t now_us, const struct record_
 	KEY(b, "version");
 	put_str(b, s->version);
 	KEY(b, "key_id");
-	json_str(b, e->key_id);
+	put_str(b, e->key_id);
 	KEY(b, "key");
-	json_str(b, e->key);
+	put_str(b, e->key);
 	close_line(r);
 }
 
@@ -251,7 +304,7 @@ static void put_dns_type(struct buf *b, uint16_t type)
 
 	for (size_t i = 0; i < ARRAY_SIZE(dns_types); i++) {
 		if (dns_types[i].type == type) {
-			json_str(b, dns_types[i].name);
+			put_str(b, dns_types[i].name);
 			return;
 		}
 	}
@@ -281,7 +334,7 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 	struct buf *b = OPEN(r, now_us, "conn.open");
 
 	KEY(b, "conn");
-	json_uint(b, e->conn);
+	put_uint(b, e->conn);
 	KEY(b, "host");
 	if (e->host.len)
 		put_text(b, e->host);
@@ -292,9 +345,9 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 		put_addr(b, &e->ips[i]);
 	PUT(b, "]");
 	KEY(b, "port");
-	json_uint(b, e->port);
+	put_uint(b, e->port);
 	KEY(b, "proto");
-	json_str(b, e->proto);
+	put_str(b, e->proto);
 	put_verdict(b, e->verdict, e->reason);
 	put_rule(b, &e->rule);
 	KEY(b, "layer");
@@ -313,9 +366,9 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 static void put_bytes(struct buf *b, uint64_t out, uint64_t in)
 {
 	KEY(b, "bytes_out");
-	json_uint(b, out);
+	put_uint(b, out);
 	KEY(b, "bytes_in");
-	json_uint(b, in);
+	put_uint(b, in);
 }
 
 void record_conn_close(struct record *r, int64_t now_us, const struct audit_close *e)
@@ -323,7 +376,7 @@ void record_conn_close(struct record *r, int64_t now_us, const struct audit_clos
 	struct buf *b = OPEN(r, now_us, "conn.close");
 
 	KEY(b, "conn");
-	json_uint(b, e->conn);
+	put_uint(b, e->conn);
 	KEY(b, "host");
 	if (e->host.len || !e->ip)
 		put_text(b, e->host);
@@ -332,15 +385,15 @@ void record_conn_close(struct record *r, int64_t now_us, const struct audit_clos
 	KEY(b, "ip");
 	put_addr(b, e->ip);
 	KEY(b, "port");
-	json_uint(b, e->port);
+	put_uint(b, e->port);
 	put_bytes(b, e->bytes_out, e->bytes_in);
 	KEY(b, "duration_ms");
-	json_uint(b, e->duration_ms);
+	put_uint(b, e->duration_ms);
 	KEY(b, "end");
-	json_str(b, e->end);
+	put_str(b, e->end);
 	if (e->reason != REASON_ALLOWED) {
 		KEY(b, "reason");
-		json_str(b, reason_name(e->reason));
+		put_str(b, reason_name(e->reason));
 	}
 	close_line(r);
 }
@@ -353,17 +406,17 @@ void record_http(struct record *r, int64_t now_us, const struct audit_http *e)
 	buf_clear(&r->path);
 	redact_path(&r->path, e->path);
 	KEY(b, "conn");
-	json_uint(b, e->conn);
+	put_uint(b, e->conn);
 	KEY(b, "host");
 	put_text(b, e->host);
 	KEY(b, "port");
-	json_uint(b, e->port);
+	put_uint(b, e->port);
 	KEY(b, "method");
 	put_text(b, e->method);
 	KEY(b, "path");
 	put_text(b, r->path.full ? SPAN("***") : buf_span(&r->path));
 	KEY(b, "status");
-	json_uint(b, e->status);
+	put_uint(b, e->status);
 	put_verdict(b, e->verdict, e->reason);
 	put_rule(b, &e->rule);
 	put_bytes(b, e->bytes_out, e->bytes_in);
@@ -379,9 +432,9 @@ void record_packet_drop(struct record *r, int64_t now_us, const struct audit_dro
 	KEY(b, "ip");
 	put_addr(b, &e->ip);
 	KEY(b, "port");
-	json_uint(b, e->port);
+	put_uint(b, e->port);
 	KEY(b, "count");
-	json_uint(b, e->count);
+	put_uint(b, e->count);
 	close_line(r);
 }
 
@@ -390,11 +443,11 @@ void record_denials(struct record *r, int64_t now_us, const struct record_denial
 	struct buf *b = OPEN(r, now_us, "denials");
 
 	KEY(b, "reason");
-	json_str(b, reason_name(e->reason));
+	put_str(b, reason_name(e->reason));
 	KEY(b, "count");
-	json_uint(b, e->count);
+	put_uint(b, e->count);
 	KEY(b, "distinct");
-	json_uint(b, e->distinct);
+	put_uint(b, e->distinct);
 	PUT(b, ",\"sample\":[");
 	for (size_t i = 0; i < e->sample_count; i++)
 		put_text(b, e->sample[i]);
@@ -411,14 +464,14 @@ void record_session_end(struct record *r, int64_t now_us, int exit_code,
 	json_int(b, exit_code);
 	PUT(b, ",\"totals\":{");
 	json_key(b, "connections");
-	json_uint(b, totals->connections);
+	put_uint(b, totals->connections);
 	KEY(b, "denied");
-	json_uint(b, totals->denied);
+	put_uint(b, totals->denied);
 	KEY(b, "dns");
-	json_uint(b, totals->dns);
+	put_uint(b, totals->dns);
 	put_bytes(b, totals->bytes_out, totals->bytes_in);
 	KEY(b, "alerts");
-	json_uint(b, totals->alerts);
+	put_uint(b, totals->alerts);
 	PUT(b, "}");
 	close_line(r);
 }

@@ -308,12 +308,19 @@ void audit_conn_open(struct audit *a, const struct audit_conn *e)
 	count_event(a);
 }
 
+/* Counts come from the gate, which may be taken over: a sum must not wrap to little */
+static void add_bytes(uint64_t *sum, uint64_t bytes)
+{
+	if (__builtin_add_overflow(*sum, bytes, sum))
+		*sum = UINT64_MAX;
+}
+
 void audit_conn_close(struct audit *a, const struct audit_close *e)
 {
 	int64_t now_us;
 
-	a->totals.bytes_out += e->bytes_out;
-	a->totals.bytes_in += e->bytes_in;
+	add_bytes(&a->totals.bytes_out, e->bytes_out);
+	add_bytes(&a->totals.bytes_in, e->bytes_in);
 	if (!begin_event(a, &now_us))
 		return;
 	record_conn_close(&a->record, now_us, e);

@@ -47,11 +47,86 @@ bool addr_parse(struct span text, struct addr *ret_addr)
 	return true;
 }
 
+/*
+ * Text is made by hand: inet_ntop() goes through printf, and every audit record
+ * holds a few addresses.  The result is the same for every address.
+ */
+static char *put_octet(char *p, unsigned v)
+{
+	if (v >= 100)
+		*p++ = (char)('0' + v / 100);
+	if (v >= 10)
+		*p++ = (char)('0' + v / 10 % 10);
+	*p++ = (char)('0' + v % 10);
+	return p;
+}
+
+static char *put_group(char *p, unsigned v)
+{
+	int shift = v >= 0x1000 ? 12 : v >= 0x100 ? 8 : v >= 0x10 ? 4 : 0;
+
+	for (; shift >= 0; shift -= 4)
+		*p++ = "0123456789abcdef"[v >> shift & 15];
+	return p;
+}
+
+static unsigned group_at(const struct addr *a, size_t i)
+{
+	return (unsigned)a->b[2 * i] << 8 | a->b[2 * i + 1];
+}
+
+/* The first of the longest runs of two or more zero groups (RFC 5952 4.2); len 0: none */
+static size_t longest_zeros(const struct addr *a, size_t *ret_len)
+{
+	size_t best = 8, best_len = 1, len = 0;
+
+	for (size_t i = 0; i < 8; i++) {
+		len = group_at(a, i) ? 0 : len + 1;
+		if (len > best_len) {
+			best_len = len;
+			best = i + 1 - len;
+		}
+	}
+	*ret_len = best < 8 ? best_len : 0;
+	return best;
+}
+
+static void text_v6(const struct addr *a, char *p)
+{
+	size_t zeros_len, zeros = longest_zeros(a, &zeros_len), i = 0;
+
+	while (i < 8) {
+		if (i == zeros) {
+			*p++ = ':';
+			i += zeros_len;
+			if (i == 8)
+				*p++ = ':';
+			continue;
+		}
+		if (i)
+			*p++ = ':';
+		p = put_group(p, group_at(a, i++));
+	}
+	*p = '\0';
+}
+
 const char *addr_text(const struct addr *a, char dst[ADDR_TEXT_MAX])
 {
-	if (addr_is_v4(a))
-		return inet_ntop(AF_INET, a->b + 12, dst, ADDR_TEXT_MAX);
-	return inet_ntop(AF_INET6, a->b, dst, ADDR_TEXT_MAX);
+	static const uint8_t zeros[12];
+	char *p = dst;
+
+	if (addr_is_v4(a)) {
+		for (size_t i = 12; i < 16; i++) {
+			p = put_octet(p, a->b[i]);
+			*p++ = i < 15 ? '.' : '\0';
+		}
+		return dst;
+	}
+	/* "::1", "::192.0.2.1": forms of their own, and rare */
+	if (!memcmp(a->b, zeros, sizeof(zeros)))
+		return inet_ntop(AF_INET6, a->b, dst, ADDR_TEXT_MAX);
+	text_v6(a, dst);
+	return dst;
 }
 
 /* The address with everything beyond the first @bits bits cleared */

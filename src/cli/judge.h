@@ -6,6 +6,7 @@
 #ifndef SLUICE_CLI_JUDGE_H
 #define SLUICE_CLI_JUDGE_H
 
+#include "cli/folders.h"
 #include "cli/options.h"
 #include "policy/load.h"
 
@@ -17,20 +18,30 @@ struct judge_options {
 
 /* Rows to put into a command's own table */
 #define JUDGE_OPTIONS(o) \
-	{ 'p', "policy", OPTION_LIST, "FILE", "a policy file; may repeat, later ones add to earlier", &(o)->policies }, \
-	{ 0, "only", OPTION_FLAG, NULL, "no user or project layer: just the system's, --policy and flags", &(o)->only }, \
-	{ 0, "preset", OPTION_LIST, "NAME", "allow what a preset names; may repeat", &(o)->presets }, \
-	{ 0, "allow", OPTION_LIST, "HOST[:PORT[,PORT...]]", "allow a host; may repeat", &(o)->allows }, \
+	{ 'p', "policy", OPTION_LIST, "FILE", \
+	  "a policy file; may repeat, later ones add to earlier", &(o)->policies }, \
+	{ 0, "only", OPTION_FLAG, NULL, \
+	  "no user or project layer: just the system's, --policy and flags", &(o)->only }, \
+	{ 0, "preset", OPTION_LIST, "NAME", "allow what a preset names; may repeat", \
+	  &(o)->presets }, \
+	{ 0, "allow", OPTION_LIST, "HOST[:PORT[,PORT...]]", "allow a host; may repeat", \
+	  &(o)->allows }, \
 	{ 0, "deny", OPTION_LIST, "HOST", "deny a host; may repeat", &(o)->denies }, \
-	{ 0, "private-network", OPTION_LIST, "[HOST=]CIDR", "special-purpose addresses that exactly allowed hosts may resolve to", &(o)->private_networks }, \
+	{ 0, "private-network", OPTION_LIST, "[HOST=]CIDR", \
+	  "special-purpose addresses that exactly allowed hosts may resolve to; may repeat", \
+	  &(o)->private_networks }, \
 	{ 0, "mode", OPTION_TEXT, "MODE", "filtered | isolated", &(o)->mode }
+
+void judge_options_done(struct judge_options *o);	/* frees the lists */
 
 /* The files that decided, for the jail's protection and for messages */
 struct judged {
 	struct policy	*policy;	/* free with judge_done() */
-	char		**files;	/* absolute paths of every file read: policies, presets */
+	char		**files;	/* absolute paths of every file read: policies, presets,
+					 * and the package managers' configuration; a file that was
+					 * reached through a link is there twice, as named and as it is */
 	size_t		 file_count;
-	char		**folders;	/* folders that decide: presets directories, sluice's config */
+	char		**folders;	/* folders that decide and exist: presets, sluice's config */
 	size_t		 folder_count;
 };
 
@@ -38,12 +49,5 @@ struct judged {
  * then presets.d), compiles.  Return: false and @err. */
 bool judge(const struct judge_options *o, struct judged *ret_judged, struct err *err);
 void judge_done(struct judged *j);
-
-/* $XDG_CONFIG_HOME/sluice or ~/.config/sluice or (root) /etc/sluice; state, run likewise.
- * Static buffers are not used: @ret is PATH_MAX bytes. */
-bool folder_config(char *ret, struct err *err);
-bool folder_state(char *ret, struct err *err);
-bool folder_run(char *ret, struct err *err);
-bool folder_data(char *ret, struct err *err);	/* share/sluice, or data/ of the source tree of build/sluice */
 
 #endif

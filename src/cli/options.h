@@ -35,12 +35,17 @@ struct option {
  * @rows:	ends with a row whose name is NULL; --help/-h is known to all
  * @ret_rest:	index of the first operand
  *
- * Unknown, ambiguous or incomplete options: false and @err.  --help: prints and
- * sets *ret_help.
+ * Names are never abbreviated: what is unambiguous today is another option
+ * tomorrow.  Letters may be bundled, the last one with its value: -qp FILE.
+ * Unknown or incomplete options: false and @err.  --help sets *ret_help and
+ * stops; the caller then returns command_help().
  */
 bool options_parse(int argc, char **argv, const struct option *rows, int *ret_rest,
 		   bool *ret_help, struct err *err);
 void options_print(const struct option *rows, FILE *to);	/* the option lines of --help */
+
+/* Free the array; the list is empty again */
+void option_list_done(struct option_list *l);
 
 struct command {
 	const char	*name;		/* "run", "log" ... */
@@ -50,7 +55,25 @@ struct command {
 };
 extern const struct command commands[];	/* ends with name NULL; cli/main.c */
 
-/* "sluice: " text on stderr.  Return: 125 */
+/* The row of that name, or NULL */
+const struct command *command_find(const char *name);
+
+/*
+ * command_help() - print usage, summary and options of a command on stdout
+ *
+ * Return: 0, for the command to exit with.
+ */
+int command_help(const char *name, const struct option *rows);
+
+/*
+ * command_options() - hand a command's rows to @show, as --help would print them
+ *
+ * Runs the command with --help alone; @show borrows the rows for the call.
+ */
+void command_options(const struct command *c,
+		     void (*show)(void *arg, const struct option *rows), void *arg);
+
+/* "sluice: " text on stderr, control characters escaped.  Return: 125 */
 int complain(const struct err *err);
 
 #endif

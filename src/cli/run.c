@@ -163,7 +163,7 @@ static bool true_path(const char *path, char ret[PATH_MAX], struct err *err)
 
 static bool make_log_path(struct run *r, struct err *err)
 {
-	char folder[PATH_MAX], file[SESSION_MAX + 32], stamp[32];
+	char folder[PATH_MAX], file[SESSION_MAX + 64], stamp[32];
 	time_t now = time(NULL);
 	struct tm tm;
 

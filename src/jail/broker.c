@@ -334,7 +334,9 @@ static int worker_connect(struct worker *w, int sock, int domain, const union ad
 			return -errno;
 		if (!since_ms)
 			since_ms = now_ms() - TICK_MS;
-		if (!lead_pass(w) || !caller_waits(w))
+		if (!caller_waits(w))
+			return -EINTR;		/* dead: nobody reads this */
+		if (!lead_pass(w))
 			return connect_undo(sock, domain);
 		clock_set(w, SLOW_TICK_MS);
 		if (waited_enough(sock, since_ms))

@@ -110,7 +110,8 @@ static const struct pass loop_role[] = {
  * should	accept, sniff, relay, answer DNS and datagrams
  * mustn't	make, connect or bind a socket, open a file, exec, fork, signal, trace,
  *		enter a namespace
- * accepts	verdicts and connected descriptors from the keeper; any bytes from the jail and the network
+ * accepts	verdicts and connected descriptors from the keeper; any bytes from the
+ *		jail and the network
  */
 static const struct pass gate_role[] = {
 	CALL(accept4), CALL(splice), CALL(pipe2),
@@ -169,7 +170,8 @@ static const struct pass broker_since_6_9[] = {
 };
 
 static const struct pass sanitizer[] = {
-	CALL(mmap), CALL(write), CALL(prctl), CALL(getrusage), CALL(pipe2), CALL(mincore),
+	CALL(mmap), CALL(write), CALL(prctl), CALL(getrusage), CALL(sched_getaffinity),
+	CALL(pipe2), CALL(mincore),
 	CALL_IF(ioctl, IS(1, 0x5401)),	/* TCGETS: may the report have colours? */
 };
 

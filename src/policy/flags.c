@@ -55,11 +55,12 @@ static bool check_allowed_name(struct loader *l, const struct image_rule *r, con
 	const char *name = draft_text_at(&l->draft, r->name);
 
 	if (host_is_own(span_str(name)))
-		return bad_flag(l, "--allow", value, "other names: this is the jail's own; --host-port "
-						     "opens ports of the host");
+		return bad_flag(l, "--allow", value, "other names: this is the jail's own; "
+						     "--host-port opens ports of the host");
 	if (r->form != FORM_EXACT && host_is_suffix(name))
-		return bad_flag(l, "--allow", value, ACCEPTS_SUFFIX ": this is a public suffix; only a "
-						     "policy file may say unsafe_wildcard: true");
+		return bad_flag(l, "--allow", value, ACCEPTS_SUFFIX ": this is a public suffix; "
+						     "only a policy file may say "
+						     "unsafe_wildcard: true");
 	return true;
 }
 
@@ -145,8 +146,9 @@ static bool flag_mode(struct loader *l, const char *value)
 		return spot_bad(&s, l->err, "%s is not supported yet (accepted: %s)", value,
 				ACCEPTS_MODE);
 	if (d->mode_set && mode > d->mode)
-		return spot_bad(&s, l->err, "found %s, but the %s layer demands %s (accepted: no weaker "
-				"mode)", value, layer_name(d->mode_layer), mode_name(d->mode));
+		return spot_bad(&s, l->err, "found %s, but the %s layer demands %s "
+				"(accepted: no weaker mode)", value, layer_name(d->mode_layer),
+				mode_name(d->mode));
 	draft_mode(d, mode, LAYER_FLAG);
 	return true;
 }

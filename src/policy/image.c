@@ -340,8 +340,8 @@ struct policy *policy_compile(const struct draft *d, struct err *err)
 		b.image.at = p ? NULL : b.image.at;
 	}
 	if (!p)
-		err_set(err, "policy: too large: more than %u rules, %u port ranges, or out of memory",
-			RULES_MAX, PORTS_MAX);
+		err_set(err, "policy: too large: more than %u rules, %u port ranges, or out of "
+			"memory", RULES_MAX, PORTS_MAX);
 	buf_done(&b.image);
 	buf_done(&b.links);
 	return p;

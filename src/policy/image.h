@@ -25,7 +25,7 @@
 #define SHA256_HEX 64		/* digits */
 
 struct slice {
-	uint32_t	at;		/* of a section: bytes; of links: index of the first */
+	uint32_t	at;		/* of a section: bytes; else index of the first */
 	uint32_t	count;
 };
 
@@ -48,13 +48,13 @@ struct image_entry {
 };
 
 struct image_table {
-	struct slice	slots;		/* uint32_t: number of an entry plus 1, or 0; a power of two */
+	struct slice	slots;		/* uint32_t: an entry's number plus 1, or 0 */
 	struct slice	entries;
 };
 
 /* private_networks: who may resolve into a network */
 struct image_private {
-	uint32_t	host;		/* text: this name alone; "": names that a rule names exactly */
+	uint32_t	host;		/* text: it alone; "": those that a rule names exactly */
 	struct net	net;
 };
 

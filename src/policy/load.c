@@ -46,9 +46,10 @@ static bool check_ids(struct loader *l)
 	qsort(id, count, sizeof(*id), id_order);
 	for (size_t i = 1; i < count; i++)
 		if (span_eq(id[i].text, id[i - 1].text))
-			return spot_bad(&id[i].spot, l->err, "found the id " SPAN_FMT ", which %s:%u:%u "
-					"has (accepted: each once)", SPAN_ARG(id[i].text),
-					id[i - 1].spot.file, id[i - 1].spot.line, id[i - 1].spot.column);
+			return spot_bad(&id[i].spot, l->err, "found the id " SPAN_FMT
+					", which %s:%u:%u has (accepted: each once)",
+					SPAN_ARG(id[i].text), id[i - 1].spot.file,
+					id[i - 1].spot.line, id[i - 1].spot.column);
 	return true;
 }
 

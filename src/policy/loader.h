@@ -63,6 +63,9 @@ bool schema_read(struct loader *l, const struct node *map, enum where where);
 /* "FILE:LINE:COLUMN: ..." about @n.  Return: false */
 bool loader_bad(struct loader *l, const struct node *n, const char *fmt, ...) PRINTF(3, 4);
 
+/* Small letters, digits, '-' and '_': a name that is safe as a file's name */
+bool preset_name_is_good(struct span name);
+
 /*
  * preset_open() - add the rules of a preset, unless they are there already
  * @name:	as it was typed; may be an alias
@@ -89,6 +92,7 @@ static inline bool mode_is_supported(enum mode m)
 #define ACCEPTS_PRIVATE "networks like 10.20.0.0/16, or HOST=NETWORK for that host alone"
 #define ACCEPTS_HOST_PORT "PORT or JAIL:PORT, each port in the jail once"
 #define ACCEPTS_PUBLISH "[ADDRESS:]PORT[:JAIL], each port of the host once"
+#define ACCEPTS_PRESET "small letters, digits, - and _"
 #define ACCEPTS_SUFFIX "a name below it"
 
 #endif

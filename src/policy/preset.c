@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/loader.h"
 
+bool preset_name_is_good(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.at[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_')
+			return false;
+	}
+	return name.len > 0;
+}
+
 static bool is_open(const struct loader *l, struct span name)
 {
 	const struct span *open = (const void *)l->presets.at;
@@ -95,16 +106,16 @@ bool preset_open(struct loader *l, struct span name, const struct spot *spot)
 	if (is_open(l, name))
 		return true;
 	if (!span_copy(name, shown, sizeof(shown)))
-		return spot_bad(spot, l->err, "found a name of more than %u bytes (accepted: the name of "
-				"a preset)", ID_MAX);
+		return spot_bad(spot, l->err, "found a name of more than %u bytes "
+				"(accepted: the name of a preset)", ID_MAX);
 	if (strchr(shown, ':'))
-		return spot_bad(spot, l->err, "found %s, which is not supported yet (accepted: the name "
-				"of a preset without what follows ':')", shown);
-	if (l->in->preset_text)
+		return spot_bad(spot, l->err, "found %s, which is not supported yet "
+				"(accepted: the name of a preset without what follows ':')", shown);
+	if (l->in->preset_text && preset_name_is_good(name))
 		text = l->in->preset_text(l->in->arg, shown);
 	if (!text.len)
-		return spot_bad(spot, l->err, "found the unknown preset %s (accepted: a name that "
-				"`sluice presets` lists)", shown);
+		return spot_bad(spot, l->err, "found the unknown preset %s "
+				"(accepted: a name that `sluice presets` lists)", shown);
 	if (text.len > FILE_MAX)
 		return spot_bad(spot, l->err, "found a preset of more than 64 MB");
 	snprintf(file, sizeof(file), "preset %s", shown);

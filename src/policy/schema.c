@@ -291,17 +291,18 @@ static bool check_ports(struct loader *l)
 	const struct port_range *ports = draft_ports_of(&l->draft, r);
 
 	if (item->is_net && (r->flags & RULE_ALLOW) && !item->ports)
-		return loader_bad(l, item->at, "found an ip rule without ports (accepted: ports: [%s])",
-				  "22");
+		return loader_bad(l, item->at, "found an ip rule without ports "
+					       "(accepted: ports: [22])");
 	if (r->protocol == PROTOCOL_UDP && !item->ports)
-		return loader_bad(l, item->at, "found protocol udp without ports (accepted: ports "
-					       "such as \"123/udp\")");
+		return loader_bad(l, item->at, "found protocol udp without ports "
+					       "(accepted: ports such as \"123/udp\")");
 	for (uint32_t i = 0; r->protocol != PROTOCOL_AUTO && i < r->ports.count; i++) {
 		bool udp = ports[i].transport == TRANSPORT_UDP;
 
 		if (udp != (r->protocol == PROTOCOL_UDP))
 			return loader_bad(l, item->ports, "found a %s port under a protocol of %s "
-					  "(accepted: \"PORT/udp\" with protocol udp, else TCP ports)",
+					  "(accepted: \"PORT/udp\" with protocol udp, "
+					  "else TCP ports)",
 					  udp ? "UDP" : "TCP", udp ? "TCP" : "UDP");
 	}
 	return true;
@@ -317,7 +318,8 @@ static bool check_host(struct loader *l)
 		return true;
 	if (host_is_own(span_str(name)))
 		return loader_bad(l, item->subject, "found %s, which is the jail's own "
-				  "(accepted: other names; host_ports opens ports of the host)", name);
+				  "(accepted: other names; host_ports opens ports of the host)",
+				  name);
 	if (r->form != FORM_EXACT && !item->unsafe_wildcard && host_is_suffix(name))
 		return loader_bad(l, item->subject, "found a wildcard over the public suffix %s "
 				  "(accepted: " ACCEPTS_SUFFIX ", or unsafe_wildcard: true)", name);
@@ -333,8 +335,8 @@ static bool check_net(struct loader *l)
 					       "(accepted: with host only)");
 	if (l->layer == LAYER_PROJECT && (item->rule.flags & RULE_ALLOW) &&
 	    range_touches_special(&item->rule.net))
-		return loader_bad(l, item->subject, "found special-purpose addresses in a project file "
-						    "(accepted: public addresses)");
+		return loader_bad(l, item->subject, "found special-purpose addresses in a project "
+						    "file (accepted: public addresses)");
 	return true;
 }
 
@@ -353,8 +355,8 @@ static bool add_rule(struct loader *l, const char *file, const char *list)
 	}
 	draft_add(&l->draft, &item->rule);
 	if (draft_is_full(&l->draft))
-		return loader_bad(l, item->at, "found more than fits (accepted: at most %u rules and "
-				  "%u port ranges)", RULES_MAX, PORTS_MAX);
+		return loader_bad(l, item->at, "found more than fits (accepted: at most %u rules "
+				  "and %u port ranges)", RULES_MAX, PORTS_MAX);
 	return true;
 }
 
@@ -385,8 +387,8 @@ static bool set_allow(struct loader *l, const struct node *value)
 	if (!l->item.is_preset)
 		return add_rule(l, l->file, "allow");
 	if (l->item.others)
-		return loader_bad(l, value, "found a preset with other keys, which is not supported yet "
-					    "(accepted: preset, reason)");
+		return loader_bad(l, value, "found a preset with other keys, which is not "
+					    "supported yet (accepted: preset, reason)");
 	return set_presets(l, l->item.subject);
 }
 
@@ -400,13 +402,7 @@ static bool set_deny(struct loader *l, const struct node *value)
 static bool set_preset_name(struct loader *l, const struct node *value)
 {
 	(void)l;
-	for (size_t i = 0; i < value->text.len; i++) {
-		uint8_t c = value->text.at[i];
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_')
-			return false;
-	}
-	return value->text.len > 0;
+	return preset_name_is_good(value->text);
 }
 
 static bool set_use_configured(struct loader *l, const struct node *value)
@@ -488,18 +484,20 @@ static const struct key keys[] = {
 	{ "host_list", IN_DENY, .type = TYPE_LATER },
 	{ "quiet", IN_DENY, .type = TYPE_LATER },
 
-	{ "preset", IN_PRESET, false, TYPE_TEXT, "small letters, digits, - and _", set_preset_name },
+	{ "preset", IN_PRESET, false, TYPE_TEXT, ACCEPTS_PRESET, set_preset_name },
 	{ "title", IN_PRESET, false, TYPE_TEXT, "a text", set_nothing },
 	{ "description", IN_PRESET, false, TYPE_TEXT, "a text", set_nothing },
-	{ "aliases", IN_PRESET, false, TYPE_EACH, "small letters, digits, - and _", set_preset_name },
+	{ "aliases", IN_PRESET, false, TYPE_EACH, ACCEPTS_PRESET, set_preset_name },
 	{ "use_configured", IN_PRESET, false, TYPE_TEXT, "npm or apt", set_use_configured },
 	{ "often_with", IN_PRESET, false, TYPE_EACH, "names of presets", set_preset_name },
-	{ "hosts", IN_PRESET, false, TYPE_ITEMS, "hosts like {host: NAME}", set_preset_host },
+	{ "hosts", IN_PRESET, false, TYPE_ITEMS, "hosts like {host: NAME}",
+	  set_preset_host },
 	{ "sources", IN_PRESET, false, TYPE_EACH, "texts", set_nothing },
 	{ "optional", IN_PRESET_HOST, false, TYPE_BOOL, BOOLS, set_nothing },
 	{ "unverified", IN_PRESET_HOST, false, TYPE_BOOL, BOOLS, set_nothing },
 	{ "exfil_risk", IN_PRESET_HOST, false, TYPE_BOOL, BOOLS, set_nothing },
-	{ "read", IN_PRESET_HOST, false, TYPE_ITEMS, "requests like {methods: [GET]}", set_preset_read },
+	{ "read", IN_PRESET_HOST, false, TYPE_ITEMS, "requests like {methods: [GET]}",
+	  set_preset_read },
 	{ "note", IN_PRESET_HOST, false, TYPE_TEXT, "a text", set_nothing },
 	{ "methods", IN_PRESET_READ, false, TYPE_SOME, "methods", set_nothing },
 	{ "paths", IN_PRESET_READ, false, TYPE_SOME, "paths", set_nothing },

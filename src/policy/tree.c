@@ -36,6 +36,10 @@ bool spot_bad(const struct spot *s, struct err *err, const char *fmt, ...)
 	return err_set(err, "%s:%u:%u: %s", s->file, s->line, s->column, text);
 }
 
+#define FOUND_ALIAS "found an alias (accepted: values written out; quote what begins with *)"
+#define FOUND_ANCHOR "found an anchor or a tag (accepted: plain values)"
+#define FOUND_MORE "found more than fits (accepted: files within the bounds of a policy)"
+
 static bool bad_at(struct composer *c, const yaml_mark_t *mark, const char *what)
 {
 	struct spot s = { c->file, (unsigned)mark->line + 1, (unsigned)mark->column + 1 };
@@ -68,8 +72,7 @@ static bool bad_yaml(struct composer *c)
 	if (p->error == YAML_MEMORY_ERROR)
 		return err_set(c->err, "%s: out of memory", c->file);
 	if (p->context && strstr(p->context, "alias"))
-		return bad_at(c, &p->context_mark,
-			      "found an alias (accepted: values written out; quote what begins with *)");
+		return bad_at(c, &p->context_mark, FOUND_ALIAS);
 	snprintf(what, sizeof(what), "found what is no YAML: %s%s%s", p->context ? p->context : "",
 		 p->context ? ", " : "", p->problem ? p->problem : "unknown error");
 	return bad_at(c, &p->problem_mark, what);
@@ -96,7 +99,7 @@ static struct node *node_new(struct composer *c, const yaml_mark_t *mark, enum n
 	if (c->nodes++ < TREE_NODES_MAX)
 		n = arena_take(c->arena, sizeof(*n));
 	if (!n) {
-		bad_at(c, mark, "found more than fits (accepted: files within the bounds of a policy)");
+		bad_at(c, mark, FOUND_MORE);
 		return NULL;
 	}
 	n->kind = kind;
@@ -125,7 +128,7 @@ static bool add_text(struct composer *c, const yaml_event_t *e)
 	struct node *n;
 
 	if (e->data.scalar.anchor || e->data.scalar.tag)
-		return bad_at(c, &e->start_mark, "found an anchor or a tag (accepted: plain values)");
+		return bad_at(c, &e->start_mark, FOUND_ANCHOR);
 	if (has_control(text))
 		return bad_at(c, &e->start_mark,
 			      "found a control character in a value (accepted: printable text)");
@@ -135,7 +138,7 @@ static bool add_text(struct composer *c, const yaml_event_t *e)
 	n->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	n->text = arena_copy(c->arena, text);
 	if (!n->text.at)
-		return bad_at(c, &e->start_mark, "found more text than fits");
+		return bad_at(c, &e->start_mark, FOUND_MORE);
 	node_append(c, n);
 	return true;
 }
@@ -149,7 +152,7 @@ static bool add_parent(struct composer *c, const yaml_event_t *e, enum node_kind
 	struct node *n;
 
 	if (anchor || tag)
-		return bad_at(c, &e->start_mark, "found an anchor or a tag (accepted: plain values)");
+		return bad_at(c, &e->start_mark, FOUND_ANCHOR);
 	if (c->depth == TREE_DEPTH_MAX)
 		return bad_at(c, &e->start_mark, "found more than 16 levels inside each other");
 	n = node_new(c, &e->start_mark, kind);
@@ -168,8 +171,7 @@ static bool compose_event(struct composer *c, const yaml_event_t *e)
 		return c->root ? bad_at(c, &e->start_mark,
 					"found a second document (accepted: one)") : true;
 	case YAML_ALIAS_EVENT:
-		return bad_at(c, &e->start_mark,
-			      "found an alias (accepted: values written out; quote what begins with *)");
+		return bad_at(c, &e->start_mark, FOUND_ALIAS);
 	case YAML_SCALAR_EVENT:
 		return add_text(c, e);
 	case YAML_SEQUENCE_START_EVENT:

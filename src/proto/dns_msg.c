@@ -9,6 +9,7 @@
 #define HEADER_BYTES 12		/* RFC 1035 4.1.1 */
 #define UDP_BYTES_MIN 512	/* RFC 1035 4.2.1, RFC 6891 6.2.3 */
 #define OPT_EDE 15		/* RFC 8914 */
+#define OPT_BYTES_MAX 17	/* of ours: the fixed part and an extended error without text */
 #define TTL_MAX_S INT32_MAX	/* RFC 2181 section 8 */
 #define NAME_OF_QUESTION (0xc000 | HEADER_BYTES)	/* pointer, RFC 1035 4.1.4 */
 
@@ -18,7 +19,6 @@ enum {
 	FLAG_RD	= 0x0100,
 	FLAG_RA	= 0x0080,
 	OPCODE_SHIFT = 11,
-	OPCODE_MASK = 0xf,
 };
 
 /* The four counts of a header */
@@ -110,7 +110,7 @@ enum parse dns_query_parse(struct span msg, struct dns_query *ret_query, int *re
 	}
 	*ret_query = (struct dns_query){
 		.id = id,
-		.opcode = flags >> OPCODE_SHIFT & OPCODE_MASK,
+		.opcode = flags >> OPCODE_SHIFT & 0xf,
 		.rd = flags & FLAG_RD,
 		.udp_bytes = UDP_BYTES_MIN,
 	};
@@ -183,61 +183,73 @@ static bool answers_put(struct wire_out *w, const struct dns_query *q, const str
 
 /* The OPT record of an answer: our size, the rcode's upper bits, an extended error */
 static struct span opt_make(const struct dns_query *q, const struct dns_reply *r,
-			    struct wire_out *w)
+			    uint8_t bytes[OPT_BYTES_MAX])
 {
+	struct wire_out w = { .at = bytes, .size = OPT_BYTES_MAX };
 	bool ede = r->ede != DNS_EDE_NONE;
 
 	if (!q->edns)
 		return (struct span){ 0 };
-	wire_put_u8(w, 0);
-	wire_put_u16(w, DNS_OPT);
-	wire_put_u16(w, DNS_REPLY_MAX);
-	wire_put_u8(w, (uint8_t)((unsigned)r->rcode >> 4));
-	wire_put_u8(w, 0);		/* version */
-	wire_put_u16(w, 0);		/* flags */
-	wire_put_u16(w, ede ? 6 : 0);
+	wire_put_u8(&w, 0);
+	wire_put_u16(&w, DNS_OPT);
+	wire_put_u16(&w, DNS_REPLY_MAX);
+	wire_put_u8(&w, (uint8_t)((unsigned)r->rcode >> 4));
+	wire_put_u8(&w, 0);		/* version */
+	wire_put_u16(&w, 0);		/* flags */
+	wire_put_u16(&w, ede ? 6 : 0);
 	if (ede) {
-		wire_put_u16(w, OPT_EDE);
-		wire_put_u16(w, 2);
-		wire_put_u16(w, (uint16_t)r->ede);
+		wire_put_u16(&w, OPT_EDE);
+		wire_put_u16(&w, 2);
+		wire_put_u16(&w, (uint16_t)r->ede);
 	}
-	return span_of(w->at, w->len);
+	assert(!w.full);
+	return span_of(w.at, w.len);
+}
+
+static void head_put(const struct dns_query *q, const struct dns_reply *r, bool cut,
+		     uint16_t answers, uint8_t *out)
+{
+	struct wire_out w = { .at = out, .size = HEADER_BYTES };
+	unsigned flags = FLAG_QR | FLAG_RA;
+
+	if (q->rd)
+		flags |= FLAG_RD;
+	if (cut)
+		flags |= FLAG_TC;
+	flags |= (q->opcode & 0xfu) << OPCODE_SHIFT;
+	flags |= r->rcode & 0xfu;
+	wire_put_u16(&w, q->id);
+	wire_put_u16(&w, (uint16_t)flags);
+	wire_put_u16(&w, q->question.len ? 1 : 0);
+	wire_put_u16(&w, answers);
+	wire_put_u16(&w, 0);
+	wire_put_u16(&w, q->edns ? 1 : 0);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
 }
 
 size_t dns_reply_write(const struct dns_query *q, const struct dns_reply *r, bool udp,
 		       uint8_t *out, size_t size)
 {
-	size_t limit = size < UINT16_MAX ? size : UINT16_MAX;
-	uint8_t opt_bytes[32], head_bytes[HEADER_BYTES];
-	struct wire_out opt_out = { .at = opt_bytes, .size = sizeof(opt_bytes) };
-	struct wire_out head = { .at = head_bytes, .size = sizeof(head_bytes) };
-	struct span opt = opt_make(q, r, &opt_out);
-	struct wire_out body = { .at = out, .len = HEADER_BYTES };
-	uint16_t flags, count = 0;
+	size_t limit = smaller(size, udp ? smaller(q->udp_bytes, DNS_REPLY_MAX) : UINT16_MAX);
+	uint8_t opt_bytes[OPT_BYTES_MAX];
+	struct span opt = opt_make(q, r, opt_bytes);
+	struct wire_out w = { .at = out, .len = HEADER_BYTES };
+	uint16_t answers = 0;
+	bool whole;
 
-	assert(size >= DNS_REPLY_MAX);
-	if (udp && limit > q->udp_bytes)
-		limit = q->udp_bytes;
-	if (udp && limit > DNS_REPLY_MAX)
-		limit = DNS_REPLY_MAX;
-	flags = (uint16_t)(FLAG_QR | FLAG_RA | (q->rd ? FLAG_RD : 0) |
-			   (q->opcode & OPCODE_MASK) << OPCODE_SHIFT | (r->rcode & 0xf));
-	body.size = limit - opt.len;	/* the OPT record must fit, whatever else does not */
-	wire_put(&body, q->question.at, q->question.len);
-	if (!answers_put(&body, q, r, &count) && udp)
-		flags |= FLAG_TC;
-	body.size = limit;
-	wire_put(&body, opt.at, opt.len);
-	assert(!body.full && !opt_out.full);
-
-	wire_put_u16(&head, q->id);
-	wire_put_u16(&head, flags);
-	wire_put_u16(&head, q->question.len ? 1 : 0);
-	wire_put_u16(&head, count);
-	wire_put_u16(&head, 0);
-	wire_put_u16(&head, opt.len ? 1 : 0);
-	memcpy(out, head_bytes, sizeof(head_bytes));
-	return body.len;
+	assert(size >= DNS_REPLY_MAX && q->udp_bytes >= UDP_BYTES_MIN);
+	w.size = limit - opt.len;	/* the OPT record must fit, whatever else does not */
+	wire_put(&w, q->question.at, q->question.len);
+	whole = answers_put(&w, q, r, &answers);
+	w.size = limit;
+	wire_put(&w, opt.at, opt.len);
+	assert(!w.full);
+	head_put(q, r, udp && !whole, answers, out);
+	return w.len;
 }
 
 /* Take the text up to the next dot, and the dot */

@@ -82,7 +82,7 @@ def call(*argv, stdin="", root=False, cwd=None, env=None, limit=60, text=True):
     done = subprocess.run([str(PROGRAM), *map(str, argv)], input=stdin, text=text,
                           errors="replace" if text else None, timeout=limit,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          cwd=cwd or stage.HOME, env=env or environment(), **as_user(root))
+                          cwd=cwd or stage.WORK, env=env or environment(), **as_user(root))
     if text:
         unbroken(done.stderr)
     return Done(done.returncode, done.stdout, done.stderr)
@@ -109,7 +109,7 @@ class Agent:
         with open(self.errors, "wb") as err:
             self.process = subprocess.Popen(
                 [*map(str, prefix), *AGENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=err, text=True, env=env or environment(), cwd=cwd or stage.HOME,
+                stderr=err, text=True, env=env or environment(), cwd=cwd or stage.WORK,
                 pass_fds=pass_fds, **as_user(root))
         ready = self.process.stdout.readline()
         assert ready, f"the agent did not start: {self.errors.read_text()}"

@@ -13,6 +13,7 @@ import subprocess
 TOP = pathlib.Path(__file__).resolve().parents[2]
 ROOT = pathlib.Path("/media" if TOP.is_relative_to("/mnt") else "/mnt")
 HOME = ROOT / "home"
+WORK = HOME / "work"
 TREE = HOME / "src" / "sluice"          # build/sluice and data/, as in a clone
 INSIDE = ROOT / "inside"
 RUNTIME = pathlib.Path("/run/user/64123")
@@ -107,7 +108,7 @@ def build(program, nameservers):
     # so that ping sockets work outside, as they do on most distributions
     pathlib.Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 2147483647")
     certificates()
-    HOME.mkdir()
+    WORK.mkdir(parents=True)
     sluice(program)
     give(HOME)
     directory(RUNTIME, 0o700)

@@ -241,3 +241,13 @@ def test_program_cannot_be_replaced_by_a_new_file_beside_it(tree):
     """Its folder: nothing may be put where the next run would find it."""
     tree.do("make_file", str(stage.TREE / "build" / "sluice.new"))
     assert tree.fails("rename", str(stage.TREE / "build" / "sluice.new"), str(sluice.PROGRAM))
+
+
+@pytest.mark.parametrize("variable", ["XDG_CONFIG_HOME", "XDG_STATE_HOME"])
+def test_own_folders_inside_a_project_are_an_error(place, variable):
+    (place / ".sluice.yaml").write_text("version: 1\n")
+    (place / "own" / "sluice").mkdir(parents=True)
+    stage.give(place)
+    done = sluice.call("run", "--", "true", cwd=place,
+                       env=sluice.environment(**{variable: place / "own"}))
+    assert done.code == 125 and "own" in done.err

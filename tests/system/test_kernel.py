@@ -195,7 +195,7 @@ def on_a_terminal(*argv, keys=b"", seconds=8):
         os.setuid(stage.UID)
     process = subprocess.Popen(list(map(str, argv)), stdin=slave, stdout=slave, stderr=slave,
                                preexec_fn=become, env=sluice.environment(TERM="vt100"),
-                               cwd=stage.HOME)
+                               cwd=stage.WORK)
     os.close(slave)
     out, deadline = b"", time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -216,7 +216,7 @@ def test_socket_of_another_jail_is_out_of_reach(jail, clean, token):
             "print('up', flush=True); s.settimeout(5); p,_=s.accept(); print(p.recv(99))")
     server = subprocess.Popen([sluice.PROGRAM, "run", "--log", sluice.new_log(), "--",
                                sluice.PYTHON, "-c", code, str(path)], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=sluice.environment(), cwd=HOME,
+                              stderr=subprocess.PIPE, env=sluice.environment(), cwd=stage.WORK,
                               **sluice.as_user())
     try:
         assert server.stdout.readline() == b"up\n"
@@ -294,7 +294,7 @@ def test_command_sees_only_three_descriptors(world):
         done = subprocess.run(
             [sluice.PROGRAM, "run", "--log", sluice.new_log(), "--", "ls", "/proc/self/fd"],
             pass_fds=(reading, writing, s.fileno(), f.fileno()), stdout=subprocess.PIPE, text=True,
-            env=sluice.environment(), cwd=HOME, stdin=subprocess.DEVNULL, **sluice.as_user())
+            env=sluice.environment(), cwd=stage.WORK, stdin=subprocess.DEVNULL, **sluice.as_user())
     assert done.stdout.split() == ["0", "1", "2", "3"]      # 3 is ls's own
 
 
@@ -306,7 +306,7 @@ def test_network_socket_as_standard_stream_is_refused(world, number, family):
         streams = dict(zip(("stdin", "stdout", "stderr"), [subprocess.DEVNULL] * 3))
         streams[("stdin", "stdout", "stderr")[number]] = s
         marker = HOME / f"started-{number}-{family}"
-        done = subprocess.run([sluice.PROGRAM, "run", "--", "touch", marker], cwd=HOME,
+        done = subprocess.run([sluice.PROGRAM, "run", "--", "touch", marker], cwd=stage.WORK,
                               env=sluice.environment(), **streams, **sluice.as_user())
     assert done.returncode == 125
     assert not marker.exists()
@@ -316,7 +316,7 @@ def test_unix_socket_pair_as_standard_streams_works(world):
     a, b = socket.socketpair()
     with a, b:
         process = subprocess.Popen([sluice.PROGRAM, "run", "--log", sluice.new_log(), "--", "cat"],
-                                   stdin=b, stdout=b, env=sluice.environment(), cwd=HOME,
+                                   stdin=b, stdout=b, env=sluice.environment(), cwd=stage.WORK,
                                    **sluice.as_user())
         b.close()
         a.sendall(b"through")

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../unit.h"
 
+#include <arpa/inet.h>
+
 #include "base/addr.h"
 
 static void text_has_one_reading(void **state)
@@ -23,6 +25,37 @@ static void text_has_one_reading(void **state)
 		assert_int_equal(ok, rows[i].want != NULL);
 		if (ok)
 			assert_string_equal(addr_text(&a, text), rows[i].want);
+	}
+}
+
+/* Every pattern of zero groups, with groups of one to four digits */
+static void text_is_that_of_inet_ntop(void **state)
+{
+	static const uint16_t groups[] = { 0x1, 0x20, 0x300, 0xf00d };
+	char text[ADDR_TEXT_MAX], want[ADDR_TEXT_MAX];
+
+	(void)state;
+	for (unsigned zeros = 0; zeros < 256; zeros++) {
+		for (size_t shift = 0; shift < ARRAY_SIZE(groups); shift++) {
+			struct addr a = { { 0 } };
+
+			for (size_t i = 0; i < 8; i++) {
+				uint16_t g = groups[(i + shift) % ARRAY_SIZE(groups)];
+
+				if (zeros & BIT(i))
+					continue;
+				a.b[2 * i] = (uint8_t)(g >> 8);
+				a.b[2 * i + 1] = (uint8_t)g;
+			}
+			inet_ntop(AF_INET6, a.b, want, sizeof(want));
+			assert_string_equal(addr_text(&a, text), want);
+		}
+	}
+	for (uint32_t v = 0; v < 256; v++) {
+		struct addr a = addr_v4(v << 24 | v << 16 | (255 - v) << 8 | v);
+
+		inet_ntop(AF_INET, a.b + 12, want, sizeof(want));
+		assert_string_equal(addr_text(&a, text), want);
 	}
 }
 
@@ -87,6 +120,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_has_one_reading),
+		cmocka_unit_test(text_is_that_of_inet_ntop),
 		cmocka_unit_test(networks_hold_what_they_should),
 		cmocka_unit_test(slips_in_networks_are_refused),
 		cmocka_unit_test(sockaddrs_go_there_and_back),

@@ -36,6 +36,8 @@ static struct span preset_text(void *arg, const char *name)
 		"sources: [\"...\"]\n";
 
 	(void)arg;
+	/* the caller opens a file of this name */
+	assert_null(strpbrk(name, "/."));
 	if (!strcmp(name, "npm") || !strcmp(name, "node"))
 		return span_str(npm);
 	if (!strcmp(name, "liar"))
@@ -174,6 +176,8 @@ static void presets_say_who_they_are(void **state)
 		const char *name, *want;
 	} rows[] = {
 		{ "liar", "preset liar:1:9: found a preset of another name (accepted: liar)" },
+		{ "../npm", "--preset: found the unknown preset ../npm (accepted: a name that "
+			    "`sluice presets` lists)" },
 		{ "empty", "preset empty:1:1: found no hosts (accepted: hosts: a list)" },
 		{ "broken", "preset broken:3:5: unknown key hots (accepted: host, ports, protocol, "
 			    "unsafe_wildcard, optional, unverified, exfil_risk, read, note)" },

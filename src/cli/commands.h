@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* commands.h - one function a command, one file a function; main.c has the table */
+#ifndef SLUICE_CLI_COMMANDS_H
+#define SLUICE_CLI_COMMANDS_H
+
+#include <stdio.h>
+
+#include "cli/options.h"
+
+#define EXIT_SLUICE 125		/* sluice failed before the command started; as in daemon/session.h */
+
+int run_main(int argc, char **argv);
+int check_main(int argc, char **argv);
+int presets_main(int argc, char **argv);
+int log_main(int argc, char **argv);
+int report_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
+int selftest_main(int argc, char **argv);
+int completion_main(int argc, char **argv);
+
+/* Version, git revision, and the libraries that were loaded; version.c */
+void version_print(FILE *to);
+
+/* The report on a log, "text" or "json"; report.c.  Return: 0, or the code to exit with */
+int report_print(const char *log_path, const char *format, FILE *to);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#define READ_STEP 65536		/* bytes asked for in one read */
+
+static bool read_all(int fd, const char *path, struct buf *b, struct err *err)
+{
+	for (;;) {
+		ssize_t got;
+
+		if (!buf_reserve(b, READ_STEP))
+			return err_set(err, "%s: more than 64 MB, or out of memory", path);
+		got = read(fd, b->at + b->len, READ_STEP);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(err, errno, "%s", path);
+		if (got == 0)
+			return true;
+		b->len += (size_t)got;
+	}
+}
+
+enum file_result file_read(const char *path, enum file_trust trust, struct buf *ret_bytes,
+			   struct err *err)
+{
+	/* O_NONBLOCK: a pipe would block before it can be refused */
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	*ret_bytes = buf_new(FILE_BYTES_MAX + READ_STEP);
+	if (fd < 0 && errno == ENOENT)
+		return FILE_ABSENT;
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err_sys(err, errno, "%s", path);
+		return FILE_FAILED;
+	}
+	if (trust == FILE_ROOTS && (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH)))
+		return FILE_ABSENT;
+	if (!S_ISREG(st.st_mode)) {
+		err_set(err, "%s: not a regular file", path);
+		return FILE_FAILED;
+	}
+	if (st.st_size > FILE_BYTES_MAX) {
+		err_set(err, "%s: more than 64 MB", path);
+		return FILE_FAILED;
+	}
+	if (read_all(fd, path, ret_bytes, err))
+		return FILE_READ;
+	buf_done(ret_bytes);
+	return FILE_FAILED;
+}
+
+bool path_list_add(struct path_list *l, const char *path)
+{
+	char **at;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (!strcmp(l->at[i], path))
+			return true;
+	at = realloc(l->at, (l->count + 1) * sizeof(*at));
+	if (!at)
+		return false;
+	l->at = at;
+	at[l->count] = strdup(path);
+	return at[l->count] && ++l->count;
+}
+
+void path_list_done(struct path_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->at[i]);
+	free(l->at);
+	*l = (struct path_list){ 0 };
+}
+
+bool path_list_add_file(struct path_list *l, const char *path, struct err *err)
+{
+	AUTO_FREE char *real = realpath(path, NULL);
+	AUTO_FREE char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	AUTO_FREE char *named = NULL;
+
+	if (!real || (path[0] != '/' && !here))
+		return err_sys(err, errno, "%s", path);
+	if (asprintf(&named, "%s%s%s", here ? here : "", here ? "/" : "", path) < 0)
+		named = NULL;
+	if (!named || !path_list_add(l, named) || !path_list_add(l, real))
+		return err_set(err, "out of memory");
+	return true;
+}

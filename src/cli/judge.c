@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * judge.c - from options and files to a policy
+ *
+ * policy_load() asks for presets and for what package managers are set up to
+ * use while it reads.  Those questions have no room for an error, so the first
+ * one is kept here and counts more than what policy_load() makes of an empty
+ * answer.
+ */
+#include "cli/judge.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "cli/configured.h"
+#include "cli/preset_store.h"
+#include "cli/print.h"
+
+#define PROJECT_FILE ".sluice.yaml"
+#define MANAGERS_MAX 2	/* npm and apt */
+
+struct manager {
+	char			name[8];
+	struct configured	configured;
+};
+
+struct judging {
+	struct buf		*texts;		/* of each file in turn */
+	struct policy_file	*files;
+	size_t			 count;
+	char			 system[PATH_MAX], user[PATH_MAX];
+	struct preset_store	 presets;
+	struct manager		*managers;	/* MANAGERS_MAX */
+	size_t			 manager_count;
+	struct path_list	 read, folders;	/* what struct judged tells */
+	struct err		*err;
+	struct err		 asked;		/* what went wrong in a question */
+};
+
+void judge_options_done(struct judge_options *o)
+{
+	struct option_list *lists[] = {
+		&o->policies, &o->presets, &o->allows, &o->denies, &o->private_networks,
+		&o->host_ports, &o->publishes,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		option_list_done(lists[i]);
+}
+
+/* @optional: a file that is not there is no error */
+static bool add_file(struct judging *j, enum layer layer, const char *path, bool optional)
+{
+	switch (file_read(path, FILE_ANYONES, &j->texts[j->count], j->err)) {
+	case FILE_ABSENT:
+		return optional || err_sys(j->err, ENOENT, "%s", path);
+	case FILE_FAILED:
+		return false;
+	case FILE_READ:
+		break;
+	}
+	j->files[j->count] = (struct policy_file){ layer, path, buf_span(&j->texts[j->count]) };
+	j->count++;
+	return path_list_add_file(&j->read, path, j->err);
+}
+
+static bool add_folder(struct judging *j, const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) || !S_ISDIR(st.st_mode) || path_list_add(&j->folders, path) ||
+	       err_set(j->err, "out of memory");
+}
+
+/* Strongest layer first */
+static bool add_files(struct judging *j, const struct judge_options *o)
+{
+	char config[PATH_MAX];
+
+	if (!folder_config(config, j->err) || !folder_join(j->system, FOLDER_SYSTEM, "policy.yaml", j->err) ||
+	    !folder_join(j->user, config, "policy.yaml", j->err) ||
+	    !add_folder(j, FOLDER_SYSTEM) || !add_folder(j, config))
+		return false;
+	if (!add_file(j, LAYER_SYSTEM, j->system, true))
+		return false;
+	if (!o->only && strcmp(j->user, j->system) && !add_file(j, LAYER_USER, j->user, true))
+		return false;
+	for (size_t i = 0; i < o->policies.count; i++)
+		if (!add_file(j, LAYER_POLICY, o->policies.at[i], false))
+			return false;
+	return true;
+}
+
+/* One line if a repository asks for something that is not given */
+static void note_project(void)
+{
+	char here[PATH_MAX], path[PATH_MAX];
+
+	if (!getcwd(here, sizeof(here)))
+		return;
+	for (char *slash = here + strlen(here); slash; slash = strrchr(here, '/')) {
+		*slash = '\0';
+		if (!folder_join(path, here, PROJECT_FILE, NULL) || access(path, F_OK))
+			continue;
+		fputs("sluice: ", stderr);
+		print_safe(stderr, span_str(path));
+		fputs(": ignored: project policies are not supported yet (-p loads it)\n", stderr);
+		return;
+	}
+}
+
+static struct span preset_text(void *arg, const char *name)
+{
+	struct judging *j = arg;
+	struct preset_file *f = preset_store_find(&j->presets, name, &j->asked);
+
+	if (!f || !path_list_add_file(&j->read, f->path, &j->asked))
+		return (struct span){ 0 };
+	return buf_span(&f->text);
+}
+
+static struct manager *manager_of(struct judging *j, const char *name)
+{
+	struct manager *m;
+
+	for (size_t i = 0; i < j->manager_count; i++)
+		if (!strcmp(j->managers[i].name, name))
+			return &j->managers[i];
+	if (j->manager_count == MANAGERS_MAX || strlen(name) >= sizeof(m->name))
+		return NULL;
+	m = &j->managers[j->manager_count++];
+	strcpy(m->name, name);
+	configured_read(&m->configured, name, &j->read, &j->asked);
+	return m;
+}
+
+static size_t configured(void *arg, const char *manager, const struct extra_host **ret_hosts)
+{
+	const struct manager *m = manager_of(arg, manager);
+
+	*ret_hosts = m ? m->configured.at : NULL;
+	return m ? m->configured.count : 0;
+}
+
+static bool load(struct judging *j, const struct judge_options *o, struct policy **ret_policy)
+{
+	const struct policy_input in = {
+		.files = j->files, .file_count = j->count,
+		.presets = o->presets.at, .allows = o->allows.at, .denies = o->denies.at,
+		.private_networks = o->private_networks.at, .host_ports = o->host_ports.at,
+		.publishes = o->publishes.at, .mode = o->mode,
+		.preset_text = preset_text, .configured = configured, .arg = j,
+	};
+	struct err wrong = { "" };
+	struct policy *p = policy_load(&in, &wrong);
+
+	if (p && !j->asked.text[0]) {
+		*ret_policy = p;
+		return true;
+	}
+	policy_free(p);
+	return err_set(j->err, "%s", j->asked.text[0] ? j->asked.text : wrong.text);
+}
+
+static void judging_done(struct judging *j)
+{
+	for (size_t i = 0; i < j->count; i++)
+		buf_done(&j->texts[i]);
+	for (size_t i = 0; i < j->manager_count; i++)
+		configured_done(&j->managers[i].configured);
+	free(j->managers);
+	free(j->texts);
+	free(j->files);
+	preset_store_done(&j->presets);
+	path_list_done(&j->read);
+	path_list_done(&j->folders);
+}
+
+bool judge(const struct judge_options *o, struct judged *ret_judged, struct err *err)
+{
+	size_t most = o->policies.count + 2;	/* the system's and the user's */
+	struct judging j = {
+		.err = err,
+		.texts = calloc(most, sizeof(*j.texts)),
+		.files = calloc(most, sizeof(*j.files)),
+		.managers = calloc(MANAGERS_MAX, sizeof(*j.managers)),
+	};
+	struct policy *p = NULL;
+	bool ok;
+
+	ok = (j.texts && j.files && j.managers) || err_set(err, "out of memory");
+	if (ok && !o->only)
+		note_project();
+	ok = ok && add_files(&j, o) && preset_store_open(&j.presets, !o->only, err);
+	for (size_t i = 0; ok && i < j.presets.folder_count; i++)
+		ok = add_folder(&j, j.presets.folders[i]);
+	ok = ok && load(&j, o, &p);
+	if (ok) {
+		*ret_judged = (struct judged){
+			p, j.read.at, j.read.count, j.folders.at, j.folders.count,
+		};
+		j.read = j.folders = (struct path_list){ 0 };
+	}
+	judging_done(&j);
+	return ok;
+}
+
+void judge_done(struct judged *j)
+{
+	struct path_list files = { j->files, j->file_count };
+	struct path_list folders = { j->folders, j->folder_count };
+
+	policy_free(j->policy);
+	path_list_done(&files);
+	path_list_done(&folders);
+	*j = (struct judged){ 0 };
+}
