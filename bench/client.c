@@ -12,6 +12,7 @@
  *	-w COUNT	in flight at once (1)
  *	-f PATH		ask for this (/small)
  *	-t		TLS
+ *	-a HOST:PORT	connect there instead
  *	-c HOST:PORT	through a proxy, by CONNECT
  *	-g HOST:PORT	through a proxy, by GET http://NAME/
  *
@@ -100,13 +101,14 @@ static void options(struct load *l, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "d:n:w:f:tc:g:")) != -1) {
+	while ((c = getopt(argc, argv, "d:n:w:f:ta:c:g:")) != -1) {
 		switch (c) {
 		case 'd': l->seconds = strtod(optarg, NULL); break;
 		case 'n': l->count = strtoul(optarg, NULL, 10); break;
 		case 'w': l->at_once = strtoul(optarg, NULL, 10); break;
 		case 'f': l->path = optarg; break;
 		case 't': l->tls = true; break;
+		case 'a': split_proxy(l, optarg); break;
 		case 'c': l->proxy = PROXY_CONNECT; split_proxy(l, optarg); break;
 		case 'g': l->proxy = PROXY_GET; split_proxy(l, optarg); break;
 		default: exit(2);
@@ -144,7 +146,7 @@ int main(int argc, char **argv)
 			continue;
 		if (measures[i].run == dns)
 			load_look_up(&l, l.name, "53");
-		else if (l.proxy)
+		else if (l.proxy_host)
 			load_look_up(&l, l.proxy_host, l.proxy_port);
 		else
 			load_look_up(&l, l.name, l.port);

@@ -22,6 +22,7 @@
 
 #define LOST_MS		3000	/* nothing came for so long: give up */
 #define IDLE_OPEN_S	20
+#define IDLE_AT_ONCE	32	/* opened together: memory is asked about, not a crowd */
 
 enum step { CONNECTING, TUNNELLING, SHAKING, ANSWERING };
 
@@ -35,6 +36,7 @@ struct job {
 };
 
 static struct load *load;
+static struct job *jobs;
 static int epoll;
 static double begin;
 static SSL_CTX *tls;
@@ -103,8 +105,10 @@ static void job_done(struct job *j, bool ok)
 		job_say(j, request);
 		return;
 	}
-	if (ok && load->hold)
+	if (ok && load->hold) {
+		job_start(&jobs[load->started % load->count]);
 		return;
+	}
 	job_end(j);
 	job_start(j);
 }
@@ -271,8 +275,7 @@ static void loop(void)
 
 void requests(struct load *l)
 {
-	struct job *jobs = calloc(l->at_once, sizeof(*jobs));
-
+	jobs = calloc(l->hold ? l->count : l->at_once, sizeof(*jobs));
 	load = l;
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	compose();
@@ -289,7 +292,7 @@ void idle(struct load *l)
 	char byte = 0;
 
 	l->keep = l->hold = true;
-	l->at_once = l->count;
+	l->at_once = IDLE_AT_ONCE;
 	l->seconds = IDLE_OPEN_S;
 	requests(l);
 	printf("%zu held\n", l->done);
