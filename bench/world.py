@@ -138,10 +138,10 @@ class World:
         internet.batch([
             "link set lo up",
             f"link add uplink type veth peer name home netns /proc/{pid}/fd/{self.inet}",
-            f"link add down type veth peer name home netns /proc/{pid}/fd/{self.client_net}",
+            f"link add downlink type veth peer name home netns /proc/{pid}/fd/{self.client_net}",
             f"address add {internet.HOME4}/24 dev uplink", "link set uplink up",
-            f"address add {HOME}/24 dev down", f"address add {HOME_OTHER}/24 dev down",
-            "link set down up"])
+            f"address add {HOME}/24 dev downlink", f"address add {HOME_OTHER}/24 dev downlink",
+            "link set downlink up"])
         internet.batch(["link set lo up", f"address add {internet.GATEWAY4}/24 dev home",
                         "link set home up", f"address add {internet.NGINX4}/32 dev lo",
                         f"address add {internet.DNS4}/32 dev lo",
