@@ -10,12 +10,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "jail/porter.h"
@@ -36,6 +38,22 @@ struct nft {
 	int	says;		/* memfd that is its stderr */
 };
 
+/*
+ * exec keeps capabilities of an unmapped user only if they are ambient, and bwrap
+ * may not have written the map yet: it tells its child's pid before that.
+ */
+static bool keep_net_admin(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2];
+
+	if (syscall(SYS_capget, &head, caps))
+		return false;
+	caps[0].inheritable |= 1u << CAP_NET_ADMIN;
+	return syscall(SYS_capset, &head, caps) == 0 &&
+	       prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) == 0;
+}
+
 static bool nft_start(const struct setup *s, struct nft *ret_nft, struct err *err)
 {
 	char *env[] = { NULL };
@@ -50,7 +68,7 @@ static bool nft_start(const struct setup *s, struct nft *ret_nft, struct err *er
 	}
 	if (n.pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (dup2(s->ruleset, 0) == 0 && dup2(n.says, 1) == 1 && dup2(n.says, 2) == 2)
+		if (keep_net_admin() && dup2(s->ruleset, 0) == 0 && dup2(n.says, 1) == 1 && dup2(n.says, 2) == 2)
 			execle(s->nft, "nft", "-f", "-", (char *)NULL, env);
 		_exit(127);
 	}
