@@ -284,8 +284,7 @@ static void tick_one(struct flow *f)
 	if (f->state == FLOW_ASK)
 		proxy_fail("the keeper does not answer");
 	if (f->state == FLOW_LOOK) {
-		f->need = 0;		/* it never said: judge what is there */
-		f->looks = UINT16_MAX;
+		f->looks = UINT16_MAX;	/* it never said: judge what is there */
 		flow_drive(f);
 		return;
 	}
