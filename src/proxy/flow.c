@@ -263,7 +263,7 @@ static unsigned over_step(struct flow *f)
 		proxy_tell(x, GATE_CLOSED, f->ref, &c, sizeof(c), (struct span){ 0 });
 	}
 	/* A refusal that was written must not be overtaken by a reset */
-	close_socket(f->agent, orderly || (f->refusal.max && f->form != SEEN_NOT_YET));
+	close_socket(f->agent, orderly || f->refusal.max);
 	close_socket(f->peer, orderly);
 	pump_done(&f->out);
 	pump_done(&f->in);

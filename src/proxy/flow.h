@@ -6,7 +6,7 @@
  *	ASK	the facts are with the keeper; it decides, records and dials
  *	RELAY	bytes go both ways; perhaps the client's first are still looked at
  *	HTTP	the same, request by request
- *	DENY	the refusal is on its way to the client
+ *	DENY	the refusal, or the last answer, is on its way to the client
  *	OVER	everything is closed and reported
  *
  * A step returns what it waits for (WANT_*); only flow_drive() arms the loop.
