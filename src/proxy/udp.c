@@ -47,7 +47,7 @@ struct udp_flow {
 
 struct udp_table {
 	struct seed	 seed;
-	size_t		 count;
+	size_t		 count, max;
 	uint32_t	 last_ref;
 	struct udp_flow	*bucket[BUCKETS];
 };
@@ -67,12 +67,14 @@ static struct {
 	uint8_t			bytes[BATCH][2048];
 } queue;
 
-struct udp_table *udp_table_new(const struct seed *seed)
+struct udp_table *udp_table_new(const struct seed *seed, size_t max)
 {
 	struct udp_table *t = calloc(1, sizeof(*t));
 
-	if (t)
-		t->seed = *seed;
+	if (!t)
+		return NULL;
+	t->seed = *seed;
+	t->max = max < UDP_FLOWS_MAX ? max : UDP_FLOWS_MAX;
 	return t;
 }
 
@@ -219,7 +221,7 @@ static struct udp_flow *flow_start(struct proxy *x, const struct udp_key *k, str
 				 .transport = TRANSPORT_UDP, .flags = TALK_FULL };
 	struct udp_flow **bucket, *u = NULL;
 
-	if (t->count < UDP_FLOWS_MAX)
+	if (t->count < t->max)
 		u = calloc(1, sizeof(*u));
 	if (!u) {
 		proxy_tell(x, GATE_ASK, UINT32_MAX, &full, sizeof(full), (struct span){ 0 });
