@@ -18,7 +18,8 @@ allowed() {
 	attach)	 echo "base policy attach" ;;
 	control) echo "base policy net audit watch control" ;;
 	export)	 echo "base policy export" ;;
-	daemon)	 echo "base policy proto net audit dns proxy watch jail attach control export daemon" ;;
+	daemon)	 echo "base policy proto net audit dns proxy watch jail attach control export" \
+		      "daemon" ;;
 	cli)	 echo "base policy audit watch jail attach control export daemon cli" ;;
 	*)	 return 1 ;;
 	esac

@@ -104,11 +104,13 @@ static void datagrams_sum_up(void **state)
 		const char *src, *dst;
 		struct span payload, udp;
 	} rows[] = {
-		{ "192.0.2.1", "198.51.100.2", LIT("abc"), LIT("\0\x35\x12\x34\0\xb\x3c\xd5" "abc") },
+		{ "192.0.2.1", "198.51.100.2", LIT("abc"),
+		  LIT("\0\x35\x12\x34\0\xb\x3c\xd5" "abc") },
 		{ "2001:db8::1", "2001:db8::2", LIT("abc"),
 		  LIT("\0\x35\x12\x34\0\xb\xcd\x97" "abc") },
 		/* a sum of 0 is sent as ffff */
-		{ "192.0.2.1", "198.51.100.2", LIT("\1\x3a"), LIT("\0\x35\x12\x34\0\xa\xff\xff\1\x3a") },
+		{ "192.0.2.1", "198.51.100.2", LIT("\1\x3a"),
+		  LIT("\0\x35\x12\x34\0\xa\xff\xff\1\x3a") },
 	};
 
 	(void)state;
