@@ -52,8 +52,7 @@ static void fields_are_good_or_bad(void **state)
 		enum parse want;
 		struct span lines;
 	} rows[] = {
-		{ PARSE_OK, LIT("") },
-		{ PARSE_OK, LIT("A:\r\n") },
+		{ PARSE_OK, LIT("") }, { PARSE_OK, LIT("A:\r\n") },
 		{ PARSE_OK, LIT("A:b\r\nA: b\r\na:\t b \r\n") },
 		{ PARSE_OK, LIT("A: \344\"\\(\r\n") },
 		{ PARSE_BAD, LIT(":b\r\n") }, { PARSE_BAD, LIT("A\r\n") },
@@ -71,8 +70,7 @@ static void fields_are_good_or_bad(void **state)
 		{ PARSE_BAD, LIT("Content-Length: 0\r\nContent-Length: 6\r\n") },
 		{ PARSE_BAD, LIT("Content-Length: 5, 5\r\n") },
 		{ PARSE_BAD, LIT("Content-Length:\r\n") },
-		{ PARSE_BAD, LIT("Content-Length: +5\r\n") },
-		{ PARSE_BAD, LIT("Content-Length: -5\r\n") },
+		{ PARSE_BAD, LIT("Content-Length: +5\r\n") }, { PARSE_BAD, LIT("Content-Length: -5\r\n") },
 		{ PARSE_BAD, LIT("Content-Length: 0x5\r\n") },
 		{ PARSE_BAD, LIT("Content-Length: 5 5\r\n") },
 		{ PARSE_OK, LIT("Content-Length: 9223372036854775807\r\n") },
