@@ -145,8 +145,9 @@ static bool try_ruleset(struct ability *a, const char *ruleset, const char *modu
 
 static bool try_tproxy(struct ability *a)
 {
-	return try_ruleset(a, RULESET("meta nfproto ipv4 meta l4proto tcp tproxy ip to 28.0.0.3:1\n"
-				   "meta nfproto ipv6 meta l4proto tcp tproxy ip6 to [2d00:736c::3]:1"),
+	return try_ruleset(a, RULESET(
+			   "meta nfproto ipv4 meta l4proto tcp tproxy ip to 28.0.0.3:1\n"
+			   "meta nfproto ipv6 meta l4proto tcp tproxy ip6 to [2d00:736c::3]:1"),
 			   "nft_tproxy");
 }
 
@@ -166,7 +167,7 @@ static bool try_seccomp(struct ability *a)
 	uint32_t action = SECCOMP_RET_USER_NOTIF;
 
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action))
-		return say(a, false, "the kernel has no CONFIG_SECCOMP_FILTER, or is older than 5.0");
+		return say(a, false, "missing in the kernel (CONFIG_SECCOMP_FILTER)");
 	return say(a, true, "");
 }
 
@@ -229,7 +230,8 @@ size_t jail_abilities(struct ability *ret_abilities, size_t max)
 	size_t count = ARRAY_SIZE(abilities) < max ? ARRAY_SIZE(abilities) : max;
 
 	for (size_t i = 0; i < count; i++) {
-		struct ability a = { .name = abilities[i].name, .required = abilities[i].required };
+		struct ability a = { .name = abilities[i].name,
+				     .required = abilities[i].required };
 
 		a.works = abilities[i].try(&a);
 		ret_abilities[i] = a;

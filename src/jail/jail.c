@@ -93,6 +93,8 @@ static int ruleset_memfd(const struct jail_plan *plan)
 /* Take the report's descriptors over; a slot out of range is our own mistake */
 static void report_take(const struct setup_report *r, const int *fds, struct jail *jail)
 {
+	int *ports = &jail->host_port_fd[0][0];
+
 	jail->init = r->init;
 	for (size_t i = 0; i < r->count; i++) {
 		size_t slot = r->slots[i];
@@ -101,8 +103,7 @@ static void report_take(const struct setup_report *r, const int *fds, struct jai
 		if (slot < JAIL_FD_NUM)
 			jail->fd[slot] = fds[i];
 		else if (slot < SETUP_SLOT_PORTER)
-			jail->host_port_fd[(slot - SETUP_SLOT_PORTS) / 2][(slot - SETUP_SLOT_PORTS) % 2]
-				= fds[i];
+			ports[slot - SETUP_SLOT_PORTS] = fds[i];
 		else
 			jail->porter = fds[i];
 	}

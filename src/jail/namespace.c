@@ -167,7 +167,8 @@ static bool map_text(const char *path, char ret_text[MAP_MAX])
 	if (!f)
 		return false;
 	while (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3) {
-		int n = snprintf(ret_text + len, MAP_MAX - len, "%u %u %u\n", inside, inside, count);
+		int n = snprintf(ret_text + len, MAP_MAX - len, "%u %u %u\n", inside, inside,
+				 count);
 
 		if (n < 0 || (size_t)n >= MAP_MAX - len)
 			return false;

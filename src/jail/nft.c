@@ -51,7 +51,8 @@ bool nft_start(const char *nft, int ruleset, struct nft *ret_nft, struct err *er
 	}
 	if (n.pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (keep_net_admin() && dup2(ruleset, 0) == 0 && dup2(n.says, 1) == 1 && dup2(n.says, 2) == 2)
+		if (keep_net_admin() && dup2(ruleset, 0) == 0 &&
+		    dup2(n.says, 1) == 1 && dup2(n.says, 2) == 2)
 			execle(nft, "nft", "-f", "-", (char *)NULL, env);
 		_exit(127);
 	}
