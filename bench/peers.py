@@ -167,7 +167,7 @@ class Sluice(Contestant):
             try:
                 same = os.path.samestat(os.stat(f"/proc/{pid}/exe"), program)
                 if same and os.readlink(f"/proc/{pid}/ns/pid") == here:
-                    roles[pid] = line[1] if len(line) > 1 else "?"
+                    roles[pid] = line[1].removeprefix("role-") if len(line) > 1 else "?"
             except OSError:
                 continue
         return roles
