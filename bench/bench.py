@@ -20,16 +20,11 @@ STARTS = 20
 
 
 def cpu_ns(pids):
-    """CPU time so far of these processes, all threads: pid -> ns"""
-    spent = {}
-    for pid in pids:
-        try:
-            spent[pid] = sum(
-                int(pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-                for task in os.listdir(f"/proc/{pid}/task"))
-        except OSError:
-            spent[pid] = 0
-    return spent
+    """CPU time so far of these processes, threads that ended too: pid -> ns
+
+    The kernel's clock of a process (clock_getcpuclockid(3)): finer than /proc/PID/stat.
+    """
+    return {pid: time.clock_gettime_ns(~pid << 3 | 2) for pid in pids}
 
 
 def pss_bytes(pids):
@@ -52,7 +47,7 @@ def take(contestant, load, seconds):
     """One figure's run: what the client saw, and what the processes between spent."""
     measure, way, options = LOADS[load]
     reach = getattr(contestant, way)
-    if reach is None:
+    if reach is None or (measure == "keep" and not contestant.keeps):
         return None
     pids = contestant.processes()
     before = cpu_ns(pids)
@@ -65,11 +60,8 @@ def take(contestant, load, seconds):
     return seen
 
 
-def idle(contestant, pick):
-    """Bytes of memory that a tunnel holds once it is silent."""
-    if contestant.tls is None:
-        return None
-    pids = [p for p, role in contestant.processes().items() if pick(role)]
+def idle(contestant, pids):
+    """Bytes of memory (PSS) that a tunnel holds once it is silent: pid -> bytes"""
     before = pss_bytes(pids)
     contestant.place.say(f"{stage.ROOT}/client idle -t -n {IDLE_TUNNELS} {contestant.tls} "
                          f"{places.SERVER} 443; echo .")
@@ -79,10 +71,10 @@ def idle(contestant, pick):
     contestant.place.say("")
     while contestant.place.line() != ".":
         continue
-    time.sleep(0.3)
-    if held < IDLE_TUNNELS * 0.99:
+    if held < IDLE_TUNNELS:
+        print(f"bench: {contestant.name} held {held} of {IDLE_TUNNELS} tunnels")
         return None
-    return sum(after[p] - before[p] for p in pids) / held
+    return {p: (after[p] - before[p]) / held for p in pids}
 
 
 def dns(place, server, seconds):
@@ -126,10 +118,17 @@ class Bench:
                         self.runs.setdefault((contestant.name, load), []).append(seen)
 
     def memory(self):
+        """Before all else: nobody's pools have been filled by load yet."""
         for c in self.all[1:]:
-            gate = (lambda role: role == "gate") if c is self.sluice else (lambda role: True)
-            self.single[c.name, "idle"] = idle(c, gate)
-        self.single["sluice", "idle all"] = idle(self.sluice, lambda role: True)
+            if c.tls is None:
+                continue
+            c.place.client("fresh -t -n 50", c.tls, places.SERVER, 443)
+            pids = c.processes()
+            gate = [p for p in pids if c is not self.sluice or pids[p] == "gate"]
+            held = idle(c, list(pids))
+            if held:
+                self.single[c.name, "idle"] = sum(held[p] for p in gate)
+                self.single[c.name, "idle all"] = sum(held.values())
 
     def dns(self):
         server = self.sluice.place.shell("sed -n 's/^nameserver //p' /etc/resolv.conf")[0]
@@ -155,20 +154,34 @@ class Bench:
             self.single[name, "start"] = statistics.median(got)
 
     def run(self):
-        self.loads()
-        for word in ("idle", "dns", "start"):
-            if self.wanted(word):
-                {"idle": self.memory, "dns": self.dns, "start": self.starts}[word]()
+        for word, part in (("idle", self.memory), (None, self.loads), ("dns", self.dns),
+                           ("start", self.starts)):
+            if word is None or self.wanted(word):
+                part()
+
+    def hook(self):
+        """Load while a profiler of the caller's looks on."""
+        pids = {role: str(pid) for pid, role in self.sluice.roles.items()}
+        for load in filter(self.wanted, LOADS):
+            take(self.sluice, load, 0.2)
+            looker = subprocess.Popen([self.args.hook, load] + [
+                pids[role] for role in ("keeper", "gate", "broker", "resolver")])
+            time.sleep(0.5)
+            seen = take(self.sluice, load, 3)
+            print(load, json.dumps(seen), flush=True)
+            looker.wait()
 
     # ---- figures ----
 
     def median(self, name, load, figure):
-        got = [figure(s) for s in self.runs.get((name, load), []) if s["count"] or s["bytes"]]
+        got = [figure(s) for s in self.runs.get((name, load), [])]
         return statistics.median(got) if got else None
 
     def over_direct(self, name, load, figure):
-        own, direct = self.median(name, load, figure), self.median("direct", load, figure)
-        return own / direct if own and direct else None
+        """The median of the turns' ratios: both sides of one were taken within a second or two."""
+        own, direct = self.runs.get((name, load), []), self.runs.get(("direct", load), [])
+        got = [figure(a) / figure(b) for a, b in zip(own, direct) if figure(b)]
+        return statistics.median(got) if got else None
 
 
 def rate(seen):
@@ -180,11 +193,11 @@ def speed(seen):
 
 
 def per_gib(seen):
-    return seen["cpu"] / 1e9 / (seen["bytes"] / GIB)
+    return seen["cpu"] / 1e9 / (max(seen["bytes"], 1) / GIB)
 
 
 def per_request(seen):
-    return seen["cpu"] / 1e3 / seen["count"]
+    return seen["cpu"] / 1e3 / max(seen["count"], 1)
 
 
 def p50(seen):
@@ -258,13 +271,11 @@ def print_roles(bench):
 
         def figure(seen, role):
             spent = seen["roles"].get(role, 0)
-            return spent / 1e9 / (seen["bytes"] / GIB) if bulk else spent / 1e3 / seen["count"]
+            return (spent / 1e9 / (max(seen["bytes"], 1) / GIB) if bulk
+                    else spent / 1e3 / max(seen["count"], 1))
         cells = [bench.median("sluice", load, lambda s, r=r: figure(s, r)) for r in roles]
         unit = "s/GiB" if bulk else "us each"
         print(f"{load:10}{unit:14}" + "".join(f"{c or 0:10.2f}" for c in cells))
-    failed = sum(s["failed"] for runs in bench.runs.values() for s in runs)
-    print(f"\nfailed requests, all contestants: {failed}; "
-          f"medians of {bench.rounds} turns, {bench.seconds} s each")
 
 
 def main():
@@ -274,14 +285,22 @@ def main():
     parser.add_argument("--peers", metavar="NAME,...", help=f"of {', '.join(peers.PEERS)}; '' for none")
     parser.add_argument("--json", metavar="FILE", help="all single figures too")
     parser.add_argument("--hook", metavar="COMMAND",
-                        help="instead: one long run of each load while COMMAND ROLE=PID... runs")
+                        help="instead: a long run of each load of --only through sluice, with "
+                        "`COMMAND LOAD KEEPER GATE BROKER RESOLVER` (process ids) beside it")
     args = parser.parse_args()
     bench = Bench(args)
     begin = time.monotonic()
+    if args.hook:
+        bench.hook()
+        os._exit(0)
     bench.run()
     print_table(bench)
     print_roles(bench)
-    print(f"{time.monotonic() - begin:.0f} s")
+    for (name, load), runs in bench.runs.items():
+        if failed := sum(seen["failed"] for seen in runs):
+            print(f"{name}, {load}: {failed} requests failed")
+    print(f"\nmedians of {bench.rounds} turns of {bench.seconds} s; "
+          f"{time.monotonic() - begin:.0f} s in all")
     if args.json:
         runs = {f"{c} {load}": seen for (c, load), seen in bench.runs.items()}
         pathlib.Path(args.json).write_text(json.dumps(runs, indent=1))

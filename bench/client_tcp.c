@@ -99,14 +99,14 @@ static void job_done(struct job *j, bool ok)
 		load_done(load, j->since);
 	else
 		load->failed++;
+	if (ok && load->hold) {
+		job_start(&jobs[load->started % load->count]);
+		return;
+	}
 	if (ok && load->keep && load_more(load, begin)) {
 		load->started++;
 		j->since = load_now();
 		job_say(j, request);
-		return;
-	}
-	if (ok && load->hold) {
-		job_start(&jobs[load->started % load->count]);
 		return;
 	}
 	job_end(j);

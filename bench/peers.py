@@ -36,7 +36,7 @@ forwarded_for delete
 
 HAPROXY_TCP = """
 global
-    maxconn 12000
+    maxconn 8000
     nbthread 1
     log stdout format raw local0
 defaults
@@ -56,7 +56,7 @@ listen tls
 
 HAPROXY_HTTP = """
 global
-    maxconn 12000
+    maxconn 8000
     nbthread 1
     log stdout format raw local0
 defaults
@@ -111,7 +111,7 @@ server:
     directory: {dir}
     pidfile: {dir}/pid
     local-zone: {zone}. transparent
-    local-data: "{name}. A {server}"
+    local-data: "{host}. A {server}"
 remote-control:
     control-enable: no
 """
@@ -127,16 +127,17 @@ def configured(name, text, **more):
     folder.mkdir()
     folder.chmod(0o777)
     path = folder / "conf"
-    path.write_text(text.format(home=places.HOME, server=internet.NGINX4, dir=folder, **more))
+    path.write_text(text.format(
+        home=places.HOME, server=internet.NGINX4, dir=folder, **more))
     return str(path)
 
 
 class Contestant:
     """One way from a client to the server: a place, options, processes that work."""
 
-    def __init__(self, name, place, http=None, tls=None, pid=None, options=None):
+    def __init__(self, name, place, http=None, tls=None, pid=None, keeps=True):
         self.name, self.place, self.pid = name, place, pid
-        self.http, self.tls, self.options = http, tls, options
+        self.http, self.tls, self.keeps = http, tls, keeps
 
     def processes(self):
         if self.pid is None:
@@ -166,7 +167,7 @@ class Sluice(Contestant):
             try:
                 same = os.path.samestat(os.stat(f"/proc/{pid}/exe"), program)
                 if same and os.readlink(f"/proc/{pid}/ns/pid") == here:
-                    roles[pid] = line[1] if len(line) > 1 else "?"
+                    roles[pid] = line[1].removeprefix("role-") if len(line) > 1 else "?"
             except OSError:
                 continue
         return roles
@@ -212,7 +213,7 @@ def tinyproxy(world):
     via = f"{places.HOME}:3129"
     return daemon(world, "tinyproxy", "tinyproxy",
                   ["-d", "-c", configured("tinyproxy", TINYPROXY)], 3129,
-                  http=f"-g {via}", tls=f"-c {via}")
+                  http=f"-g {via}", tls=f"-c {via}", keeps=False)
 
 
 def nginx_stream(world):
@@ -237,7 +238,7 @@ def resolvers(world):
     """DNS servers in home: (name, address)"""
     found = []
     if program := find("unbound"):
-        conf = configured("unbound", UNBOUND, zone=stage.ZONE, name=places.SERVER)
+        conf = configured("unbound", UNBOUND, zone=stage.ZONE, host=places.SERVER)
         world.start([program, "-d", "-c", conf])
         found.append(("unbound", places.HOME))
     if program := find("dnsmasq"):
