@@ -78,11 +78,13 @@ static void print_result(const struct log *l, const struct verify_result *r)
 		fputs(": ", stdout);
 		print_safe(stdout, span_str(r->why));
 	}
-	printf("\n  %-10s%" PRIu64 " in %" PRIu64 " sessions%s\n", "lines", r->lines, r->sessions,
-	       r->ok ? "" : " before that");
-	printf("  %-10s%" PRIu64 ", unsigned %" PRIu64 "\n", "signed", r->signed_lines,
-	       r->lines - r->signed_lines);
-	if (r->lines)
+	printf("\n  %-10s%" PRIu64 " in %" PRIu64 " sessions%s\n", "lines",
+	       r->bad_line ? r->bad_line - 1 : r->lines, r->sessions,
+	       r->bad_line ? " before that" : "");
+	printf("  %-10s%" PRIu64 "\n", "signed", r->signed_lines);
+	if (!r->bad_line)
+		printf("  %-10s%" PRIu64 "\n", "unsigned", r->lines - r->signed_lines);
+	if (!r->bad_line && r->lines)
 		print_row("head", r->head);
 	if (r->key_id[0])
 		printf("  %-10s%s%s\n", "key", r->key_id, l->key ? "" :

@@ -51,9 +51,15 @@ static void titles(FILE *to, const struct table *t,
 	row(to, t, cells);
 }
 
+static bool has_titles(const struct table *t)
+{
+	return t->columns[0].title[0];
+}
+
 static void text_table_begin(FILE *to, const struct table *t)
 {
-	titles(to, t, text_row);
+	if (has_titles(t))
+		titles(to, t, text_row);
 }
 
 static void nothing(FILE *to)
@@ -173,7 +179,10 @@ static void html_row(FILE *to, const struct table *t, const char *const *cells)
 
 static void html_table_begin(FILE *to, const struct table *t)
 {
-	fputs("<table>\n<tr>", to);
+	fputs("<table>\n", to);
+	if (!has_titles(t))
+		return;
+	fputs("<tr>", to);
 	for (size_t i = 0; i < t->count; i++) {
 		fputs(t->columns[i].right ? "<th class=\"n\">" : "<th>", to);
 		html_text(to, t->columns[i].title);

@@ -15,7 +15,7 @@
 #define COLUMNS_MAX 6
 
 struct column {
-	const char	*title;
+	const char	*title;		/* "" in the first: the table has none */
 	int		 width;		/* characters in text; longer cells push the rest on */
 	bool		 right;		/* a number */
 };

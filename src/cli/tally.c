@@ -43,7 +43,7 @@ static void add(uint64_t *sum, uint64_t more)
 
 static void close_session(struct tally *t)
 {
-	int64_t from = time_ms(t->begun), to = time_ms(t->last);
+	int64_t from = time_ms(t->begun), to = time_ms(t->seen);
 
 	add(&t->totals.connections, t->session.connections);
 	add(&t->totals.denied, t->session.denied);
@@ -146,7 +146,7 @@ static void session_end(struct tally *t, const json_t *event)
 		event_uint(totals, "dns"), event_uint(totals, "bytes_out"),
 		event_uint(totals, "bytes_in"), event_uint(totals, "alerts"),
 	};
-	span_copy(event_text(event, "ts"), t->last, sizeof(t->last));
+	span_copy(event_text(event, "ts"), t->seen, sizeof(t->seen));
 	close_session(t);
 }
 
@@ -221,6 +221,15 @@ static const struct {
 	{ "session.end", session_end },
 };
 
+/* Logs may be named in any order; these texts sort as the times do */
+static void widen(struct tally *t)
+{
+	if (!t->first[0] || strcmp(t->seen, t->first) < 0)
+		memcpy(t->first, t->seen, sizeof(t->first));
+	if (strcmp(t->seen, t->last) > 0)
+		memcpy(t->last, t->seen, sizeof(t->last));
+}
+
 static void count_event(struct tally *t, const json_t *event)
 {
 	struct span name = event_text(event, "event"), ts = event_text(event, "ts");
@@ -228,8 +237,8 @@ static void count_event(struct tally *t, const json_t *event)
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
 		if (span_eq(name, span_str(counters[i].name)))
 			counters[i].count(t, event);
-	if (ts.len == TIME_TEXT && span_copy(ts, t->last, sizeof(t->last)) && !t->first[0])
-		memcpy(t->first, t->last, sizeof(t->first));
+	if (ts.len == TIME_TEXT && span_copy(ts, t->seen, sizeof(t->seen)))
+		widen(t);
 }
 
 bool tally_file(struct tally *t, const char *path, struct err *err)
