@@ -336,6 +336,8 @@ static bool probe(struct session *s, struct err *err)
 	s->keeper.probing = false;
 	if (pid > 0 && !done)
 		kill(pid, SIGKILL);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
 	if (done && n == 1 && found.text[0] == '+')
 		return true;
 	return err_set(err, "the jail failed its probe: %s (nothing was started)",
