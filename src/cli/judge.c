@@ -130,7 +130,7 @@ static struct manager *manager_of(struct judging *j, const char *name)
 	if (j->manager_count == MANAGERS_MAX || strlen(name) >= sizeof(m->name))
 		return NULL;
 	m = &j->managers[j->manager_count++];
-	strcpy(m->name, name);
+	memcpy(m->name, name, strlen(name) + 1);
 	configured_read(&m->configured, name, &j->read, &j->asked);
 	return m;
 }

@@ -104,7 +104,7 @@ static void print_host(const struct style *s, FILE *to, const struct table *tabl
 		       const struct tally_host *h, const char *name)
 {
 	char out[BYTES_TEXT_MAX], in[BYTES_TEXT_MAX];
-	struct cell connections;
+	struct cell connections = { "" };
 
 	s->row(to, table, (const char *const []){ name,
 		cell_number(&connections, h->connections), bytes_text(h->bytes_out, out),
