@@ -201,7 +201,7 @@ static void denial_body(struct keeper *k, struct buf *b, const struct question *
 	if (explain_suggest(&text, v->reason, q->host, &q->addr, q->port, q->transport))
 		json_span(b, buf_span(&text));
 	else
-		json_null(b);
+		json_str(b, NULL);
 	json_close(b, '}');
 	buf_add(b, "\n", 1);
 	buf_done(&text);

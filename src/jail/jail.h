@@ -34,8 +34,8 @@ enum jail_fd {
 #define JAIL_HOST_PORTS_MAX 64
 
 /*
- * Descriptors 0 to 2 are the jail's own and must be open; jail_start() refuses
- * network sockets there.  The caller is single-threaded (processes are forked).
+ * Descriptors 0 to 2 become the jail's; jail_start() refuses network sockets
+ * there.  The caller is single-threaded: processes are forked.
  */
 struct jail_plan {
 	char *const	*argv;		/* command, NULL-terminated */

@@ -89,6 +89,23 @@ bool namespace_wait_lo(struct err *err)
 		       LO_WAIT_MS);
 }
 
+bool namespace_wait_groups(struct err *err)
+{
+	struct timespec pause = { .tv_nsec = LO_POLL_US * 1000 };
+	char byte;
+
+	for (long us = 0; us < LO_WAIT_MS * 1000L; us += LO_POLL_US) {
+		AUTO_CLOSE int fd = open("/proc/self/gid_map", O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return err_sys(err, errno, "/proc/self/gid_map");
+		if (read(fd, &byte, 1) == 1)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return err_set(err, "bwrap: no users were mapped in %d ms", LO_WAIT_MS);
+}
+
 static bool file_write(const char *path, const char *text)
 {
 	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -110,22 +127,27 @@ struct namespace_settings namespace_settings_of_host(void)
 	return s;
 }
 
-/* A kernel without one of these files is none the worse: nothing here guards */
-void namespace_settings_apply(const struct namespace_settings *s)
+void namespace_enable_ipv6(void)
 {
-	static const char *const ipv6[] = {
+	static const char *const switches[] = {
 		"/proc/sys/net/ipv6/conf/all/disable_ipv6",
 		"/proc/sys/net/ipv6/conf/default/disable_ipv6",
 		"/proc/sys/net/ipv6/conf/lo/disable_ipv6",
 	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(switches); i++)
+		file_write(switches[i], "0");
+}
+
+/* A kernel without one of these files is none the worse: nothing here guards */
+void namespace_settings_apply(const struct namespace_settings *s)
+{
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", s->port_start);
 	file_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", text);
 	/* In this user namespace group 0 is the user's own: ping(8) without capabilities */
 	file_write("/proc/sys/net/ipv4/ping_group_range", "0 0");
-	for (size_t i = 0; i < ARRAY_SIZE(ipv6); i++)
-		file_write(ipv6[i], "0");
 }
 
 bool namespace_has_ipv6(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/udp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -173,6 +174,14 @@ static struct udp_flow *find_ref(struct udp_table *t, uint32_t ref)
 			if (u->ref == ref)
 				return u;
 	return NULL;
+}
+
+/* ASKED is left once, for OPEN or DENIED; both stay until the flow is forgotten */
+static void udp_become(struct udp_flow *u, enum udp_state next)
+{
+	assert(u->state == UDP_ASKED && next != UDP_ASKED);
+	u->state = next;
+	u->since_s = u->proxy->now_s;
 }
 
 static void drop_held(struct udp_flow *u)
@@ -376,7 +385,7 @@ void udp_allowed(struct proxy *x, uint32_t ref, const struct talk_allow *a, int 
 		return;
 	}
 	u->peer = peer;
-	u->state = UDP_OPEN;
+	udp_become(u, UDP_OPEN);
 	u->watch = a->watch;
 	event_assign(&u->ev, x->loop, peer, EV_READ | EV_PERSIST, on_peer, u);
 	if (event_add(&u->ev, NULL) < 0)
@@ -392,8 +401,7 @@ void udp_denied(struct proxy *x, uint32_t ref)
 
 	if (!u)
 		return;
-	u->state = UDP_DENIED;
-	u->since_s = x->now_s;
+	udp_become(u, UDP_DENIED);
 	for (struct held *h = u->held; h; h = h->next)
 		refuse(x, &u->key, h->len);
 	drop_held(u);

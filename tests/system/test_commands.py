@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""presets, doctor, selftest, version, help."""
+import json
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import sluice
+import stage
+
+COMMANDS = ["run", "check", "presets", "log", "report", "doctor", "selftest"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command(world, command):
+    done = sluice.call(command, "--help")
+    assert done.code == 0 and command in done.out and done.err == ""
+    assert max(len(line) for line in done.out.splitlines()) <= 110
+
+
+def test_help_lists_the_commands(world):
+    done = sluice.call("--help")
+    assert done.code == 0
+    assert all(command in done.out for command in COMMANDS)
+
+
+OPTIONS = ["--policy", "--only", "--preset", "--allow", "--deny", "--private-network",
+           "--mode", "--log", "--report", "--session", "--label", "--allow-unix", "--host-port",
+           "--publish", "--dry-run", "--fail-on-deny", "--quiet"]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_help_of_run_names(world, option):
+    assert option in sluice.call("run", "--help").out
+
+
+def test_version(world):
+    done = sluice.call("--version")
+    assert done.code == 0 and re.search(r"\d+\.\d+", done.out)
+    for library in ("openssl", "unbound", "libevent"):
+        assert library in done.out.lower()
+
+
+def test_output_to_a_full_disk_is_an_error(world):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sluice.PROGRAM, "presets"], stdout=full, stderr=subprocess.PIPE,
+                              env=sluice.environment(), **sluice.as_user())
+    assert done.returncode != 0
+
+
+# presets
+
+NAMES = ["npm", "pypi", "cargo", "go", "github", "debian"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_preset_is_listed_and_shown(world, name):
+    assert name in sluice.call("presets").out
+    done = sluice.call("presets", name)
+    assert done.code == 0 and "443" in done.out or "80" in done.out
+
+
+def test_preset_says_that_it_opens_its_hosts_whole(world):
+    assert "whole" in sluice.call("presets", "npm").out.lower()
+
+
+@pytest.mark.parametrize("name, host", [
+    ("npm", "https://registry.npmjs.org/"), ("pypi", "https://pypi.org/simple/"),
+    ("cargo", "https://index.crates.io/"), ("go", "https://proxy.golang.org/"),
+    ("github", "https://github.com/"), ("debian", "http://deb.debian.org/")])
+def test_preset_opens_its_hosts(world, name, host):
+    assert sluice.call("check", "--only", "--preset", name, host).code == 0
+    assert sluice.call("check", "--only", "--preset", name, "https://evil.com/").code == 1
+    assert sluice.call("check", "--only", host).code == 1
+
+
+def test_presets_add_up(world):
+    for host in ("https://registry.npmjs.org/", "https://pypi.org/"):
+        assert sluice.call("check", "--only", "--preset", "npm", "--preset", "pypi", host).code == 0
+
+
+def test_unknown_preset_is_an_error_that_names_it(world):
+    done = sluice.call("presets", "no-such-preset")
+    assert done.code == 125 and "no-such-preset" in done.err
+
+
+def test_presets_as_json(world):
+    found = json.loads(sluice.call("presets", "--format", "json").out)
+    assert "npm" in json.dumps(found)
+
+
+def test_preset_of_the_users_own(world):
+    folder = stage.HOME / ".config" / "sluice" / "presets.d"
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = sluice.call("presets", "npm")
+    assert listed.code == 0
+    for path in (stage.TREE / "data" / "presets").glob("*npm*"):
+        text = path.read_text().replace("registry.npmjs.org", "npm.mine.example")
+        (folder / "mine.yaml").write_text(re.sub(r"(?m)^(name|preset): .*$", r"\1: mine", text))
+    stage.give(stage.HOME / ".config")
+    try:
+        done = sluice.call("check", "--only", "--preset", "mine", "https://npm.mine.example/")
+        assert done.code == 0, done.out + done.err
+    finally:
+        (folder / "mine.yaml").unlink(missing_ok=True)
+
+
+def test_npm_preset_adds_the_configured_registry(world):
+    """Files owned by root as they are; the user's own never by themselves."""
+    target = "https://npm.farm.example/"
+    rc = pathlib.Path("/etc/npmrc")
+    rc.write_text("registry=https://npm.farm.example/npm/\n")
+    own = stage.HOME / ".npmrc"
+    own.write_text("registry=https://evil.farm.example/\n")
+    stage.give(stage.HOME)
+    try:
+        assert sluice.call("check", "--only", "--preset", "npm",
+                           "https://evil.farm.example/").code == 1
+    finally:
+        rc.unlink()
+        own.unlink()
+    assert sluice.call("check", "--only", "--preset", "npm", target).code == 1
+
+
+def test_debian_preset_adds_the_configured_mirror(world):
+    path = pathlib.Path("/etc/apt/sources.list.d/test.list")
+    path.write_text("deb http://apt.farm.example/apt ./\n")
+    try:
+        assert sluice.call("check", "--only", "--preset", "debian",
+                           "http://apt.farm.example/apt/Packages").code == 0
+    finally:
+        path.unlink()
+    assert sluice.call("check", "--only", "--preset", "debian",
+                       "http://apt.farm.example/apt/Packages").code == 1
+
+
+# doctor and selftest
+
+@pytest.mark.core
+def test_doctor_finds_this_machine_usable(world):
+    done = sluice.call("doctor")
+    assert done.code == 0, done.out
+    for word in ("bwrap", "nft", "seccomp", "landlock", "namespace"):
+        assert word in done.out.lower(), done.out
+
+
+def test_doctor_as_json(world):
+    assert json.loads(sluice.call("doctor", "--format", "json").out)
+
+
+def test_doctor_says_what_is_missing(world):
+    limit = pathlib.Path("/proc/sys/user/max_user_namespaces")
+    before = limit.read_text()
+    limit.write_text("0")
+    try:
+        done = sluice.call("doctor")
+    finally:
+        limit.write_text(before)
+    assert done.code != 0 and "user namespace" in done.out.lower()
+
+
+@pytest.mark.core
+def test_selftest_tries_thirty_ways_and_none_gets_out(world):
+    start = world.wire.mark()
+    done = sluice.call("selftest", limit=60)
+    assert done.code == 0, done.out + done.err
+    assert len(done.out.strip().splitlines()) >= 30
+    assert world.wire.since(start) == []
+
+
+def test_selftest_as_json(world):
+    done = sluice.call("selftest", "--format", "json", limit=60)
+    assert json.loads(done.out) and done.code == 0

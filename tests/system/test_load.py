@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many tunnels, slow clients, floods: what is allowed is not disturbed."""
+import resource
+import time
+
+import pytest
+
+import sluice
+from stage import ZONE
+
+REC = f"rec.{ZONE}"
+HEAD = f"GET /hello HTTP/1.1\r\nHost: www.{ZONE}\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture
+def roomy():
+    """Room for the descriptors of a loaded session."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(16384, limits[1]), limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_two_thousand_idle_tunnels_and_a_slow_client(world, roomy, jail):
+    agent = jail("--allow", f"{REC}:80,9000", "--allow", f"www.{ZONE}:80")
+    agent.ok("fetch_many", f"www.{ZONE}", 80, HEAD, 1)
+    gate = sluice.role(agent.process.pid, "gate")
+    before = sluice.memory_kib(gate)
+    assert agent.ok("hold", REC, 9000, 2000, stay=True, limit=60) == 2000
+    assert agent.ok("hold", REC, 80, 1, "GET / HTTP/1.1\r\nHost: ", stay=True) == 2001
+    deadline = time.monotonic() + 5
+    while world.recorder.open < 2000 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert world.recorder.open >= 2000
+    grown = sluice.memory_kib(gate) - before
+    slowest = agent.ok("fetch_many", f"www.{ZONE}", 80, HEAD, 20, limit=40)
+    assert slowest is not None and slowest < 1.0
+    assert grown <= 2000 * 4, f"{grown / 2000:.1f} KiB an idle tunnel"
+
+
+def test_slow_heads_are_given_up(world, jail):
+    """A client that never finishes its head is not kept for ever."""
+    agent = jail("--allow", f"{REC}:80,443")
+    start = time.monotonic()
+    answer = agent.ok("tcp", REC, 80, f"GET / HTTP/1.1\r\nHost: {REC}", 40, limit=60)
+    assert answer["end"] != "timeout" and time.monotonic() - start < 40
+
+
+def test_many_denied_names_do_not_grow_memory(world, jail):
+    """200,000 queries for distinct denied names: less than 10 MB in all processes."""
+    agent = jail()
+    agent.ok("dns_flood", "8.8.8.8", f"warm#.{ZONE}", 2000, limit=60)
+    family = [agent.process.pid] + [
+        p for p, line in sluice.children(agent.process.pid).items() if "sluice" in line[0]]
+    before = sum(sluice.memory_kib(p) for p in family)
+    assert agent.ok("dns_flood", "8.8.8.8", f"t#.tunnel.{ZONE}", 200000, limit=120) == 200000
+    grown = sum(sluice.memory_kib(p) for p in family) - before
+    assert grown < 10 * 1024, f"{grown} KiB"
+    assert world.dns.asked("tunnel") == []
+
+
+def test_flood_of_denied_connections_does_not_disturb(world, jail):
+    agent = jail("--allow", f"www.{ZONE}:80")
+    agent.ok("command", sluice.PYTHON, "-c", """
+import socket, threading
+def loop(n):
+    for i in range(1500):
+        s = socket.socket(); s.settimeout(1)
+        try: s.connect((f'9.{n}.{i >> 8}.{i & 255}', 80))
+        except OSError: pass
+        s.close()
+threads = [threading.Thread(target=loop, args=(n,)) for n in range(4)]
+[t.start() for t in threads]; [t.join() for t in threads]
+""", limit=60)
+    slowest = agent.ok("fetch_many", f"www.{ZONE}", 80, HEAD, 20)
+    assert slowest is not None and slowest < 1.0
+
+
+def test_start_is_quick(world):
+    """Not a benchmark: a bound that only a blunder breaks."""
+    times = []
+    for _ in range(5):
+        start = time.monotonic()
+        assert sluice.run(command=["true"]).code == 0
+        times.append(time.monotonic() - start)
+    assert min(times) < 0.25, times
