@@ -154,7 +154,10 @@ struct audit_drop {
  * Denials (dns, conn, http with verdict deny) beyond 50 a second of one reason
  * are folded: one "denials" record a second tells reason, count, distinct
  * hosts and a sample.  Folding is done here; callers append all of them.
- * distinct may be an estimate within a stated bound (no unbounded memory).
+ * distinct is exact below 512 and means "or more" there.
+ *
+ * What comes before session.start or after session.end is not recorded, and
+ * audit_flush() returns -ESHUTDOWN from then on: it may not take effect.
  */
 void audit_session_start(struct audit *a, const struct audit_start *e);
 void audit_dns_query(struct audit *a, const struct audit_dns *e);

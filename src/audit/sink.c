@@ -35,6 +35,7 @@ struct audit {
 	bool		 dead;		/* broken, and not even the end can be written */
 	bool		 started, ended;
 	bool		 in_file;	/* session.start is in the file */
+	bool		 outside;	/* an event came before session.start or after session.end */
 	bool		 sync;
 	uint64_t	 bytes, max_bytes;	/* of the file */
 	struct record	 record;
@@ -194,6 +195,8 @@ int audit_flush(struct audit *a)
 
 	if (a->broken)
 		return a->broken;
+	if (a->outside)
+		return -ESHUTDOWN;
 	if (a->record.out.full)
 		return fail(a, -ENOBUFS);
 	if (!lines.len)
@@ -250,12 +253,13 @@ static void tell_folded(struct audit *a, int64_t now_us)
 
 /*
  * Before each event: the time, and what is due before it.
- * Return: false if the audit is broken and the event goes nowhere.
+ * Return: false if the event goes nowhere: the audit is broken, or there is no
+ *         session, as when what still waits is answered at the end.
  */
 static bool begin_event(struct audit *a, int64_t *ret_now_us)
 {
-	assert(a->started && !a->ended);
-	if (a->broken)
+	a->outside = a->outside || !a->started || a->ended;
+	if (a->broken || a->outside)
 		return false;
 	*ret_now_us = clock_us(CLOCK_REALTIME);
 	if (fold_due(&a->fold, *ret_now_us / 1000000))
@@ -401,6 +405,7 @@ int audit_close(struct audit *a)
 		if (a->unsigned_events)
 			add_checkpoint(a);
 		a->broken = 0;	/* the end is tried even so */
+		a->outside = false;
 		error = audit_flush(a);
 	}
 	release(a);

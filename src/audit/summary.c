@@ -133,7 +133,9 @@ bool summary_suggest(struct buf *b, const struct denied *d)
 		good = buf_printf(&text, "--allow-unix " SPAN_FMT, SPAN_ARG(d->host));
 	else
 		good = explain_suggest(&text, d->reason, host, d->addr, d->port, d->transport);
-	good = good && !text.full && is_plain_words(buf_span(&text));
+	/* A space in the host would make two words of it */
+	good = good && !text.full && span_find(d->host, ' ') < 0 &&
+	       is_plain_words(buf_span(&text));
 	if (good)
 		buf_add_span(b, buf_span(&text));
 	buf_done(&text);

@@ -128,10 +128,12 @@ void json_span(struct buf *b, struct span s)
 
 void json_str(struct buf *b, const char *s)
 {
-	if (s)
+	if (s) {
 		json_span(b, span_str(s));
-	else
-		json_null(b);
+	} else {
+		separate(b);
+		buf_add_str(b, "null");
+	}
 }
 
 void json_uint(struct buf *b, uint64_t v)
@@ -156,10 +158,4 @@ void json_bool(struct buf *b, bool v)
 {
 	separate(b);
 	buf_add_str(b, v ? "true" : "false");
-}
-
-void json_null(struct buf *b)
-{
-	separate(b);
-	buf_add_str(b, "null");
 }

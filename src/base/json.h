@@ -22,6 +22,5 @@ void json_str(struct buf *b, const char *s);	/* a string value; NULL: null */
 void json_uint(struct buf *b, uint64_t v);
 void json_int(struct buf *b, int64_t v);
 void json_bool(struct buf *b, bool v);
-void json_null(struct buf *b);
 
 #endif

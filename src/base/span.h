@@ -60,13 +60,13 @@ static inline bool span_eq_fold(struct span a, struct span b)
 
 static inline bool span_starts(struct span s, struct span head)
 {
-	return s.len >= head.len && !memcmp(s.at, head.at, head.len);
+	return s.len >= head.len && (!head.len || !memcmp(s.at, head.at, head.len));
 }
 
 static inline bool span_ends(struct span s, struct span tail)
 {
 	return s.len >= tail.len &&
-	       !memcmp(s.at + (s.len - tail.len), tail.at, tail.len);
+	       (!tail.len || !memcmp(s.at + (s.len - tail.len), tail.at, tail.len));
 }
 
 /* The first @len bytes, or all if there are fewer */

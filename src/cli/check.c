@@ -89,7 +89,8 @@ static struct verdict decide(const struct policy *p, const struct target *t, int
 		[TARGET_TLS] = SEEN_TLS, [TARGET_HTTP] = SEEN_HTTP,
 		[TARGET_DNS] = SEEN_NOT_YET, [TARGET_CONN] = SEEN_NOT_YET,
 	};
-	struct question q = target_question(t, t->malformed ? SEEN_MALFORMED : said[t->kind], now_s);
+	enum seen seen = t->malformed ? SEEN_MALFORMED : said[t->kind];
+	struct question q = target_question(t, seen, now_s);
 	struct verdict v;
 
 	if (t->kind == TARGET_CONN)
@@ -259,7 +260,7 @@ static void json_outcome(const struct check *c, const struct outcome *o, struct 
 	if (suggest(o, &text))
 		json_span(b, buf_span(&text));
 	else
-		json_null(b);
+		json_str(b, NULL);
 	json_close(b, '}');
 	buf_done(&text);
 }
@@ -288,7 +289,7 @@ static void text_outcome(const struct check *c, const struct outcome *o)
 
 /* ---- the command ---- */
 
-/* A line without its end; what is beyond the bound is read and dropped.  Return: false at the end */
+/* A line without its end; what is beyond the bound is dropped.  Return: false at the end */
 static bool read_line(FILE *from, struct buf *line, bool *ret_long)
 {
 	int c = getc(from);
@@ -428,15 +429,15 @@ int check_main(int argc, char **argv)
 	};
 	struct err err = { "" };
 	bool help = false, ok;
-	int rest, code;
+	int count, code;
 
-	ok = options_parse(argc, argv, rows, &rest, &help, &err);
+	ok = options_parse_mixed(argc, argv, rows, &count, &help, &err);
 	if (ok && help) {
 		judge_options_done(&c.judge);
 		return command_help("check", rows);
 	}
-	ok = ok && check_usage(&c, argc - rest, &err) && judge(&c.judge, &c.judged, &err);
-	ok = ok && (c.batch ? run_batch(&c, &err) : run_targets(&c, argv + rest, argc - rest, &err));
+	ok = ok && check_usage(&c, count, &err) && judge(&c.judge, &c.judged, &err);
+	ok = ok && (c.batch ? run_batch(&c, &err) : run_targets(&c, argv + 1, count, &err));
 	code = ok ? exit_code(&c) : complain(&err);
 	judge_done(&c.judged);
 	judge_options_done(&c.judge);

@@ -7,7 +7,7 @@
 
 #include "cli/options.h"
 
-#define EXIT_SLUICE 125		/* sluice failed before the command started; as in daemon/session.h */
+#define EXIT_SLUICE 125		/* sluice failed; as in daemon/session.h */
 
 int run_main(int argc, char **argv);
 int check_main(int argc, char **argv);

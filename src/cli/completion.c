@@ -3,7 +3,7 @@
  * completion.c - `sluice completion`: scripts for shells
  *
  * The words come from the tables that parse them, so they cannot fall behind.
- * Every word is our own and needs no quoting but zsh's and fish's help texts.
+ * Every word is our own; only help texts need quoting.
  */
 #include <string.h>
 
@@ -36,12 +36,15 @@ static bool takes_file(const struct option *o)
 	return o->arg && (!strcmp(o->arg, "FILE") || !strcmp(o->arg, "PATH"));
 }
 
-/* In single quotes, for zsh and fish; @drop: characters that mean something to the shell there */
+/* Inside single quotes, for zsh and fish; @drop: what means something to the shell even there */
 static void print_quoted(const char *text, const char *drop)
 {
-	for (; *text; text++)
-		if (*text != '\'' && !strchr(drop, *text))
+	for (; *text; text++) {
+		if (*text == '\'')
+			fputs("'\\''", stdout);
+		else if (!strchr(drop, *text))
 			putchar(*text);
+	}
 }
 
 static void bash_option(const char *command, const struct option *o)
@@ -140,14 +143,14 @@ int completion_main(int argc, char **argv)
 	static const struct option rows[] = { { .name = NULL } };
 	struct err err = { "" };
 	bool help = false;
-	int rest;
+	int count;
 
-	if (!options_parse(argc, argv, rows, &rest, &help, &err))
+	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
 		return complain(&err);
 	if (help)
 		return command_help("completion", rows);
-	for (size_t i = 0; i < ARRAY_SIZE(shells) && argc - rest == 1; i++) {
-		if (!strcmp(argv[rest], shells[i].name)) {
+	for (size_t i = 0; i < ARRAY_SIZE(shells) && count == 1; i++) {
+		if (!strcmp(argv[1], shells[i].name)) {
 			shells[i].print();
 			return 0;
 		}

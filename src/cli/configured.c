@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/configured.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -289,7 +290,7 @@ static bool apt_name_ok(const char *name)
 	if (name[0] == '.')
 		return false;
 	for (; *name; name++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.", *name))
+		if (!isalnum((unsigned char)*name) && !strchr("_-.", *name))
 			return false;
 	return true;
 }

@@ -29,7 +29,7 @@ struct judging {
 	struct buf		*texts;		/* of each file in turn */
 	struct policy_file	*files;
 	size_t			 count;
-	char			 system[PATH_MAX], user[PATH_MAX];
+	char			 user[PATH_MAX];	/* path of the user's file */
 	struct preset_store	 presets;
 	struct manager		*managers;	/* MANAGERS_MAX */
 	size_t			 manager_count;
@@ -76,15 +76,15 @@ static bool add_folder(struct judging *j, const char *path)
 /* Strongest layer first */
 static bool add_files(struct judging *j, const struct judge_options *o)
 {
+	static const char system[] = FOLDER_SYSTEM "/policy.yaml";
 	char config[PATH_MAX];
 
-	if (!folder_config(config, j->err) || !folder_join(j->system, FOLDER_SYSTEM, "policy.yaml", j->err) ||
-	    !folder_join(j->user, config, "policy.yaml", j->err) ||
-	    !add_folder(j, FOLDER_SYSTEM) || !add_folder(j, config))
+	if (!add_folder(j, FOLDER_SYSTEM) || !add_file(j, LAYER_SYSTEM, system, true))
 		return false;
-	if (!add_file(j, LAYER_SYSTEM, j->system, true))
+	if (!o->only && (!folder_config(config, j->err) || !add_folder(j, config) ||
+			 !folder_join(j->user, config, "policy.yaml", j->err)))
 		return false;
-	if (!o->only && strcmp(j->user, j->system) && !add_file(j, LAYER_USER, j->user, true))
+	if (!o->only && strcmp(j->user, system) && !add_file(j, LAYER_USER, j->user, true))
 		return false;
 	for (size_t i = 0; i < o->policies.count; i++)
 		if (!add_file(j, LAYER_POLICY, o->policies.at[i], false))
@@ -130,7 +130,7 @@ static struct manager *manager_of(struct judging *j, const char *name)
 	if (j->manager_count == MANAGERS_MAX || strlen(name) >= sizeof(m->name))
 		return NULL;
 	m = &j->managers[j->manager_count++];
-	strcpy(m->name, name);
+	memcpy(m->name, name, strlen(name) + 1);
 	configured_read(&m->configured, name, &j->read, &j->asked);
 	return m;
 }

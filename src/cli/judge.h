@@ -11,7 +11,8 @@
 #include "policy/load.h"
 
 struct judge_options {
-	struct option_list policies, presets, allows, denies, private_networks, host_ports, publishes;
+	struct option_list policies, presets, allows, denies, private_networks;
+	struct option_list host_ports, publishes;
 	const char	*mode;
 	bool		 only;
 };
@@ -37,11 +38,14 @@ void judge_options_done(struct judge_options *o);	/* frees the lists */
 /* The files that decided, for the jail's protection and for messages */
 struct judged {
 	struct policy	*policy;	/* free with judge_done() */
-	char		**files;	/* absolute paths of every file read: policies, presets,
-					 * and the package managers' configuration; a file that was
-					 * reached through a link is there twice, as named and as it is */
+	/*
+	 * Absolute paths of every file read: policies, presets, the package
+	 * managers' configuration.  One that was reached through a link is there
+	 * twice, as it was named and as it is.
+	 */
+	char		**files;
 	size_t		 file_count;
-	char		**folders;	/* folders that decide and exist: presets, sluice's config */
+	char		**folders;	/* that decide and exist: presets, sluice's config */
 	size_t		 folder_count;
 };
 

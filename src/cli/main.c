@@ -9,10 +9,14 @@
 #include "jail/jail.h"
 
 const struct command commands[] = {
-	{ "run", "[OPTIONS] [--] COMMAND [ARG...]", "Jail a command; no root, no daemon", run_main },
+	{ "run", "[OPTIONS] [--] COMMAND [ARG...]", "Jail a command; no root, no daemon",
+	  run_main },
 	{ "check", "[OPTIONS] TARGET...", "What would the policy say, and why", check_main },
 	{ "presets", "[OPTIONS] [NAME]", "List the presets, or show one", presets_main },
-	{ "completion", "bash|zsh|fish", "Print the completion script of a shell", completion_main },
+	{ "log", "show|verify|follow [OPTIONS] [FILE]", "Read and prove the audit log", log_main },
+	{ "report", "[OPTIONS] [FILE...]", "What was reached, what was denied", report_main },
+	{ "doctor", "[OPTIONS]", "What this kernel and machine can do", doctor_main },
+	{ "completion", "bash|zsh|fish", "Print a completion script", completion_main },
 	{ NULL, NULL, NULL, NULL },
 };
 

@@ -129,27 +129,59 @@ static bool parse_letters(struct parse_state *p, const struct option *rows, bool
 	return true;
 }
 
+/* The option in hand, and its value if it has one */
+static bool parse_one(struct parse_state *p, const struct option *rows, bool *ret_help)
+{
+	const char *arg = p->argv[p->at];
+
+	if (!strcmp(arg, "--help")) {
+		*ret_help = true;
+		return true;
+	}
+	return arg[1] == '-' ? parse_long(p, rows) : parse_letters(p, rows, ret_help);
+}
+
+/* "-" alone is an operand: standard input */
+static bool is_operand(const char *arg)
+{
+	return arg[0] != '-' || !arg[1];
+}
+
 bool options_parse(int argc, char **argv, const struct option *rows, int *ret_rest,
 		   bool *ret_help, struct err *err)
 {
 	struct parse_state p = { .argv = argv, .argc = argc, .err = err };
 
-	for (p.at = 1; p.at < argc && !*ret_help; p.at++) {
-		const char *arg = argv[p.at];
-
-		/* "-" alone is an operand: standard input */
-		if (arg[0] != '-' || !arg[1])
-			break;
-		if (!strcmp(arg, "--")) {
+	for (p.at = 1; p.at < argc && !is_operand(argv[p.at]); p.at++) {
+		if (!strcmp(argv[p.at], "--")) {
 			p.at++;
 			break;
 		}
-		if (!strcmp(arg, "--help"))
-			*ret_help = true;
-		else if (arg[1] == '-' ? !parse_long(&p, rows) : !parse_letters(&p, rows, ret_help))
+		if (!parse_one(&p, rows, ret_help))
 			return false;
 	}
 	*ret_rest = p.at;
+	return true;
+}
+
+bool options_parse_mixed(int argc, char **argv, const struct option *rows, int *ret_count,
+			 bool *ret_help, struct err *err)
+{
+	struct parse_state p = { .argv = argv, .argc = argc, .err = err };
+	bool only_operands = false;
+	int count = 0;
+
+	for (p.at = 1; p.at < argc; p.at++) {
+		/* an operand moves to the front, over what was read already */
+		if (only_operands || is_operand(argv[p.at]))
+			argv[1 + count++] = argv[p.at];
+		else if (!strcmp(argv[p.at], "--"))
+			only_operands = true;
+		else if (!parse_one(&p, rows, ret_help))
+			return false;
+	}
+	argv[1 + count] = NULL;
+	*ret_count = count;
 	return true;
 }
 

@@ -37,11 +37,18 @@ struct option {
  *
  * Names are never abbreviated: what is unambiguous today is another option
  * tomorrow.  Letters may be bundled, the last one with its value: -qp FILE.
- * Unknown or incomplete options: false and @err.  --help sets *ret_help and
- * stops; the caller then returns command_help().
+ * Unknown or incomplete options: false and @err.  --help sets *ret_help; the
+ * caller then returns command_help().
  */
 bool options_parse(int argc, char **argv, const struct option *rows, int *ret_rest,
 		   bool *ret_help, struct err *err);
+
+/*
+ * options_parse_mixed() - the same where options may follow operands (all commands but run)
+ * @ret_count:	operands; they are argv[1] to argv[@ret_count] now, and NULL after them
+ */
+bool options_parse_mixed(int argc, char **argv, const struct option *rows, int *ret_count,
+			 bool *ret_help, struct err *err);
 void options_print(const struct option *rows, FILE *to);	/* the option lines of --help */
 
 /* Free the array; the list is empty again */

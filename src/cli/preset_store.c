@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/preset_store.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -57,14 +58,14 @@ static int by_name(const void *a, const void *b)
 	return strcmp(left->name, right->name);
 }
 
-/* A folder that is not there holds no presets; one that cannot be read is an error */
-static bool add_folder(struct preset_store *s, const char *folder, struct err *err)
+bool preset_store_add(struct preset_store *s, const char *folder, struct err *err)
 {
 	DIR *dir = opendir(folder);
 	size_t first = s->count;
 	struct dirent *entry;
-	bool ok = true;
+	bool ok;
 
+	assert(s->folder_count < PRESET_FOLDERS_MAX);
 	if (!dir)
 		return errno == ENOENT || err_sys(err, errno, "%s", folder);
 	s->folders[s->folder_count] = strdup(folder);
@@ -84,13 +85,14 @@ bool preset_store_open(struct preset_store *s, bool user, struct err *err)
 
 	*s = (struct preset_store){ 0 };
 	if (!folder_data(folder, err) || !folder_join(folder, folder, "presets", err) ||
-	    !add_folder(s, folder, err) || !add_folder(s, FOLDER_SYSTEM "/presets.d", err))
+	    !preset_store_add(s, folder, err) ||
+	    !preset_store_add(s, FOLDER_SYSTEM "/presets.d", err))
 		return false;
 	if (!user)
 		return true;
 	if (!folder_config(folder, err) || !folder_join(folder, folder, "presets.d", err))
 		return false;
-	return !strcmp(folder, FOLDER_SYSTEM "/presets.d") || add_folder(s, folder, err);
+	return !strcmp(folder, FOLDER_SYSTEM "/presets.d") || preset_store_add(s, folder, err);
 }
 
 void preset_store_done(struct preset_store *s)

@@ -27,7 +27,7 @@ struct preset_file {
 struct preset_store {
 	char			*folders[PRESET_FOLDERS_MAX];
 	size_t			 folder_count;
-	struct preset_file	*files;		/* strongest folder first, by name in each */
+	struct preset_file	*files;		/* strongest folder first */
 	size_t			 count;
 };
 
@@ -37,6 +37,13 @@ struct preset_store {
  * Return: false and @err; free with preset_store_done() in any case.
  */
 bool preset_store_open(struct preset_store *s, bool user, struct err *err);
+
+/*
+ * preset_store_add() - the files of one more folder, weaker than those before
+ *
+ * A folder that is not there holds none; one that cannot be read is an error.
+ */
+bool preset_store_add(struct preset_store *s, const char *folder, struct err *err);
 void preset_store_done(struct preset_store *s);
 
 /* May it be the name of a preset's file?  Letters, digits, '-', '_', '.', not first. */

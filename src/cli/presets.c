@@ -89,6 +89,7 @@ static void print_host(const struct node *h)
 	} flags[] = {
 		{ "optional", "optional" }, { "unverified", "unverified" },
 		{ "exfil_risk", "data can leave through it" },
+		{ "unsafe_wildcard", "strangers have names there" },
 	};
 	const char *before = "  [", *after = "";
 
@@ -133,12 +134,12 @@ static void print_preset(const struct shown *s)
 	print_field(s->root, "description", "");
 	print_field(s->root, "aliases", "Also called: ");
 	print_field(s->root, "often_with", "Often with: ");
-	print_field(s->root, "use_configured", "And the registries in this machine's own configuration of ");
+	print_field(s->root, "use_configured", "And what this machine's own configuration names: ");
 	puts("\nHosts:");
 	for (const struct node *h = first_of(s->root, "hosts"); h; h = h->next)
 		print_host(h);
-	puts("\nEach host is open whole on these ports, for writing as well as for reading: sluice\n"
-	     "does not look into TLS yet, so it cannot hold requests to what the preset needs.");
+	puts("\nEach host is open whole on these ports, for writing as well as for reading:\n"
+	     "sluice does not look into TLS yet, so it cannot hold requests to what is needed.");
 }
 
 /* ---- JSON ---- */
@@ -151,7 +152,7 @@ static void json_text(struct buf *b, const struct node *map, const char *key)
 	if (text.len)
 		json_span(b, text);
 	else
-		json_null(b);
+		json_str(b, NULL);
 }
 
 static void json_list(struct buf *b, const struct node *map, const char *key)
@@ -183,6 +184,7 @@ static void json_host(struct buf *b, const struct node *h)
 	json_flag(b, h, "optional");
 	json_flag(b, h, "unverified");
 	json_flag(b, h, "exfil_risk");
+	json_flag(b, h, "unsafe_wildcard");
 	json_text(b, h, "note");
 	json_close(b, '}');
 }
@@ -302,15 +304,15 @@ int presets_main(int argc, char **argv)
 	};
 	struct err err = { "" };
 	bool help = false;
-	int rest;
+	int count;
 
-	if (!options_parse(argc, argv, rows, &rest, &help, &err))
+	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
 		return complain(&err);
 	if (help)
 		return command_help("presets", rows);
-	if (argc - rest > 1)
+	if (count > 1)
 		err_set(&err, "presets: one NAME at a time");
-	if (err.text[0] || !run_presets(&p, argv[rest], &err))
+	if (err.text[0] || !run_presets(&p, argv[1], &err))
 		return complain(&err);
 	return 0;
 }

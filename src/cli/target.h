@@ -26,8 +26,8 @@ struct target {
 	enum transport	 transport;
 	struct span	 method;	/* borrowed; GET if none was named */
 	struct span	 path;		/* borrowed, without query */
-	bool		 malformed;	/* a URL that two servers read differently: userinfo */
-	bool		 answered;	/* a type of DNS record that can be answered: A or AAAA */
+	bool		 malformed;	/* a URL that is read in two ways: userinfo */
+	bool		 answered;	/* a DNS type that can be answered: A or AAAA */
 };
 
 /*

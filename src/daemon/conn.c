@@ -21,6 +21,7 @@
 #include "policy/explain.h"
 
 #define DROPS_RECORDED_MAX 64	/* of one kind in one message; the rest is a count */
+#define CONNS_MAX 32768		/* a gate has at most 16384 TCP flows and 2048 UDP flows */
 
 struct conn {
 	struct conn	*next;		/* in its bucket */
@@ -36,9 +37,10 @@ struct conn {
 	struct dial	*dial;
 	int64_t		 since_ms;
 	uint8_t		 seen, door;
-	bool		 has_ip;
+	bool		 has_ip;	/* the gate has its socket */
 	bool		 resolving;
 	bool		 gone;		/* forgotten while resolving */
+	bool		 empty;		/* open, and nothing was dialled */
 	/* kept only until conn.open is recorded */
 	const char	*proto;
 	bool		 has_sni;
@@ -66,7 +68,11 @@ static bool told_read(const struct talk_ask *a, struct span tail, struct told *t
 	size_t len = (size_t)a->sni_len + a->alpn_len + a->host_len + a->method_len + a->path_len;
 
 	if (a->transport > TRANSPORT_UDP || a->seen > SEEN_MALFORMED || a->door >= DOOR_NUM ||
-	    len != tail.len)
+	    len != tail.len || a->sni_len > TALK_HOST_MAX || a->alpn_len > TALK_ALPN_MAX ||
+	    a->host_len > TALK_HOST_MAX || a->method_len > TALK_METHOD_MAX)
+		return false;
+	/* The policy's own maps are of TCP ports */
+	if ((a->door == DOOR_HOST_PORT || a->door == DOOR_PUBLISH) && a->transport != TRANSPORT_TCP)
 		return false;
 	t->ask = a;
 	t->sni = cut(&tail, a->sni_len);
@@ -95,10 +101,10 @@ static void conn_unlink(struct conn *c)
 {
 	struct conn **at = bucket_of(c->keeper, c->ref);
 
-	while (*at && *at != c)
+	while (*at != c)
 		at = &(*at)->next;
-	if (*at)
-		*at = c->next;
+	*at = c->next;
+	c->keeper->conn_held--;
 	for (at = &c->keeper->to_dial; *at; at = &(*at)->next_dial) {
 		if (*at != c)
 			continue;
@@ -127,6 +133,13 @@ static struct span conn_host(const struct conn *c)
 {
 	return c->host == BINDING_NONE ? (struct span){ 0 } :
 	       binding_host(c->keeper->bindings, c->host);
+}
+
+/* As the log names it */
+static struct span shown_host(const struct conn *c)
+{
+	return c->door == DOOR_HOST_PORT || c->door == DOOR_PUBLISH ? SPAN("localhost")
+								    : conn_host(c);
 }
 
 static const char *proto_of(const struct talk_ask *a)
@@ -188,7 +201,7 @@ static void denial_body(struct keeper *k, struct buf *b, const struct question *
 	if (explain_suggest(&text, v->reason, q->host, &q->addr, q->port, q->transport))
 		json_span(b, buf_span(&text));
 	else
-		json_null(b);
+		json_str(b, NULL);
 	json_close(b, '}');
 	buf_add(b, "\n", 1);
 	buf_done(&text);
@@ -268,6 +281,7 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 		buf_add_span(&c->texts, t->alpn);
 	}
 	*bucket_of(k, ref) = c;
+	k->conn_held++;
 	return c;
 }
 
@@ -291,8 +305,7 @@ static void conn_record(struct conn *c)
 		.alpn = span_skip(buf_span(&c->texts), c->sni_len),
 	};
 
-	if (c->door == DOOR_HOST_PORT || c->door == DOOR_PUBLISH)
-		q.host = SPAN("localhost");
+	q.host = shown_host(c);
 	record_open(k, &q, &c->verdict, &e);
 	c->number = k->conn_count;
 	buf_done(&c->texts);
@@ -329,7 +342,9 @@ static void on_resolved(void *arg, const struct resolution *r)
 	struct addr refused;
 
 	c->resolving = false;
-	if (c->gone) {
+	if (c->gone || c->keeper->closed) {
+		if (!c->gone)
+			conn_unlink(c);
 		conn_free(c);
 		return;
 	}
@@ -373,8 +388,10 @@ static void conn_empty(struct conn *c)
 	struct question q = question_again(c);
 	struct audit_conn e = { .proto = c->proto };
 
+	q.host = shown_host(c);
 	record_open(k, &q, &c->verdict, &e);
 	c->number = k->conn_count;
+	c->empty = true;
 	keeper_tell(k, KEEPER_PASS, c->ref, NULL, 0, (struct span){ 0 }, -1);
 	keeper_stir(k);
 }
@@ -430,7 +447,7 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 	struct question q;
 	struct verdict v;
 
-	if (!c || !c->number) {
+	if (!c || !c->has_ip) {
 		keeper_close(k, "the gate asks again about a connection that is none");
 		return;
 	}
@@ -501,13 +518,13 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 		keeper_close(k, "the gate uses a number twice");
 		return;
 	}
-	c = conn_new(k, ref, &t, host, &v);
+	c = k->conn_held < CONNS_MAX ? conn_new(k, ref, &t, host, &v) : NULL;
 	if (!c) {
 		v = (struct verdict){ ANSWER_DENY, REASON_LIMIT, RULE_NONE, 0, false };
 		deny(k, ref, &t, &q, &v);
 	} else if (a.flags & TALK_EMPTY) {
 		conn_empty(c);
-	} else if (a.door == DOOR_JAIL) {
+	} else if (a.door == DOOR_JAIL || a.door == DOOR_PROBE) {
 		conn_allow(c);
 	} else {
 		c->permit.addrs[0] = a.addr;
@@ -516,31 +533,55 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 	}
 }
 
+/* Append the one conn.close of a connection */
+static void record_close(struct conn *c, const char *end, enum reason reason,
+			 const struct talk_closed *t)
+{
+	struct audit_close e = {
+		.conn = c->number, .host = shown_host(c), .ip = c->has_ip ? &c->ip : NULL,
+		.port = c->permit.port, .bytes_out = t->bytes_out, .bytes_in = t->bytes_in,
+		.duration_ms = (uint64_t)(keeper_now_ms() - c->since_ms),
+		.end = end, .reason = reason,
+	};
+
+	audit_conn_close(c->keeper->audit, &e);
+	c->number = 0;
+}
+
 void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *t)
 {
 	static const char *const ends[END_NUM] = {
 		[END_CLIENT] = "client", [END_SERVER] = "server", [END_IDLE] = "idle",
 		[END_LIMIT] = "limit", [END_KILLED] = "killed", [END_ERROR] = "error",
 	};
+	static const struct talk_closed none;
 	struct conn *c = conn_find(k, ref);
-	struct audit_close e;
 
-	if (k->probing && !c)
-		return;
-	if (!c || !c->number || t->end >= END_NUM || t->reason >= REASON_NUM) {
+	if (!c || !(c->has_ip || c->empty) || t->end >= END_NUM || t->reason >= REASON_NUM) {
 		keeper_close(k, "the gate closes what is not open");
 		return;
 	}
-	e = (struct audit_close){
-		.conn = c->number, .host = conn_host(c), .ip = c->has_ip ? &c->ip : NULL,
-		.port = c->permit.port, .bytes_out = t->bytes_out, .bytes_in = t->bytes_in,
-		.duration_ms = (uint64_t)(keeper_now_ms() - c->since_ms),
-		.end = ends[t->end], .reason = (enum reason)t->reason,
-	};
-	audit_conn_close(k->audit, &e);
+	record_close(c, ends[t->end], (enum reason)t->reason, c->has_ip ? t : &none);
 	conn_unlink(c);
 	conn_free(c);
 	keeper_stir(k);
+}
+
+void conn_close_all(struct keeper *k)
+{
+	static const struct talk_closed none;
+
+	for (size_t b = 0; b < CONN_BUCKETS; b++) {
+		for (struct conn *c = k->bucket[b]; c; c = c->next) {
+			if (c->dial)
+				dial_cancel(c->dial);
+			c->dial = NULL;
+			if (c->number)
+				record_close(c, "killed", REASON_ALLOWED, &none);
+		}
+	}
+	k->to_dial = NULL;
+	k->to_dial_end = &k->to_dial;
 }
 
 void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail)
@@ -548,7 +589,7 @@ void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct
 	struct conn *c = conn_find(k, ref);
 	struct audit_http e;
 
-	if (!c || !c->number || (size_t)h->method_len + h->host_len + h->path_len != tail.len) {
+	if (!c || !c->has_ip || (size_t)h->method_len + h->host_len + h->path_len != tail.len) {
 		keeper_close(k, "the gate tells of a request on no connection");
 		return;
 	}
@@ -567,17 +608,13 @@ void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct
 
 static void dial_failed(struct conn *c)
 {
+	static const struct talk_closed none;
 	struct keeper *k = c->keeper;
 	struct question q = question_again(c);
-	struct audit_close e = {
-		.conn = c->number, .host = q.host, .port = q.port, .end = "error",
-		.duration_ms = (uint64_t)(keeper_now_ms() - c->since_ms),
-		.reason = REASON_UPSTREAM_FAILED,
-	};
 
 	c->verdict.answer = ANSWER_DENY;
 	c->verdict.reason = REASON_UPSTREAM_FAILED;
-	audit_conn_close(k->audit, &e);
+	record_close(c, "error", REASON_UPSTREAM_FAILED, &none);
 	tell_denied(k, c->ref, &q, &c->verdict, true);
 	conn_unlink(c);
 	conn_free(c);
@@ -591,6 +628,10 @@ static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
 
 	(void)error;
 	c->dial = NULL;
+	if (c->keeper->closed) {
+		DROP_FD(fd);
+		return;
+	}
 	if (fd < 0) {
 		dial_failed(c);
 		return;
@@ -693,4 +734,5 @@ void conn_done(struct keeper *k)
 		}
 	}
 	k->to_dial = NULL;
+	k->conn_held = 0;
 }

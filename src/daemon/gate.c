@@ -19,7 +19,7 @@
 #include "proxy/udp.h"
 
 #define SOCKETS_MAX 256		/* that the keeper may hand over before the start */
-#define FD_RESERVE 256		/* descriptors not for flows: listeners, pipes, messages on their way */
+#define FD_RESERVE 512		/* descriptors not for flows: listeners, DNS connections, pipes */
 #define KEEPER_READS_A_TURN 16
 
 static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
@@ -315,16 +315,26 @@ static void on_keeper(evutil_socket_t fd, short what, void *arg)
 	on_flush(-1, 0, g);
 }
 
-/* As many flows as there are descriptors for: two each, and what splicing takes */
-static size_t flows_max(void)
+/*
+ * As many flows as there are descriptors for: a TCP flow takes two, a UDP flow
+ * one.  A verdict whose descriptor finds no room would end the gate.
+ */
+static void tables_new(struct proxy *x, const struct seed *seed)
 {
+	size_t room, udp;
+
 	struct rlimit r = { 1024, 1024 };
 
 	getrlimit(RLIMIT_NOFILE, &r);
 	r.rlim_cur = r.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &r);
 	getrlimit(RLIMIT_NOFILE, &r);
-	return r.rlim_cur > 2 * FD_RESERVE ? (r.rlim_cur - FD_RESERVE) / 2 : FD_RESERVE / 2;
+	if (r.rlim_cur < 2 * FD_RESERVE)
+		proxy_fail("too few descriptors (raise the limit: ulimit -Hn)");
+	room = r.rlim_cur - FD_RESERVE;
+	udp = room / 4 < UDP_FLOWS_MAX ? room / 4 : UDP_FLOWS_MAX;
+	x->udp = udp_table_new(seed, udp);
+	x->flows = flow_table_new((room - udp) / 2);
 }
 
 static struct event_base *new_loop(void)
@@ -358,8 +368,7 @@ int gate_main(int argc, char **argv)
 	g.proxy.keeper = &g.keeper;
 	g.proxy.raw4 = g.proxy.raw6 = -1;
 	g.proxy.now_s = seconds();
-	g.proxy.flows = flow_table_new(flows_max());
-	g.proxy.udp = udp_table_new(&g.seed);
+	tables_new(&g.proxy, &g.seed);
 	g.dns = dns_new(&host);
 	if (!g.proxy.flows || !g.proxy.udp || !g.dns)
 		proxy_fail("out of memory");

@@ -81,7 +81,7 @@ bool hostconf_servers(const char *path, struct hostconf_servers *ret_servers, st
 	if (!read_lines(path, server_line, &s, err))
 		return false;
 	if (!s.count)
-		strcpy(s.text[s.count++], "127.0.0.1");
+		memcpy(s.text[s.count++], "127.0.0.1", sizeof("127.0.0.1"));
 	*ret_servers = s;
 	return true;
 }

@@ -70,6 +70,7 @@ void keeper_close(struct keeper *k, const char *why)
 	k->closed = true;
 	event_del(&k->gate_ev);
 	msg_link_done(&k->gate);
+	conn_close_all(k);
 	k->on_closed(k->arg, why);
 }
 

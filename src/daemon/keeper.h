@@ -52,6 +52,7 @@ struct keeper {
 	uint64_t		 conn_count;	/* conn.open records */
 	uint64_t		 denied_count;
 	struct conn		*bucket[CONN_BUCKETS];
+	size_t			 conn_held;	/* in the buckets */
 	struct conn		*to_dial, **to_dial_end;
 	void			(*on_closed)(void *arg, const char *why);
 	void			*arg;
@@ -65,7 +66,8 @@ bool keeper_start(struct keeper *k, int gate_fd, struct err *err);
 void keeper_settle(struct keeper *k);
 void keeper_stir(struct keeper *k);
 
-/* Take the network away: the gate's link is closed and the gate ends */
+/* Take the network away: the gate's link is closed and the gate ends, and with it
+ * every connection, as the log then says.  Nothing is freed here. */
 void keeper_close(struct keeper *k, const char *why);
 
 /* Put a message for the gate; sent when the records are written */
@@ -89,6 +91,7 @@ void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *c);
 void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail);
 void conn_dial_all(struct keeper *k);	/* after the records are written */
 void conn_drop(struct keeper *k, const struct talk_drop *d);
+void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */
 size_t conn_open_count(const struct keeper *k);
 

@@ -190,6 +190,10 @@ static void on_resolved(void *arg, const struct resolution *r)
 			     DNS_EDE_NONE, NULL, { 0 }, false };
 	struct addr usable[DIAL_ADDRS_MAX], refused;
 
+	if (k->closed) {
+		free(a);	/* nobody is there to hear of it */
+		return;
+	}
 	switch (r->status) {
 	case RESOLVED_NO_NAME:
 		o.rcode = DNS_NXDOMAIN;

@@ -461,6 +461,7 @@ static void finish(struct session *s, int code)
 	keeper_tell(k, KEEPER_FINISH, 0, NULL, 0, (struct span){ 0 }, -1);
 	keeper_settle(k);
 	loop_until(s, &k->closed, FINISH_LIMIT_MS);
+	keeper_close(k, "the session is over");
 	audit_session_end(k->audit, code);
 }
 

@@ -28,8 +28,8 @@
  * O_NONBLOCK, which is shared with the caller: we can't set it for ourselves.
  * Handing every blocking connect to another thread costs a wake-up for calls that
  * nearly never wait.  So one thread leads: it takes notifications and answers them itself.
- * A clock of its own interrupts it while there is work, and if a tick finds it in a
- * connect, the thread passes the lead to another and stays with its caller, looking
+ * A clock of its own interrupts it while there is work, and if the second tick finds it in
+ * the same connect, the thread passes the lead to another and stays with its caller, looking
  * up at each slower tick whether the caller still lives.  At BROKER_WORKERS_MAX the
  * lead can't be passed, and the connect that waits is refused.  Winding a timer for
  * every connect cost 4.5 us of 16: so it is wound once, repeats, and is stopped by
@@ -41,7 +41,8 @@
  * else is served here.
  *
  * When the broker dies the last copy of the listener closes, and the kernel answers
- * the jail's connects with ENOSYS: no network, fail closed.
+ * the jail's connects with ENOSYS: fail closed.  (Datagrams without a connect, and TCP by
+ * MSG_FASTOPEN, never came here; they meet the gate.)
  *
  * Known losses: a server in the jail sees SO_PEERCRED pid 0; a signal does not interrupt
  * a waiting connect unless it kills; connect rules of a Landlock domain
@@ -85,7 +86,7 @@
 #define NOTIF_BYTES 512		/* a notification; 80 today, the kernel tells */
 #define CALLERS 8		/* pidfds kept, by thread number modulo this */
 #define ALLOW_MAX 64		/* --allow-unix */
-#define TICK_MS 5		/* a connect that sees a tick of this clock passes the lead on */
+#define TICK_MS 2		/* a connect that sees two ticks of this clock passes the lead on */
 #define SLOW_TICK_MS 200	/* and then asks this often whether its caller lives */
 #define FILES_WANTED 1024	/* RLIMIT_NOFILE: servers, workers, callers */
 
@@ -183,7 +184,11 @@ static bool lead_pass(struct worker *w)
 
 /* ---- caller -------------------------------------------------------------- */
 
-/* Before Linux 6.9 a pidfd is of a whole process: find the one that @tid is of */
+/*
+ * Before Linux 6.9 a pidfd is of a whole process: find the one that @tid is of.
+ * Where its first thread has ended alone, there is no way to its descriptors,
+ * and its connects fail.
+ */
 static pid_t thread_group(pid_t tid)
 {
 	char path[64], text[512];
@@ -332,8 +337,10 @@ static int worker_connect(struct worker *w, int sock, int domain, const union ad
 	while (connect(sock, &a->any, len)) {
 		if (errno != EINTR)
 			return -errno;
-		if (!since_ms)
-			since_ms = now_ms() - TICK_MS;
+		if (!since_ms) {	/* the first tick may have come at once */
+			since_ms = now_ms();
+			continue;
+		}
 		if (!caller_waits(w))
 			return -EINTR;		/* dead: nobody reads this */
 		if (!lead_pass(w))
@@ -462,18 +469,25 @@ static bool jail_is_gone(void)
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
+/* No notification came: @why.  Go on, or end with the jail, or fail closed */
+static void worker_excuse(struct worker *w, int why)
+{
+	if (why == EINTR)
+		clock_set(w, 0);	/* a tick, and nothing to do */
+	else if (jail_is_gone())
+		_exit(0);
+	else if (why != ENOENT && why != ENOMEM)	/* ENOENT: the caller died first */
+		_exit(1);
+}
+
 static void worker_serve(struct worker *w)
 {
 	while (w->leads) {
 		memset(&w->req, 0, sizeof(w->req));
-		if (ioctl(BROKER_NOTIFY_FD, SECCOMP_IOCTL_NOTIF_RECV, &w->req) == 0)
+		if (ioctl(BROKER_NOTIFY_FD, SECCOMP_IOCTL_NOTIF_RECV, &w->req))
+			worker_excuse(w, errno);
+		else
 			worker_answer(w);
-		else if (errno == EINTR)
-			clock_set(w, 0);
-		else if (jail_is_gone())
-			_exit(0);
-		else if (errno != ENOENT && errno != ENOMEM)
-			_exit(1);
 	}
 	clock_set(w, 0);
 }

@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "jail/nft.h"
 #include "jail/plan.h"
 #include "jail/setup.h"
 #include "jail/spawn.h"
@@ -38,6 +40,16 @@ static bool stdio_check(struct err *err)
 				       " inherit it)", fd);
 	}
 	return true;
+}
+
+/*
+ * Closed standard descriptors: filled while the jail starts, or a pipe of ours
+ * would take their place and be inherited.
+ */
+static void stdio_fill(int ret_fds[3])
+{
+	for (int fd = 0; fd <= 2; fd++)
+		ret_fds[fd] = fcntl(fd, F_GETFD) < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
 }
 
 static bool wait_readable(int fd, const char *whom, struct err *err)
@@ -81,6 +93,8 @@ static int ruleset_memfd(const struct jail_plan *plan)
 /* Take the report's descriptors over; a slot out of range is our own mistake */
 static void report_take(const struct setup_report *r, const int *fds, struct jail *jail)
 {
+	int *ports = &jail->host_port_fd[0][0];
+
 	jail->init = r->init;
 	for (size_t i = 0; i < r->count; i++) {
 		size_t slot = r->slots[i];
@@ -89,8 +103,7 @@ static void report_take(const struct setup_report *r, const int *fds, struct jai
 		if (slot < JAIL_FD_NUM)
 			jail->fd[slot] = fds[i];
 		else if (slot < SETUP_SLOT_PORTER)
-			jail->host_port_fd[(slot - SETUP_SLOT_PORTS) / 2][(slot - SETUP_SLOT_PORTS) % 2]
-				= fds[i];
+			ports[slot - SETUP_SLOT_PORTS] = fds[i];
 		else
 			jail->porter = fds[i];
 	}
@@ -130,7 +143,7 @@ static bool setup_do(const struct jail_plan *plan, struct spawn *s, struct jail 
 	struct policy_settings settings = policy_settings(plan->policy);
 	AUTO_CLOSE int ruleset = ruleset_memfd(plan);
 	struct setup setup = {
-		.ruleset = ruleset, .nft = setup_find_nft(), .pool4 = plan->pool4,
+		.ruleset = ruleset, .nft = nft_find(), .pool4 = plan->pool4,
 		.pool6 = plan->pool6, .settings = namespace_settings_of_host(),
 		.host_ports = settings.host_ports, .host_port_count = settings.host_port_count,
 		.porter = settings.publish_count > 0,
@@ -217,6 +230,7 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 	struct view view = { 0 };
 	struct spawn s;
 	struct jail jail;
+	int filled[3];
 	bool ok;
 
 	if (!stdio_check(err) || !view_facts_read(plan, &facts, err))
@@ -228,6 +242,7 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 	jail_clear(&jail);
 	jail.pool4 = plan->pool4;
 	jail.pool6 = plan->pool6;
+	stdio_fill(filled);
 	view_prepare(plan);
 	ok = view_make(plan, &facts, &view, err) && spawn_open(&s, err);
 	view_facts_done(&facts);
@@ -236,6 +251,8 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 		spawn_close(&s);
 	}
 	view_done(&view);
+	for (size_t i = 0; i < ARRAY_SIZE(filled); i++)
+		DROP_FD(filled[i]);
 	if (!ok) {
 		jail_end(&jail);
 		return false;

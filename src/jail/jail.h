@@ -34,8 +34,8 @@ enum jail_fd {
 #define JAIL_HOST_PORTS_MAX 64
 
 /*
- * Descriptors 0 to 2 are the jail's own and must be open; jail_start() refuses
- * network sockets there.  The caller is single-threaded (processes are forked).
+ * Descriptors 0 to 2 become the jail's; jail_start() refuses network sockets
+ * there.  The caller is single-threaded: processes are forked.
  */
 struct jail_plan {
 	char *const	*argv;		/* command, NULL-terminated */
@@ -43,13 +43,14 @@ struct jail_plan {
 	const char	*cwd;
 	const struct policy *policy;	/* ip rules go into the static ruleset */
 	struct net	 pool4, pool6;
-	bool		 open_all;	/* refuse nothing before the gate has judged it: default: ask,
-					 * mode: internal; mode: monitor does so by itself */
+	bool		 open_all;	/* refuse nothing before the gate judged it: for default:
+					 * ask and mode: internal; monitor implies it */
 	const char	*session;
-	const char *const *protect_read;	/* existing files and directories that decide: read-only */
+	const char *const *protect_read;	/* what decides and exists: read-only */
 	size_t		 protect_read_count;
-	const char *const *protect_hide;	/* directories and files sluice writes: out of reach;
-					 * what doesn't exist is made, a directory, 0700 */
+	/* Directories and files sluice writes: out of reach; a directory is made, 0700,
+	 * where nothing exists */
+	const char *const *protect_hide;
 	size_t		 protect_hide_count;
 	const char *const *allow_unix;		/* host sockets that may be connected to */
 	size_t		 allow_unix_count;
@@ -60,7 +61,7 @@ struct jail {
 	pid_t		 init;		/* pid of the jail's init as seen from here */
 	struct net	 pool4, pool6;	/* as planned */
 	int		 command;	/* pidfd of the command, for jail_signal() */
-	int		 fd[JAIL_FD_NUM];	/* owned by the caller after start; -1: none (no IPv6) */
+	int		 fd[JAIL_FD_NUM];	/* the caller's after start; -1: none (no IPv6) */
 	int		 host_port_fd[JAIL_HOST_PORTS_MAX][2];	/* listeners on 127.0.0.1 and ::1
 								 * inside, in the policy's order */
 	size_t		 host_port_count;

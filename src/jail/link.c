@@ -103,8 +103,8 @@ static void rules_gate(const struct link_rules *r, struct buf *to)
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
 		buf_printf(to, "\t\tmeta nfproto ipv4 meta l4proto %s tproxy ip to %s:%d accept\n",
 			   protocols[i], text4, GATE_PORT);
-		buf_printf(to, "\t\tmeta nfproto ipv6 meta l4proto %s tproxy ip6 to [%s]:%d accept\n",
-			   protocols[i], text6, GATE_PORT);
+		buf_printf(to, "\t\tmeta nfproto ipv6 meta l4proto %s "
+			   "tproxy ip6 to [%s]:%d accept\n", protocols[i], text6, GATE_PORT);
 	}
 	buf_add_str(to, "\t\tgoto refuse\n\t}\n");
 }

@@ -8,7 +8,7 @@
 
 #define LINK_RULESET_MAX (8u << 20) /* bytes of the ruleset's text; 100,000 ip rules */
 #define LINK_PORTS_MAX 16	/* ports of a range that become elements one by one */
-#define LINK_ELEMENTS_MAX 256	/* elements of one link_open(); beyond it the address is opened whole */
+#define LINK_ELEMENTS_MAX 256	/* of one link_open(); beyond it the address is opened whole */
 
 /* An allowed ip rule; @port_count 0: never (an allow rule has ports) */
 struct link_net {
@@ -20,7 +20,7 @@ struct link_net {
 /* What the ruleset depends on */
 struct link_rules {
 	struct net		 pool4, pool6;
-	bool			 open_all;	/* nothing is refused before the gate has judged it */
+	bool			 open_all;	/* refuse nothing before the gate judged it */
 	const struct link_net	*nets;
 	size_t			 net_count;
 };

@@ -161,6 +161,7 @@ static int acks_wait(int fd, unsigned count)
 int link_open(int nft_fd, const struct link_batch *l)
 {
 	bool whole = batch_whole(l);
+	const struct port_range *ranges = whole ? NULL : l->ranges;
 	struct batch b;
 
 	if (!whole && l->range_count == 0)
@@ -168,8 +169,8 @@ int link_open(int nft_fd, const struct link_batch *l)
 	b.len = 0;
 	b.seq = 0;
 	batch_mark(&b, NFNL_MSG_BATCH_BEGIN);
-	batch_set(&b, whole ? "any4" : "open4", &l->addr4, whole ? NULL : l->ranges, l->range_count);
-	batch_set(&b, whole ? "any6" : "open6", &l->addr6, whole ? NULL : l->ranges, l->range_count);
+	batch_set(&b, whole ? "any4" : "open4", &l->addr4, ranges, l->range_count);
+	batch_set(&b, whole ? "any6" : "open6", &l->addr6, ranges, l->range_count);
 	batch_mark(&b, NFNL_MSG_BATCH_END);
 	if (send(nft_fd, b.bytes, b.len, 0) != (ssize_t)b.len)
 		return errno ? -errno : -EIO;

@@ -89,24 +89,21 @@ bool namespace_wait_lo(struct err *err)
 		       LO_WAIT_MS);
 }
 
-/*
- * bwrap maps the user only after lo is up, and says its pid long before that.
- * Until then nobody is uid 0 in there, and nft would lose its rights with exec.
- */
-bool namespace_wait_map(struct err *err)
+bool namespace_wait_groups(struct err *err)
 {
 	struct timespec pause = { .tv_nsec = LO_POLL_US * 1000 };
 	char byte;
 
 	for (long us = 0; us < LO_WAIT_MS * 1000L; us += LO_POLL_US) {
-		AUTO_CLOSE int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-		AUTO_CLOSE int group = open("/proc/self/gid_map", O_RDONLY | O_CLOEXEC);
+		AUTO_CLOSE int fd = open("/proc/self/gid_map", O_RDONLY | O_CLOEXEC);
 
-		if (fd >= 0 && group >= 0 && read(fd, &byte, 1) == 1 && read(group, &byte, 1) == 1)
+		if (fd < 0)
+			return err_sys(err, errno, "/proc/self/gid_map");
+		if (read(fd, &byte, 1) == 1)
 			return true;
 		nanosleep(&pause, NULL);
 	}
-	return err_set(err, "bwrap: the jail's user was not mapped in %d ms", LO_WAIT_MS);
+	return err_set(err, "bwrap: no users were mapped in %d ms", LO_WAIT_MS);
 }
 
 static bool file_write(const char *path, const char *text)
@@ -130,22 +127,27 @@ struct namespace_settings namespace_settings_of_host(void)
 	return s;
 }
 
-/* A kernel without one of these files is none the worse: nothing here guards */
-void namespace_settings_apply(const struct namespace_settings *s)
+void namespace_enable_ipv6(void)
 {
-	static const char *const ipv6[] = {
+	static const char *const switches[] = {
 		"/proc/sys/net/ipv6/conf/all/disable_ipv6",
 		"/proc/sys/net/ipv6/conf/default/disable_ipv6",
 		"/proc/sys/net/ipv6/conf/lo/disable_ipv6",
 	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(switches); i++)
+		file_write(switches[i], "0");
+}
+
+/* A kernel without one of these files is none the worse: nothing here guards */
+void namespace_settings_apply(const struct namespace_settings *s)
+{
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", s->port_start);
 	file_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", text);
 	/* In this user namespace group 0 is the user's own: ping(8) without capabilities */
 	file_write("/proc/sys/net/ipv4/ping_group_range", "0 0");
-	for (size_t i = 0; i < ARRAY_SIZE(ipv6); i++)
-		file_write(ipv6[i], "0");
 }
 
 bool namespace_has_ipv6(void)
@@ -165,7 +167,8 @@ static bool map_text(const char *path, char ret_text[MAP_MAX])
 	if (!f)
 		return false;
 	while (fscanf(f, "%u %u %u", &inside, &outside, &count) == 3) {
-		int n = snprintf(ret_text + len, MAP_MAX - len, "%u %u %u\n", inside, inside, count);
+		int n = snprintf(ret_text + len, MAP_MAX - len, "%u %u %u\n", inside, inside,
+				 count);
 
 		if (n < 0 || (size_t)n >= MAP_MAX - len)
 			return false;

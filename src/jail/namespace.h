@@ -26,14 +26,20 @@ bool namespace_join(pid_t pid, struct err *err);
  * address there already.  Link up is the last thing it does to the network.
  */
 bool namespace_wait_lo(struct err *err);
-bool namespace_wait_map(struct err *err);
+
+/* namespace_wait_groups() - wait until bwrap has mapped users and groups, which comes after lo */
+bool namespace_wait_groups(struct err *err);
 
 /* Settings that start at the kernel's defaults in a new network namespace */
 struct namespace_settings {
 	unsigned	 port_start;	/* ip_unprivileged_port_start */
 };
 struct namespace_settings namespace_settings_of_host(void);
+/* After namespace_wait_groups(): some are group ids */
 void namespace_settings_apply(const struct namespace_settings *s);
+
+/* Clear disable_ipv6, where a host has it set for new namespaces */
+void namespace_enable_ipv6(void);
 
 /* Can sockets of the IPv6 family be made here at all? */
 bool namespace_has_ipv6(void);

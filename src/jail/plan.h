@@ -7,14 +7,14 @@
 #include "jail/jail.h"
 #include "jail/view.h"
 
-#define PLAN_ARGS_MAX 9000	/* bwrap's own limit on arguments that come by --args */
-#define PLAN_BYTES_MAX (4u << 20) /* of arguments; the kernel's limit on an environment is smaller */
+#define PLAN_ARGS_MAX 9000	/* bwrap's own limit on what comes by --args */
+#define PLAN_BYTES_MAX (4u << 20) /* more than the kernel lets an environment be */
 
 /* Descriptors that bwrap gets; it finds them under these numbers */
 struct plan_fds {
 	int	info;			/* --info-fd: it tells its child's pid */
 	int	block;			/* --block-fd: it waits here before the first program */
-	int	outer, inner;		/* user namespaces made beforehand (root); -1: bwrap makes its own */
+	int	outer, inner;		/* user namespaces for root; -1: bwrap makes its own */
 };
 
 /*

@@ -16,7 +16,8 @@
 #include "jail/jail.h"
 #include "jail/pass.h"
 
-#define PORTER_LIMIT_MS 2000	/* a loopback connect answers at once; a full backlog doesn't */
+#define CONNECT_LIMIT_MS 500	/* loopback answers at once, but for a server with a full backlog */
+#define PORTER_LIMIT_MS 2000	/* both families, and a machine under load */
 
 struct porter_request {
 	uint32_t id;		/* comes back: an answer that was given up is told by it */
@@ -28,7 +29,18 @@ struct porter_answer {
 	int	 error;		/* 0: a descriptor comes with it; else an errno */
 };
 
-/* A connect in loopback is decided within the call, also a non-blocking one */
+/* What became of a connect that was begun; a closed port refuses at once */
+static int connect_result(int fd)
+{
+	struct pollfd writable = { .fd = fd, .events = POLLOUT };
+	int error = 0, r = poll(&writable, 1, CONNECT_LIMIT_MS);
+	socklen_t len = sizeof(error);
+
+	if (r <= 0)
+		return r ? -errno : -ETIMEDOUT;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) ? -errno : -error;
+}
+
 static int porter_connect(int family, uint16_t port)
 {
 	AUTO_CLOSE int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -42,9 +54,9 @@ static int porter_connect(int family, uint16_t port)
 		return -errno;
 	r = family == AF_INET6 ? connect(fd, (struct sockaddr *)&in6, sizeof(in6))
 			       : connect(fd, (struct sockaddr *)&in, sizeof(in));
-	if (r && errno != EINPROGRESS)
-		return -errno;
-	return TAKE_FD(fd);
+	if (r)
+		r = errno == EINPROGRESS ? connect_result(fd) : -errno;
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 static void porter_serve(int sock)
@@ -87,7 +99,8 @@ static bool porter_drop_caps(void)
 static bool porter_confine(void)
 {
 	static const int calls[] = {
-		SCMP_SYS(read), SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(sendmsg),
+		SCMP_SYS(read), SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(poll),
+		SCMP_SYS(ppoll), SCMP_SYS(getsockopt), SCMP_SYS(sendmsg),
 		SCMP_SYS(close), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn),
 		SCMP_SYS(restart_syscall),
 	};

@@ -112,8 +112,9 @@ static bool probe_denied(const struct probe *p, const struct addr *a, int type, 
 		n = probe_read(p, fd, &byte, 1);
 	if (type == SOCK_STREAM ? gone(n) : n == -ECONNREFUSED)
 		return true;
-	return err_set(err, "probe: %s to %s was not refused: %s", type == SOCK_STREAM ? "TCP" : "UDP",
-		       addr_text(a, text), n > 0 ? "somebody answered" : strerror((int)-n));
+	return err_set(err, "probe: %s to %s was not refused: %s",
+		       type == SOCK_STREAM ? "TCP" : "UDP", addr_text(a, text),
+		       n > 0 ? "somebody answered" : strerror((int)-n));
 }
 
 static bool probe_token(const struct probe *p, const struct net *pool, struct err *err)

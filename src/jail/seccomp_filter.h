@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <linux/filter.h>
 
-#define SECCOMP_FILTER_MAX 128	/* instructions; 92 on x86_64 */
+#define SECCOMP_FILTER_MAX 128	/* instructions; 75 on x86_64 */
 
 /*
  * seccomp_filter_build() - write the program for this machine

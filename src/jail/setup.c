@@ -8,72 +8,13 @@
 #include "jail/setup.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
+#include "jail/nft.h"
 #include "jail/porter.h"
 #include "jail/sockets.h"
-
-const char *setup_find_nft(void)
-{
-	static const char *const places[] = { "/usr/sbin/nft", "/usr/bin/nft", "/sbin/nft" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-		if (access(places[i], X_OK) == 0)
-			return places[i];
-	return NULL;
-}
-
-struct nft {
-	pid_t	pid;
-	int	says;		/* memfd that is its stderr */
-};
-
-static bool nft_start(const struct setup *s, struct nft *ret_nft, struct err *err)
-{
-	char *env[] = { NULL };
-	struct nft n = { .says = memfd_create("nft", MFD_CLOEXEC) };
-
-	if (n.says < 0)
-		return err_sys(err, errno, "memfd");
-	n.pid = fork();
-	if (n.pid < 0) {
-		close(n.says);
-		return err_sys(err, errno, "fork");
-	}
-	if (n.pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (dup2(s->ruleset, 0) == 0 && dup2(n.says, 1) == 1 && dup2(n.says, 2) == 2)
-			execle(s->nft, "nft", "-f", "-", (char *)NULL, env);
-		_exit(127);
-	}
-	*ret_nft = n;
-	return true;
-}
-
-static bool nft_wait(struct nft *n, struct err *err)
-{
-	char text[256] = "";
-	ssize_t len;
-	int status = -1;
-
-	while (waitpid(n->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	len = pread(n->says, text, sizeof(text) - 1, 0);
-	close(n->says);
-	if (status == 0)
-		return true;
-	text[len > 0 ? strcspn(text, "\n") : 0] = '\0';
-	return err_set(err, "nft: the ruleset was refused: %s (see sluice doctor)",
-		       text[0] ? text : "no message");
-}
 
 struct furnished {
 	int	slots[SETUP_SLOTS];
@@ -100,9 +41,9 @@ static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f
 	struct nft nft = { .says = -1 };
 	bool ipv6, ok;
 
-	if (!namespace_join(init, err) || !namespace_wait_map(err) || !nft_start(s, &nft, err))
+	if (!namespace_join(init, err) || !nft_start(s->nft, s->ruleset, &nft, err))
 		return false;
-	namespace_settings_apply(&s->settings);
+	namespace_enable_ipv6();
 	ipv6 = namespace_has_ipv6();
 	ok = namespace_wait_lo(err) && link_up(&s->pool4, ipv6 ? &s->pool6 : NULL, err) &&
 	     sockets_make(&s->pool4, &s->pool6, ipv6, f->slots, err) &&
@@ -111,7 +52,10 @@ static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f
 		f->slots[SETUP_SLOT_PORTER] = porter_start(err);
 		ok = f->slots[SETUP_SLOT_PORTER] >= 0;
 	}
-	return nft_wait(&nft, err) && ok;
+	if (!nft_wait(&nft, err) || !ok || !namespace_wait_groups(err))
+		return false;
+	namespace_settings_apply(&s->settings);
+	return true;
 }
 
 int setup_run(const struct setup *s)

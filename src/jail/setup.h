@@ -41,7 +41,4 @@ struct setup_report {
 /* In a process of its own.  Return: exit status. */
 int setup_run(const struct setup *s);
 
-/* The program's path, first of the usual places, or NULL */
-const char *setup_find_nft(void);
-
 #endif

@@ -48,6 +48,8 @@ static int socket_option(int fd, int name)
 
 bool shim_stdio_ok(int fd)
 {
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
 	struct stat st;
 	int type;
 
@@ -58,7 +60,7 @@ bool shim_stdio_ok(int fd)
 	type = socket_option(fd, SO_TYPE);
 	return socket_option(fd, SO_DOMAIN) == AF_UNIX &&
 	       (type == SOCK_STREAM || type == SOCK_SEQPACKET) &&
-	       socket_option(fd, SO_ACCEPTCONN) == 0;
+	       getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
 }
 
 /* Close everything above 2 but @keep, which will not survive the exec */
@@ -139,8 +141,8 @@ int shim_main(int argc, char **argv)
 	for (int fd = 0; fd <= 2; fd++) {
 		if (shim_stdio_ok(fd))
 			continue;
-		dprintf(STDERR_FILENO, "sluice: descriptor %d: a network socket"
-			" (the jail would inherit it)\n", fd);
+		dprintf(STDERR_FILENO, "sluice: descriptor %d: a network or"
+			" unconnected socket (the jail would inherit it)\n", fd);
 		return EXIT_OURS;
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))

@@ -19,9 +19,10 @@
 /*
  * shim_stdio_ok() - may the jail inherit @fd as one of its descriptors 0 to 2?
  *
- * Anything but a socket may.  Of sockets only stream and SEQPACKET Unix sockets
- * that don't listen: a network socket would be a way out, an unconnected Unix
- * datagram socket can send to any path.  A closed descriptor is fine.
+ * Anything but a socket may.  Of sockets only connected stream and SEQPACKET Unix
+ * sockets: a network socket would be a way out, a Unix datagram socket can send to
+ * any path, and an unconnected one of any type belongs to the host's network
+ * namespace and reaches its abstract names.  A closed descriptor is fine.
  */
 bool shim_stdio_ok(int fd);
 

@@ -67,7 +67,8 @@ static int gate_socket(const struct addr *at, int type)
 
 	if (fd < 0)
 		return -errno;
-	r = v4 ? options_set(fd, gate4, ARRAY_SIZE(gate4)) : options_set(fd, gate6, ARRAY_SIZE(gate6));
+	r = v4 ? options_set(fd, gate4, ARRAY_SIZE(gate4))
+	       : options_set(fd, gate6, ARRAY_SIZE(gate6));
 	if (r < 0)
 		return r;
 	if (type == SOCK_STREAM &&

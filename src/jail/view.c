@@ -45,12 +45,12 @@
 
 enum fresh_perms { PRIVATE = 0700, PUBLIC = 0755, SHARED = 01777 };
 
-/* Directories that hold sockets of the host and nothing a command needs; %u: the user */
+/* Directories that hold sockets of the host and nothing else of use; %u: the user */
 static const struct {
 	const char	*path;
 	unsigned	 perms;
 } mask_dirs[] = {
-	{ "/run/user", PUBLIC },		/* session bus, gpg, Wayland, podman, pipewire ... */
+	{ "/run/user", PUBLIC },		/* session bus, gpg, Wayland, podman ... */
 	{ "/run/systemd", PUBLIC },		/* private, notify, journal, io.systemd.* */
 	{ "/run/dbus", PUBLIC },
 	{ "/run/docker", PRIVATE },
@@ -419,7 +419,8 @@ static void view_protect(struct view *v, const struct names *n, bool hide)
 		if (!hide && !view_has(v, VIEW_READ, path))
 			view_add(v, VIEW_READ, path, 0, NULL);
 		if (hide && lstat(path, &st) == 0)
-			view_add(v, S_ISDIR(st.st_mode) ? VIEW_HIDE_DIR : VIEW_HIDE_FILE, path, 0, NULL);
+			view_add(v, S_ISDIR(st.st_mode) ? VIEW_HIDE_DIR : VIEW_HIDE_FILE, path, 0,
+				 NULL);
 	}
 }
 

@@ -17,7 +17,7 @@
 
 struct jail_plan;
 
-#define VIEW_MAX 2048		/* operations; bwrap takes 9000 arguments, and the environment needs some */
+#define VIEW_MAX 2048		/* operations: 2-4 each of the 9000 arguments that bwrap takes */
 
 enum view_kind {
 	VIEW_PIN,		/* bound onto itself: can't be moved aside */

@@ -212,5 +212,8 @@ enum pumped pump_move(struct pump *p, int from, int to)
 		if (r != PUMPED_AGAIN)
 			return r;
 	}
-	return PUMPED_AGAIN;
+	/* What the last round read must not wait until the source speaks again */
+	if (pump_drain(p, to) == PUMPED_TARGET_FAILED)
+		return PUMPED_TARGET_FAILED;
+	return p->held_len || p->in_pipe ? PUMPED_WRITE : PUMPED_AGAIN;
 }

@@ -33,10 +33,10 @@ struct dns_query {
 	uint8_t		opcode;		/* QUERY, or what was refused: copied to the answer */
 	bool		rd;		/* recursion desired: copied to the answer */
 	uint16_t	type, class;	/* any class: judging it is the caller's */
-	char		name[DNS_NAME_TEXT_MAX]; /* normal form (dns_name.h): lower case, no trailing
-					 * dot; the root is "." */
+	char		name[DNS_NAME_TEXT_MAX]; /* normal form (dns_name.h): lower case,
+						  * no trailing dot; the root is "." */
 	size_t		name_len;
-	bool		plain;		/* every octet of every label is a letter, digit, '-' or '_' */
+	bool		plain;		/* labels have letters, digits, '-' and '_' only */
 	struct span	question;	/* the question section's bytes, to be echoed; borrowed */
 	bool		edns;
 	uint16_t	udp_bytes;	/* what the client can take over UDP; 512 without EDNS */

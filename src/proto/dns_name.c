@@ -23,19 +23,25 @@ static char *octet_text(char *at, uint8_t c)
 	return at;
 }
 
+static size_t name_none(char *text)
+{
+	*text = '\0';
+	return 0;
+}
+
 size_t dns_name_read(struct wire *w, char text[DNS_NAME_TEXT_MAX], bool *ret_plain)
 {
-	char out[DNS_NAME_TEXT_MAX], *at = out;
 	size_t wire_bytes = 1, len;
 	bool plain = true;
+	char *at = text;
 
 	while ((len = wire_u8(w)) > 0) {
 		struct span label = wire_take(w, len);
 
 		wire_bytes += 1 + len;
 		if (w->spent || len > DNS_LABEL_MAX || wire_bytes > DNS_NAME_WIRE_MAX)
-			return 0;
-		if (at > out)
+			return name_none(text);
+		if (at > text)
 			*at++ = '.';
 		for (size_t i = 0; i < len; i++) {
 			plain = plain && is_plain(label.at[i]);
@@ -43,15 +49,13 @@ size_t dns_name_read(struct wire *w, char text[DNS_NAME_TEXT_MAX], bool *ret_pla
 		}
 	}
 	if (w->spent)
-		return 0;
-	if (at == out)
+		return name_none(text);
+	if (at == text)
 		*at++ = '.';
-	assert(at < out + sizeof(out));
+	assert(at < text + DNS_NAME_TEXT_MAX);
 	*at = '\0';
-	len = (size_t)(at - out);
-	memcpy(text, out, len + 1);
 	*ret_plain = plain;
-	return len;
+	return (size_t)(at - text);
 }
 
 /*

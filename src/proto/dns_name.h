@@ -24,7 +24,7 @@
  * Compression is refused: in a question there is nothing before to point to,
  * so a pointer is either a mistake or a trap (RFC 9267 section 2).
  *
- * Return: length of the text; 0 if it is no name (nothing is filled then).
+ * Return: length of the text; 0 if it is no name, @text is empty then.
  */
 size_t dns_name_read(struct wire *w, char text[DNS_NAME_TEXT_MAX], bool *ret_plain);
 

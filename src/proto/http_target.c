@@ -80,7 +80,8 @@ static bool absolute_parse(struct span text, struct span method, struct http_tar
 		t->form = HTTP_ABSOLUTE;
 		t->default_port = schemes[i].port;
 		t->path = without_query(span_skip(rest, len));
-		if (!t->path.len)	/* RFC 9112 3.2.4: OPTIONS without a path is about the server */
+		/* RFC 9112 3.2.4: OPTIONS without a path is about the server */
+		if (!t->path.len)
 			t->path = span_eq(method, SPAN("OPTIONS")) ? SPAN("*") : SPAN("/");
 		return http_authority_parse(span_head(rest, len), &t->authority);
 	}

@@ -18,8 +18,8 @@
 struct tls_hello {
 	bool		has_sni;
 	struct span	sni;		/* the host_name; into @scratch */
-	bool		ech;		/* an encrypted_client_hello extension is there, of the RFC or
-					 * of a draft (ESNI too) */
+	bool		ech;		/* an encrypted_client_hello extension is there, of the
+					 * RFC or of a draft (ESNI too) */
 	struct span	alpn;		/* first protocol offered; empty if none */
 	bool		has_http2;	/* "h2" is among them */
 	uint16_t	version;	/* highest offered: supported_versions, else legacy_version;

@@ -17,9 +17,9 @@
 
 struct packet_facts {
 	struct addr	src, dst;
-	uint8_t		protocol;	/* IPPROTO_*: of the payload, behind IPv6 extension headers */
-	uint16_t	sport, dport;	/* host order; of TCP, UDP, UDP-Lite, SCTP; else, and in a
-					 * fragment that is not the first, 0 */
+	uint8_t		protocol;	/* IPPROTO_*, behind IPv6 extension headers */
+	uint16_t	sport, dport;	/* host order; of TCP, UDP, UDP-Lite, SCTP; else, and in
+					 * a fragment that is not the first, 0 */
 };
 
 /*

@@ -102,7 +102,7 @@ void ask_allowed(struct flow *f, const struct talk_allow *a, int peer)
 {
 	assert(f->state == FLOW_ASK && f->peer < 0);
 	f->peer = peer;
-	f->allowed = true;
+	f->allowed = f->door != DOOR_PROBE;	/* that one is no connection to the keeper */
 	f->watch = f->watch && a->watch;
 	go_on(f, a->http);
 }
@@ -111,7 +111,7 @@ void ask_passed(struct flow *f)
 {
 	assert(f->state == FLOW_ASK);
 	if (f->again) {
-		go_on(f, f->form == SEEN_HTTP);
+		go_on(f, f->http || f->form == SEEN_HTTP);
 		return;
 	}
 	/* The client had gone before it said a word */

@@ -5,14 +5,16 @@
  * HTTP gets a page that says why, TLS a fatal access_denied alert (RFC 8446
  * 6.2), anything else a reset.  A page or an alert that is followed at once by
  * a reset (because the client's bytes lie unread) may never be seen: so the
- * writing side is shut, and what still comes is thrown away for a moment.
+ * writing side is shut, and what still comes is thrown away for a moment.  The
+ * last answer of an HTTP connection ends in the same way.
  */
 #include <errno.h>
 #include <sys/socket.h>
 
 #include "proxy/flow.h"
 
-#define DRAIN_MAX 262144	/* bytes thrown away before the connection is closed */
+#define DRAIN_MAX 262144	/* bytes thrown away in a turn; the state's limit ends it */
+#define PAGE_MAX (TALK_BODY_MAX + 1024)
 
 static const struct phrase {
 	unsigned	 status;
@@ -42,13 +44,14 @@ void deny_start(struct flow *f, enum reason reason, unsigned status, struct span
 {
 	static const uint8_t alert[] = { 21, 3, 3, 0, 2, 2, 49 };
 
-	f->refusal = buf_new(TALK_BODY_MAX + 1024);
 	flow_ends(f, END_KILLED, reason);
 	switch ((enum seen)f->form) {
 	case SEEN_HTTP:
+		f->refusal = buf_new(PAGE_MAX);
 		page(&f->refusal, status, body);
 		break;
 	case SEEN_TLS:
+		f->refusal = buf_new(sizeof(alert));
 		buf_add(&f->refusal, alert, sizeof(alert));
 		break;
 	case SEEN_UPGRADE:
@@ -62,29 +65,42 @@ void deny_start(struct flow *f, enum reason reason, unsigned status, struct span
 	flow_become(f, FLOW_DENY);
 }
 
+/* An answer that stands goes first: the refusal is of the request after it */
+static enum pumped last_words(struct flow *f)
+{
+	enum pumped r = pump_drain(&f->in, f->agent);
+	ssize_t n;
+
+	while (r == PUMPED_READ && f->refusal.len) {
+		n = send(f->agent, f->refusal.at, f->refusal.len, MSG_NOSIGNAL);
+		if (n > 0)
+			buf_consume(&f->refusal, (size_t)n);
+		else
+			r = errno == EAGAIN ? PUMPED_WRITE : PUMPED_TARGET_FAILED;
+	}
+	if (r == PUMPED_READ)
+		shutdown(f->agent, SHUT_WR);
+	return r;
+}
+
 unsigned deny_step(struct flow *f)
 {
+	enum pumped r = last_words(f);
 	size_t drained = 0;
 	ssize_t n;
 
-	while (f->refusal.len) {
-		n = send(f->agent, f->refusal.at, f->refusal.len, MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN)
-			return WANT_AGENT_WRITE;
-		if (n < 0) {
-			flow_become(f, FLOW_OVER);
-			return 0;
-		}
-		buf_consume(&f->refusal, (size_t)n);
-		if (!f->refusal.len)
-			shutdown(f->agent, SHUT_WR);
+	if (r == PUMPED_WRITE)
+		return WANT_AGENT_WRITE;
+	if (r == PUMPED_TARGET_FAILED) {
+		flow_become(f, FLOW_OVER);
+		return 0;
 	}
 	do {
 		n = recv(f->agent, pump_scratch(), PUMP_SCRATCH, 0);
 		if (n > 0)
 			drained += (size_t)n;
 	} while (n > 0 && drained < DRAIN_MAX);
-	if (n < 0 && errno == EAGAIN)
+	if (n > 0 || (n < 0 && errno == EAGAIN))
 		return WANT_AGENT_READ;
 	flow_become(f, FLOW_OVER);
 	return 0;

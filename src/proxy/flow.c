@@ -263,7 +263,7 @@ static unsigned over_step(struct flow *f)
 		proxy_tell(x, GATE_CLOSED, f->ref, &c, sizeof(c), (struct span){ 0 });
 	}
 	/* A refusal that was written must not be overtaken by a reset */
-	close_socket(f->agent, orderly || (f->refusal.max && f->form != SEEN_NOT_YET));
+	close_socket(f->agent, orderly || f->refusal.max);
 	close_socket(f->peer, orderly);
 	pump_done(&f->out);
 	pump_done(&f->in);
@@ -284,8 +284,7 @@ static void tick_one(struct flow *f)
 	if (f->state == FLOW_ASK)
 		proxy_fail("the keeper does not answer");
 	if (f->state == FLOW_LOOK) {
-		f->need = 0;		/* it never said: judge what is there */
-		f->looks = UINT16_MAX;
+		f->looks = UINT16_MAX;	/* it never said: judge what is there */
 		flow_drive(f);
 		return;
 	}

@@ -6,7 +6,7 @@
  *	ASK	the facts are with the keeper; it decides, records and dials
  *	RELAY	bytes go both ways; perhaps the client's first are still looked at
  *	HTTP	the same, request by request
- *	DENY	the refusal is on its way to the client
+ *	DENY	the refusal, or the last answer, is on its way to the client
  *	OVER	everything is closed and reported
  *
  * A step returns what it waits for (WANT_*); only flow_drive() arms the loop.
@@ -21,7 +21,7 @@ enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_RELAY, FLOW_HTTP, FLOW_DENY, FLOW_OV
 
 enum want {
 	WANT_AGENT_READ = 1, WANT_AGENT_WRITE = 2, WANT_PEER_READ = 4, WANT_PEER_WRITE = 8,
-	WANT_AGENT_MORE = 16,	/* readable again: bytes are there that are too few */
+	WANT_AGENT_MORE = 16,	/* readable again, or ended: bytes are there that are too few */
 	WANT_AGAIN = 32,	/* nothing: call the (new) step at once */
 };
 

@@ -38,10 +38,10 @@ struct http {
 	struct buf	 partial;	/* of the server's head */
 	struct buf	 record;	/* method, host, path of the request that stands */
 	struct talk_http told;		/* lengths of those, status */
-	uint64_t	 out_before, in_before;
 	bool		 keep_alive;	/* as far as both sides have said */
 	bool		 agent_eof;
 	bool		 peer_failed;	/* takes no more; what it answers still counts */
+	bool		 asked;		/* the keeper was asked about the head that lies in `ahead` */
 };
 
 bool http_start(struct flow *f)
@@ -75,18 +75,30 @@ static void cut(struct flow *f, enum flow_end end, enum reason reason)
 
 /* ---- the request ---- */
 
-/* Does the policy let this request through as it stands?  In doubt the keeper is asked. */
-static bool request_passes(const struct flow *f, const struct facts *facts)
-{
-	struct question q = ask_question(f);
-
-	look_question(facts, &q);
-	return policy_decide(f->proxy->policy, &q).answer == ANSWER_ALLOW;
-}
-
-static void remember(struct flow *f, const struct http_request *r)
+/*
+ * Does the policy let this request through as it stands?  If not, the keeper is
+ * asked, which records; should it say yes (it was told a text that was cut), no
+ * is the answer still.
+ */
+static bool request_passes(struct flow *f, const struct facts *facts)
 {
 	struct http *h = f->http;
+	struct question q = ask_question(f);
+	struct verdict v;
+
+	look_question(facts, &q);
+	v = policy_decide(f->proxy->policy, &q);
+	if (v.answer != ANSWER_ALLOW && h->asked)
+		deny_start(f, v.answer == ANSWER_DENY ? v.reason : REASON_PROTOCOL, 403,
+			   (struct span){ 0 });
+	else if (v.answer != ANSWER_ALLOW)
+		ask_send(f, GATE_ASK_AGAIN, facts, 0);
+	h->asked = v.answer != ANSWER_ALLOW;
+	return v.answer == ANSWER_ALLOW;
+}
+
+static void remember(struct http *h, const struct http_request *r)
+{
 	struct span path = span_head(r->path, TALK_PATH_MAX);
 
 	buf_clear(&h->record);
@@ -95,8 +107,6 @@ static void remember(struct flow *f, const struct http_request *r)
 	buf_add_span(&h->record, path);
 	h->told = (struct talk_http){ .method_len = (uint8_t)r->method.len,
 		.host_len = (uint16_t)r->host.len, .path_len = (uint16_t)path.len };
-	h->out_before = f->out.bytes;
-	h->in_before = f->in.bytes;
 	h->keep_alive = r->keep_alive;
 	h->answer = PART_HEAD;
 	http_body_init(&h->request_body, r->framing, r->length);
@@ -119,16 +129,13 @@ static size_t judge(struct flow *f, struct span bytes)
 		p = http_request_parse(bytes, &r);
 		if (p == PARSE_MORE && bytes.len < HEAD_MAX)
 			return 0;
-		if (p == PARSE_OK)
+		facts = (struct facts){ .seen = SEEN_MALFORMED };
+		if (p == PARSE_OK && r.method.len <= TALK_METHOD_MAX &&
+		    r.host.len <= TALK_HOST_MAX)
 			look_request(&r, &facts);
-		else
-			facts = (struct facts){ .seen = SEEN_MALFORMED };
-		if (p != PARSE_OK || r.method.len > TALK_METHOD_MAX ||
-		    r.host.len > TALK_HOST_MAX || !request_passes(f, &facts)) {
-			ask_send(f, GATE_ASK_AGAIN, &facts, 0);
+		if (!request_passes(f, &facts))
 			return 0;
-		}
-		remember(f, &r);
+		remember(h, &r);
 		h->request = REQUEST_BODY;
 		head = r.head_bytes;
 	}
@@ -140,14 +147,22 @@ static size_t judge(struct flow *f, struct span bytes)
 	return head + used;
 }
 
+/* What is held for it is waited for no more */
+static void peer_fails(struct flow *f)
+{
+	f->http->peer_failed = true;
+	pump_done(&f->out);
+}
+
 /* Judge and send; what is not sent stays in `ahead` (when @bytes come from elsewhere) */
 static void forward(struct flow *f, struct span bytes, bool from_ahead)
 {
 	struct http *h = f->http;
 	size_t used = judge(f, bytes);
 
+	h->told.bytes_out += used;
 	if (used && !h->peer_failed && !pump_push(&f->out, f->peer, span_head(bytes, used)))
-		h->peer_failed = true;
+		peer_fails(f);
 	if (from_ahead)
 		buf_consume(&h->ahead, used);
 	else if (used < bytes.len && !buf_add_span(&h->ahead, span_skip(bytes, used)))
@@ -167,10 +182,11 @@ static void read_agent(struct flow *f)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	f->ready &= (uint8_t)~WANT_AGENT_READ;
-	if (n <= 0) {
-		h->agent_eof = true;
+	if (n < 0)
+		cut(f, END_ERROR, REASON_ALLOWED);
+	h->agent_eof = n <= 0;
+	if (n <= 0)
 		return;
-	}
 	f->since_s = f->proxy->now_s;
 	if (h->ahead.len || h->request == REQUEST_SENT) {
 		buf_add(&h->ahead, pump_scratch(), (size_t)n);
@@ -194,7 +210,7 @@ static unsigned request_step(struct flow *f)
 	size_t before;
 
 	if (r == PUMPED_TARGET_FAILED)
-		h->peer_failed = true;
+		peer_fails(f);
 	if (r == PUMPED_WRITE)
 		return WANT_PEER_WRITE;
 	read_agent(f);
@@ -203,10 +219,11 @@ static unsigned request_step(struct flow *f)
 		if (f->state == FLOW_HTTP && before && h->request != REQUEST_SENT &&
 		    !f->out.held_len)
 			forward(f, buf_span(&h->ahead), true);
-	} while (h->ahead.len && h->ahead.len != before);
+	} while (f->state == FLOW_HTTP && h->ahead.len && h->ahead.len != before);
 	if (f->state != FLOW_HTTP)
 		return 0;
-	if (h->agent_eof && h->request != REQUEST_SENT) {
+	/* The client sends no more; it may still read the last answer */
+	if (h->agent_eof && h->request != REQUEST_SENT && !f->in.held_len) {
 		if (h->request == REQUEST_HEAD && !h->ahead.len && h->answer == PART_NONE)
 			flow_ends(f, END_CLIENT, REASON_ALLOWED);
 		cut(f, END_CLIENT, h->request == REQUEST_BODY ? REASON_KILLED : REASON_ALLOWED);
@@ -221,8 +238,6 @@ static void request_over(struct flow *f)
 {
 	struct http *h = f->http;
 
-	h->told.bytes_out = f->out.bytes - h->out_before;
-	h->told.bytes_in = f->in.bytes + f->in.held_len - h->in_before;
 	proxy_tell(f->proxy, GATE_HTTP, f->ref, &h->told, sizeof(h->told), buf_span(&h->record));
 	h->answer = PART_NONE;
 	if (h->request != REQUEST_SENT)
@@ -270,6 +285,7 @@ static size_t follow(struct flow *f, struct span bytes, bool *ret_bad)
 			}
 		}
 		done += used;
+		h->told.bytes_in += used;
 		*ret_bad = p == PARSE_BAD;
 		if (p == PARSE_BAD)
 			return done;
@@ -280,16 +296,15 @@ static size_t follow(struct flow *f, struct span bytes, bool *ret_bad)
 	return done;
 }
 
-static void server_ended(struct flow *f)
+/* @reset: not by its own will; then a body that only the end delimits is cut short */
+static void server_ended(struct flow *f, bool reset)
 {
 	struct http *h = f->http;
-	bool whole = h->answer == PART_BODY && http_body_end_is_whole(&h->answer_body);
+	bool whole = !reset && h->answer == PART_BODY && http_body_end_is_whole(&h->answer_body);
 
 	if (whole)
 		request_over(f);
 	if (!whole && h->answer != PART_NONE) {
-		h->told.bytes_out = f->out.bytes - h->out_before;
-		h->told.bytes_in = f->in.bytes - h->in_before;
 		proxy_tell(f->proxy, GATE_HTTP, f->ref, &h->told, sizeof(h->told),
 			   buf_span(&h->record));
 		cut(f, END_ERROR, REASON_ALLOWED);
@@ -314,7 +329,7 @@ static void read_peer(struct flow *f)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
-		server_ended(f);
+		server_ended(f, n < 0);
 		return;
 	}
 	f->since_s = f->proxy->now_s;
@@ -350,14 +365,10 @@ static unsigned answer_step(struct flow *f)
 		return 0;
 	if (f->in.held_len)
 		return WANT_AGENT_WRITE;
-	if (h->answer == PART_NONE && !h->keep_alive && h->told.status) {
+	if (h->answer == PART_NONE && ((!h->keep_alive && h->told.status) || f->ended)) {
 		flow_ends(f, END_SERVER, REASON_ALLOWED);
-		flow_become(f, FLOW_OVER);
-		return 0;
-	}
-	if (f->ended && h->answer == PART_NONE) {
-		flow_become(f, FLOW_OVER);
-		return 0;
+		flow_become(f, FLOW_DENY);	/* what the client still sends is for nobody */
+		return WANT_AGAIN;
 	}
 	return WANT_PEER_READ;
 }
@@ -367,7 +378,9 @@ unsigned http_step(struct flow *f)
 	unsigned in_wants = answer_step(f), out_wants;
 
 	if (f->state != FLOW_HTTP)
-		return 0;
+		return in_wants;
 	out_wants = request_step(f);
+	if (f->state == FLOW_DENY)
+		return WANT_AGAIN;
 	return f->state == FLOW_HTTP ? in_wants | out_wants : 0;
 }

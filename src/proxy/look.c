@@ -12,11 +12,12 @@
  * bytes that have gone to the server cannot be called back: so such a line is
  * held.  Line protocols that are not HTTP (SMTP, IRC, Redis) are known as such
  * at the end of their first line, binary ones at the first byte that no
- * request line can have.
+ * request line can have.  The end of the stream settles it too.
  */
 #include "proxy/look.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "proxy/ask.h"
@@ -32,32 +33,34 @@ static bool is_token(uint8_t c)
 	       (c && strchr(others, c));
 }
 
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /*
- * Is this the start of "METHOD SP TARGET SP HTTP/"?  OK: it is.  MORE: so far.
- * The text after HTTP/ is the parser's to judge.
+ * Is this what some server takes for "METHOD TARGET HTTP/..."?  OK: it is.
+ * MORE: so far.  Servers pass over empty lines and blanks before it (RFC 9112
+ * 2.2), split it at any blanks, and allow them in the target: so does this.
+ * The strict parser then refuses what is not exactly right.
  */
 static enum parse request_line(struct span s)
 {
 	static const struct span version = SPAN("HTTP/");
-	size_t i = 0;
+	size_t i = 0, method;
 
+	while (i < s.len && is_blank(s.at[i]))
+		i++;
+	method = i;
 	while (i < s.len && is_token(s.at[i]))
 		i++;
-	if (i == s.len)
-		return PARSE_MORE;
-	if (i == 0 || s.at[i] != ' ')
+	if (i < s.len && (i == method || !is_blank(s.at[i])))
 		return PARSE_BAD;
-	s = span_skip(s, i + 1);
-	for (i = 0; i < s.len && s.at[i] > ' ' && s.at[i] != 0x7f; i++)
-		;
-	if (i == s.len)
-		return PARSE_MORE;
-	if (i == 0 || s.at[i] != ' ')
-		return PARSE_BAD;
-	s = span_skip(s, i + 1);
-	if (s.len < version.len)
-		return span_starts(version, s) ? PARSE_MORE : PARSE_BAD;
-	return span_starts(s, version) ? PARSE_OK : PARSE_BAD;
+	for (; i < s.len && s.at[i] && s.at[i] != '\n'; i++)
+		if (is_blank(s.at[i]) && span_eq_fold(span_head(span_skip(s, i + 1), version.len),
+						      version))
+			return PARSE_OK;
+	return i < s.len ? PARSE_BAD : PARSE_MORE;
 }
 
 void look_request(const struct http_request *r, struct facts *ret_facts)
@@ -123,13 +126,28 @@ void look_question(const struct facts *facts, struct question *q)
 	}
 }
 
-/* Nothing (more) came: what is there must do */
-static unsigned look_last(struct flow *f, struct span bytes, struct facts *facts)
+enum seen look_cut(struct span bytes)
 {
-	if (bytes.len)
-		facts->seen = f->need || tls_hello_likely(bytes) ? SEEN_MALFORMED : SEEN_OTHER;
-	else
-		facts->seen = f->need ? SEEN_OTHER : SEEN_NOT_YET;
+	return tls_hello_likely(bytes) || request_line(bytes) == PARSE_OK ? SEEN_MALFORMED
+									  : SEEN_OTHER;
+}
+
+bool look_ended(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* It ended, is too long or took too long: what is there must do */
+static unsigned look_last(struct flow *f, struct span bytes, bool late, struct facts *facts)
+{
+	if (f->need)
+		facts->seen = bytes.len ? SEEN_MALFORMED : SEEN_OTHER;
+	else if (look_ended(f->agent))
+		facts->seen = look_cut(bytes);
+	else	/* a slow first line is held on, with the server connected */
+		facts->seen = late ? SEEN_NOT_YET : SEEN_MALFORMED;
 	return ask_send(f, GATE_ASK, facts, 0);
 }
 
@@ -161,11 +179,12 @@ unsigned look_step(struct flow *f)
 		return ask_send(f, GATE_ASK, &facts, TALK_EMPTY);
 	bytes = span_of(pump_scratch(), n > 0 ? (size_t)n : 0);
 	if (late || bytes.len == LOOK_MAX || f->looks > LOOKS_MAX)
-		return look_last(f, bytes, &facts);
+		return look_last(f, bytes, late, &facts);
 	if (n < 0 && !f->need)
 		return ask_send(f, GATE_ASK, &facts, 0);	/* the server may speak first */
 	f->looks++;
 	if (n > 0 && look_at(bytes, &facts) == PARSE_OK)
 		return ask_send(f, GATE_ASK, &facts, 0);
-	return WANT_AGENT_MORE;
+	facts = (struct facts){ .seen = SEEN_NOT_YET };
+	return n > 0 && look_ended(f->agent) ? look_last(f, bytes, false, &facts) : WANT_AGENT_MORE;
 }

@@ -33,6 +33,13 @@ struct facts {
  */
 enum parse look_at(struct span bytes, struct facts *ret_facts);
 
+/* What bytes were, of which look_at() says MORE, if no more come: a hello or request
+ * that was cut short is SEEN_MALFORMED, anything else SEEN_OTHER */
+enum seen look_cut(struct span bytes);
+
+/* Has the other end said all that it will?  What it said may lie in the socket still. */
+bool look_ended(int fd);
+
 /* The facts of a request that was parsed already */
 void look_request(const struct http_request *r, struct facts *ret_facts);
 

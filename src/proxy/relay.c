@@ -15,20 +15,26 @@
 static bool late_look(struct flow *f, unsigned *ret_wants)
 {
 	struct facts facts;
-	ssize_t n = recv(f->agent, pump_scratch(), LOOK_MAX, MSG_PEEK | MSG_DONTWAIT);
+	struct span bytes;
+	ssize_t n;
 
 	*ret_wants = WANT_AGENT_MORE;
+	if (f->wants & WANT_AGENT_MORE && !(f->ready & WANT_AGENT_READ))
+		return false;		/* woken for the other direction */
+	n = recv(f->agent, pump_scratch(), LOOK_MAX, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n <= 0) {
 		f->watch = false;	/* it ends: the pump will see how */
 		return true;
 	}
+	bytes = span_of(pump_scratch(), (size_t)n);
 	if (n == LOOK_MAX || f->looks++ > LATE_LOOKS_MAX) {
 		facts = (struct facts){ .seen = SEEN_MALFORMED };
-	} else if (look_at(span_of(pump_scratch(), (size_t)n), &facts) != PARSE_OK) {
-		/* Too few bytes, and then the end: nothing whole was said */
-		return false;
+	} else if (look_at(bytes, &facts) != PARSE_OK) {
+		if (!look_ended(f->agent))
+			return false;
+		facts = (struct facts){ .seen = look_cut(bytes) };
 	}
 	f->watch = false;
 	if (facts.seen == SEEN_OTHER)
@@ -73,7 +79,7 @@ static unsigned unchanged(const struct flow *f, unsigned mask)
 
 unsigned relay_step(struct flow *f)
 {
-	/* Not WANT_AGENT_MORE: it must be looked at again, whatever was reported */
+	/* Not WANT_AGENT_MORE: late_look() sees to that */
 	const unsigned outward = WANT_AGENT_READ | WANT_PEER_WRITE;
 	const unsigned inward = WANT_PEER_READ | WANT_AGENT_WRITE;
 	unsigned out_wants = unchanged(f, outward);

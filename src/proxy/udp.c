@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/udp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -47,7 +48,7 @@ struct udp_flow {
 
 struct udp_table {
 	struct seed	 seed;
-	size_t		 count;
+	size_t		 count, max;
 	uint32_t	 last_ref;
 	struct udp_flow	*bucket[BUCKETS];
 };
@@ -67,12 +68,14 @@ static struct {
 	uint8_t			bytes[BATCH][2048];
 } queue;
 
-struct udp_table *udp_table_new(const struct seed *seed)
+struct udp_table *udp_table_new(const struct seed *seed, size_t max)
 {
 	struct udp_table *t = calloc(1, sizeof(*t));
 
-	if (t)
-		t->seed = *seed;
+	if (!t)
+		return NULL;
+	t->seed = *seed;
+	t->max = max < UDP_FLOWS_MAX ? max : UDP_FLOWS_MAX;
 	return t;
 }
 
@@ -173,6 +176,14 @@ static struct udp_flow *find_ref(struct udp_table *t, uint32_t ref)
 	return NULL;
 }
 
+/* ASKED is left once, for OPEN or DENIED; both stay until the flow is forgotten */
+static void udp_become(struct udp_flow *u, enum udp_state next)
+{
+	assert(u->state == UDP_ASKED && next != UDP_ASKED);
+	u->state = next;
+	u->since_s = u->proxy->now_s;
+}
+
 static void drop_held(struct udp_flow *u)
 {
 	while (u->held) {
@@ -219,7 +230,7 @@ static struct udp_flow *flow_start(struct proxy *x, const struct udp_key *k, str
 				 .transport = TRANSPORT_UDP, .flags = TALK_FULL };
 	struct udp_flow **bucket, *u = NULL;
 
-	if (t->count < UDP_FLOWS_MAX)
+	if (t->count < t->max)
 		u = calloc(1, sizeof(*u));
 	if (!u) {
 		proxy_tell(x, GATE_ASK, UINT32_MAX, &full, sizeof(full), (struct span){ 0 });
@@ -374,7 +385,7 @@ void udp_allowed(struct proxy *x, uint32_t ref, const struct talk_allow *a, int 
 		return;
 	}
 	u->peer = peer;
-	u->state = UDP_OPEN;
+	udp_become(u, UDP_OPEN);
 	u->watch = a->watch;
 	event_assign(&u->ev, x->loop, peer, EV_READ | EV_PERSIST, on_peer, u);
 	if (event_add(&u->ev, NULL) < 0)
@@ -390,8 +401,7 @@ void udp_denied(struct proxy *x, uint32_t ref)
 
 	if (!u)
 		return;
-	u->state = UDP_DENIED;
-	u->since_s = x->now_s;
+	udp_become(u, UDP_DENIED);
 	for (struct held *h = u->held; h; h = h->next)
 		refuse(x, &u->key, h->len);
 	drop_held(u);

@@ -12,9 +12,9 @@
 
 #include "proxy/proxy.h"
 
-#define UDP_FLOWS_MAX 2048	/* at once; beyond it: refused and recorded */
+#define UDP_FLOWS_MAX 2048	/* at once, or fewer; beyond it: refused and recorded */
 
-struct udp_table *udp_table_new(const struct seed *seed);
+struct udp_table *udp_table_new(const struct seed *seed, size_t max);
 void udp_table_free(struct udp_table *t);
 
 /* Serve a receiving socket for as long as the gate lives */

@@ -367,6 +367,28 @@ static void sync_writes_too(void **state)
 	assert_true(desk_verify(p->log).complete);
 }
 
+/* Answers to what still waited when the session ended must not take effect */
+static void outside_of_a_session_nothing_is_recorded(void **state)
+{
+	struct desk *p = *state;
+	struct audit *a = desk_open(p, 0);
+
+	assert_int_equal(audit_tick(a), 0);
+	desk_conn(a, 1, ANSWER_ALLOW);
+	assert_int_equal(audit_flush(a), -ESHUTDOWN);
+	assert_int_equal(audit_close(a), 0);
+	a = desk_open(p, 0);
+	desk_start(a);
+	audit_session_end(a, 0);
+	assert_int_equal(audit_flush(a), 0);
+	desk_conn(a, 1, ANSWER_ALLOW);
+	assert_int_equal(audit_flush(a), -ESHUTDOWN);
+	assert_int_equal(audit_tick(a), -ESHUTDOWN);
+	assert_int_equal(audit_close(a), 0);
+	assert_true(desk_verify(p->log).complete);
+	assert_int_equal(desk_verify(p->log).lines, 3);
+}
+
 static void hostile_session_names(void **state)
 {
 	static const char *const names[] = { "", "a\"b\\c\n\x7f\xff", "\xe2\x80\xa8" };
@@ -408,6 +430,7 @@ int main(void)
 		AT_DESK(a_full_disk_breaks_it),
 		AT_DESK(a_batch_beyond_its_bound_breaks_it),
 		AT_DESK(sync_writes_too),
+		AT_DESK(outside_of_a_session_nothing_is_recorded),
 		AT_DESK(hostile_session_names),
 	};
 

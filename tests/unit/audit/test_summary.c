@@ -83,6 +83,21 @@ static void hostile_hosts_print_harmlessly(void **state)
 	check_print(&s, "sluice: denied a;id (no_rule): no flag allows this\n");
 }
 
+static void unix_sockets_have_their_own_flag(void **state)
+{
+	struct summary s = { 0 };
+
+	(void)state;
+	summary_add(&s, &(struct denied){ .host = SPAN("/run/x.sock"), .unix_socket = true,
+		.times = 2 });
+	summary_add(&s, &(struct denied){ .host = SPAN("/tmp/a --allow x"), .unix_socket = true,
+		.times = 1 });
+	check_print(&s, "sluice: denied /run/x.sock (a Unix socket of the host, 2 times): "
+		    "--allow-unix /run/x.sock\n"
+		    "sluice: denied /tmp/a --allow x (a Unix socket of the host): "
+		    "no flag allows this\n");
+}
+
 static void the_table_is_bounded(void **state)
 {
 	struct summary s = { 0 };
@@ -115,6 +130,7 @@ int main(void)
 		cmocka_unit_test(never_more_than_five_lines),
 		cmocka_unit_test(addresses_stand_in_for_names),
 		cmocka_unit_test(hostile_hosts_print_harmlessly),
+		cmocka_unit_test(unix_sockets_have_their_own_flag),
 		cmocka_unit_test(the_table_is_bounded),
 	};
 

@@ -53,6 +53,9 @@ static void trim_and_cut(void **state)
 	assert_int_equal(span_skip(SPAN("abc"), 9).len, 0);
 	assert_true(span_ends(SPAN("a.b"), SPAN(".b")));
 	assert_false(span_ends(SPAN("b"), SPAN(".b")));
+	/* the empty span, which has no address, begins and ends everything */
+	assert_true(span_starts((struct span){ 0 }, (struct span){ 0 }));
+	assert_true(span_ends((struct span){ 0 }, (struct span){ 0 }));
 }
 
 int main(void)

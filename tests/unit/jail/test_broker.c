@@ -5,96 +5,16 @@
  * Agent functions run jailed; what a test puts into `dir` before is the host's.
  * Run as root, everything is run a second time as an ordinary user.
  */
-#include "jailed.h"
+#include "agent.h"
 
 #include <grp.h>
 #include <limits.h>
 #include <linux/netlink.h>
-#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 
-static char dir[] = "/tmp/sluice-broker-XXXXXX";
-
-static struct sockaddr_un un(const char *name)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-	if (name[0] == '/' || name[0] == '.')
-		snprintf(a.sun_path, sizeof(a.sun_path), "%s", name);
-	else
-		snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, name);
-	return a;
-}
-
-static int un_listen(const char *name, int backlog)
-{
-	struct sockaddr_un a = un(name);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, backlog)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static int un_connect_fd(int fd, const char *name)
-{
-	struct sockaddr_un a = un(name);
-
-	return connect(fd, (struct sockaddr *)&a, sizeof(a)) ? errno : 0;
-}
-
-/* errno, or 0 */
-static int un_connect(const char *name)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int rc = un_connect_fd(fd, name);
-
-	close(fd);
-	return rc;
-}
-
-static bool readable(int fd)
-{
-	struct pollfd p = { fd, POLLIN, 0 };
-
-	return poll(&p, 1, 0) == 1;
-}
-
-static int tcp_listen(int backlog, struct sockaddr_in *ret_addr)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	socklen_t len = sizeof(*ret_addr);
-
-	*ret_addr = (struct sockaddr_in){ .sin_family = AF_INET,
-					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	if (bind(fd, (struct sockaddr *)ret_addr, len) || listen(fd, backlog) ||
-	    getsockname(fd, (struct sockaddr *)ret_addr, &len))
-		return -1;
-	return fd;
-}
-
-static int tcp_connect(int fd, const struct sockaddr_in *a)
-{
-	return connect(fd, (const struct sockaddr *)a, sizeof(*a)) ? errno : 0;
-}
-
-static int tcp(int flags)
-{
-	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
+#include "jail/kernel_abi.h"
 
 /* ---- plain use ----------------------------------------------------------- */
 
@@ -289,6 +209,8 @@ static int agent_threads(void)
 	JAILED(un_listen("own", 8) >= 0);
 	JAILED(pthread_create(&t, NULL, thread_connects, own) == 0);
 	JAILED(pthread_join(t, &rc) == 0 && rc == NULL);
+	if (syscall(SYS_pidfd_open, getpid(), PIDFD_THREAD) < 0)
+		return 0;	/* before Linux 6.9 the rest can't be */
 	JAILED(pthread_create(&t, NULL, thread_outlives, own) == 0);
 	pthread_exit(NULL);
 }
@@ -504,7 +426,7 @@ static int agent_backlog(void)
 		waiter_result[i] = -1;
 		pthread_create(&t[i], NULL, waiter, &waiter_result[i]);
 	}
-	usleep(300000);
+	usleep(700000);
 	for (int i = 0; i < WAITERS; i++)
 		refused += waiter_result[i] == EAGAIN;
 	JAILED(refused == WAITERS - 31);	/* one always leads */
@@ -542,7 +464,7 @@ static int agent_dies_waiting(void)
 			if (pid[i] == 0)
 				_exit(un_connect("full"));
 		}
-		usleep(200000);
+		usleep(400000);
 		for (int i = 0; i < 31; i++)
 			kill(pid[i], SIGKILL);
 		for (int i = 0; i < 31; i++)

@@ -414,6 +414,8 @@ static int prepare_udp6(void) { return stdin_of(AF_INET6, SOCK_DGRAM); }
 static int prepare_netlink(void) { return stdin_of(AF_NETLINK, SOCK_RAW); }
 static int prepare_unix_datagram(void) { return stdin_of(AF_UNIX, SOCK_DGRAM); }
 
+static int prepare_unix_unconnected(void) { return stdin_of(AF_UNIX, SOCK_STREAM); }
+
 static int prepare_unix_listener(void)
 {
 	struct sockaddr name = { .sa_family = AF_UNIX };
@@ -437,7 +439,8 @@ static int prepare_closed(void)
 static void test_shim_stdio(void **state)
 {
 	static int (*const bad[])(void) = { prepare_tcp, prepare_udp6, prepare_netlink,
-					    prepare_unix_datagram, prepare_unix_listener };
+					    prepare_unix_datagram, prepare_unix_listener,
+					    prepare_unix_unconnected };
 	static int (*const good[])(void) = { prepare_unix_pair, prepare_closed, NULL };
 
 	(void)state;

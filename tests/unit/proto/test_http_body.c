@@ -101,7 +101,8 @@ static void broken_framing_is_found_at_the_octet(void **state)
 	} rows[] = {
 		{ LIT("\r\n"), 1 }, { LIT("x\r\n"), 1 }, { LIT(" 1\r\n"), 1 }, { LIT("-1\r\n"), 1 },
 		{ LIT("+1\r\n"), 1 }, { LIT("0x1\r\n"), 2 }, { LIT("1_0\r\n"), 2 },
-		{ LIT("1\n"), 2 }, { LIT("1\ra"), 3 }, { LIT("1 \r\n"), 3 }, { LIT("1\v;a\r\n"), 2 },
+		{ LIT("1\n"), 2 }, { LIT("1\ra"), 3 }, { LIT("1 \r\n"), 3 },
+		{ LIT("1\v;a\r\n"), 2 },
 		{ LIT("1;a\nb"), 4 }, { LIT("1;a\r\r\n"), 5 }, { LIT("1;a\0"), 4 },
 		{ LIT("1;\"a\nb\"\r\n"), 5 },
 		{ LIT("1\r\nab"), 5 }, { LIT("1\r\na\n"), 5 }, { LIT("1\r\na\rb"), 6 },

@@ -151,7 +151,8 @@ static void connections_go_on_or_end(void **state)
 	} rows[] = {
 		{ GET(H), true, HTTP_BODY_NONE },
 		{ GET(H "Connection: close\r\n"), false, HTTP_BODY_NONE },
-		{ GET(H "Connection: x, CLOSE\r\nConnection: keep-alive\r\n"), false, HTTP_BODY_NONE },
+		{ GET(H "Connection: x, CLOSE\r\nConnection: keep-alive\r\n"), false,
+		  HTTP_BODY_NONE },
 		{ GET(H "Content-Length: 0\r\n"), true, HTTP_BODY_NONE },
 		{ GET(H "Transfer-Encoding: chunked\r\n"), true, HTTP_BODY_CHUNKED },
 		{ LIT("GET / HTTP/1.0\r\n\r\n"), false, HTTP_BODY_NONE },

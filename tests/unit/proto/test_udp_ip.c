@@ -20,66 +20,66 @@ static struct addr addr_of(const char *text)
 	return a;
 }
 
+static const struct {
+	struct span packet;
+	int protocol;		/* -1: bad */
+	bool ports;
+} packets[] = {
+	{ LIT(IP4("\x45", "\0\0", "\x06") PORTS), IPPROTO_TCP, true },
+	{ LIT(IP4("\x45", "\x40\0", "\x11") PORTS "rest"), IPPROTO_UDP, true },
+	{ LIT(IP4("\x45", "\x20\0", "\x88") PORTS), IPPROTO_UDPLITE, true },
+	{ LIT(IP4("\x45", "\0\0", "\x84") PORTS), IPPROTO_SCTP, true },
+	{ LIT(IP4("\x45", "\0\0", "\x01") "\x8\0"), IPPROTO_ICMP, false },
+	{ LIT(IP4("\x45", "\0\1", "\x11") PORTS), IPPROTO_UDP, false },
+	{ LIT(IP4("\x45", "\x1f\xff", "\x11")), IPPROTO_UDP, false },
+	{ LIT(IP4("\x46", "\0\0", "\x11") "\1\1\1\0" PORTS), IPPROTO_UDP, true },
+	{ LIT(IP4("\x45", "\0\0", "\x11") "\x12\x34\0"), -1, false },
+	{ LIT(IP4("\x46", "\0\0", "\x11") PORTS), -1, false },
+	{ LIT(IP4("\x44", "\0\0", "\x11") PORTS), -1, false },
+	{ LIT(IP4("\x55", "\0\0", "\x11") PORTS), -1, false },
+	{ LIT("\x45\0\0\x13\0\0\0\0\x40\x11\0\0\1\2\3\4\5\6\7\x8" PORTS), -1, false },
+	{ LIT("\x45\0\0\x40\0\0\0\0\x40\x11\0\0\1\2\3\4\5\6\7"), -1, false },
+	{ LIT(""), -1, false }, { LIT("\x45"), -1, false }, { LIT("\x60"), -1, false },
+	{ LIT(IP6("\x11") PORTS), IPPROTO_UDP, true },
+	{ LIT(IP6("\x3a") "\x80\0"), IPPROTO_ICMPV6, false },
+	{ LIT(IP6("\x3b")), IPPROTO_NONE, false },
+	{ LIT(IP6("\x32") PORTS), IPPROTO_ESP, false },
+	{ LIT(IP6("\0") OPTS("\x06") PORTS), IPPROTO_TCP, true },
+	{ LIT(IP6("\0") "\x3c\1xxxxxxxxxxxxxx" OPTS("\x11") PORTS), IPPROTO_UDP, true },
+	{ LIT(IP6("\x2b") OPTS("\x87") OPTS("\x11") PORTS), IPPROTO_UDP, true },
+	{ LIT(IP6("\x33") "\x11\1xxxxxxxxxx" PORTS), IPPROTO_UDP, true },
+	{ LIT(IP6("\x2c") "\x11\xff\0\1xxxx" PORTS), IPPROTO_UDP, true },
+	{ LIT(IP6("\x2c") "\x11\0\0\x8xxxx" PORTS), IPPROTO_UDP, false },
+	{ LIT(IP6("\x2c") "\x3c\0\xff\xf8xxxx"), IPPROTO_DSTOPTS, false },
+	{ LIT(IP6("\x11") "\x12\x34\0"), -1, false },
+	{ LIT(IP6("\0") "\x11\1xxxxxxxxxxxxx"), -1, false },
+	{ LIT(IP6("\0") "\x11"), -1, false },
+	{ LIT(IP6("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0")
+	      OPTS("\0") OPTS("\x11") PORTS), IPPROTO_UDP, true },
+	{ LIT(IP6("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0")
+	      OPTS("\0") OPTS("\0") OPTS("\x11") PORTS), -1, false },
+};
+
 static void packets_are_read(void **state)
 {
-	static const struct {
-		struct span packet;
-		int protocol;		/* -1: bad */
-		bool ports;
-	} rows[] = {
-		{ LIT(IP4("\x45", "\0\0", "\x06") PORTS), IPPROTO_TCP, true },
-		{ LIT(IP4("\x45", "\x40\0", "\x11") PORTS "rest"), IPPROTO_UDP, true },
-		{ LIT(IP4("\x45", "\x20\0", "\x88") PORTS), IPPROTO_UDPLITE, true },
-		{ LIT(IP4("\x45", "\0\0", "\x84") PORTS), IPPROTO_SCTP, true },
-		{ LIT(IP4("\x45", "\0\0", "\x01") "\x8\0"), IPPROTO_ICMP, false },
-		{ LIT(IP4("\x45", "\0\1", "\x11") PORTS), IPPROTO_UDP, false },
-		{ LIT(IP4("\x45", "\x1f\xff", "\x11")), IPPROTO_UDP, false },
-		{ LIT(IP4("\x46", "\0\0", "\x11") "\1\1\1\0" PORTS), IPPROTO_UDP, true },
-		{ LIT(IP4("\x45", "\0\0", "\x11") "\x12\x34\0"), -1, false },
-		{ LIT(IP4("\x46", "\0\0", "\x11") PORTS), -1, false },
-		{ LIT(IP4("\x44", "\0\0", "\x11") PORTS), -1, false },
-		{ LIT(IP4("\x55", "\0\0", "\x11") PORTS), -1, false },
-		{ LIT("\x45\0\0\x13\0\0\0\0\x40\x11\0\0\1\2\3\4\5\6\7\x8" PORTS), -1, false },
-		{ LIT("\x45\0\0\x40\0\0\0\0\x40\x11\0\0\1\2\3\4\5\6\7"), -1, false },
-		{ LIT(""), -1, false }, { LIT("\x45"), -1, false }, { LIT("\x60"), -1, false },
-		{ LIT(IP6("\x11") PORTS), IPPROTO_UDP, true },
-		{ LIT(IP6("\x3a") "\x80\0"), IPPROTO_ICMPV6, false },
-		{ LIT(IP6("\x3b")), IPPROTO_NONE, false },
-		{ LIT(IP6("\x32") PORTS), IPPROTO_ESP, false },
-		{ LIT(IP6("\0") OPTS("\x06") PORTS), IPPROTO_TCP, true },
-		{ LIT(IP6("\0") "\x3c\1xxxxxxxxxxxxxx" OPTS("\x11") PORTS), IPPROTO_UDP, true },
-		{ LIT(IP6("\x2b") OPTS("\x87") OPTS("\x11") PORTS), IPPROTO_UDP, true },
-		{ LIT(IP6("\x33") "\x11\1xxxxxxxxxx" PORTS), IPPROTO_UDP, true },
-		{ LIT(IP6("\x2c") "\x11\xff\0\1xxxx" PORTS), IPPROTO_UDP, true },
-		{ LIT(IP6("\x2c") "\x11\0\0\x8xxxx" PORTS), IPPROTO_UDP, false },
-		{ LIT(IP6("\x2c") "\x3c\0\xff\xf8xxxx"), IPPROTO_DSTOPTS, false },
-		{ LIT(IP6("\x11") "\x12\x34\0"), -1, false },
-		{ LIT(IP6("\0") "\x11\1xxxxxxxxxxxxx"), -1, false },
-		{ LIT(IP6("\0") "\x11"), -1, false },
-		{ LIT(IP6("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0")
-		      OPTS("\0") OPTS("\x11") PORTS), IPPROTO_UDP, true },
-		{ LIT(IP6("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0") OPTS("\0")
-		      OPTS("\0") OPTS("\0") OPTS("\x11") PORTS), -1, false },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(packets); i++) {
 		struct packet_facts f = { .sport = 7 };
-		bool v4 = rows[i].packet.len && rows[i].packet.at[0] >> 4 == 4;
+		bool v4 = packets[i].packet.len && packets[i].packet.at[0] >> 4 == 4;
 		struct addr src = addr_of(v4 ? "192.0.2.1" : "2001:db8::1");
 		struct addr dst = addr_of(v4 ? "198.51.100.2" : "2001:db8::2");
-		enum parse got = packet_parse(rows[i].packet, &f);
+		enum parse got = packet_parse(packets[i].packet, &f);
 
-		if (got != (rows[i].protocol < 0 ? PARSE_BAD : PARSE_OK))
+		if (got != (packets[i].protocol < 0 ? PARSE_BAD : PARSE_OK))
 			fail_msg("row %zu", i);
 		if (got != PARSE_OK) {
 			assert_int_equal(f.sport, 7);
 			continue;
 		}
-		assert_int_equal(f.protocol, rows[i].protocol);
+		assert_int_equal(f.protocol, packets[i].protocol);
 		assert_true(addr_eq(&f.src, &src) && addr_eq(&f.dst, &dst));
-		assert_int_equal(f.sport, rows[i].ports ? 0x1234 : 0);
-		assert_int_equal(f.dport, rows[i].ports ? 53 : 0);
+		assert_int_equal(f.sport, packets[i].ports ? 0x1234 : 0);
+		assert_int_equal(f.dport, packets[i].ports ? 53 : 0);
 	}
 }
 
@@ -104,11 +104,13 @@ static void datagrams_sum_up(void **state)
 		const char *src, *dst;
 		struct span payload, udp;
 	} rows[] = {
-		{ "192.0.2.1", "198.51.100.2", LIT("abc"), LIT("\0\x35\x12\x34\0\xb\x3c\xd5" "abc") },
+		{ "192.0.2.1", "198.51.100.2", LIT("abc"),
+		  LIT("\0\x35\x12\x34\0\xb\x3c\xd5" "abc") },
 		{ "2001:db8::1", "2001:db8::2", LIT("abc"),
 		  LIT("\0\x35\x12\x34\0\xb\xcd\x97" "abc") },
 		/* a sum of 0 is sent as ffff */
-		{ "192.0.2.1", "198.51.100.2", LIT("\1\x3a"), LIT("\0\x35\x12\x34\0\xa\xff\xff\1\x3a") },
+		{ "192.0.2.1", "198.51.100.2", LIT("\1\x3a"),
+		  LIT("\0\x35\x12\x34\0\xa\xff\xff\1\x3a") },
 	};
 
 	(void)state;

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor.c - `sluice doctor`: what this kernel and machine can do */
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/print.h"
+#include "jail/jail.h"
+
+#define ABILITIES_MAX 32
+#define JSON_BYTES_MAX (64u << 10)	/* ABILITIES_MAX short objects */
+
+static bool all_required_work(const struct ability *a, size_t count)
+{
+	bool work = true;
+
+	for (size_t i = 0; i < count; i++)
+		work = work && (a[i].works || !a[i].required);
+	return work;
+}
+
+static void print_text(const struct ability *a, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *word = a[i].works ? "ok" : a[i].required ? "missing" : "absent";
+		enum colour c = a[i].works ? COLOUR_GOOD : a[i].required ? COLOUR_BAD : COLOUR_WAIT;
+
+		printf("%s%-8s%s %-15s ", print_colour(stdout, c), word,
+		       print_colour(stdout, COLOUR_PLAIN), a[i].name);
+		print_safe(stdout, span_str(a[i].why));
+		putchar('\n');
+	}
+	puts(all_required_work(a, count) ? "sluice run works here."
+					 : "sluice run can't work here: see what is missing.");
+}
+
+/* Return: false if memory is out */
+static bool print_json(const struct ability *a, size_t count)
+{
+	struct buf b = buf_new(JSON_BYTES_MAX);
+	bool whole;
+
+	json_open(&b, '{');
+	json_key(&b, "ok");
+	json_bool(&b, all_required_work(a, count));
+	json_key(&b, "abilities");
+	json_open(&b, '[');
+	for (size_t i = 0; i < count; i++) {
+		json_open(&b, '{');
+		json_key(&b, "name");
+		json_str(&b, a[i].name);
+		json_key(&b, "works");
+		json_bool(&b, a[i].works);
+		json_key(&b, "required");
+		json_bool(&b, a[i].required);
+		json_key(&b, "why");
+		json_str(&b, a[i].why);
+		json_close(&b, '}');
+	}
+	json_close(&b, ']');
+	json_close(&b, '}');
+	whole = !b.full;
+	if (whole)
+		printf(SPAN_FMT "\n", SPAN_ARG(buf_span(&b)));
+	buf_done(&b);
+	return whole;
+}
+
+int doctor_main(int argc, char **argv)
+{
+	struct ability a[ABILITIES_MAX];
+	const char *format = "text";
+	const struct option rows[] = {
+		{ 0, "format", OPTION_TEXT, "FORMAT", "text | json", &format },
+		{ .name = NULL },
+	};
+	struct err err = { "" };
+	bool help = false;
+	size_t count;
+	int rest;
+
+	if (!options_parse(argc, argv, rows, &rest, &help, &err))
+		return complain(&err);
+	if (help)
+		return command_help("doctor", rows);
+	if (rest < argc || (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)) {
+		err_set(&err, "doctor: takes --format text or json, and no operand");
+		return complain(&err);
+	}
+	count = jail_abilities(a, ABILITIES_MAX);
+	if (!strcmp(format, "text"))
+		print_text(a, count);
+	else if (!print_json(a, count))
+		return EXIT_SLUICE;
+	return all_required_work(a, count) ? 0 : 1;
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report.c - `sluice report`: what was reached, what was denied, what would allow it */
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/events.h"
+#include "cli/report_style.h"
+#include "cli/tally.h"
+
+#define TOP_HOSTS 10		/* lines for people; JSON has all */
+#define TOP_DENIALS 50
+#define CELL_MAX (4 * HOST_MAX + 256)	/* bytes of a cell; the longest is a suggestion */
+#define JSON_BYTES_MAX (64u << 20)
+
+/* ---- for people ---- */
+
+/* A cell that is made of parts; NUL-terminated */
+struct cell {
+	char text[CELL_MAX];
+};
+
+static const char *cell_number(struct cell *c, uint64_t v)
+{
+	snprintf(c->text, sizeof(c->text), "%" PRIu64, v);
+	return c->text;
+}
+
+/* "host:443", "[2001:db8::1]:53/udp", or just a name that was denied as such */
+static const char *cell_place(struct cell *c, const struct denied *d)
+{
+	struct buf b = buf_new(sizeof(c->text));
+	bool v6 = span_find(d->host, ':') >= 0;
+
+	buf_add_str(&b, v6 ? "[" : "");
+	text_escape(&b, d->host);
+	buf_add_str(&b, v6 ? "]" : "");
+	if (d->port)
+		buf_printf(&b, ":%u%s", d->port, d->transport == TRANSPORT_UDP ? "/udp" : "");
+	span_copy(buf_span(&b), c->text, sizeof(c->text));
+	buf_done(&b);
+	return c->text;
+}
+
+static const char *cell_suggest(struct cell *c, const struct denied *d)
+{
+	struct buf b = buf_new(sizeof(c->text) - 1);
+
+	if (!summary_suggest(&b, d))
+		buf_add_str(&b, "no flag allows this");
+	span_copy(buf_span(&b), c->text, sizeof(c->text));
+	buf_done(&b);
+	return c->text;
+}
+
+/* The json value of an event, whatever its type, as text */
+static const char *cell_value(struct cell *c, const json_t *event, const char *key)
+{
+	struct buf b = buf_new(sizeof(c->text) - 1);
+	const json_t *value = json_object_get(event, key);
+
+	if (json_is_string(value))
+		text_escape(&b, span_head(event_text(event, key), HOST_MAX));
+	else if (json_is_number(value))
+		buf_printf(&b, "%.6g", json_number_value(value));
+	span_copy(buf_span(&b), c->text, sizeof(c->text));
+	buf_done(&b);
+	return c->text;
+}
+
+static void print_overview(const struct style *s, FILE *to, const struct tally *t)
+{
+	static const struct column columns[] = { { "", 12, false }, { "", 0, false } };
+	const struct table table = { columns, ARRAY_SIZE(columns) };
+	char out[BYTES_TEXT_MAX], in[BYTES_TEXT_MAX], duration[DURATION_TEXT_MAX];
+	const struct audit_totals *n = &t->totals;
+	struct cell c;
+
+#define ROW(name, ...) do { \
+	snprintf(c.text, sizeof(c.text), __VA_ARGS__); \
+	s->row(to, &table, (const char *const []){ name, c.text }); \
+} while (0)
+	s->table_begin(to, &table);
+	ROW("sessions", "%" PRIu64 "%s", t->sessions,
+	    t->unfinished ? " (one or more without an end)" : "");
+	ROW("time", "%s to %s (%s)", t->first, t->last, duration_text(t->duration_ms, duration));
+	ROW("connections", "%" PRIu64, n->connections);
+	ROW("denied", "%" PRIu64, n->denied);
+	ROW("dns queries", "%" PRIu64 " (%" PRIu64 " denied)", n->dns, t->dns_denied);
+	ROW("bytes", "%s out, %s in", bytes_text(n->bytes_out, out), bytes_text(n->bytes_in, in));
+	ROW("alerts", "%" PRIu64, n->alerts);
+	if (t->dropped)
+		ROW("dropped", "%" PRIu64 " packets", t->dropped);
+	if (t->bad)
+		ROW("unreadable", "%" PRIu64 " lines (see sluice log verify)", t->bad);
+	s->table_end(to);
+#undef ROW
+}
+
+static void print_host(const struct style *s, FILE *to, const struct table *table,
+		       const struct tally_host *h, const char *name)
+{
+	char out[BYTES_TEXT_MAX], in[BYTES_TEXT_MAX];
+	struct cell connections = { "" };
+
+	s->row(to, table, (const char *const []){ name,
+		cell_number(&connections, h->connections), bytes_text(h->bytes_out, out),
+		bytes_text(h->bytes_in, in) });
+}
+
+static void print_hosts(const struct style *s, FILE *to, const struct tally *t)
+{
+	static const struct column columns[] = { { "HOST", 40, false }, { "CONNECTIONS", 11, true },
+						 { "OUT", 8, true }, { "IN", 8, true } };
+	const struct table table = { columns, ARRAY_SIZE(columns) };
+	size_t shown = t->host_count < TOP_HOSTS ? t->host_count : TOP_HOSTS;
+	struct tally_host rest = t->others;
+
+	if (!t->host_count)
+		return;
+	s->heading(to, "Hosts reached, most bytes first");
+	s->table_begin(to, &table);
+	for (size_t i = 0; i < shown; i++)
+		print_host(s, to, &table, &t->hosts[i], t->hosts[i].name);
+	for (size_t i = shown; i < t->host_count; i++) {
+		rest.connections += t->hosts[i].connections;
+		rest.bytes_out += t->hosts[i].bytes_out;
+		rest.bytes_in += t->hosts[i].bytes_in;
+	}
+	if (rest.connections || rest.bytes_out || rest.bytes_in)
+		print_host(s, to, &table, &rest, "all others");
+	s->table_end(to);
+}
+
+static void print_rest(const struct style *s, FILE *to, const struct tally *t, size_t shown)
+{
+	uint64_t rest = t->denials.others;
+	struct cell c;
+
+	for (size_t i = shown; i < t->denials.count; i++)
+		rest += summary_at(&t->denials, i).times;
+	if (rest) {
+		snprintf(c.text, sizeof(c.text), "%" PRIu64 " more of other kinds", rest);
+		s->note(to, c.text);
+	}
+	for (int r = 0; r < REASON_NUM; r++) {
+		if (!t->folded[r])
+			continue;
+		snprintf(c.text, sizeof(c.text), "%" PRIu64 " more (%s), folded in a flood",
+			 t->folded[r], reason_name((enum reason)r));
+		s->note(to, c.text);
+	}
+}
+
+static void print_denials(const struct style *s, FILE *to, const struct tally *t)
+{
+	static const struct column columns[] = { { "TIMES", 5, true }, { "DENIED", 34, false },
+						 { "REASON", 16, false },
+						 { "TO ALLOW IT", 0, false } };
+	const struct table table = { columns, ARRAY_SIZE(columns) };
+	size_t shown = t->denials.count < TOP_DENIALS ? t->denials.count : TOP_DENIALS;
+	struct cell times, place, suggest;
+
+	if (!t->totals.denied)
+		return;
+	s->heading(to, "Denied, most often first");
+	s->table_begin(to, &table);
+	for (size_t i = 0; i < shown; i++) {
+		struct denied d = summary_at(&t->denials, i);
+
+		s->row(to, &table, (const char *const []){ cell_number(&times, d.times),
+			cell_place(&place, &d), reason_name(d.reason),
+			cell_suggest(&suggest, &d) });
+	}
+	s->table_end(to);
+	print_rest(s, to, t, shown);
+}
+
+static void print_alerts(const struct style *s, FILE *to, const struct tally *t)
+{
+	static const struct column columns[] = { { "TIME", TIME_TEXT, false },
+						 { "KIND", 16, false }, { "VALUE", 10, true },
+						 { "THRESHOLD", 10, true },
+						 { "MESSAGE", 0, false } };
+	static const char *const keys[] = { "ts", "kind", "value", "threshold", "message" };
+	const struct table table = { columns, ARRAY_SIZE(columns) };
+	struct cell cells[ARRAY_SIZE(keys)];
+	const char *texts[ARRAY_SIZE(keys)];
+	const json_t *event;
+	size_t i;
+
+	if (!json_array_size(t->alerts))
+		return;
+	s->heading(to, "Alerts");
+	s->table_begin(to, &table);
+	json_array_foreach(t->alerts, i, event) {
+		for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
+			texts[k] = cell_value(&cells[k], event, keys[k]);
+		s->row(to, &table, texts);
+	}
+	s->table_end(to);
+}
+
+static void print_people(const struct style *s, FILE *to, const struct tally *t)
+{
+	s->begin(to, "sluice report");
+	print_overview(s, to, t);
+	print_hosts(s, to, t);
+	print_denials(s, to, t);
+	print_alerts(s, to, t);
+	s->end(to);
+}
+
+/* ---- JSON ---- */
+
+static void number(struct buf *b, const char *key, uint64_t v)
+{
+	json_key(b, key);
+	json_uint(b, v);
+}
+
+static void json_overview(struct buf *b, const struct tally *t)
+{
+	const struct audit_totals *n = &t->totals;
+
+	number(b, "sessions", t->sessions);
+	number(b, "unfinished", t->unfinished);
+	json_key(b, "start");
+	json_str(b, t->first[0] ? t->first : NULL);
+	json_key(b, "end");
+	json_str(b, t->last[0] ? t->last : NULL);
+	number(b, "duration_ms", t->duration_ms);
+	json_key(b, "totals");
+	json_open(b, '{');
+	number(b, "connections", n->connections);
+	number(b, "denied", n->denied);
+	number(b, "dns", n->dns);
+	number(b, "bytes_out", n->bytes_out);
+	number(b, "bytes_in", n->bytes_in);
+	number(b, "alerts", n->alerts);
+	json_close(b, '}');
+	number(b, "dns_denied", t->dns_denied);
+	number(b, "packets_dropped", t->dropped);
+	number(b, "bad_lines", t->bad);
+}
+
+static void json_hosts(struct buf *b, const struct tally *t)
+{
+	json_key(b, "hosts");
+	json_open(b, '[');
+	for (size_t i = 0; i < t->host_count; i++) {
+		json_open(b, '{');
+		json_key(b, "host");
+		json_str(b, t->hosts[i].name);
+		number(b, "connections", t->hosts[i].connections);
+		number(b, "bytes_out", t->hosts[i].bytes_out);
+		number(b, "bytes_in", t->hosts[i].bytes_in);
+		json_close(b, '}');
+	}
+	json_close(b, ']');
+}
+
+static void json_denial(struct buf *b, const struct denied *d)
+{
+	struct buf suggest = buf_new(CELL_MAX);
+
+	json_open(b, '{');
+	json_key(b, "host");
+	json_span(b, d->host);
+	json_key(b, "port");
+	if (d->port)
+		json_uint(b, d->port);
+	else
+		json_str(b, NULL);
+	json_key(b, "transport");
+	json_str(b, d->transport == TRANSPORT_UDP ? "udp" : "tcp");
+	json_key(b, "reason");
+	json_str(b, reason_name(d->reason));
+	number(b, "count", d->times);
+	json_key(b, "suggest");
+	if (summary_suggest(&suggest, d))
+		json_span(b, buf_span(&suggest));
+	else
+		json_str(b, NULL);
+	json_close(b, '}');
+	buf_done(&suggest);
+}
+
+static void json_denials(struct buf *b, const struct tally *t)
+{
+	json_key(b, "denials");
+	json_open(b, '[');
+	for (size_t i = 0; i < t->denials.count; i++) {
+		struct denied d = summary_at(&t->denials, i);
+
+		json_denial(b, &d);
+	}
+	json_close(b, ']');
+	number(b, "denials_others", t->denials.others);
+	json_key(b, "denials_folded");
+	json_open(b, '{');
+	for (int r = 0; r < REASON_NUM; r++)
+		if (t->folded[r])
+			number(b, reason_name((enum reason)r), t->folded[r]);
+	json_close(b, '}');
+}
+
+static bool print_json(FILE *to, const struct tally *t, struct err *err)
+{
+	struct buf b = buf_new(JSON_BYTES_MAX);
+	AUTO_FREE char *alerts = json_dumps(t->alerts, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+	json_open(&b, '{');
+	json_overview(&b, t);
+	json_hosts(&b, t);
+	json_denials(&b, t);
+	json_key(&b, "alerts");
+	buf_add_str(&b, alerts ? alerts : "[]");
+	json_close(&b, '}');
+	buf_add_str(&b, "\n");
+	if (b.full)
+		err_set(err, "report: too much for memory");
+	else
+		fwrite(b.at, 1, b.len, to);
+	buf_done(&b);
+	return !err->text[0];
+}
+
+/* ---- the command ---- */
+
+static bool is_format(const char *format)
+{
+	return !strcmp(format, "json") || style_find(format);
+}
+
+static bool print_tally(struct tally *t, const char *format, FILE *to, struct err *err)
+{
+	tally_end(t);
+	if (!strcmp(format, "json"))
+		return print_json(to, t, err);
+	print_people(style_find(format), to, t);
+	return true;
+}
+
+/* @paths: at least one */
+static bool report(char *const *paths, size_t count, const char *format, FILE *to,
+		   struct err *err)
+{
+	struct tally t;
+	bool ok = tally_init(&t) || err_set(err, "report: out of memory");
+
+	for (size_t i = 0; ok && i < count; i++)
+		ok = tally_file(&t, paths[i], err);
+	ok = ok && print_tally(&t, format, to, err);
+	tally_done(&t);
+	return ok;
+}
+
+int report_print(const char *log_path, const char *format, FILE *to)
+{
+	AUTO_FREE char *path = strdup(log_path);
+	struct err err = { "" };
+
+	if (!is_format(format))
+		err_set(&err, "--format %s: unknown format (text | json | markdown | html)", format);
+	else if (!path)
+		err_set(&err, "report: out of memory");
+	else if (report(&path, 1, format, to, &err))
+		return 0;
+	return complain(&err);
+}
+
+int report_main(int argc, char **argv)
+{
+	const char *format = "text";
+	const struct option rows[] = {
+		{ 0, "format", OPTION_TEXT, "FORMAT", "text | json | markdown | html", &format },
+		{ .name = NULL },
+	};
+	char newest[PATH_MAX], *one[] = { newest };
+	struct err err = { "" };
+	bool help = false, ok;
+	int count;
+
+	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
+		return complain(&err);
+	if (help)
+		return command_help("report", rows);
+	if (!is_format(format))
+		ok = err_set(&err, "--format %s: unknown format (text | json | markdown | html)",
+			     format);
+	else if (count)
+		ok = report(argv + 1, (size_t)count, format, stdout, &err);
+	else
+		ok = events_newest(newest, &err) && report(one, 1, format, stdout, &err);
+	return ok ? 0 : complain(&err);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/tally.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "cli/events.h"
+
+bool tally_init(struct tally *t)
+{
+	*t = (struct tally){ .host_index = json_object(), .alerts = json_array() };
+	return t->host_index && t->alerts;
+}
+
+void tally_done(struct tally *t)
+{
+	summary_done(&t->denials);
+	free(t->hosts);
+	json_decref(t->host_index);
+	json_decref(t->alerts);
+}
+
+/* Milliseconds since 1970, or -1 if it is no time of ours */
+static int64_t time_ms(const char *ts)
+{
+	struct tm tm = { 0 };
+	int ms, end = 0;
+
+	if (sscanf(ts, "%4d-%2d-%2dT%2d:%2d:%2d.%3d%*3dZ%n", &tm.tm_year, &tm.tm_mon,
+		   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms, &end) != 7 || !end)
+		return -1;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	return (int64_t)timegm(&tm) * 1000 + ms;
+}
+
+/* A log may lie about its counts: sums stop at the top instead of wrapping to little */
+static void add(uint64_t *sum, uint64_t more)
+{
+	if (__builtin_add_overflow(*sum, more, sum))
+		*sum = UINT64_MAX;
+}
+
+static void close_session(struct tally *t)
+{
+	int64_t from = time_ms(t->begun), to = time_ms(t->seen);
+
+	add(&t->totals.connections, t->session.connections);
+	add(&t->totals.denied, t->session.denied);
+	add(&t->totals.dns, t->session.dns);
+	add(&t->totals.bytes_out, t->session.bytes_out);
+	add(&t->totals.bytes_in, t->session.bytes_in);
+	add(&t->totals.alerts, t->session.alerts);
+	t->session = (struct audit_totals){ 0 };
+	if (from >= 0 && to > from)
+		add(&t->duration_ms, (uint64_t)(to - from));
+	t->begun[0] = '\0';
+}
+
+static bool grow_hosts(struct tally *t)
+{
+	size_t size = t->host_size ? 2 * t->host_size : 64;
+	struct tally_host *hosts;
+
+	if (t->host_count < t->host_size)
+		return true;
+	hosts = reallocarray(t->hosts, size, sizeof(*hosts));
+	if (!hosts)
+		return false;
+	t->hosts = hosts;
+	t->host_size = size;
+	return true;
+}
+
+static struct tally_host *host_of(struct tally *t, struct span name)
+{
+	struct buf text = buf_new(4 * HOST_MAX + 1);
+	struct tally_host *host = &t->others;
+	const json_t *index;
+	char cut[HOST_MAX + 1];
+
+	text_escape(&text, span_head(name, HOST_MAX));
+	span_copy(span_head(buf_span(&text), HOST_MAX), cut, sizeof(cut));
+	buf_done(&text);
+	index = json_object_get(t->host_index, cut);
+	if (index)
+		return &t->hosts[json_integer_value(index)];
+	if (t->host_count < TALLY_HOSTS_MAX && grow_hosts(t) &&
+	    !json_object_set_new(t->host_index, cut, json_integer((json_int_t)t->host_count))) {
+		host = &t->hosts[t->host_count++];
+		*host = (struct tally_host){ 0 };
+		memcpy(host->name, cut, sizeof(cut));
+	}
+	return host;
+}
+
+/* A denial that has a record of its own */
+static void count_denial(struct tally *t, const json_t *event, const char *host_key)
+{
+	const json_t *ip = json_array_get(json_object_get(event, "ips"), 0);
+	uint64_t port = event_uint(event, "port");
+	struct denied d = {
+		.host = event_text(event, host_key), .port = port < 65536 ? (uint16_t)port : 0,
+		.reason = reason_from_name(event_text(event, "reason")), .times = 1,
+		.transport = span_eq(event_text(event, "proto"), SPAN("udp")) ? TRANSPORT_UDP
+									      : TRANSPORT_TCP,
+	};
+	struct addr addr;
+
+	t->session.denied++;
+	if (d.reason == REASON_NUM) {
+		t->denials.others++;
+		return;
+	}
+	if (addr_parse(d.host, &addr)) {
+		d.host = (struct span){ 0 };
+		d.addr = &addr;
+	} else if (addr_parse(span_of(json_string_value(ip), json_string_length(ip)), &addr)) {
+		d.addr = &addr;
+	}
+	summary_add(&t->denials, &d);
+}
+
+static bool is_denied(const json_t *event)
+{
+	return span_eq(event_text(event, "verdict"), SPAN("deny"));
+}
+
+static void session_start(struct tally *t, const json_t *event)
+{
+	if (t->begun[0]) {
+		t->unfinished++;
+		close_session(t);
+	}
+	t->sessions++;
+	span_copy(event_text(event, "ts"), t->begun, sizeof(t->begun));
+}
+
+/* The session's own count is better than ours: it knows what was folded */
+static void session_end(struct tally *t, const json_t *event)
+{
+	const json_t *totals = json_object_get(event, "totals");
+
+	t->session = (struct audit_totals){
+		event_uint(totals, "connections"), event_uint(totals, "denied"),
+		event_uint(totals, "dns"), event_uint(totals, "bytes_out"),
+		event_uint(totals, "bytes_in"), event_uint(totals, "alerts"),
+	};
+	span_copy(event_text(event, "ts"), t->seen, sizeof(t->seen));
+	close_session(t);
+}
+
+static void dns_query(struct tally *t, const json_t *event)
+{
+	t->session.dns++;
+	if (!is_denied(event))
+		return;
+	t->dns_denied++;
+	count_denial(t, event, "name");
+}
+
+static void conn_open(struct tally *t, const json_t *event)
+{
+	t->session.connections++;
+	if (is_denied(event))
+		count_denial(t, event, "host");
+	else
+		host_of(t, event_text(event, "host"))->connections++;
+}
+
+static void conn_close(struct tally *t, const json_t *event)
+{
+	struct tally_host *host = host_of(t, event_text(event, "host"));
+	uint64_t out = event_uint(event, "bytes_out"), in = event_uint(event, "bytes_in");
+
+	add(&t->session.bytes_out, out);
+	add(&t->session.bytes_in, in);
+	add(&host->bytes_out, out);
+	add(&host->bytes_in, in);
+}
+
+static void http(struct tally *t, const json_t *event)
+{
+	if (is_denied(event))
+		count_denial(t, event, "host");
+}
+
+static void packet_drop(struct tally *t, const json_t *event)
+{
+	add(&t->dropped, event_uint(event, "count"));
+}
+
+static void denials(struct tally *t, const json_t *event)
+{
+	enum reason reason = reason_from_name(event_text(event, "reason"));
+	uint64_t count = event_uint(event, "count");
+
+	add(&t->session.denied, count);
+	add(reason == REASON_NUM ? &t->denials.others : &t->folded[reason], count);
+}
+
+static void alert(struct tally *t, const json_t *event)
+{
+	t->session.alerts++;
+	if (json_array_size(t->alerts) < TALLY_ALERTS_MAX)
+		json_array_append_new(t->alerts, json_deep_copy(event));
+}
+
+static const struct {
+	const char	*name;
+	void		(*count)(struct tally *t, const json_t *event);
+} counters[] = {
+	{ "conn.open", conn_open },
+	{ "conn.close", conn_close },
+	{ "dns.query", dns_query },
+	{ "http", http },
+	{ "denials", denials },
+	{ "packet.drop", packet_drop },
+	{ "alert", alert },
+	{ "session.start", session_start },
+	{ "session.end", session_end },
+};
+
+/* Logs may be named in any order; these texts sort as the times do */
+static void widen(struct tally *t)
+{
+	if (!t->first[0] || strcmp(t->seen, t->first) < 0)
+		memcpy(t->first, t->seen, sizeof(t->first));
+	if (strcmp(t->seen, t->last) > 0)
+		memcpy(t->last, t->seen, sizeof(t->last));
+}
+
+static void count_event(struct tally *t, const json_t *event)
+{
+	struct span name = event_text(event, "event"), ts = event_text(event, "ts");
+
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		if (span_eq(name, span_str(counters[i].name)))
+			counters[i].count(t, event);
+	if (ts.len == TIME_TEXT && span_copy(ts, t->seen, sizeof(t->seen)))
+		widen(t);
+}
+
+bool tally_file(struct tally *t, const char *path, struct err *err)
+{
+	struct reader r;
+	json_t *event;
+
+	if (!reader_open(&r, path, err))
+		return false;
+	while ((event = reader_next(&r, err))) {
+		count_event(t, event);
+		json_decref(event);
+	}
+	add(&t->bad, r.bad);
+	reader_done(&r);
+	if (t->begun[0]) {
+		t->unfinished++;
+		close_session(t);
+	}
+	return !err->text[0];
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct tally_host *a = left, *b = right;
+	uint64_t a_bytes = a->bytes_out, b_bytes = b->bytes_out;
+
+	add(&a_bytes, a->bytes_in);
+	add(&b_bytes, b->bytes_in);
+	if (a_bytes != b_bytes)
+		return a_bytes > b_bytes ? -1 : 1;
+	if (a->connections != b->connections)
+		return a->connections > b->connections ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+void tally_end(struct tally *t)
+{
+	if (t->host_count)
+		qsort(t->hosts, t->host_count, sizeof(*t->hosts), compare);
+	json_object_clear(t->host_index);
+	summary_sort(&t->denials);
+}
