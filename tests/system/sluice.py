@@ -180,7 +180,7 @@ def children(pid):
 def role(pid, word):
     """The process of a role (gate, resolver, broker) of the session that pid keeps."""
     found = [child for child, line in children(pid).items()
-             if "sluice" in line[0] and word in line[:3]]
+             if line[1:2] == [f"role-{word}"]]
     assert len(found) == 1, (word, children(pid))
     return found[0]
 

@@ -10,8 +10,8 @@ import zone
 from stage import ZONE
 
 
-def http(token, host):
-    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+def http(token, host, port=8080):
+    return f"GET /{token} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
