@@ -9,10 +9,11 @@
  *
  * On a port that may carry anything, what has the form of an HTTP/1 request
  * line counts as HTTP.  Until the first line is whole nobody can tell, and
- * bytes that have gone to the server cannot be called back: so such a line is
- * held.  Line protocols that are not HTTP (SMTP, IRC, Redis) are known as such
- * at the end of their first line, binary ones at the first byte that no
- * request line can have.  The end of the stream settles it too.
+ * bytes that have gone to the server cannot be called back: so what begins with
+ * a method that servers know is held until its line is whole, or can be none.
+ * Everything else must not wait for a line that may never come: a method that
+ * nobody knows is seen only if its whole line is there at once.  The end of the
+ * stream settles it too.
  */
 #include "proxy/look.h"
 
