@@ -70,10 +70,7 @@ static void on_closed(void *arg, const char *why)
 
 static void on_resolver_died(void *arg)
 {
-	struct session *s = arg;
-
-	if (!s->finishing)
-		role_complain("keeper", "the resolver is gone: no name resolves any more");
+	fail(arg, "the resolver is gone: the command is ended");
 }
 
 static void role_ended(struct session *s, enum role role)
@@ -88,7 +85,7 @@ static void role_ended(struct session *s, enum role role)
 			usleep(1000);
 	}
 	snprintf(why, sizeof(why), "the %s is gone: the command is ended", role_names[role]);
-	if (role != ROLE_RESOLVER && !s->keeper.closed && !s->over)
+	if (!s->keeper.closed && !s->over)
 		fail(s, why);
 }
 

@@ -148,6 +148,7 @@ void look_question(const struct facts *facts, struct question *q)
 		q->ech = facts->hello.ech;
 	} else if (facts->seen == SEEN_HTTP) {
 		q->http_host = facts->request.host;
+		q->http_port = facts->request.host_port;
 		q->method = facts->request.method;
 		q->path = facts->request.path;
 	}
