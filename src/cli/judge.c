@@ -82,9 +82,10 @@ static bool add_files(struct judging *j, const struct judge_options *o)
 	    !folder_join(j->user, config, "policy.yaml", j->err) ||
 	    !add_folder(j, FOLDER_SYSTEM) || !add_folder(j, config))
 		return false;
-	if (!add_file(j, LAYER_SYSTEM, j->system, true))
+	if (!o->alone && !add_file(j, LAYER_SYSTEM, j->system, true))
 		return false;
-	if (!o->only && strcmp(j->user, j->system) && !add_file(j, LAYER_USER, j->user, true))
+	if (!o->only && !o->alone && strcmp(j->user, j->system) &&
+	    !add_file(j, LAYER_USER, j->user, true))
 		return false;
 	for (size_t i = 0; i < o->policies.count; i++)
 		if (!add_file(j, LAYER_POLICY, o->policies.at[i], false))
@@ -190,9 +191,9 @@ bool judge(const struct judge_options *o, struct judged *ret_judged, struct err 
 	bool ok;
 
 	ok = (j.texts && j.files && j.managers) || err_set(err, "out of memory");
-	if (ok && !o->only)
+	if (ok && !o->only && !o->alone)
 		note_project();
-	ok = ok && add_files(&j, o) && preset_store_open(&j.presets, !o->only, err);
+	ok = ok && add_files(&j, o) && preset_store_open(&j.presets, !o->only && !o->alone, err);
 	for (size_t i = 0; ok && i < j.presets.folder_count; i++)
 		ok = add_folder(&j, j.presets.folders[i]);
 	ok = ok && load(&j, o, &p);

@@ -12,6 +12,7 @@ const struct command commands[] = {
 	{ "run", "[OPTIONS] [--] COMMAND [ARG...]", "Jail a command; no root, no daemon", run_main },
 	{ "check", "[OPTIONS] TARGET...", "What would the policy say, and why", check_main },
 	{ "presets", "[OPTIONS] [NAME]", "List the presets, or show one", presets_main },
+	{ "selftest", "[OPTIONS]", "Try to escape; print a table", selftest_main },
 	{ "completion", "bash|zsh|fish", "Print the completion script of a shell", completion_main },
 	{ NULL, NULL, NULL, NULL },
 };
@@ -28,6 +29,7 @@ static const struct role {
 	{ "role-resolver", resolver_main },
 	{ "role-broker", broker_main },
 	{ "role-shim", shim_main },
+	{ "role-selftest", selftest_role_main },
 	{ NULL, NULL },
 };
 
