@@ -313,16 +313,18 @@ static void print_json(const struct selftest *s)
 
 static void clean(struct selftest *s)
 {
+	static const char *const names[] = { "/policy", "/mount", "" };
 	char folder[SELFTEST_FOLDER + 8];
 
 	targets_close(&s->targets, &s->aim);
 	DROP_FD(s->leak);
 	if (!s->aim.folder[0])
 		return;
-	snprintf(folder, sizeof(folder), "%s/policy", s->aim.folder);
 	unlink(s->aim.policy);
-	rmdir(folder);
-	rmdir(s->aim.folder);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(folder, sizeof(folder), "%s%s", s->aim.folder, names[i]);
+		rmdir(folder);
+	}
 }
 
 static bool perform(struct selftest *s, struct err *err)

@@ -82,6 +82,12 @@ void selftest_perform(const struct aim *aim, FILE *to);
 /* The message of the attempt under way, for targets.  Return: its length */
 size_t selftest_message(const struct aim *aim, char ret_text[SELFTEST_MESSAGE]);
 
+/*
+ * selftest_nested_root() - become root of a user namespace of one's own, as sandboxes in the jail do
+ * @also:	CLONE_NEW* of further namespaces
+ */
+bool selftest_nested_root(int also);
+
 /* ---- what waits outside; selftest_targets.c ---- */
 
 #define TARGETS_MAX 16		/* sockets and pipes watched */

@@ -37,7 +37,7 @@ static bool perform(const struct attempt *a, const struct aim *aim)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		setpgid(0, 0);
+		setsid();	/* no terminal but one that it makes itself */
 		signal(SIGPIPE, SIG_IGN);
 		alarm(ATTEMPT_LIMIT_S);
 		_exit(a->try(aim) ? 1 : 0);

@@ -199,7 +199,7 @@ bool targets_open(struct targets *t, struct aim *aim, struct err *err)
 
 void targets_close(struct targets *t, const struct aim *aim)
 {
-	static const char *const names[] = { "stream", "datagram", "late0", "late1" };
+	static const char *const names[] = { "stream", "datagram", "late0", "late1", "second" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names) && aim->folder[0]; i++) {
 		char path[SELFTEST_FOLDER + 16];
