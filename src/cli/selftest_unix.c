@@ -127,7 +127,7 @@ static bool descriptors(const struct aim *aim)
 	struct stat st;
 
 	while (d && (e = readdir(d))) {
-		int fd = atoi(e->d_name);
+		int fd = (int)strtol(e->d_name, NULL, 10);	/* ".": 0 */
 
 		if (fd <= STDERR_FILENO || fd == dirfd(d))
 			continue;
