@@ -134,7 +134,7 @@ struct audit_close {
 
 struct audit_http {
 	uint64_t	 conn;
-	struct span	 host, method, path;	/* path is redacted by the writer: no query, log.paths */
+	struct span	 host, method, path;	/* the path as it came: see audit/redact.h */
 	uint16_t	 port;
 	unsigned	 status;	/* 0: none was seen */
 	enum answer	 verdict;

@@ -34,7 +34,7 @@ struct chain {
 };
 
 struct record {
-	struct buf	 out;		/* whole lines; full: a line was lost, the chain is broken */
+	struct buf	 out;		/* whole lines; full: one was lost, the chain broken */
 	struct chain	 chain;
 	size_t		 line;		/* offset in @out of the line being written */
 	int64_t		 second;	/* the one that chain.ts tells */

@@ -35,7 +35,7 @@ struct audit {
 	bool		 dead;		/* broken, and not even the end can be written */
 	bool		 started, ended;
 	bool		 in_file;	/* session.start is in the file */
-	bool		 outside;	/* an event came before session.start or after session.end */
+	bool		 outside;	/* an event came before the start or after the end */
 	bool		 sync;
 	uint64_t	 bytes, max_bytes;	/* of the file */
 	struct record	 record;

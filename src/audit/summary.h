@@ -23,7 +23,7 @@ struct denied {
 	enum transport	 transport;
 	enum reason	 reason;
 	uint64_t	 times;
-	bool		 unix_socket;	/* host is the path of a Unix socket; reason is not looked at */
+	bool		 unix_socket;	/* host is the path of one; reason is not looked at */
 	bool		 literal;	/* summary_at(): host is @addr's text */
 };
 

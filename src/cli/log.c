@@ -25,10 +25,23 @@ struct log {
 
 /* ---- show ---- */
 
+/* ASCII alone, and DEL, which JSON lets stand in text, escaped */
+static void print_json(const json_t *event)
+{
+	AUTO_FREE char *text = json_dumps(event, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+	for (const char *c = text; c && *c; c++) {
+		if (*c == 0x7f)
+			fputs("\\u007f", stdout);
+		else
+			putchar(*c);
+	}
+}
+
 static void print_event(const struct log *l, const json_t *event)
 {
 	if (l->json)
-		json_dumpf(event, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+		print_json(event);
 	else
 		events_print(stdout, event);
 }

@@ -10,6 +10,7 @@
 #include "cli/report_style.h"
 #include "cli/tally.h"
 
+#define UNKNOWN_FORMAT "--format %s: unknown format (text | json | markdown | html)"
 #define TOP_HOSTS 10		/* lines for people; JSON has all */
 #define TOP_DENIALS 50
 #define CELL_MAX (4 * HOST_MAX + 256)	/* bytes of a cell; the longest is a suggestion */
@@ -364,7 +365,7 @@ int report_print(const char *log_path, const char *format, FILE *to)
 	struct err err = { "" };
 
 	if (!is_format(format))
-		err_set(&err, "--format %s: unknown format (text | json | markdown | html)", format);
+		err_set(&err, UNKNOWN_FORMAT, format);
 	else if (!path)
 		err_set(&err, "report: out of memory");
 	else if (report(&path, 1, format, to, &err))
@@ -389,8 +390,7 @@ int report_main(int argc, char **argv)
 	if (help)
 		return command_help("report", rows);
 	if (!is_format(format))
-		ok = err_set(&err, "--format %s: unknown format (text | json | markdown | html)",
-			     format);
+		ok = err_set(&err, UNKNOWN_FORMAT, format);
 	else if (count)
 		ok = report(argv + 1, (size_t)count, format, stdout, &err);
 	else

@@ -128,10 +128,8 @@ static bool is_denied(const json_t *event)
 
 static void session_start(struct tally *t, const json_t *event)
 {
-	if (t->begun[0]) {
-		t->unfinished++;
-		close_session(t);
-	}
+	t->unfinished += t->begun[0] != '\0';
+	close_session(t);
 	t->sessions++;
 	span_copy(event_text(event, "ts"), t->begun, sizeof(t->begun));
 }
@@ -254,10 +252,8 @@ bool tally_file(struct tally *t, const char *path, struct err *err)
 	}
 	add(&t->bad, r.bad);
 	reader_done(&r);
-	if (t->begun[0]) {
-		t->unfinished++;
-		close_session(t);
-	}
+	t->unfinished += t->begun[0] != '\0';
+	close_session(t);
 	return !err->text[0];
 }
 

@@ -26,7 +26,7 @@ struct tally {
 	uint64_t	 folded[REASON_NUM];	/* denials in floods, no host known for each */
 	uint64_t	 bad;			/* lines that were no events */
 	uint64_t	 duration_ms;		/* all sessions together */
-	char		 first[TIME_TEXT + 1], last[TIME_TEXT + 1];	/* of all; "" without events */
+	char		 first[TIME_TEXT + 1], last[TIME_TEXT + 1];	/* of all, or "" */
 	char		 begun[TIME_TEXT + 1];	/* when the session being read began */
 	char		 seen[TIME_TEXT + 1];	/* the time of its last event */
 	struct summary	 denials;

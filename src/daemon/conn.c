@@ -159,7 +159,8 @@ static struct question question_of(struct keeper *k, const struct told *t, uint3
 		.about = ABOUT_CONN, .addr = t->ask->addr, .port = t->ask->port,
 		.transport = (enum transport)t->ask->transport, .seen = (enum seen)t->ask->seen,
 		.has_sni = t->ask->flags & TALK_HAS_SNI, .ech = t->ask->flags & TALK_ECH,
-		.sni = t->sni, .http_host = t->host, .method = t->method, .path = t->path,
+		.sni = t->sni, .http_host = t->host, .http_port = t->ask->host_port,
+		.method = t->method, .path = t->path,
 		.now_s = time(NULL),
 	};
 
@@ -245,6 +246,19 @@ static void note_denied(struct keeper *k, const struct question *q, enum reason 
 	keeper_denied(k, &d);
 }
 
+/* A request that was refused before or on a connection; it was answered by the gate */
+static void record_request(struct keeper *k, uint64_t conn, const struct told *t,
+			   const struct question *q, const struct verdict *v)
+{
+	struct audit_http e = {
+		.conn = conn, .host = t->host, .method = t->method, .path = t->path,
+		.port = q->port, .status = 403, .verdict = ANSWER_DENY, .reason = v->reason,
+		.rule = keeper_rule(k, v),
+	};
+
+	audit_http_done(k->audit, &e);
+}
+
 static void deny(struct keeper *k, uint32_t ref, const struct told *t, const struct question *q,
 		 const struct verdict *v)
 {
@@ -253,6 +267,8 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 	};
 
 	record_open(k, q, v, &e);
+	if (t->method.len)
+		record_request(k, k->conn_count, t, q, v);
 	note_denied(k, q, v->reason, NULL);
 	if (ref != UINT32_MAX)
 		tell_denied(k, ref, q, v, false);
@@ -458,14 +474,8 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 	if (v.answer == ANSWER_ALLOW) {
 		keeper_tell(k, KEEPER_PASS, ref, NULL, 0, (struct span){ 0 }, -1);
 	} else {
-		struct audit_http e = {
-			.conn = c->number, .host = q.http_host, .method = t->method,
-			.path = t->path, .port = q.port, .status = 403, .verdict = ANSWER_DENY,
-			.reason = v.reason, .rule = keeper_rule(k, &v),
-		};
-
-		if (q.seen == SEEN_HTTP || q.seen == SEEN_UPGRADE || c->seen == SEEN_HTTP)
-			audit_http_done(k->audit, &e);
+		if (t->method.len || c->seen == SEEN_HTTP)
+			record_request(k, c->number, t, &q, &v);
 		note_denied(k, &q, v.reason, NULL);
 		tell_denied(k, ref, &q, &v, false);
 	}

@@ -105,8 +105,10 @@ static void dns_datagram_out(void *arg, const struct addr *server, const struct 
 
 /* ---- the keeper ---- */
 
+/* The first message; once the policy is mapped nothing more is needed from outside */
 static void use_policy(struct gate *g, int fd)
 {
+	struct err err = { "" };
 	struct policy_settings s;
 	struct stat st;
 	void *at;
@@ -122,6 +124,8 @@ static void use_policy(struct gate *g, int fd)
 	g->proxy.bindings = bindings_new(&s.synthetic4, &s.synthetic6, &g->seed);
 	if (!g->proxy.bindings)
 		proxy_fail("out of memory");
+	if (!confine_gate(&err))
+		proxy_fail(err.text);
 }
 
 static void serve(struct gate *g, const struct talk_socket *about, int fd)
@@ -172,14 +176,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 static void start(struct gate *g)
 {
 	struct timeval second = { .tv_sec = 1 };
-	struct err err = { "" };
 
 	if (!g->proxy.policy)
 		proxy_fail("no policy was handed over");
 	event_assign(&g->tick_ev, g->proxy.loop, -1, EV_PERSIST, on_tick, g);
 	event_add(&g->tick_ev, &second);
-	if (!confine_gate(&err))
-		proxy_fail(err.text);
 	for (size_t i = 0; i < g->socket_count; i++)
 		serve(g, &g->sockets[i].about, g->sockets[i].fd);
 	proxy_tell(&g->proxy, GATE_READY, 0, NULL, 0, (struct span){ 0 });

@@ -70,10 +70,7 @@ static void on_closed(void *arg, const char *why)
 
 static void on_resolver_died(void *arg)
 {
-	struct session *s = arg;
-
-	if (!s->finishing)
-		role_complain("keeper", "the resolver is gone: no name resolves any more");
+	fail(arg, "the resolver is gone: the command is ended");
 }
 
 static void role_ended(struct session *s, enum role role)
@@ -88,7 +85,7 @@ static void role_ended(struct session *s, enum role role)
 			usleep(1000);
 	}
 	snprintf(why, sizeof(why), "the %s is gone: the command is ended", role_names[role]);
-	if (role != ROLE_RESOLVER && !s->keeper.closed && !s->over)
+	if (!s->keeper.closed && !s->over)
 		fail(s, why);
 }
 
@@ -225,6 +222,18 @@ static int publish_socket(const struct port_map *map, struct err *err)
 	return -1;
 }
 
+/* The gate confines itself as soon as it has the policy, while the jail is made */
+static bool hand_over_policy(struct session *s, struct err *err)
+{
+	int fd = policy_memfd(s->keeper.policy, err);
+
+	if (fd < 0)
+		return false;
+	keeper_tell(&s->keeper, KEEPER_POLICY, 0, NULL, 0, (struct span){ 0 }, fd);
+	keeper_settle(&s->keeper);
+	return true;
+}
+
 static bool hand_over_all(struct session *s, struct err *err)
 {
 	static const enum talk_socket_kind kinds[JAIL_FD_NUM] = {
@@ -233,11 +242,8 @@ static bool hand_over_all(struct session *s, struct err *err)
 		[JAIL_NFLOG] = SOCKET_NFLOG, [JAIL_NFT] = SOCKET_NUM,
 	};
 	struct policy_settings settings = policy_settings(s->keeper.policy);
-	int fd = policy_memfd(s->keeper.policy, err);
+	int fd;
 
-	if (fd < 0)
-		return false;
-	keeper_tell(&s->keeper, KEEPER_POLICY, 0, NULL, 0, (struct span){ 0 }, fd);
 	for (int i = 0; i < JAIL_FD_NUM; i++)
 		if (kinds[i] != SOCKET_NUM)
 			hand_over(&s->keeper, kinds[i], 0, &s->jail.fd[i]);
@@ -336,6 +342,8 @@ static bool probe(struct session *s, struct err *err)
 	s->keeper.probing = false;
 	if (pid > 0 && !done)
 		kill(pid, SIGKILL);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
 	if (done && n == 1 && found.text[0] == '+')
 		return true;
 	return err_set(err, "the jail failed its probe: %s (nothing was started)",
@@ -393,7 +401,7 @@ static bool start(struct session *s, struct err *err)
 		return false;
 	watch_signals(s);
 	gate = spawn_paired(s, ROLE_GATE, "role-gate", err);
-	if (gate < 0 || !keeper_start(k, gate, err))
+	if (gate < 0 || !keeper_start(k, gate, err) || !hand_over_policy(s, err))
 		return false;
 	resolver = spawn_paired(s, ROLE_RESOLVER, "role-resolver", err);
 	k->resolve = resolver < 0 ? NULL : resolve_new(k->loop, resolver, on_resolver_died, s);
@@ -406,11 +414,13 @@ static bool start(struct session *s, struct err *err)
 	k->porter_fd = s->jail.porter;
 	if (!start_broker(s, err) || !hand_over_all(s, err))
 		return false;
-	if (!loop_until(s, &k->gate_ready, READY_LIMIT_MS) ||
-	    !loop_until(s, &s->broker_ready, READY_LIMIT_MS))
-		return err_set(err, "the %s did not start (see `sluice doctor`)",
-			       k->gate_ready ? "broker" : "gate");
-	return probe(s, err) && record_start(s, err);
+	if (!loop_until(s, &k->gate_ready, READY_LIMIT_MS))
+		return err_set(err, "the gate did not start (see `sluice doctor`)");
+	if (!probe(s, err))
+		return false;
+	if (!loop_until(s, &s->broker_ready, READY_LIMIT_MS))
+		return err_set(err, "the broker did not start (see `sluice doctor`)");
+	return record_start(s, err);
 }
 
 /* ---- the end ---- */

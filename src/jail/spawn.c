@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -151,8 +152,10 @@ pid_t spawn_bwrap(const struct jail_plan *plan, struct view *view, const struct 
 	argv = bwrap_argv(plan, head, ARRAY_SIZE(head));
 	if (argv)
 		pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* until bwrap's own --die-with-parent */
 		bwrap_exec(argv, view, s, args);
+	}
 	if (pid < 0)
 		err_sys(err, errno, "jail: fork");
 	return pid;

@@ -127,6 +127,8 @@ static enum reason bound_judge(const struct question *q)
 			return q->host.len ? REASON_SNI_MISSING : REASON_ALLOWED;
 		return wire_agrees(q, q->sni) ? REASON_ALLOWED : REASON_SNI_MISMATCH;
 	}
+	if (q->seen == SEEN_HTTP && q->http_port && q->http_port != q->port)
+		return REASON_HOST_MISMATCH;
 	if (q->seen == SEEN_HTTP && (q->host.len || q->http_host.len))
 		return wire_agrees(q, q->http_host) ? REASON_ALLOWED : REASON_HOST_MISMATCH;
 	return REASON_ALLOWED;

@@ -53,6 +53,7 @@ struct question {
 	bool		 ech;
 	struct span	 sni;		/* as sent, not normalised */
 	struct span	 http_host;	/* authority of Host, without port, as sent */
+	uint16_t	 http_port;	/* port of that authority; 0: none */
 	struct span	 method;
 	struct span	 path;		/* normalised (issue: policy language) */
 	int64_t		 now_s;		/* seconds since 1970; for expires */

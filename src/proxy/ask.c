@@ -104,6 +104,7 @@ void ask_allowed(struct flow *f, const struct talk_allow *a, int peer)
 	f->peer = peer;
 	f->allowed = f->door != DOOR_PROBE;	/* that one is no connection to the keeper */
 	f->watch = f->watch && a->watch;
+	f->looks = 0;
 	go_on(f, a->http);
 }
 

@@ -89,6 +89,8 @@ unsigned deny_step(struct flow *f)
 	size_t drained = 0;
 	ssize_t n;
 
+	if (f->peer >= 0)
+		flow_leave_peer(f);
 	if (r == PUMPED_WRITE)
 		return WANT_AGENT_WRITE;
 	if (r == PUMPED_TARGET_FAILED) {

@@ -247,11 +247,22 @@ static void close_socket(int fd, bool orderly)
 	close(fd);
 }
 
+static bool ends_well(const struct flow *f)
+{
+	return f->ended && (f->end == END_CLIENT || f->end == END_SERVER) &&
+	       f->reason == REASON_ALLOWED;
+}
+
+void flow_leave_peer(struct flow *f)
+{
+	flow_watch(f, f->wants & ~(unsigned)(WANT_PEER_READ | WANT_PEER_WRITE));
+	close_socket(f->peer, ends_well(f));
+	f->peer = -1;
+}
+
 static unsigned over_step(struct flow *f)
 {
 	struct proxy *x = f->proxy;
-	bool orderly = f->ended && (f->end == END_CLIENT || f->end == END_SERVER) &&
-		       f->reason == REASON_ALLOWED;
 
 	flow_watch(f, 0);
 	if (f->allowed) {
@@ -263,8 +274,8 @@ static unsigned over_step(struct flow *f)
 		proxy_tell(x, GATE_CLOSED, f->ref, &c, sizeof(c), (struct span){ 0 });
 	}
 	/* A refusal that was written must not be overtaken by a reset */
-	close_socket(f->agent, orderly || f->refusal.max);
-	close_socket(f->peer, orderly);
+	close_socket(f->agent, ends_well(f) || f->refusal.max);
+	flow_leave_peer(f);
 	pump_done(&f->out);
 	pump_done(&f->in);
 	buf_done(&f->refusal);

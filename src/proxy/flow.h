@@ -70,6 +70,9 @@ void flow_drive(struct flow *f);
 /* Why it ends, unless that is known already */
 void flow_ends(struct flow *f, enum flow_end end, enum reason reason);
 
+/* Close the server's side, by a reset unless the flow ended well */
+void flow_leave_peer(struct flow *f);
+
 /* Once a second: limits of time, idle pipes */
 void flow_tick(struct proxy *x);
 

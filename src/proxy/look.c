@@ -9,10 +9,11 @@
  *
  * On a port that may carry anything, what has the form of an HTTP/1 request
  * line counts as HTTP.  Until the first line is whole nobody can tell, and
- * bytes that have gone to the server cannot be called back: so such a line is
- * held.  Line protocols that are not HTTP (SMTP, IRC, Redis) are known as such
- * at the end of their first line, binary ones at the first byte that no
- * request line can have.  The end of the stream settles it too.
+ * bytes that have gone to the server cannot be called back: so what begins with
+ * a method that servers know is held until its line is whole, or can be none.
+ * Everything else must not wait for a line that may never come: a method that
+ * nobody knows is seen only if its whole line is there at once.  The end of the
+ * stream settles it too.
  */
 #include "proxy/look.h"
 
@@ -20,6 +21,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/auto.h"
 #include "proxy/ask.h"
 #include "proxy/flow.h"
 
@@ -38,16 +40,40 @@ static bool is_blank(uint8_t c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* Is the token a method in use (IANA's registry; M-SEARCH is UPnP's), or, if it may go on,
+ * the start of one? */
+static bool known_method(struct span token, bool may_go_on)
+{
+	static const char *const methods[] = {
+		"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI",
+		"ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK",
+		"LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE",
+		"MOVE", "M-SEARCH", "ORDERPATCH", "PROPFIND", "PROPPATCH", "PURGE", "QUERY", "REBIND",
+		"REPORT", "SEARCH", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE",
+		"UPDATEREDIRECTREF", "VERSION-CONTROL",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		struct span method = span_head(span_str(methods[i]), may_go_on ? token.len : SIZE_MAX);
+
+		if (span_eq_fold(method, token))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Is this what some server takes for "METHOD TARGET HTTP/..."?  OK: it is.
- * MORE: so far.  Servers pass over empty lines and blanks before it (RFC 9112
- * 2.2), split it at any blanks, and allow them in the target: so does this.
- * The strict parser then refuses what is not exactly right.
+ * MORE: so far, and with a method that servers know.  Servers pass over empty
+ * lines and blanks before it (RFC 9112 2.2), split it at any blanks, and allow
+ * them in the target: so does this.  The strict parser then refuses what is
+ * not exactly right.
  */
 static enum parse request_line(struct span s)
 {
 	static const struct span version = SPAN("HTTP/");
 	size_t i = 0, method;
+	bool known;
 
 	while (i < s.len && is_blank(s.at[i]))
 		i++;
@@ -56,11 +82,12 @@ static enum parse request_line(struct span s)
 		i++;
 	if (i < s.len && (i == method || !is_blank(s.at[i])))
 		return PARSE_BAD;
+	known = known_method(span_of(s.at + method, i - method), i == s.len);
 	for (; i < s.len && s.at[i] && s.at[i] != '\n'; i++)
 		if (is_blank(s.at[i]) && span_eq_fold(span_head(span_skip(s, i + 1), version.len),
 						      version))
 			return PARSE_OK;
-	return i < s.len ? PARSE_BAD : PARSE_MORE;
+	return i < s.len || !known ? PARSE_BAD : PARSE_MORE;
 }
 
 void look_request(const struct http_request *r, struct facts *ret_facts)
@@ -121,6 +148,7 @@ void look_question(const struct facts *facts, struct question *q)
 		q->ech = facts->hello.ech;
 	} else if (facts->seen == SEEN_HTTP) {
 		q->http_host = facts->request.host;
+		q->http_port = facts->request.host_port;
 		q->method = facts->request.method;
 		q->path = facts->request.path;
 	}

@@ -57,7 +57,8 @@ static void dns_query(void **state)
 	record_dns_query(&r, T0, &(struct audit_dns){ .name = SPAN("x\n\xff"), .type = 65280,
 		.verdict = ANSWER_DENY, .reason = REASON_DNS_TYPE });
 	check_line(&r, FRONT "\"dns.query\",\"name\":\"x\\n\\ufffd\",\"type\":\"TYPE65280\","
-		   "\"verdict\":\"deny\",\"reason\":\"dns_type\",\"rule\":null,\"answer\":null" BACK);
+		   "\"verdict\":\"deny\",\"reason\":\"dns_type\",\"rule\":null,"
+		   "\"answer\":null" BACK);
 }
 
 static void conn_open(void **state)
