@@ -13,6 +13,7 @@
 #define SLUICE_CLI_SELFTEST_H
 
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/types.h>
 

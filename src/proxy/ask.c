@@ -93,8 +93,8 @@ static void go_on(struct flow *f, bool http)
 	} else {
 		flow_become(f, http ? FLOW_HTTP : FLOW_RELAY);
 	}
-	/* What was looked at lies in the socket, and the peer may have spoken */
-	f->ready = WANT_AGENT_READ | WANT_PEER_READ;
+	/* What was looked at lies in the socket */
+	f->ready = f->form == SEEN_NOT_YET ? 0 : WANT_AGENT_READ;
 	flow_drive(f);
 }
 

@@ -2,6 +2,7 @@
 """The world that the tests share: one internet, one machine, one agent outside of any jail."""
 import os
 import re
+import resource
 import secrets
 import socket
 import sys
@@ -16,6 +17,11 @@ import internet     # noqa: E402
 import sluice       # noqa: E402
 import stage        # noqa: E402
 import zone         # noqa: E402
+
+
+# The servers of thousands of tunnels live in this process
+HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (HARD, HARD))
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,17 @@ def call(*argv, stdin="", root=False, cwd=None, env=None, limit=60, text=True):
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def without_user_namespaces(*argv):
+    """sluice where the kernel makes no further user namespace."""
+    script = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
+    done = subprocess.run(["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh",
+                           str(PROGRAM), *map(str, argv)], text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+                          cwd=stage.WORK, env=environment(XDG_STATE_HOME=stage.HOME / "state"),
+                          **as_user())
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
 def new_log():
     return stage.directory(stage.HOME / "logs") / f"{next(counter)}.jsonl"
 
@@ -150,9 +161,10 @@ class Agent:
         self.process.wait(20)
 
 
-def jail(*options, log=None, **kwargs):
+def jail(*options, log=None, limit=None, **kwargs):
+    """An agent in a jail; limit: an option of prlimit(1) to start sluice under."""
     log = log or new_log()
-    return Agent([PROGRAM, "run", "--log", log, *options, "--"], log=log, **kwargs)
+    return Agent([*(["prlimit", limit] if limit else []), PROGRAM, "run", "--log", log, *options, "--"], log=log, **kwargs)
 
 
 def children(pid):

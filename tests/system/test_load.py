@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many tunnels, slow clients, floods: what is allowed is not disturbed."""
-import resource
 import time
-
-import pytest
 
 import sluice
 from stage import ZONE
@@ -12,16 +9,7 @@ REC = f"rec.{ZONE}"
 HEAD = f"GET /hello HTTP/1.1\r\nHost: www.{ZONE}\r\nConnection: close\r\n\r\n"
 
 
-@pytest.fixture
-def roomy():
-    """Room for the descriptors of a loaded session."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(16384, limits[1]), limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-
-
-def test_two_thousand_idle_tunnels_and_a_slow_client(world, roomy, jail):
+def test_two_thousand_idle_tunnels_and_a_slow_client(world, jail):
     agent = jail("--allow", f"{REC}:80,9000", "--allow", f"www.{ZONE}:80")
     agent.ok("fetch_many", f"www.{ZONE}", 80, HEAD, 1)
     gate = sluice.role(agent.process.pid, "gate")

@@ -40,9 +40,11 @@ def perform_apart(request):
         os._exit(0)
     os.close(writing)
     text, deadline = b"", request.get("limit", 15)
+    waiting = select.poll()
+    waiting.register(reading, select.POLLIN)
     with os.fdopen(reading, "rb") as pipe:
         while True:
-            if not select.select([pipe], [], [], deadline)[0]:
+            if not waiting.poll(deadline * 1000):
                 os.killpg(child, signal.SIGKILL)
                 os.waitpid(child, 0)
                 return {"error": "hang", "errno": None, "text": ""}
