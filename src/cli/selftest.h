@@ -92,10 +92,12 @@ bool selftest_nested_root(int also);
 
 #define TARGETS_MAX 16		/* sockets and pipes watched */
 
+enum target_shape { TARGET_LISTENER, TARGET_DATAGRAM, TARGET_NOTES };
+
 struct targets {
-	struct target_fd {
-		int		fd;
-		enum { TARGET_LISTENER, TARGET_DATAGRAM, TARGET_NOTES } kind;
+	struct {
+		int			fd;
+		enum target_shape	shape;
 	}		at[TARGETS_MAX];
 	size_t		count;
 	pid_t		sentinel;

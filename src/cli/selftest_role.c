@@ -74,7 +74,7 @@ void selftest_perform(const struct aim *aim, FILE *to)
 
 int selftest_role_main(int argc, char **argv)
 {
-	struct aim aim;
+	struct aim aim = { .number = 0 };
 	size_t got = 0;
 	ssize_t n = 1;
 

@@ -25,12 +25,12 @@
 #define BACKLOG 32
 #define ANSWER "seen\n"
 
-static int target_add(struct targets *t, int fd, int kind)
+static int target_add(struct targets *t, int fd, enum target_shape shape)
 {
 	if (fd < 0 || t->count == TARGETS_MAX)
 		return -1;
 	t->at[t->count].fd = fd;
-	t->at[t->count++].kind = kind;
+	t->at[t->count++].shape = shape;
 	return 0;
 }
 
@@ -150,7 +150,7 @@ static void sentinel_watch(const struct aim *aim, int notes)
 	for (;;) {
 		if (sigwaitinfo(&set, &info) != SELFTEST_SIGNAL || info.si_code != SI_QUEUE)
 			continue;
-		from.place = (info.si_value.sival_int / SELFTEST_MAX) % PLACE_NUM;
+		from.place = (unsigned)info.si_value.sival_int / SELFTEST_MAX % PLACE_NUM;
 		from.number = (unsigned)info.si_value.sival_int % SELFTEST_MAX;
 		if (write(notes, text, selftest_message(&from, text)) < 0)
 			_exit(0);
@@ -280,6 +280,6 @@ bool targets_serve(struct targets *t, int also, int limit_ms)
 		return false;
 	for (size_t i = 0; i < t->count; i++)
 		if (p[i].revents)
-			take[t->at[i].kind](t, t->at[i].fd);
+			take[t->at[i].shape](t, t->at[i].fd);
 	return true;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* selftest_unix.c - attempts through Unix sockets and inherited descriptors */
 #include <dirent.h>
-#include <limits.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -9,7 +8,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "base/span.h"
 #include "cli/selftest.h"
 
 #define WAIT_MS 700
@@ -129,12 +127,8 @@ static bool descriptors(const struct aim *aim)
 	struct stat st;
 
 	while (d && (e = readdir(d))) {
-		uint64_t number;
-		int fd;
+		int fd = (int)strtol(e->d_name, NULL, 10);	/* ".": 0 */
 
-		if (!span_u64(span_str(e->d_name), INT_MAX, &number))
-			continue;
-		fd = (int)number;
 		if (fd <= STDERR_FILENO || fd == dirfd(d))
 			continue;
 		any = true;

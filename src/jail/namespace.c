@@ -21,7 +21,6 @@
 
 #define LO_WAIT_MS 2000		/* seen: 0.05 to 1.4; a machine under load gets a thousandfold */
 #define LO_POLL_US 50
-#define MAP_WAIT_MS 2000	/* seen: under 1 */
 #define INFO_MAX 1024		/* bytes; bwrap writes a few numbers */
 #define MAP_MAX 16384		/* bytes of a uid_map: 340 lines, in theirs and our form */
 
@@ -53,22 +52,6 @@ bool namespace_info(int info_fd, pid_t *ret_pid, struct err *err)
 	return true;
 }
 
-/*
- * An unprivileged bwrap writes its maps after it has told its pid.  Who runs a
- * program before that is nobody there, not root, and exec takes its capabilities.
- */
-static bool wait_root(struct err *err)
-{
-	struct timespec pause = { .tv_nsec = LO_POLL_US * 1000 };
-
-	for (long us = 0; us < MAP_WAIT_MS * 1000L; us += LO_POLL_US) {
-		if (geteuid() == 0 && getegid() == 0)
-			return true;
-		nanosleep(&pause, NULL);
-	}
-	return err_set(err, "bwrap: the jail's user namespace got no root in %d ms", MAP_WAIT_MS);
-}
-
 bool namespace_join(pid_t pid, struct err *err)
 {
 	AUTO_CLOSE int net = -1;
@@ -86,7 +69,7 @@ bool namespace_join(pid_t pid, struct err *err)
 		return err_sys(err, errno, "enter the jail's user namespace");
 	if (setns(net, CLONE_NEWNET))
 		return err_sys(err, errno, "enter the jail's network namespace");
-	return wait_root(err);
+	return true;
 }
 
 bool namespace_wait_lo(struct err *err)
