@@ -133,8 +133,11 @@ def test_signals_reach_the_command(world, name):
                                env=sluice.environment(), cwd=stage.WORK, **sluice.as_user())
     assert process.stdout.readline() == "up\n"
     process.send_signal(getattr(signal, "SIG" + name))
-    assert process.stdout.read() == "got\n"
-    assert process.wait(5) == 9
+    try:
+        assert process.communicate(timeout=5)[0] == "got\n"
+        assert process.returncode == 9
+    finally:
+        process.kill()
 
 
 def test_no_process_is_left_after_a_run(world):

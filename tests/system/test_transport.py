@@ -48,10 +48,16 @@ def test_server_that_speaks_first_keeps_talking(open_jail):
     assert answer["data"] == "220 mail.farm.example ESMTP\r\nEHLO x\r\n"
 
 
-def test_client_half_line_is_forwarded_at_once(open_jail):
-    """A few bytes that could begin TLS or HTTP must not wait for more for ever."""
-    for start in ("G", "\x16", "P", "\0", "S"):
-        assert open_jail.ok("tcp", REC, 9999, start, 3)["data"] == start
+@pytest.mark.parametrize("start", ["z", "\0", "4", "x" * 40, "EHLO x", "PING\r\n"])
+def test_client_half_line_is_forwarded_at_once(open_jail, start):
+    """What can't become TLS or HTTP must not wait for more for ever."""
+    assert open_jail.ok("tcp", REC, 9999, start)["data"] == start
+
+
+@pytest.mark.parametrize("start", ["G", "POS"])
+def test_client_half_line_is_forwarded_at_the_end_of_the_stream(open_jail, start):
+    """What could become HTTP is held until it can't."""
+    assert open_jail.ok("half_close", REC, 9999, start)["data"] == start
 
 
 @pytest.mark.parametrize("name", ["broken6", "broken4", "closed6", "rec4", "rec6"])
