@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -31,8 +32,9 @@ struct session {
 	struct jail	 jail;
 	pid_t		 role[ROLE_NUM];	/* 0: not running */
 	struct event	 child_ev, note_ev;
-	struct event	 signal_ev[4];
-	size_t		 signal_count;
+	struct event	 signal_ev;
+	int		 signals;		/* signalfd; -1 */
+	sigset_t	 old_signals;
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
 	int		 exit_code;		/* of the command */
 	bool		 jailed;		/* jail_start() worked */
@@ -102,33 +104,38 @@ static void on_child(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * Ctrl-C and Ctrl-\ reach the command from the terminal; we live on to record
- * its end.  What is sent to us alone is passed on to the command.
+ * Ctrl-C and Ctrl-\ reach the command from the terminal (SI_KERNEL); we live
+ * on to record its end.  What somebody sends to us is passed on to the command.
  */
-static void on_signal(evutil_socket_t number, short what, void *arg)
+static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
+	struct signalfd_siginfo info;
 	struct session *s = arg;
 
 	(void)what;
-	if (s->jailed && (number == SIGTERM || number == SIGHUP))
-		jail_signal(&s->jail, (int)number);
+	while (read(fd, &info, sizeof(info)) == sizeof(info))
+		if (s->jailed && info.ssi_code != SI_KERNEL)
+			jail_signal(&s->jail, (int)info.ssi_signo);
 }
 
-static void watch_signals(struct session *s)
+static bool watch_signals(struct session *s, struct err *err)
 {
-	static const int numbers[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
-	struct sigaction old;
+	static const int numbers[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2 };
+	sigset_t set;
 
 	event_assign(&s->child_ev, s->keeper.loop, SIGCHLD, EV_SIGNAL | EV_PERSIST, on_child, s);
 	event_add(&s->child_ev, NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
-		/* What was ignored outside (nohup) stays ignored */
-		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
-			continue;
-		event_assign(&s->signal_ev[s->signal_count], s->keeper.loop, numbers[i],
-			     EV_SIGNAL | EV_PERSIST, on_signal, s);
-		event_add(&s->signal_ev[s->signal_count++], NULL);
-	}
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		sigaddset(&set, numbers[i]);
+	/* What was ignored outside (nohup) stays ignored: it is never pending */
+	sigprocmask(SIG_BLOCK, &set, &s->old_signals);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signals < 0)
+		return err_sys(err, errno, "signalfd");
+	event_assign(&s->signal_ev, s->keeper.loop, s->signals, EV_READ | EV_PERSIST, on_signal, s);
+	event_add(&s->signal_ev, NULL);
+	return true;
 }
 
 /* Run the loop until *@flag, at most @limit_ms */
@@ -399,7 +406,8 @@ static bool start(struct session *s, struct err *err)
 
 	if (!keeper_prepare(s, err))
 		return false;
-	watch_signals(s);
+	if (!watch_signals(s, err))
+		return false;
 	gate = spawn_paired(s, ROLE_GATE, "role-gate", err);
 	if (gate < 0 || !keeper_start(k, gate, err) || !hand_over_policy(s, err))
 		return false;
@@ -454,8 +462,11 @@ static void stop(struct session *s)
 		event_del(&s->note_ev);
 		close(s->notes);
 	}
-	for (size_t i = 0; i < s->signal_count; i++)
-		event_del(&s->signal_ev[i]);
+	if (s->signals >= 0) {
+		event_del(&s->signal_ev);
+		close(s->signals);
+		sigprocmask(SIG_SETMASK, &s->old_signals, NULL);
+	}
 	if (event_initialized(&s->child_ev))
 		event_del(&s->child_ev);
 	if (k->loop)
@@ -478,7 +489,7 @@ static void finish(struct session *s, int code)
 bool session_run(const struct session_plan *plan, struct session_result *ret_result,
 		 struct err *err)
 {
-	struct session s = { .plan = plan, .notes = -1 };
+	struct session s = { .plan = plan, .notes = -1, .signals = -1 };
 
 	*ret_result = (struct session_result){ .exit_code = EXIT_SLUICE };
 	if (!start(&s, err) || !jail_go(&s.jail, err)) {
