@@ -25,6 +25,7 @@
 #include "proxy/ask.h"
 #include "proxy/flow.h"
 
+#define METHOD_MAX 4096		/* bytes: no server takes a longer first word for a method */
 #define LOOKS_MAX 4096		/* parses of one hello or head: bytes may come one by one */
 
 static bool is_token(uint8_t c)
@@ -80,7 +81,7 @@ static enum parse request_line(struct span s)
 	method = i;
 	while (i < s.len && is_token(s.at[i]))
 		i++;
-	if (i < s.len && (i == method || !is_blank(s.at[i])))
+	if (i - method > METHOD_MAX || (i < s.len && (i == method || !is_blank(s.at[i]))))
 		return PARSE_BAD;
 	known = known_method(span_of(s.at + method, i - method), i == s.len);
 	for (; i < s.len && s.at[i] && s.at[i] != '\n'; i++)
@@ -226,13 +227,12 @@ unsigned look_step(struct flow *f)
 	if (n == 0 && !late)
 		return ask_send(f, GATE_ASK, &facts, TALK_EMPTY);
 	bytes = span_of(pump_scratch(), n > 0 ? (size_t)n : 0);
-	if (late || bytes.len == LOOK_MAX || f->looks > LOOKS_MAX)
-		return look_last(f, bytes, late, &facts);
-	if (n < 0 && !f->need)
+	if (n < 0 && !f->need && !late)
 		return ask_send(f, GATE_ASK, &facts, 0);	/* the server may speak first */
-	f->looks++;
 	if (n > 0 && look_at(bytes, &facts) == PARSE_OK)
 		return ask_send(f, GATE_ASK, &facts, 0);
+	if (late || bytes.len == LOOK_MAX || f->looks++ > LOOKS_MAX)
+		return look_last(f, bytes, late, &facts);
 	facts = (struct facts){ .seen = SEEN_NOT_YET };
 	return n > 0 && look_ended(f->agent) ? look_last(f, bytes, false, &facts) : WANT_AGENT_MORE;
 }

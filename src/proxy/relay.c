@@ -27,12 +27,12 @@ static bool late_look(struct flow *f, unsigned *ret_wants)
 		return true;
 	}
 	bytes = span_of(pump_scratch(), (size_t)n);
-	if (n == LOOK_MAX || f->looks++ > LATE_LOOKS_MAX) {
-		facts = (struct facts){ .seen = SEEN_MALFORMED };
-	} else if (look_at(bytes, &facts) != PARSE_OK) {
-		if (!look_ended(f->agent))
+	if (look_at(bytes, &facts) != PARSE_OK) {
+		bool ended = look_ended(f->agent);
+
+		if (n < LOOK_MAX && f->looks++ < LATE_LOOKS_MAX && !ended)
 			return false;
-		facts = (struct facts){ .seen = look_cut(bytes) };
+		facts = (struct facts){ .seen = ended ? look_cut(bytes) : SEEN_MALFORMED };
 	}
 	f->watch = false;
 	if (facts.seen == SEEN_OTHER)

@@ -91,6 +91,44 @@ static void a_slow_reader_stops_the_server(void **state)
 	rig_done(&r);
 }
 
+/* A second question in the middle of an answer that the client has not taken yet */
+static void a_question_does_not_strand_what_is_held(void **state)
+{
+	static char block[65536];
+	size_t sent = 0, read = 0;
+	struct rig r;
+	struct line l;
+	ssize_t n;
+
+	(void)state;
+	rig_open(&r, 8);
+	l = rig_connect(&r, 8080);
+	l.client_room = 4096;
+	rig_drive(&r, &l);
+	rig_told(&r, GATE_ASK);
+	rig_allow(&r, &l, true, false);
+	/* Until the gate holds some, and the server has no more to say */
+	while (!flow_find(r.x.flows, l.ref)->in.held_len) {
+		n = send(l.server, block, 1000, MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+		event_base_loop(r.x.loop, EVLOOP_NONBLOCK);
+	}
+	say(l.client, "\x16\x03\x01");		/* held, not looked at for every packet */
+	rig_run(&r);
+	say(l.client, "\x7f\xff");
+	rig_told(&r, GATE_ASK_AGAIN);
+	ask_passed(flow_find(r.x.flows, l.ref));
+	for (int quiet = 0; quiet < 100 && read < sent;) {
+		n = recv(l.client, block, sizeof(block), 0);
+		quiet = n < 0 ? quiet + 1 : 0;
+		read += n > 0 ? (size_t)n : 0;
+		rig_run(&r);
+	}
+	assert_int_equal(read, sent);
+	rig_hang_up(&l);
+	rig_done(&r);
+}
+
 /* ---- resets ---- */
 
 static void reset(int *fd)
@@ -285,6 +323,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_speaks_first_is_not_kept_waiting),
 		cmocka_unit_test(each_half_is_closed_by_itself),
 		cmocka_unit_test(a_slow_reader_stops_the_server),
+		cmocka_unit_test(a_question_does_not_strand_what_is_held),
 		cmocka_unit_test(the_servers_reset_is_passed_on),
 		cmocka_unit_test(the_clients_reset_is_passed_on),
 		cmocka_unit_test(first_bytes_on_any_port_are_looked_at),
