@@ -281,8 +281,10 @@ def print_roles(bench):
 def main():
     parser = argparse.ArgumentParser(prog="bench/run")
     parser.add_argument("--quick", action="store_true", help="3 turns, shorter")
-    parser.add_argument("--only", nargs="+", metavar="WORD", choices=[*LOADS, "idle", "dns", "start"])
-    parser.add_argument("--peers", metavar="NAME,...", help=f"of {', '.join(peers.PEERS)}; '' for none")
+    parser.add_argument("--only", nargs="+", metavar="WORD",
+                        choices=[*LOADS, "idle", "dns", "start"])
+    parser.add_argument("--peers", metavar="NAME,...",
+                        help=f"of {', '.join(peers.PEERS)}; '' for none")
     parser.add_argument("--json", metavar="FILE", help="all single figures too")
     parser.add_argument("--hook", metavar="COMMAND",
                         help="instead: a long run of each load of --only through sluice, with "

@@ -19,6 +19,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "system"))
 
+import daemons      # noqa: E402
 import dnsd         # noqa: E402
 import internet     # noqa: E402
 import sluice       # noqa: E402
@@ -151,10 +152,11 @@ class World:
         internet.batch([f"route add default via {internet.GATEWAY4}"])
 
     def tune(self):
-        """Enough ports for short connections in every namespace alike."""
+        """Enough ports for short connections; no pacing (bbr) on wires that are memory."""
         script = ("echo 1024 65535 >/proc/sys/net/ipv4/ip_local_port_range;"
                   "echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse;"
-                  "echo 1 >/proc/sys/net/ipv4/ip_forward")
+                  "echo 1 >/proc/sys/net/ipv4/ip_forward;"
+                  "echo reno >/proc/sys/net/ipv4/tcp_congestion_control")
         for prefix in ([], self.inside(self.inet), self.inside(self.client_net)):
             stage.call(*prefix, "sh", "-c", script)
 
@@ -177,5 +179,4 @@ class World:
 
     @staticmethod
     def wait_for(address, port):
-        import daemons
         daemons.wait_for(address, port)

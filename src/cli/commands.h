@@ -18,6 +18,18 @@ int doctor_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);
 int completion_main(int argc, char **argv);
 
+int selftest_role_main(int argc, char **argv);	/* the part of selftest that runs in the jail */
+
+/* Is this process in a jail of sluice's?  run.c */
+bool run_in_a_jail(void);
+
+/*
+ * run_alone() - jail @argv under the policy file @policy_path and no other layer, quietly
+ *
+ * Return: as `sluice run` exits.
+ */
+int run_alone(char *policy_path, char *const *argv);
+
 /* Version, git revision, and the libraries that were loaded; version.c */
 void version_print(FILE *to);
 

@@ -79,12 +79,15 @@ static bool add_files(struct judging *j, const struct judge_options *o)
 	static const char system[] = FOLDER_SYSTEM "/policy.yaml";
 	char config[PATH_MAX];
 
-	if (!add_folder(j, FOLDER_SYSTEM) || !add_file(j, LAYER_SYSTEM, system, true))
+	if (!add_folder(j, FOLDER_SYSTEM) ||
+	    (!o->alone && !add_file(j, LAYER_SYSTEM, system, true)))
 		return false;
-	if (!o->only && (!folder_config(config, j->err) || !add_folder(j, config) ||
-			 !folder_join(j->user, config, "policy.yaml", j->err)))
+	if (!o->only && !o->alone &&
+	    (!folder_config(config, j->err) || !add_folder(j, config) ||
+	     !folder_join(j->user, config, "policy.yaml", j->err)))
 		return false;
-	if (!o->only && strcmp(j->user, system) && !add_file(j, LAYER_USER, j->user, true))
+	if (!o->only && !o->alone && strcmp(j->user, system) &&
+	    !add_file(j, LAYER_USER, j->user, true))
 		return false;
 	for (size_t i = 0; i < o->policies.count; i++)
 		if (!add_file(j, LAYER_POLICY, o->policies.at[i], false))
@@ -190,9 +193,9 @@ bool judge(const struct judge_options *o, struct judged *ret_judged, struct err 
 	bool ok;
 
 	ok = (j.texts && j.files && j.managers) || err_set(err, "out of memory");
-	if (ok && !o->only)
+	if (ok && !o->only && !o->alone)
 		note_project();
-	ok = ok && add_files(&j, o) && preset_store_open(&j.presets, !o->only, err);
+	ok = ok && add_files(&j, o) && preset_store_open(&j.presets, !o->only && !o->alone, err);
 	for (size_t i = 0; ok && i < j.presets.folder_count; i++)
 		ok = add_folder(&j, j.presets.folders[i]);
 	ok = ok && load(&j, o, &p);

@@ -15,6 +15,7 @@ struct judge_options {
 	struct option_list host_ports, publishes;
 	const char	*mode;
 	bool		 only;
+	bool		 alone;		/* no option: not even the system's layer (selftest) */
 };
 
 /* Rows to put into a command's own table */

@@ -16,6 +16,7 @@ const struct command commands[] = {
 	{ "log", "show|verify|follow [OPTIONS] [FILE]", "Read and prove the audit log", log_main },
 	{ "report", "[OPTIONS] [FILE...]", "What was reached, what was denied", report_main },
 	{ "doctor", "[OPTIONS]", "What this kernel and machine can do", doctor_main },
+	{ "selftest", "[OPTIONS]", "Try to escape; print a table", selftest_main },
 	{ "completion", "bash|zsh|fish", "Print a completion script", completion_main },
 	{ NULL, NULL, NULL, NULL },
 };
@@ -32,6 +33,7 @@ static const struct role {
 	{ "role-resolver", resolver_main },
 	{ "role-broker", broker_main },
 	{ "role-shim", shim_main },
+	{ "role-selftest", selftest_role_main },
 	{ NULL, NULL },
 };
 

@@ -250,7 +250,7 @@ static bool make_labels(struct run *r, struct err *err)
 /* ---- inside another jail ---- */
 
 /* Only loopback, under filters that a jail's shim has set: no way out but the outer gate's */
-static bool in_a_jail(void)
+bool run_in_a_jail(void)
 {
 	char line[128];
 	AUTO_FCLOSE FILE *status = fopen("/proc/self/status", "re");
@@ -352,6 +352,18 @@ static void run_done(struct run *r)
 	judge_done(&r->judged);
 }
 
+int run_alone(char *policy_path, char *const *argv)
+{
+	char *policies[] = { policy_path, NULL };
+	struct run r = { .judge = { .policies = { policies, 1 }, .alone = true }, .quiet = true,
+			 .argv = argv };
+	struct err err = { "" };
+	int code = prepare(&r, &err) ? run(&r, &err) : complain(&err);
+
+	run_done(&r);
+	return code;
+}
+
 static bool report_known(const char *format)
 {
 	static const char *const known[] = { "", "text", "json" };
@@ -406,7 +418,7 @@ int run_main(int argc, char **argv)
 		return complain(&err);
 	}
 	r.argv = argv + rest;
-	if (in_a_jail())
+	if (run_in_a_jail())
 		return run_inside(&r);
 	code = prepare(&r, &err) ? run(&r, &err) : complain(&err);
 	run_done(&r);

@@ -21,6 +21,7 @@
 #define SOCKETS_MAX 256		/* that the keeper may hand over before the start */
 #define FD_RESERVE 512		/* descriptors not for flows: listeners, DNS connections, pipes */
 #define KEEPER_READS_A_TURN 16
+#define LINGER_MS 5		/* that a report may wait for company */
 
 static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 	[KEEPER_POLICY] = { "policy", 0, 0, true },
@@ -56,12 +57,23 @@ _Noreturn void proxy_fail(const char *why)
 	_exit(1);
 }
 
+/* Reports that nobody waits for travel with the next question, or a moment later */
+static bool waits_for_answer(enum gate_says what)
+{
+	return what != GATE_CLOSED && what != GATE_HTTP && what != GATE_DROP;
+}
+
 void proxy_tell(struct proxy *x, enum gate_says what, uint32_t id, const void *head, size_t len,
 		struct span tail)
 {
+	static const struct timeval soon = { .tv_usec = LINGER_MS * 1000 };
+
 	if (msg_put(x->keeper, (uint16_t)what, id, head, len, tail, -1) < 0)
 		proxy_fail("the keeper does not take messages");
-	event_active(&x->flush, EV_TIMEOUT, 0);
+	if (waits_for_answer(what))
+		event_active(&x->flush, EV_TIMEOUT, 0);
+	else if (!evtimer_pending(&x->linger, NULL))
+		event_add(&x->linger, &soon);
 }
 
 static uint32_t seconds(void)
@@ -295,6 +307,7 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
 	struct gate *g = arg;
 
 	(void)fd, (void)what;
+	event_del(&g->proxy.linger);
 	udp_flush(&g->proxy);
 	if (msg_flush(&g->keeper) < 0)
 		_exit(0);	/* the keeper is gone */
@@ -343,8 +356,11 @@ static struct event_base *new_loop(void)
 	struct event_config *c = event_config_new();
 	struct event_base *loop;
 
-	/* All descriptors here are the gate's alone: changes may be collected */
-	event_config_set_flag(c, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	/*
+	 * Changes are not collected (EPOLL_USE_CHANGELIST): a removal that comes
+	 * after the close is lost, and while the keeper still holds its copy of a
+	 * peer's socket the entry would stay and fire.
+	 */
 	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
 	event_config_set_flag(c, EVENT_BASE_FLAG_IGNORE_ENV);
 	loop = event_base_new_with_config(c);
@@ -375,6 +391,7 @@ int gate_main(int argc, char **argv)
 		proxy_fail("out of memory");
 	g.proxy.dns = (struct dns_door){ dns_stream_in, dns_datagram_in, &g };
 	event_assign(&g.proxy.flush, g.proxy.loop, -1, 0, on_flush, &g);
+	event_assign(&g.proxy.linger, g.proxy.loop, -1, 0, on_flush, &g);
 	keeper_arm(&g, false);
 	event_base_loop(g.proxy.loop, EVLOOP_NO_EXIT_ON_EMPTY);
 	return 1;

@@ -106,7 +106,8 @@ static void on_message(void *arg, const struct msg *m)
 
 	if (m->type == GATE_DNS)
 		head = sizeof(u.dns);
-	memcpy(&u, m->payload.at, head);
+	if (head)
+		memcpy(&u, m->payload.at, head);
 	tail = span_skip(m->payload, head);
 	switch ((enum gate_says)m->type) {
 	case GATE_READY:

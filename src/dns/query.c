@@ -115,6 +115,11 @@ void dns_take(struct dns *d, const struct dns_origin *o, struct span message)
 			reply(d, o, &q, &refusal);
 		return;
 	}
+	if (q.class != DNS_IN) {	/* CHAOS and the like: about a server that is none of theirs */
+		refusal.rcode = DNS_REFUSED;
+		reply(d, o, &q, &refusal);
+		return;
+	}
 	s = q.question.len <= QUESTION_MAX ? slot_take(d) : NULL;
 	if (!s) {
 		reply(d, o, &q, &refusal);

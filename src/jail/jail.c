@@ -154,8 +154,6 @@ static bool setup_do(const struct jail_plan *plan, struct spawn *s, struct jail 
 
 	if (ruleset < 0)
 		return err_set(err, "ruleset: too many ip rules");
-	if (!setup.nft)
-		return err_set(err, "nft: not found (install nftables)");
 	if (settings.host_port_count > JAIL_HOST_PORTS_MAX)
 		return err_set(err, "host ports: more than %d", JAIL_HOST_PORTS_MAX);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report))
@@ -239,6 +237,10 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 		view_facts_done(&facts);
 		return err_set(err, BWRAP ": not found (install bubblewrap)");
 	}
+	if (!nft_find()) {
+		view_facts_done(&facts);
+		return err_set(err, "nft: not found (install nftables)");
+	}
 	jail_clear(&jail);
 	jail.pool4 = plan->pool4;
 	jail.pool6 = plan->pool6;
@@ -290,6 +292,22 @@ bool jail_wait(struct jail *jail, int *ret_code)
 	return true;
 }
 
+/*
+ * bwrap's child is the jail's init, and dies with bwrap; but a moment after its
+ * birth it waits for bwrap's word without having said so to the kernel.
+ */
+static void kill_children(pid_t parent)
+{
+	char path[64];
+	int child;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
+	AUTO_FCLOSE FILE *f = fopen(path, "re");
+
+	while (f && fscanf(f, "%d", &child) == 1)
+		kill(child, SIGKILL);	/* its number is its own until bwrap reaps it */
+}
+
 void jail_end(struct jail *jail)
 {
 	for (size_t i = 0; i < JAIL_FD_NUM; i++)
@@ -303,6 +321,8 @@ void jail_end(struct jail *jail)
 	DROP_FD(jail->porter);
 	DROP_FD(jail->command);
 	if (jail->bwrap > 0) {
+		kill(jail->bwrap, SIGSTOP);	/* so that no child is born meanwhile */
+		kill_children(jail->bwrap);
 		kill(jail->bwrap, SIGKILL);
 		while (waitpid(jail->bwrap, NULL, 0) < 0 && errno == EINTR)
 			;

@@ -15,7 +15,8 @@ bool namespace_info(int info_fd, pid_t *ret_pid, struct err *err);
  *
  * The user namespace is the one that owns the network namespace
  * (NS_GET_USERNS), not @pid's own, which may be a child of it without rights.
- * The caller has all capabilities there afterwards.
+ * The caller has all capabilities there afterwards; programs that it runs need
+ * not (nft.c): it may be nobody there until the maps are written.
  */
 bool namespace_join(pid_t pid, struct err *err);
 

@@ -8,6 +8,7 @@
 #include "proxy/flow.h"
 
 #define ACCEPTS_A_TURN 32	/* connections taken before other events get their turn */
+#define GROW_AFTER 8		/* full bursts before more are tried at once */
 #define PAUSE_MS 50		/* after accept(2) found no descriptor or memory */
 #define DNS_PORT 53
 
@@ -16,6 +17,8 @@ struct door_way {
 	struct proxy	*proxy;
 	enum door	 door;
 	uint16_t	 port;
+	unsigned	 burst;		/* connections expected at once: spares the accept that finds none */
+	unsigned	 full;		/* bursts in a row that were as large as expected */
 };
 
 /* What the client connected to: with TPROXY the accepted socket's own address */
@@ -88,19 +91,28 @@ static void pause_listener(struct door_way *w)
 static void on_accept(evutil_socket_t listener, short what, void *arg)
 {
 	struct door_way *w = arg;
+	unsigned taken = 0;
 
 	(void)what;
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+	for (; taken < w->burst; taken++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
 			take(w, fd);
 			continue;
 		}
+		if (errno == ECONNABORTED || errno == EINTR)
+			continue;
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			pause_listener(w);
-		if (errno != ECONNABORTED && errno != EINTR)
-			return;
+		break;
+	}
+	if (taken < w->burst) {
+		w->burst = taken ? taken : 1;
+		w->full = 0;
+	} else if (++w->full >= GROW_AFTER && w->burst < ACCEPTS_A_TURN) {
+		w->burst *= 2;
+		w->full = 0;
 	}
 }
 
@@ -110,7 +122,7 @@ void accept_start(struct proxy *x, int fd, enum door door, uint16_t port)
 
 	if (!w)
 		proxy_fail("out of memory");
-	*w = (struct door_way){ .proxy = x, .door = door, .port = port };
+	*w = (struct door_way){ .proxy = x, .door = door, .port = port, .burst = 1 };
 	event_assign(&w->ev, x->loop, fd, EV_READ | EV_PERSIST, on_accept, w);
 	event_assign(&w->resume, x->loop, -1, 0, on_resume, w);
 	if (event_add(&w->ev, NULL) < 0)

@@ -93,8 +93,10 @@ static void go_on(struct flow *f, bool http)
 	} else {
 		flow_become(f, http ? FLOW_HTTP : FLOW_RELAY);
 	}
-	/* What was looked at lies in the socket, and the peer may have spoken */
-	f->ready = WANT_AGENT_READ | WANT_PEER_READ;
+	/* What was looked at lies in the socket; what the peer said before may wait for room */
+	f->ready = f->form == SEEN_NOT_YET ? 0 : WANT_AGENT_READ;
+	if (f->again)
+		f->ready |= WANT_PEER_READ;
 	flow_drive(f);
 }
 

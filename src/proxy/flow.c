@@ -235,15 +235,17 @@ void flow_drive(struct flow *f)
 	flow_watch(f, wants);
 }
 
-/* With nothing to answer for it, a socket that is closed sends a reset: the
- * listener's SO_LINGER {1, 0} is inherited.  An orderly end takes that back. */
-static void close_socket(int fd, bool orderly)
+/* With nothing to answer for it, an accepted socket that is closed sends a reset:
+ * it @resets, for the listener's SO_LINGER {1, 0} is inherited.  An orderly end
+ * takes that back. */
+static void close_socket(int fd, bool resets, bool orderly)
 {
 	struct linger l = { .l_onoff = !orderly };
 
 	if (fd < 0)
 		return;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	if (!orderly || resets)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 	close(fd);
 }
 
@@ -256,7 +258,7 @@ static bool ends_well(const struct flow *f)
 void flow_leave_peer(struct flow *f)
 {
 	flow_watch(f, f->wants & ~(unsigned)(WANT_PEER_READ | WANT_PEER_WRITE));
-	close_socket(f->peer, ends_well(f));
+	close_socket(f->peer, false, ends_well(f));
 	f->peer = -1;
 }
 
@@ -274,7 +276,7 @@ static unsigned over_step(struct flow *f)
 		proxy_tell(x, GATE_CLOSED, f->ref, &c, sizeof(c), (struct span){ 0 });
 	}
 	/* A refusal that was written must not be overtaken by a reset */
-	close_socket(f->agent, ends_well(f) || f->refusal.max);
+	close_socket(f->agent, f->door != DOOR_PUBLISH, ends_well(f) || f->refusal.max);
 	flow_leave_peer(f);
 	pump_done(&f->out);
 	pump_done(&f->in);

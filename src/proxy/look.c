@@ -122,21 +122,41 @@ static enum parse look_http(struct span bytes, struct facts *f)
 	return p == PARSE_MORE ? PARSE_MORE : PARSE_OK;
 }
 
-enum parse look_at(struct span bytes, struct facts *ret_facts)
+/*
+ * Does it begin with a TLS record of any kind?  Servers pass over an empty
+ * record or a warning before the hello: whoever looks for the hello alone
+ * takes the stream for something else.
+ */
+static enum parse tls_record(struct span s)
+{
+	if (s.len && (s.at[0] < 20 || s.at[0] > 24))	/* RFC 8446 5.1, RFC 6520 */
+		return PARSE_BAD;
+	if (s.len < 2)
+		return PARSE_MORE;
+	return s.at[1] == 3 ? PARSE_OK : PARSE_BAD;
+}
+
+static enum parse look_tls(struct span bytes, struct facts *f)
 {
 	static uint8_t scratch[TLS_HELLO_MAX];
-	enum parse p;
+	enum parse p = tls_hello_parse(bytes, scratch, sizeof(scratch), &f->hello);
 
+	f->seen = p == PARSE_OK ? SEEN_TLS : SEEN_MALFORMED;
+	return p == PARSE_MORE ? PARSE_MORE : PARSE_OK;
+}
+
+enum parse look_at(struct span bytes, struct facts *ret_facts)
+{
 	*ret_facts = (struct facts){ .seen = SEEN_OTHER };
-	if (!tls_hello_likely(bytes))
-		p = look_http(bytes, ret_facts);
-	else
-		p = tls_hello_parse(bytes, scratch, sizeof(scratch), &ret_facts->hello);
-	if (tls_hello_likely(bytes) && p != PARSE_MORE) {
-		ret_facts->seen = p == PARSE_OK ? SEEN_TLS : SEEN_MALFORMED;
-		p = PARSE_OK;
+	switch (tls_record(bytes)) {
+	case PARSE_OK:
+		return look_tls(bytes, ret_facts);
+	case PARSE_MORE:
+		return PARSE_MORE;
+	case PARSE_BAD:
+		break;
 	}
-	return p;
+	return look_http(bytes, ret_facts);
 }
 
 void look_question(const struct facts *facts, struct question *q)
@@ -156,7 +176,7 @@ void look_question(const struct facts *facts, struct question *q)
 
 enum seen look_cut(struct span bytes)
 {
-	return tls_hello_likely(bytes) || request_line(bytes) == PARSE_OK ? SEEN_MALFORMED
+	return tls_record(bytes) == PARSE_OK || request_line(bytes) == PARSE_OK ? SEEN_MALFORMED
 									  : SEEN_OTHER;
 }
 

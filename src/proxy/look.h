@@ -24,7 +24,7 @@ struct facts {
  * look_at() - judge the first bytes of a stream
  * @bytes:	from the first byte on, not empty
  *
- * What begins with a TLS handshake record must be a ClientHello; what has an
+ * What begins with a TLS record must be a ClientHello; what has an
  * HTTP/1 request line must be a strict request; the rest is SEEN_OTHER as soon
  * as it can be neither.  A request that leaves HTTP/1 (Upgrade, CONNECT, the
  * HTTP/2 preface) is SEEN_UPGRADE.

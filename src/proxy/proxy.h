@@ -43,6 +43,7 @@ struct proxy {
 	uint32_t		 now_s;		/* seconds since the gate started; one tick a second */
 	struct event		 flush;		/* made active when something was put on the link: runs
 						 * after the events that are active now */
+	struct event		 linger;	/* the same, a moment later */
 };
 
 /* The keeper is gone, or cannot be told: the gate ends, and with it the jail's network */

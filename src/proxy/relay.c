@@ -19,8 +19,6 @@ static bool late_look(struct flow *f, unsigned *ret_wants)
 	ssize_t n;
 
 	*ret_wants = WANT_AGENT_MORE;
-	if (f->wants & WANT_AGENT_MORE && !(f->ready & WANT_AGENT_READ))
-		return false;		/* woken for the other direction */
 	n = recv(f->agent, pump_scratch(), LOOK_MAX, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
 		return false;
@@ -71,19 +69,23 @@ static unsigned move(struct flow *f, struct pump *p, bool outward)
 	return 0;
 }
 
-/* What this direction waited for last time, if the loop has not reported it */
-static unsigned unchanged(const struct flow *f, unsigned mask)
+/*
+ * What a direction goes on waiting for, if the loop has not reported it: what
+ * it waited for, or @first when it begins.  0: it can move.
+ */
+static unsigned still(const struct flow *f, unsigned mask, unsigned first)
 {
-	return f->wants & mask && !(f->ready & mask) ? f->wants & mask : 0;
+	if (f->ready & mask)
+		return 0;
+	return f->wants & mask ? f->wants & mask : first;
 }
 
 unsigned relay_step(struct flow *f)
 {
-	/* Not WANT_AGENT_MORE: late_look() sees to that */
-	const unsigned outward = WANT_AGENT_READ | WANT_PEER_WRITE;
+	const unsigned outward = WANT_AGENT_READ | WANT_AGENT_MORE | WANT_PEER_WRITE;
 	const unsigned inward = WANT_PEER_READ | WANT_AGENT_WRITE;
-	unsigned out_wants = unchanged(f, outward);
-	unsigned in_wants = unchanged(f, inward);
+	unsigned out_wants = f->out.shut ? 0 : still(f, outward, WANT_AGENT_READ);
+	unsigned in_wants = f->in.shut ? 0 : still(f, inward, WANT_PEER_READ);
 
 	if (!in_wants && !f->in.shut)
 		in_wants = move(f, &f->in, false);

@@ -17,6 +17,7 @@
 #define DENIED_S 2		/* a refusal is remembered, so that a flood asks once */
 #define BUCKETS 1024
 #define DNS_PORT 53
+#define RECEIVERS_MAX 2		/* one a family */
 
 enum udp_state { UDP_ASKED, UDP_OPEN, UDP_DENIED };
 
@@ -50,12 +51,9 @@ struct udp_table {
 	struct seed	 seed;
 	size_t		 count, max;
 	uint32_t	 last_ref;
+	size_t		 receiver_count;
+	struct event	 receiver[RECEIVERS_MAX];
 	struct udp_flow	*bucket[BUCKETS];
-};
-
-struct receiver {
-	struct event	 ev;
-	struct proxy	*proxy;
 };
 
 /* Answers on their way to the raw sockets */
@@ -144,8 +142,8 @@ void udp_answer(struct proxy *x, const struct addr *server, uint16_t server_port
 static void refuse(struct proxy *x, const struct udp_key *k, size_t payload_len)
 {
 	uint8_t packet[256];
-	size_t len = packet_unreachable_write(&k->server, k->server_port, &k->client,
-					      k->client_port, payload_len, packet, sizeof(packet));
+	size_t len = packet_unreachable_write(&k->client, k->client_port, &k->server,
+					      k->server_port, payload_len, packet, sizeof(packet));
 
 	if (len)
 		send_large(x, &k->client, span_of(packet, len));
@@ -315,7 +313,7 @@ static void on_datagrams(evutil_socket_t fd, short what, void *arg)
 	static struct {
 		char room[128];
 	} control[BATCH] __attribute__((aligned(8)));
-	struct receiver *r = arg;
+	struct proxy *x = arg;
 	struct sockaddr_in6 from[BATCH];
 	struct mmsghdr msgs[BATCH];
 	struct iovec iov[BATCH];
@@ -335,19 +333,20 @@ static void on_datagrams(evutil_socket_t fd, short what, void *arg)
 		memset(&k, 0, sizeof(k));
 		if (!(m->msg_flags & MSG_TRUNC) && original(m, &k) &&
 		    addr_from_sockaddr(&from[i], m->msg_namelen, &k.client, &k.client_port))
-			take(r->proxy, &k, span_of(bytes[i], msgs[i].msg_len));
+			take(x, &k, span_of(bytes[i], msgs[i].msg_len));
 	}
 }
 
 void udp_start(struct proxy *x, int fd)
 {
-	struct receiver *r = calloc(1, sizeof(*r));
+	struct udp_table *t = x->udp;
+	struct event *ev;
 
-	if (!r)
-		proxy_fail("out of memory");
-	r->proxy = x;
-	event_assign(&r->ev, x->loop, fd, EV_READ | EV_PERSIST, on_datagrams, r);
-	if (event_add(&r->ev, NULL) < 0)
+	if (t->receiver_count == RECEIVERS_MAX)
+		proxy_fail("too many sockets for datagrams");
+	ev = &t->receiver[t->receiver_count++];
+	event_assign(ev, x->loop, fd, EV_READ | EV_PERSIST, on_datagrams, x);
+	if (event_add(ev, NULL) < 0)
 		proxy_fail("cannot watch a socket");
 }
 

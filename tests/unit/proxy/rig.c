@@ -96,10 +96,10 @@ void rig_done(struct rig *r)
 	flow_finish(&r->x);
 	udp_finish(&r->x);
 	assert_int_equal(flow_count(r->x.flows), 0);
+	event_base_free(r->x.loop);
 	flow_table_free(r->x.flows);
 	udp_table_free(r->x.udp);
 	bindings_free(r->x.bindings);
-	event_base_free(r->x.loop);
 	msg_link_done(&r->gate);
 	msg_link_done(&r->keeper);
 	policy_free(r->policy);

@@ -136,27 +136,32 @@ static void the_clients_reset_is_passed_on(void **state)
 /* ---- looking at what is on its way ---- */
 
 static const struct late {
-	const char	*name, *bytes;
+	const char	*name;
+	struct span	 bytes;
 	bool		 end;		/* and then the client shuts its side */
 	int		 asked;		/* enum seen of the second question; -1: none, it passes */
 } lates[] = {
-	{ "a line of something else", "HELO there\r\n", false, -1 },
-	{ "binary", "\x01\x02\x03", false, -1 },
-	{ "a request", "GET / HTTP/1.1\r\nHost: " RIG_HOST "\r\n\r\n", false, SEEN_HTTP },
-	{ "after an empty line", "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", false, SEEN_MALFORMED },
-	{ "two blanks", "GET  / HTTP/1.1\r\nHost: x\r\n\r\n", false, SEEN_MALFORMED },
-	{ "a tab", "GET\t/\tHTTP/1.1\r\nHost: x\r\n\r\n", false, SEEN_MALFORMED },
-	{ "a blank in the target", "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", false, SEEN_MALFORMED },
-	{ "small letters", "get / http/1.1\r\nhost: x\r\n\r\n", false, SEEN_MALFORMED },
-	{ "the HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false, SEEN_UPGRADE },
-	{ "a word and the end", "stats", true, -1 },
-	{ "half a request and the end", "GET / HTTP/1.1\r\nHost: evil\r\n", true, SEEN_MALFORMED },
-	{ "half a hello and the end", "\x16\x03\x01\x02", true, SEEN_MALFORMED },
+	{ "a line of something else", SPAN("HELO there\r\n"), false, -1 },
+	{ "binary", SPAN("\x01\x02\x03"), false, -1 },
+	{ "a request", SPAN("GET / HTTP/1.1\r\nHost: " RIG_HOST "\r\n\r\n"), false, SEEN_HTTP },
+	{ "after an empty line", SPAN("\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"), false, SEEN_MALFORMED },
+	{ "two blanks", SPAN("GET  / HTTP/1.1\r\nHost: x\r\n\r\n"), false, SEEN_MALFORMED },
+	{ "a tab", SPAN("GET\t/\tHTTP/1.1\r\nHost: x\r\n\r\n"), false, SEEN_MALFORMED },
+	{ "a blank in the target", SPAN("GET /a b HTTP/1.1\r\nHost: x\r\n\r\n"), false, SEEN_MALFORMED },
+	{ "small letters", SPAN("get / http/1.1\r\nhost: x\r\n\r\n"), false, SEEN_MALFORMED },
+	{ "an empty record first", SPAN("\x16\x03\x01\x00\x00\x16\x03\x01\x00\x05\x01"), false,
+	  SEEN_MALFORMED },
+	{ "a warning first", SPAN("\x15\x03\x01\x00\x02\x01\x5a\x16\x03\x01\x00\x05\x01"), false,
+	  SEEN_MALFORMED },
+	{ "the HTTP/2 preface", SPAN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), false, SEEN_UPGRADE },
+	{ "a word and the end", SPAN("stats"), true, -1 },
+	{ "half a request and the end", SPAN("GET / HTTP/1.1\r\nHost: evil\r\n"), true, SEEN_MALFORMED },
+	{ "half a hello and the end", SPAN("\x16\x03\x01\x02"), true, SEEN_MALFORMED },
 };
 
 static void late_once(const struct late *c, size_t cut)
 {
-	struct span all = span_str(c->bytes);
+	struct span all = c->bytes;
 	struct rig r;
 	struct line l;
 
@@ -173,7 +178,7 @@ static void late_once(const struct late *c, size_t cut)
 	if (c->end)
 		shutdown(l.client, SHUT_WR);
 	if (c->asked < 0) {
-		heard(&r, l.server, c->bytes);
+		heard(&r, l.server, (const char *)c->bytes.at);
 	} else {
 		assert_int_equal(rig_told(&r, GATE_ASK_AGAIN)->ask.seen, c->asked);
 		heard(&r, l.server, "");
@@ -191,7 +196,7 @@ static void first_bytes_on_any_port_are_looked_at(void **state)
 		print_message("  %s\n", lates[i].name);
 		late_once(&lates[i], 0);
 		late_once(&lates[i], 1);
-		late_once(&lates[i], strlen(lates[i].bytes) / 2);
+		late_once(&lates[i], lates[i].bytes.len / 2);
 	}
 }
 

@@ -56,7 +56,8 @@ static const struct {
 } firsts[] = {
 	{ "\x16\x03\x01\x02", true, 0, SEEN_MALFORMED },
 	{ "\x16\x03\x01\x02", false, 12, SEEN_MALFORMED },
-	{ "hello", true, 0, SEEN_MALFORMED },
+	{ "GET /", true, 0, SEEN_MALFORMED },
+	{ "hello", false, 0, SEEN_OTHER },
 	{ "", false, 12, SEEN_OTHER },
 	{ "SSH-2.0-x\r\n", false, 0, SEEN_OTHER },
 };
