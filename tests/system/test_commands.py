@@ -98,7 +98,7 @@ def test_preset_of_the_users_own(world):
                                       "  - host: npm.mine.example\n    ports: [443]\n")
     stage.give(stage.HOME / ".config")
     try:
-        done = sluice.call("check", "--only", "--preset", "mine", "https://npm.mine.example/")
+        done = sluice.call("check", "--preset", "mine", "https://npm.mine.example/")
         assert done.code == 0, done.out + done.err
     finally:
         (folder / "mine.yaml").unlink(missing_ok=True)
