@@ -203,14 +203,14 @@ def test_without_user_namespaces_nothing_is_started(world, place):
 
 def test_descriptor_exhaustion_refuses_with_a_record_and_recovers(world):
     """The keeper's and the gate's limit reached: refused, recorded, then well again."""
-    agent = sluice.jail("--allow", f"{REC}:9999", limit="--nofile=600:600")
+    agent = sluice.jail("--allow", f"{REC}:9999", limit="--nofile=1100:1100")
     try:
         pieces = []
         for _ in range(4):      # more than one client process, each below its own limit
             pieces.append(agent.do("command", sluice.PYTHON, "-c", """
 import os, socket, sys, time
 held = []
-for n in range(400):
+for n in range(600):
     try:
         s = socket.create_connection((sys.argv[1], 9999), 3); s.settimeout(3)
         s.sendall(b'x')
@@ -224,7 +224,7 @@ if os.fork() == 0:
 os._exit(0)
 """, REC))
         counts = [int(p["ok"]["out"] or 0) for p in pieces]
-        assert 0 < sum(counts) < 1600, counts
+        assert 0 < sum(counts) < 2400, counts
         time.sleep(2.5)
         assert agent.ok("tcp", REC, 9999, "again", 3)["data"] == "again"
         done = agent.end()

@@ -39,7 +39,7 @@ PROGRAMS = {
     "ssh": (["ssh", f"ssh.{ZONE}", "echo from afar"], f"ssh.{ZONE}:22", "from afar"),
     "psql": (["psql", "-h", f"db.{ZONE}", "-U", "postgres", "-Atc", "select 40 + 2"],
              f"db.{ZONE}:5432", "42"),
-    "npm": (["sh", "-c", f"npm --silent --fetch-retries=0 --registry=https://npm.{ZONE}/npm/ install tiny-thing"
+    "npm": (["sh", "-c", f"npm --silent --cache=cache --fetch-retries=0 --registry=https://npm.{ZONE}/npm/ install tiny-thing"
              " && node -p 'require(\"tiny-thing\")'"], f"npm.{ZONE}:443", "tiny"),
 }
 
