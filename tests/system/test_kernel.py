@@ -142,6 +142,18 @@ def test_only_own_processes_are_visible(closed):
     assert len(lines) <= 5, lines
 
 
+@pytest.mark.parametrize("who", ["closed", "root_jail"])
+def test_every_process_inside_carries_the_filter(request, who):
+    """Init too: the command may trace it, and what it traces makes calls for it."""
+    agent = request.getfixturevalue(who)
+    seen = {}
+    for pid in agent.ok("processes"):
+        answer = agent.do("read_file", f"/proc/{pid}/status")
+        if "ok" in answer:      # the agent's children come and go
+            seen[int(pid)] = "\nSeccomp:\t2\n" in answer["ok"]
+    assert 1 in seen and all(seen.values()), seen
+
+
 @pytest.mark.parametrize("move", ["trace", "read_file"])
 def test_processes_outside_cannot_be_entered(closed, outside, root_outside, move):
     """By ptrace and by /proc/PID: their pids mean nothing, or something else, in there."""
