@@ -2,7 +2,7 @@
 /*
  * jail.c - the order of a start and of an end
  *
- *	keeper ──fork──> bwrap ──> init ──> shim ──> command
+ *	keeper ──fork──> bwrap ──> shim, the init ──fork──> command
  *	   └────fork──> setup ──> nft
  *
  * setup reads the pid of the jail's init from bwrap itself, so the keeper waits

@@ -10,6 +10,11 @@
  * hand over, wait for the word, exec.  After the filter is in, nothing here
  * calls connect or listen; nobody may be answering yet.
  *
+ * It is also the jail's init.  bwrap's own would carry no filter, and whoever may
+ * trace it makes any call in its name: it has the command's user, and a debugger
+ * is allowed here.  So the filter comes before the fork, and every process that the
+ * jail can see carries it.  The child speaks to the keeper, who learns the command's pid by that.
+ *
  * Signals: what the user's shell ignored stays ignored (nohup).  sluice itself
  * ignores SIGPIPE and may block signals while it starts things, and only those are undone.
  */
@@ -26,6 +31,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -130,9 +136,42 @@ static int shim_fail(const char *what)
 	return EXIT_OURS;
 }
 
+/* In the child: say who is the command, wait for the word, be it */
+static int shim_command(int sock, int listener, char **command)
+{
+	int why;
+
+	if (!shim_hand_over(sock, listener))
+		return shim_fail("seccomp listener");
+	close(listener);	/* also close-on-exec; an own copy would keep a dead broker's calls waiting */
+	if (!shim_wait_go(sock))
+		return EXIT_OURS;
+
+	execvp(command[0], command);
+	why = errno;
+	dprintf(STDERR_FILENO, "sluice: %s: %s\n", command[0],
+		why == ENOENT ? "not found" : strerror(why));
+	return why == ENOENT ? EXIT_ABSENT : EXIT_CANNOT;
+}
+
+/* Bury orphans until the command ends; the kernel kills what is left when init does */
+static int shim_init(pid_t command)
+{
+	int status;
+	pid_t pid;
+
+	do
+		pid = wait(&status);
+	while (pid != command && (pid > 0 || errno == EINTR));
+	if (pid != command)
+		return shim_fail("wait");
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 int shim_main(int argc, char **argv)
 {
-	int sock, listener, why;
+	int sock, listener;
+	pid_t command;
 
 	if (argc < 4 || !shim_number(argv[1], &sock) || strcmp(argv[2], "--") != 0) {
 		dprintf(STDERR_FILENO, "sluice: role-shim: started by hand\n");
@@ -155,15 +194,12 @@ int shim_main(int argc, char **argv)
 		errno = -listener;
 		return shim_fail("seccomp filter");
 	}
-	if (!shim_hand_over(sock, listener))
-		return shim_fail("seccomp listener");
-	close(listener);	/* also close-on-exec; an own copy would keep a dead broker's calls waiting */
-	if (!shim_wait_go(sock))
-		return EXIT_OURS;
-
-	execvp(argv[3], argv + 3);
-	why = errno;
-	dprintf(STDERR_FILENO, "sluice: %s: %s\n", argv[3],
-		why == ENOENT ? "not found" : strerror(why));
-	return why == ENOENT ? EXIT_ABSENT : EXIT_CANNOT;
+	command = fork();
+	if (command < 0)
+		return shim_fail("fork");
+	if (command == 0)
+		return shim_command(sock, listener, argv + 3);
+	close(listener);
+	close(sock);
+	return shim_init(command);
 }

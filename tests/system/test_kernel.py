@@ -142,6 +142,13 @@ def test_only_own_processes_are_visible(closed):
     assert len(lines) <= 5, lines
 
 
+@pytest.mark.parametrize("who", ["closed", "root_jail"])
+def test_every_process_inside_carries_the_filter(request, who):
+    """Init too: the command may trace it, and what it traces makes calls for it."""
+    modes = request.getfixturevalue(who).ok("seccomp_modes")
+    assert "1" in modes and set(modes.values()) == {"2"}, modes
+
+
 @pytest.mark.parametrize("move", ["trace", "read_file"])
 def test_processes_outside_cannot_be_entered(closed, outside, root_outside, move):
     """By ptrace and by /proc/PID: their pids mean nothing, or something else, in there."""

@@ -37,6 +37,7 @@ static void test_user(void **state)
 
 	(void)state;
 	assert_non_null(strstr(text, "--die-with-parent "));
+	assert_non_null(strstr(text, "--as-pid-1 "));	/* bwrap's own init has no filter */
 	assert_non_null(strstr(text, "--unshare-net --unshare-pid --unshare-ipc --unshare-uts "
 				     "--unshare-user --info-fd 7 --block-fd 8 --bind / / "));
 	assert_non_null(strstr(text, "--chdir /work --clearenv --setenv A 1=2 --setenv EMPTY  "));
