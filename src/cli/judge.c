@@ -30,6 +30,7 @@ struct judging {
 	struct policy_file	*files;
 	size_t			 count;
 	char			 user[PATH_MAX];	/* path of the user's file */
+	char			 project[PATH_MAX];	/* path of the project's file */
 	struct preset_store	 presets;
 	struct manager		*managers;	/* MANAGERS_MAX */
 	size_t			 manager_count;
@@ -73,6 +74,57 @@ static bool add_folder(struct judging *j, const char *path)
 	       err_set(j->err, "out of memory");
 }
 
+/* Is @path @folder or below it?  Both in their true form. */
+static bool is_below(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return !strncmp(path, folder, len) && (!path[len] || path[len] == '/');
+}
+
+/* A repository that could hold sluice's own files could bring its own trust with it */
+static bool check_own_folders(const char *project, struct err *err)
+{
+	bool (*const folders[])(char *, struct err *) = { folder_config, folder_state, folder_run };
+	char own[PATH_MAX], real[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		if (!folders[i](own, err))
+			return false;
+		if (is_below(realpath(own, real) ? real : own, project))
+			return err_set(err, "%s: sluice's own folder is inside the project (move it, "
+				       "or run elsewhere)", own);
+	}
+	return true;
+}
+
+/*
+ * The project's file is found from the working directory up.  Until it can be
+ * trusted its denies hold and its allows do not, which is said in one line.
+ */
+static bool add_project(struct judging *j)
+{
+	char here[PATH_MAX];
+
+	if (!getcwd(here, sizeof(here)))
+		return true;
+	for (char *slash = here + strlen(here); slash; slash = strrchr(here, '/')) {
+		*slash = '\0';
+		if (!folder_join(j->project, here, PROJECT_FILE, NULL) || access(j->project, F_OK))
+			continue;
+		if (!check_own_folders(here[0] ? here : "/", j->err) ||
+		    !add_file(j, LAYER_PROJECT, j->project, false))
+			return false;
+		j->files[j->count - 1].untrusted = true;
+		fputs("sluice: ", stderr);
+		print_safe(stderr, span_str(j->project));
+		fputs(": its denies hold; it allows nothing: trusting a project is not supported "
+		      "yet (-p loads it whole)\n", stderr);
+		return true;
+	}
+	return true;
+}
+
 /* Strongest layer first */
 static bool add_files(struct judging *j, const struct judge_options *o)
 {
@@ -89,28 +141,12 @@ static bool add_files(struct judging *j, const struct judge_options *o)
 	if (!o->only && !o->alone && strcmp(j->user, system) &&
 	    !add_file(j, LAYER_USER, j->user, true))
 		return false;
+	if (!o->only && !o->alone && !add_project(j))
+		return false;
 	for (size_t i = 0; i < o->policies.count; i++)
 		if (!add_file(j, LAYER_POLICY, o->policies.at[i], false))
 			return false;
 	return true;
-}
-
-/* One line if a repository asks for something that is not given */
-static void note_project(void)
-{
-	char here[PATH_MAX], path[PATH_MAX];
-
-	if (!getcwd(here, sizeof(here)))
-		return;
-	for (char *slash = here + strlen(here); slash; slash = strrchr(here, '/')) {
-		*slash = '\0';
-		if (!folder_join(path, here, PROJECT_FILE, NULL) || access(path, F_OK))
-			continue;
-		fputs("sluice: ", stderr);
-		print_safe(stderr, span_str(path));
-		fputs(": ignored: project policies are not supported yet (-p loads it)\n", stderr);
-		return;
-	}
 }
 
 static struct span preset_text(void *arg, const char *name)
@@ -182,7 +218,7 @@ static void judging_done(struct judging *j)
 
 bool judge(const struct judge_options *o, struct judged *ret_judged, struct err *err)
 {
-	size_t most = o->policies.count + 2;	/* the system's and the user's */
+	size_t most = o->policies.count + 3;	/* the system's, the user's, the project's */
 	struct judging j = {
 		.err = err,
 		.texts = calloc(most, sizeof(*j.texts)),
@@ -193,8 +229,6 @@ bool judge(const struct judge_options *o, struct judged *ret_judged, struct err 
 	bool ok;
 
 	ok = (j.texts && j.files && j.managers) || err_set(err, "out of memory");
-	if (ok && !o->only && !o->alone)
-		note_project();
 	ok = ok && add_files(&j, o) && preset_store_open(&j.presets, !o->only && !o->alone, err);
 	for (size_t i = 0; ok && i < j.presets.folder_count; i++)
 		ok = add_folder(&j, j.presets.folders[i]);

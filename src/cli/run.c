@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -141,24 +142,19 @@ static bool make_folder(const char *path, struct err *err)
 	return true;
 }
 
-/* An existing path in its one true form; one that is to be made: its folder's */
+/* The folder in its one true form; the file itself must not be a link to another */
 static bool true_path(const char *path, char ret[PATH_MAX], struct err *err)
 {
-	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char folder[PATH_MAX], real[PATH_MAX];
+	struct stat st;
 
-	if (realpath(path, ret))
-		return true;
-	if (errno != ENOENT)
-		return err_sys(err, errno, "%s", path);
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return err_set(err, "%s: a symbolic link (name the log itself)", path);
 	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-	if (!realpath(folder[0] ? folder : "/", ret))
+	if (!realpath(slash == path ? "/" : folder, real))
 		return err_sys(err, errno, "%s", folder);
-	slash = slash ? slash + 1 : path;
-	if (strlen(ret) + strlen(slash) + 2 > PATH_MAX)
-		return err_set(err, "%s: path too long", path);
-	strncat(strncat(ret, "/", 2), slash, PATH_MAX - strlen(ret) - 1);
-	return true;
+	return join(ret, real[1] ? real : "", name, err);
 }
 
 static bool make_log_path(struct run *r, struct err *err)
@@ -222,9 +218,11 @@ static bool check_standard_fds(struct err *err)
 		socklen_t len = sizeof(int);
 		int family;
 
-		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 && family != AF_UNIX)
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 && family != AF_UNIX) {
+			signal(SIGPIPE, SIG_IGN);	/* it may be where errors go */
 			return err_set(err, "descriptor %d is a network socket: the command would "
 				       "inherit a way out (redirect it)", fd);
+		}
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			return err_set(err, "descriptor %d is closed and cannot be replaced", fd);
 	}
@@ -322,6 +320,23 @@ static bool prepare(struct run *r, struct err *err)
 	return true;
 }
 
+/* What the policy opens and closes, a rule a line, in the columns of the plan */
+static void rules_print(const struct policy *p)
+{
+	for (uint32_t i = 0; i < policy_rule_count(p); i++) {
+		struct rule_view v = policy_rule(p, i);
+
+		printf("%-14s %s", v.allow ? "allowed" : "denied", v.host);
+		for (size_t n = 0; n < v.port_count; n++) {
+			printf("%s%u", n ? "," : ":", v.ports[n].first);
+			if (v.ports[n].last != v.ports[n].first)
+				printf("-%u", v.ports[n].last);
+			printf("%s", v.ports[n].transport == TRANSPORT_UDP ? "/udp" : "");
+		}
+		printf("  (%s)\n", v.id);
+	}
+}
+
 static int run(struct run *r, struct err *err)
 {
 	struct summary summary = { .count = 0 };
@@ -331,6 +346,7 @@ static int run(struct run *r, struct err *err)
 
 	plan_fill(r, &plan);
 	if (r->dry_run) {
+		rules_print(r->judged.policy);
 		jail_plan_print(&plan.jail, stdout);
 		code = 0;
 	} else if (session_run(&plan, &result, err)) {

@@ -42,12 +42,13 @@ struct conn {
 	bool		 resolving;
 	bool		 gone;		/* forgotten while resolving */
 	bool		 empty;		/* open, and nothing was dialled */
-	/* kept only until conn.open is recorded */
+	/* kept only until it is open */
 	const char	*proto;
-	bool		 has_sni;
-	struct buf	 texts;		/* sni, alpn */
-	size_t		 sni_len;
+	struct talk_ask	 ask;		/* what was told, with its texts in @tail */
+	struct buf	 tail;
 };
+
+#define TAIL_MAX (2 * TALK_HOST_MAX + TALK_ALPN_MAX + TALK_METHOD_MAX + TALK_PATH_MAX)
 
 /* The facts of an ask, with their texts found */
 struct told {
@@ -126,7 +127,7 @@ static void conn_free(struct conn *c)
 	}
 	if (c->dial)
 		dial_cancel(c->dial);
-	buf_done(&c->texts);
+	buf_done(&c->tail);
 	free(c);
 }
 
@@ -289,26 +290,42 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 		.next = *bucket_of(k, ref), .keeper = k, .ref = ref, .host = host,
 		.literal = t->ask->addr, .verdict = *v, .since_ms = clock_ms(),
 		.seen = t->ask->seen, .door = t->ask->door, .proto = proto_of(t->ask),
-		.has_sni = t->ask->flags & TALK_HAS_SNI, .sni_len = t->sni.len,
-		.texts = buf_new(TALK_HOST_MAX + TALK_ALPN_MAX),
+		.ask = *t->ask, .tail = buf_new(TAIL_MAX),
 		.permit = { .port = t->ask->port, .transport = (enum transport)t->ask->transport },
 	};
-	if (t->sni.len + t->alpn.len) {
-		buf_add_span(&c->texts, t->sni);
-		buf_add_span(&c->texts, t->alpn);
+	buf_add_span(&c->tail, t->sni);
+	buf_add_span(&c->tail, t->alpn);
+	buf_add_span(&c->tail, t->host);
+	buf_add_span(&c->tail, t->method);
+	buf_add_span(&c->tail, t->path);
+	if (c->tail.full) {
+		buf_done(&c->tail);
+		free(c);
+		return NULL;
 	}
 	*bucket_of(k, ref) = c;
 	k->conn_held++;
 	return c;
 }
 
+/* The facts that are kept, until it is open */
+static struct told told_again(const struct conn *c)
+{
+	struct told t;
+
+	if (!told_read(&c->ask, buf_span(&c->tail), &t))
+		t = (struct told){ .ask = &c->ask };
+	return t;
+}
+
 static struct question question_again(const struct conn *c)
 {
-	return (struct question){
-		.about = ABOUT_CONN, .host = conn_host(c), .addr = c->literal,
-		.port = c->permit.port, .transport = c->permit.transport,
-		.seen = (enum seen)c->seen, .now_s = time(NULL),
-	};
+	struct told t = told_again(c);
+	struct question q = question_of(c->keeper, &t, c->host);
+
+	q.addr = c->literal;
+	q.port = c->permit.port;
+	return q;
 }
 
 /* Append conn.open; dial once it is written */
@@ -316,16 +333,15 @@ static void conn_record(struct conn *c)
 {
 	struct keeper *k = c->keeper;
 	struct question q = question_again(c);
+	struct told t = told_again(c);
 	struct audit_conn e = {
 		.ips = c->permit.addrs, .ip_count = c->permit.count, .proto = c->proto,
-		.has_sni = c->has_sni, .sni = span_head(buf_span(&c->texts), c->sni_len),
-		.alpn = span_skip(buf_span(&c->texts), c->sni_len),
+		.has_sni = q.has_sni, .sni = t.sni, .alpn = t.alpn,
 	};
 
 	q.host = shown_host(c);
 	record_open(k, &q, &c->verdict, &e);
 	c->number = k->conn_count;
-	buf_done(&c->texts);
 	c->next_dial = NULL;
 	*k->to_dial_end = c;
 	k->to_dial_end = &c->next_dial;
@@ -336,14 +352,16 @@ static void conn_refuse(struct conn *c, enum reason reason, const struct addr *r
 {
 	struct keeper *k = c->keeper;
 	struct question q = question_again(c);
+	struct told t = told_again(c);
 	struct audit_conn e = {
-		.proto = c->proto, .has_sni = c->has_sni,
-		.sni = span_head(buf_span(&c->texts), c->sni_len),
+		.proto = c->proto, .has_sni = q.has_sni, .sni = t.sni, .alpn = t.alpn,
 	};
 
 	c->verdict.answer = ANSWER_DENY;
 	c->verdict.reason = reason;
 	record_open(k, &q, &c->verdict, &e);
+	if (t.method.len)
+		record_request(k, k->conn_count, &t, &q, &c->verdict);
 	note_denied(k, &q, reason, refused);
 	tell_denied(k, c->ref, &q, &c->verdict, false);
 	conn_unlink(c);
@@ -598,15 +616,17 @@ void conn_close_all(struct keeper *k)
 void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail)
 {
 	struct conn *c = conn_find(k, ref);
+	struct span method, host;
 	struct audit_http e;
 
 	if (!c || !c->has_ip || (size_t)h->method_len + h->host_len + h->path_len != tail.len) {
 		keeper_close(k, "the gate tells of a request on no connection");
 		return;
 	}
+	method = cut(&tail, h->method_len);
+	host = cut(&tail, h->host_len);
 	e = (struct audit_http){
-		.conn = c->number, .method = cut(&tail, h->method_len),
-		.host = cut(&tail, h->host_len), .path = cut(&tail, h->path_len),
+		.conn = c->number, .method = method, .host = host, .path = tail,
 		.port = c->permit.port, .status = h->status, .verdict = ANSWER_ALLOW,
 		.reason = REASON_ALLOWED, .rule = keeper_rule(k, &c->verdict),
 		.bytes_out = h->bytes_out, .bytes_in = h->bytes_in,
@@ -649,6 +669,7 @@ static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
 	}
 	c->ip = *addr;
 	c->has_ip = true;
+	buf_done(&c->tail);
 	keeper_tell(c->keeper, KEEPER_ALLOW, c->ref, &allow, sizeof(allow), (struct span){ 0 }, fd);
 	keeper_stir(c->keeper);
 }

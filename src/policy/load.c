@@ -14,6 +14,7 @@ static bool read_file(struct loader *l, const struct policy_file *file)
 		return spot_bad(&top, l->err, "found more than 64 MB (accepted: smaller files)");
 	l->file = file->path;
 	l->layer = file->layer;
+	l->untrusted = file->untrusted;
 	root = tree_read(file->path, file->text, &l->arena, l->err);
 	if (!root || !schema_read(l, root, IN_FILE))
 		return false;

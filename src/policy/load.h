@@ -16,6 +16,8 @@ struct policy_file {
 	enum layer	 layer;
 	const char	*path;		/* as messages and rule ids name it */
 	struct span	 text;
+	bool		 untrusted;	/* its allows and presets are read and left out: only what
+					 * it denies holds */
 };
 
 /* Hosts that use_configured adds to a preset (contract section 2) */

@@ -47,6 +47,7 @@ struct loader {
 	/* the file that is being read */
 	const char	*file;
 	enum layer	 layer;
+	bool		 untrusted;	/* policy_file.untrusted */
 	const char	*preset;	/* its name, in a preset file */
 	struct item	 item;
 	unsigned	 index;		/* of the value in the list being read */

@@ -121,6 +121,9 @@ static struct policy *compile(void)
 		"allow:\n"
 		"  - host: " DESK_HOST "\n"
 		"    ports: [22, 80, 443, 8080, 123/udp]\n"
+		"  - host: " DESK_HOST "\n"
+		"    ports: [8443]\n"
+		"    private: true\n"
 		"  - ip: " DESK_LITERAL "\n"
 		"    ports: [22]\n";
 	static char pair[] = "15432:5432", port[] = "3000";

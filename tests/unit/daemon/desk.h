@@ -10,7 +10,7 @@
 
 #include "daemon/keeper.h"
 
-#define DESK_HOST "api.example.com"	/* allowed on 22, 80, 443, 8080 and 123/udp */
+#define DESK_HOST "api.example.com"	/* allowed on 22, 80, 443, 8080 and 123/udp; private on 8443 */
 #define DESK_LITERAL "203.0.113.7"	/* an `ip` rule, port 22 */
 #define DESK_ANSWERS 64
 #define DESK_PARKED 64

@@ -61,6 +61,51 @@ static void what_is_allowed_is_recorded_and_dialled(void **state)
 	desk_done(&d);
 }
 
+/* Texts travel behind a message one after the other: each must reach its own field */
+static void a_request_is_recorded_as_it_was_told(void **state)
+{
+	struct talk_http h = { .status = 200, .method_len = 3, .path_len = 2,
+			       .host_len = sizeof(DESK_HOST) - 1 };
+	struct desk d;
+	struct talk_ask a;
+
+	(void)state;
+	desk_open(&d);
+	a = ask_of(desk_bind(&d), 80);
+	a.seen = SEEN_HTTP;
+	a.host_len = sizeof(DESK_HOST) - 1;
+	a.method_len = 3;
+	a.path_len = 2;
+	desk_say(&d, GATE_ASK, 7, &a, sizeof(a), SPAN(DESK_HOST "GET/x"));
+	answered(&d, 7, KEEPER_ALLOW);
+	desk_say(&d, GATE_HTTP, 7, &h, sizeof(h), SPAN("GET" DESK_HOST "/x"));
+	assert_int_equal(desk_count(&d, "http", "\"method\":\"GET\",\"path\":\"/x\""), 1);
+	assert_int_equal(desk_count(&d, "http", "\"host\":\"" DESK_HOST "\""), 1);
+	close_conn(&d, 7);
+	desk_done(&d);
+}
+
+/* What was seen of a request still counts when the addresses are judged: by `private` */
+static void a_private_rule_holds_for_a_request_that_was_seen(void **state)
+{
+	struct desk d;
+	struct talk_ask a;
+
+	(void)state;
+	desk_open(&d);
+	a = ask_of(desk_bind(&d), 8443);
+	a.seen = SEEN_HTTP;
+	a.host_len = sizeof(DESK_HOST) - 1;
+	a.method_len = 3;
+	a.path_len = 2;
+	d.resolution.addrs[0] = addr_v4(0x0a000005);
+	desk_say(&d, GATE_ASK, 7, &a, sizeof(a), SPAN(DESK_HOST "GET/x"));
+	answered(&d, 7, KEEPER_ALLOW);
+	assert_int_equal(addr_v4_value(&d.last_permit.addrs[0]), 0x0a000005);
+	close_conn(&d, 7);
+	desk_done(&d);
+}
+
 static void nothing_is_dialled_before_it_is_recorded(void **state)
 {
 	struct desk d;
@@ -324,6 +369,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_allowed_is_recorded_and_dialled),
+		cmocka_unit_test(a_request_is_recorded_as_it_was_told),
+		cmocka_unit_test(a_private_rule_holds_for_a_request_that_was_seen),
 		cmocka_unit_test(nothing_is_dialled_before_it_is_recorded),
 		cmocka_unit_test(what_is_denied_is_recorded_and_not_dialled),
 		cmocka_unit_test(a_failed_dial_ends_in_the_log),
