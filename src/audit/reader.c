@@ -71,8 +71,3 @@ uint64_t event_uint(const json_t *event, const char *key)
 
 	return value > 0 ? (uint64_t)value : 0;
 }
-
-bool event_is(const json_t *event, const char *name)
-{
-	return span_eq(event_text(event, "event"), span_str(name));
-}

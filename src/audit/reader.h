@@ -36,6 +36,5 @@ json_t *reader_next(struct reader *r, struct err *err);
 /* A member as text ("" if it is missing or no string), a number (0 likewise) */
 struct span event_text(const json_t *event, const char *key);
 uint64_t event_uint(const json_t *event, const char *key);
-bool event_is(const json_t *event, const char *name);
 
 #endif

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "daemon/clock.h"
 #include "daemon/keeper.h"
 #include "jail/jail.h"
 #include "policy/explain.h"
@@ -287,7 +288,7 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 		return NULL;
 	*c = (struct conn){
 		.next = *bucket_of(k, ref), .keeper = k, .ref = ref, .host = host,
-		.literal = t->ask->addr, .verdict = *v, .since_ms = keeper_now_ms(),
+		.literal = t->ask->addr, .verdict = *v, .since_ms = clock_ms(),
 		.seen = t->ask->seen, .door = t->ask->door, .proto = proto_of(t->ask),
 		.ask = *t->ask, .tail = buf_new(TAIL_MAX),
 		.permit = { .port = t->ask->port, .transport = (enum transport)t->ask->transport },
@@ -403,7 +404,7 @@ static void conn_allow(struct conn *c)
 		resolve_ask(k->resolve, q.host, on_resolved, c);
 		return;
 	}
-	place = place_now(&k->place, keeper_now_ms());
+	place = place_now(&k->place, clock_ms());
 	reason = place ? policy_address(k->policy, &q, &c->verdict, place, &c->literal)
 		       : REASON_SPECIAL_ADDRESS;
 	if (reason != REASON_ALLOWED) {
@@ -568,7 +569,7 @@ static void record_close(struct conn *c, const char *end, enum reason reason,
 	struct audit_close e = {
 		.conn = c->number, .host = shown_host(c), .ip = c->has_ip ? &c->ip : NULL,
 		.port = c->permit.port, .bytes_out = t->bytes_out, .bytes_in = t->bytes_in,
-		.duration_ms = (uint64_t)(keeper_now_ms() - c->since_ms),
+		.duration_ms = (uint64_t)(clock_ms() - c->since_ms),
 		.end = end, .reason = reason,
 	};
 

@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
+
+#include "daemon/clock.h"
 
 #define GATE_READS_A_TURN 32	/* packets handled before their records are written */
 
@@ -22,14 +23,6 @@ static struct msg_type accepts[GATE_SAYS_NUM] = {
 	[GATE_DROP]	 = { "drop", sizeof(struct talk_drop), sizeof(struct talk_drop), false },
 };
 
-int64_t keeper_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 struct audit_rule keeper_rule(const struct keeper *k, const struct verdict *v)
 {
 	struct rule_view r;
@@ -44,7 +37,7 @@ size_t keeper_addresses(struct keeper *k, const struct question *q, const struct
 			const struct resolution *r, struct addr *ret_addrs,
 			enum reason *ret_reason, struct addr *ret_refused)
 {
-	const struct place *place = place_now(&k->place, keeper_now_ms());
+	const struct place *place = place_now(&k->place, clock_ms());
 	size_t count = 0;
 
 	*ret_reason = REASON_RESOLVE_FAILED;

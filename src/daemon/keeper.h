@@ -79,8 +79,6 @@ void keeper_denied(struct keeper *k, const struct denied *d);
 
 void keeper_done(struct keeper *k);
 
-int64_t keeper_now_ms(void);			/* CLOCK_MONOTONIC */
-
 /* The rule that a verdict names, for the record */
 struct audit_rule keeper_rule(const struct keeper *k, const struct verdict *v);
 

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "daemon/clock.h"
 #include "daemon/keeper.h"
 #include "daemon/role.h"
 #include "jail/broker.h"
@@ -141,9 +142,9 @@ static bool watch_signals(struct session *s, struct err *err)
 /* Run the loop until *@flag, at most @limit_ms */
 static bool loop_until(struct session *s, const bool *flag, int limit_ms)
 {
-	int64_t end = keeper_now_ms() + limit_ms;
+	int64_t end = clock_ms() + limit_ms;
 
-	while (!*flag && !s->failed && keeper_now_ms() < end) {
+	while (!*flag && !s->failed && clock_ms() < end) {
 		struct timeval slice = { .tv_usec = DIED_POLL_MS * 1000 };
 
 		event_base_loopexit(s->keeper.loop, &slice);
@@ -337,8 +338,8 @@ static bool probe(struct session *s, struct err *err)
 		_exit(n < 0);
 	}
 	close(p[1]);
-	for (int64_t end = keeper_now_ms() + PROBE_LIMIT_MS;
-	     pid > 0 && !done && !s->failed && keeper_now_ms() < end;) {
+	for (int64_t end = clock_ms() + PROBE_LIMIT_MS;
+	     pid > 0 && !done && !s->failed && clock_ms() < end;) {
 		event_base_loop(s->keeper.loop, EVLOOP_NONBLOCK);
 		n = read(p[0], found.text, sizeof(found.text));
 		done = n >= 0;
