@@ -323,6 +323,9 @@ static bool prepare(struct run *r, struct err *err)
 /* What the policy opens and closes, a rule a line, in the columns of the plan */
 static void rules_print(const struct policy *p)
 {
+	struct policy_settings s = policy_settings(p);
+	char text[ADDR_TEXT_MAX];
+
 	for (uint32_t i = 0; i < policy_rule_count(p); i++) {
 		struct rule_view v = policy_rule(p, i);
 
@@ -335,6 +338,13 @@ static void rules_print(const struct policy *p)
 		}
 		printf("  (%s)\n", v.id);
 	}
+	for (size_t i = 0; i < s.host_port_count; i++)
+		printf("%-14s localhost:%u in the jail is the host's 127.0.0.1:%u\n", "allowed",
+		       s.host_ports[i].inside, s.host_ports[i].outside);
+	for (size_t i = 0; i < s.publish_count; i++)
+		printf("%-14s %s port %u of the host is port %u of the jail\n", "published",
+		       addr_text(&s.publish[i].addr, text), s.publish[i].outside,
+		       s.publish[i].inside);
 }
 
 static int run(struct run *r, struct err *err)
