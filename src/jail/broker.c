@@ -352,11 +352,19 @@ static int worker_connect(struct worker *w, int sock, int domain, const union ad
 	return 0;
 }
 
-static void note_denied(const struct worker *w, const char *path)
+/*
+ * The note names the socket that was found, not the words that were asked: a
+ * link of the agent's making would stand in the advice, and following that would
+ * let the agent through to what it points to.
+ */
+static void note_denied(const struct worker *w, int found)
 {
 	struct broker_note note = { .pid = (pid_t)w->req.notif.pid };
+	char self[32];
 
-	memcpy(note.path, path, strnlen(path, sizeof(note.path)));
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", found);
+	if (readlinkat(AT_FDCWD, self, note.path, sizeof(note.path)) <= 0)
+		note.path[0] = '?';
 	send(BROKER_NOTES_FD, &note, sizeof(note), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -399,7 +407,7 @@ static int connect_unix(struct worker *w, int sock, const union address *a, sock
 	if (!unix_peers_know(w->b->peers, &file) && !allowed_by_flag(w->b, &file)) {
 		if (unix_peers_dead(w->b->peers, fd))
 			return -ECONNREFUSED;
-		note_denied(w, path);
+		note_denied(w, fd);
 		return -EACCES;
 	}
 	snprintf(to.un.sun_path, sizeof(to.un.sun_path), "/proc/self/fd/%d", fd);

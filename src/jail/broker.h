@@ -23,7 +23,7 @@
  */
 struct broker_note {
 	pid_t	pid;		/* thread that asked, as seen from here; 0: ready */
-	char	path[108];
+	char	path[108];	/* of the socket found, as the jail sees it; cut if longer */
 };
 
 #endif
