@@ -278,6 +278,13 @@ static bool see_roles(const struct aim *aim)
 	       shows("cmdline", "role-broker");
 }
 
+/* Whoever may trace a process makes any call in its name */
+static bool unfiltered(const struct aim *aim)
+{
+	(void)aim;
+	return shows("status", "\nSeccomp:\t0\n");
+}
+
 /* The sentinel tells whether it came: the number may be another's here */
 static bool send_signal(const struct aim *aim)
 {
@@ -511,6 +518,8 @@ const struct attempt selftest_kernel[] = {
 	{ "join-outside", "join the network of a process outside", CONTROL_NEVER, join_sentinel, NULL },
 	{ "see-processes", "see a process outside in /proc", CONTROL_MUST, see_processes, NULL },
 	{ "see-roles", "see the gate, the resolver, the broker", CONTROL_NEVER, see_roles, NULL },
+	{ "unfiltered", "find a process that carries no filter, to act through it", CONTROL_MUST,
+	  unfiltered, NULL },
 	{ "signal", "send a signal to a process outside", CONTROL_MUST, send_signal, NULL },
 	{ "read-memory", "process_vm_readv(2) on a process outside", CONTROL_MAY, read_memory, NULL },
 	{ "read-mem-file", "/proc/PID/mem of a process outside", CONTROL_MAY, read_mem_file, NULL },
