@@ -62,6 +62,14 @@ static bool load(struct loader *l)
 	return flags_read(l) && check_ids(l);
 }
 
+/* What was found may hold any characters; an error is one line of text all the same */
+static void flatten(struct err *err)
+{
+	for (char *c = err->text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+}
+
 struct policy *policy_load(const struct policy_input *in, struct err *err)
 {
 	struct loader l = {
@@ -76,6 +84,8 @@ struct policy *policy_load(const struct policy_input *in, struct err *err)
 	draft_init(&l.draft);
 	if (load(&l))
 		p = policy_compile(&l.draft, err);
+	if (!p)
+		flatten(err);
 	draft_done(&l.draft);
 	buf_done(&l.presets);
 	buf_done(&l.ids);
