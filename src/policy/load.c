@@ -84,7 +84,7 @@ struct policy *policy_load(const struct policy_input *in, struct err *err)
 	draft_init(&l.draft);
 	if (load(&l))
 		p = policy_compile(&l.draft, err);
-	if (!p)
+	if (!p && err)
 		flatten(err);
 	draft_done(&l.draft);
 	buf_done(&l.presets);
