@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import secrets
+import signal
 import socket
 import sys
 
@@ -18,6 +19,11 @@ import sluice       # noqa: E402
 import stage        # noqa: E402
 import zone         # noqa: E402
 
+
+# What a shell ignores for its background jobs would be ignored in every jail too
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 # The servers of thousands of tunnels live in this process
 HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

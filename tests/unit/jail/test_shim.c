@@ -498,5 +498,9 @@ int main(void)
 		cmocka_unit_test(test_shim_by_hand),
 	};
 
+	/* A shell that started us in the background may have ignored these */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
