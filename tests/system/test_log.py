@@ -2,6 +2,7 @@
 """The audit log and what reads it: fields, chain, tampering, show, report."""
 import hashlib
 import json
+import time
 import re
 import shutil
 
@@ -83,10 +84,18 @@ def test_query_strings_are_not_recorded(session):
 
 
 def test_verdict_is_written_before_the_connection_counts(world, token):
-    """While the connection stands its record is there already."""
+    """When the server sees the connection its record is there already.
+
+    The jail's own connect() returns before: it has reached the gate, and nobody else.
+    """
     agent = sluice.jail("--allow", f"{REC}:9000")
     try:
+        before = world.recorder.open
         agent.ok("hold", REC, 9000, 1, stay=True)
+        deadline = time.monotonic() + 5
+        while world.recorder.open == before and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert world.recorder.open > before
         events = sluice.read_log(agent.log)
         assert any(e["event"] == "conn.open" and e["verdict"] == "allow" for e in events)
     finally:
