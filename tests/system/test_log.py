@@ -2,9 +2,9 @@
 """The audit log and what reads it: fields, chain, tampering, show, report."""
 import hashlib
 import json
-import time
 import re
 import shutil
+import time
 
 import pytest
 
