@@ -112,7 +112,7 @@ static void the_table_has_all_of_the_data(void **state)
 
 	(void)state;
 	if (!f)
-		skip();
+		fail_msg("data/address-ranges.yaml cannot be read");
 	while (fgets(line, sizeof(line), f)) {
 		const char *at = strstr(line, "cidr: \"");
 		const struct range *r;
