@@ -6,8 +6,9 @@
  *	   └────fork──> setup ──> nft
  *
  * setup reads the pid of the jail's init from bwrap itself, so the keeper waits
- * for one thing only: setup's report.  Whatever fails, jail_end() kills bwrap,
- * and the jail dies with it.
+ * for one thing only: setup's report.  Whatever fails, jail_end() kills bwrap
+ * and its child.  If we can't say so any more, killed ourselves, the init does: it
+ * ends with our socket (shim.c).
  */
 #include "jail/jail.h"
 
@@ -265,10 +266,8 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 
 bool jail_go(struct jail *jail, struct err *err)
 {
-	ssize_t n = send(jail->go, "G", 1, MSG_NOSIGNAL);
-
-	DROP_FD(jail->go);
-	return n == 1 || err_sys(err, errno, "start of the command");
+	/* The socket stays open: its end is what the jail's init watches for */
+	return send(jail->go, "G", 1, MSG_NOSIGNAL) == 1 || err_sys(err, errno, "start of the command");
 }
 
 int jail_signal(const struct jail *jail, int signo)
@@ -292,10 +291,7 @@ bool jail_wait(struct jail *jail, int *ret_code)
 	return true;
 }
 
-/*
- * bwrap's child is the jail's init, and dies with bwrap; but a moment after its
- * birth it waits for bwrap's word without having said so to the kernel.
- */
+/* bwrap's child is the jail's init, or will be: it may still wait for bwrap's word */
 static void kill_children(pid_t parent)
 {
 	char path[64];

@@ -68,7 +68,7 @@ struct jail {
 	int		 notify;	/* seccomp notifications of connect(2): the broker's */
 	int		 porter;	/* SEQPACKET to the process that makes sockets inside, for
 					 * publish; -1 when the policy publishes nothing */
-	int		 go;		/* to the shim; jail.c's own */
+	int		 go;		/* to the shim, whose life hangs on it; jail.c's own */
 };
 
 bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err *err);

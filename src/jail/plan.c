@@ -115,7 +115,7 @@ bool plan_args(const struct jail_plan *plan, const struct view *view, const stru
 {
 	struct args a = { .to = ret_args };
 
-	args_put(&a, "--die-with-parent", "--as-pid-1", "--unshare-net", "--unshare-pid",
+	args_put(&a, "--as-pid-1", "--unshare-net", "--unshare-pid",
 		 "--unshare-ipc", "--unshare-uts", NULL);
 	if (fds->outer < 0) {
 		args_put(&a, "--unshare-user", NULL);

@@ -15,6 +15,12 @@
  * is allowed here.  So the filter comes before the fork, and every process that the
  * jail can see carries it.  The child speaks to the keeper, who learns the command's pid by that.
  *
+ * Init holds its end of the keeper's socket until the end, and ends when the other
+ * one closes: the keeper is gone, however it went, and the kernel kills the rest of the
+ * jail.  bwrap's --die-with-parent would not do: between the birth of its child and its
+ * first word to it, a death leaves the child waiting for ever.  So that nobody in the jail can
+ * take the socket or stop the watch, init is not dumpable: it can't be traced.
+ *
  * Signals: what the user's shell ignored stays ignored (nohup).  sluice itself
  * ignores SIGPIPE and may block signals while it starts things, and only those are undone.
  */
@@ -23,11 +29,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -81,12 +89,19 @@ static bool shim_close_others(int keep)
 
 static void shim_reset_signals(void)
 {
-	sigset_t none;
-
-	sigemptyset(&none);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);	/* ignored, it would break every wait(2) */
-	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Nothing blocked but, for init, SIGCHLD, which it reads */
+static void shim_mask(bool init)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	if (init)
+		sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
 static bool shim_hand_over(int sock, int listener)
@@ -142,11 +157,12 @@ static int shim_command(int sock, int listener, char **command)
 	int why;
 
 	if (!shim_hand_over(sock, listener))
-		return shim_fail("seccomp listener");
+		return errno == EPIPE ? EXIT_OURS : shim_fail("seccomp listener");
 	close(listener);	/* also close-on-exec; an own copy would keep a dead broker's calls waiting */
 	if (!shim_wait_go(sock))
 		return EXIT_OURS;
 
+	shim_mask(false);
 	execvp(command[0], command);
 	why = errno;
 	dprintf(STDERR_FILENO, "sluice: %s: %s\n", command[0],
@@ -154,24 +170,64 @@ static int shim_command(int sock, int listener, char **command)
 	return why == ENOENT ? EXIT_ABSENT : EXIT_CANNOT;
 }
 
-/* Bury orphans until the command ends; the kernel kills what is left when init does */
-static int shim_init(pid_t command)
+static int exit_code(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Wait until a child has ended.  Return: false once the keeper is gone. */
+static bool shim_pause(int sock, int signals)
+{
+	struct pollfd on[] = { { .fd = sock }, { .fd = signals, .events = POLLIN } };
+	struct signalfd_siginfo info;
+
+	while (poll(on, ARRAY_SIZE(on), -1) < 0)
+		if (errno != EINTR)
+			return false;
+	if (on[0].revents)
+		return false;
+	return read(signals, &info, sizeof(info)) == sizeof(info);
+}
+
+/* Bury orphans until the command ends, or the keeper; the kernel kills what is left then */
+static int shim_init(pid_t command, int sock, int signals)
 {
 	int status;
 	pid_t pid;
 
-	do
-		pid = wait(&status);
-	while (pid != command && (pid > 0 || errno == EINTR));
-	if (pid != command)
-		return shim_fail("wait");
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	do {
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			if (pid == command)
+				return exit_code(status);
+	} while (shim_pause(sock, signals));
+	return EXIT_OURS;
+}
+
+/* The filter is in: from here on there are two, and the child becomes the command */
+static int shim_part(int sock, int listener, char **command)
+{
+	sigset_t set;
+	int signals;
+	pid_t pid;
+
+	shim_mask(true);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	signals = signalfd(-1, &set, SFD_CLOEXEC);
+	if (signals < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		return shim_fail("init");
+	pid = fork();
+	if (pid < 0)
+		return shim_fail("fork");
+	if (pid == 0)
+		return shim_command(sock, listener, command);
+	close(listener);
+	return shim_init(pid, sock, signals);
 }
 
 int shim_main(int argc, char **argv)
 {
 	int sock, listener;
-	pid_t command;
 
 	if (argc < 4 || !shim_number(argv[1], &sock) || strcmp(argv[2], "--") != 0) {
 		dprintf(STDERR_FILENO, "sluice: role-shim: started by hand\n");
@@ -194,12 +250,5 @@ int shim_main(int argc, char **argv)
 		errno = -listener;
 		return shim_fail("seccomp filter");
 	}
-	command = fork();
-	if (command < 0)
-		return shim_fail("fork");
-	if (command == 0)
-		return shim_command(sock, listener, argv + 3);
-	close(listener);
-	close(sock);
-	return shim_init(command);
+	return shim_part(sock, listener, argv + 3);
 }

@@ -12,7 +12,10 @@
  *    reaches it too.  It would die of it, and the jail with it, while the
  *    command may want to go on.  So signals are blocked in bwrap; the shim
  *    unblocks them for the command.
- *  - bwrap's die-with-parent ties it to the calling thread's life.
+ *  - bwrap must not be killed when we are: its child may just have been born, and would
+ *    wait for a word from it for ever.  It reads the end of our pipe as the word to go on, and then
+ *    the shim finds us gone.  For the same reason it holds the reading end of the pipe that it
+ *    tells its child's pid on: without a reader it would give up in between.
  */
 #include "jail/spawn.h"
 
@@ -22,7 +25,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -112,8 +114,8 @@ static void bwrap_exec(char **argv, const struct view *view, const struct spawn 
 	bool ok = syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
 	sigset_t all;
 
-	ok = ok && fd_keep(args) && fd_keep(s->info[1]) && fd_keep(s->block[0]) &&
-	     fd_keep(s->shim[1]) && fd_keep(s->outer) && fd_keep(s->inner) && fd_keep(s->self);
+	ok = ok && fd_keep(args) && fd_keep(s->info[0]) && fd_keep(s->info[1]) &&
+	     fd_keep(s->block[0]) && fd_keep(s->shim[1]) && fd_keep(s->outer) && fd_keep(s->inner) && fd_keep(s->self);
 	for (size_t i = 0; i < view->count; i++)
 		ok = ok && fd_keep(view->ops[i].text_fd);
 	sigfillset(&all);
@@ -152,10 +154,8 @@ pid_t spawn_bwrap(const struct jail_plan *plan, struct view *view, const struct 
 	argv = bwrap_argv(plan, head, ARRAY_SIZE(head));
 	if (argv)
 		pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* until bwrap's own --die-with-parent */
+	if (pid == 0)
 		bwrap_exec(argv, view, s, args);
-	}
 	if (pid < 0)
 		err_sys(err, errno, "jail: fork");
 	return pid;

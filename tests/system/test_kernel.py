@@ -149,6 +149,13 @@ def test_every_process_inside_carries_the_filter(request, who):
     assert "1" in modes and set(modes.values()) == {"2"}, modes
 
 
+def test_init_of_the_jail_cannot_be_entered(closed):
+    """Whoever could would hold its socket open, and the jail would outlive sluice."""
+    assert closed.fails("trace", 1) in REFUSED
+    assert closed.ok("command", "ls", "/proc/1/fd/")["code"] != 0
+    assert closed.ok("command", "sh", "-c", "ls /proc/$$/fd/")["code"] == 0
+
+
 @pytest.mark.parametrize("move", ["trace", "read_file"])
 def test_processes_outside_cannot_be_entered(closed, outside, root_outside, move):
     """By ptrace and by /proc/PID: their pids mean nothing, or something else, in there."""

@@ -261,6 +261,7 @@ static void test_filter_is_sound(void **state)
 struct run {
 	int	(*prepare)(void);	/* in the child, before the shim */
 	const char *answer;		/* sent for the listener; NULL: hang up */
+	bool	leaves;			/* hang up after the answer */
 	bool	listener;		/* out: it came */
 	int	status;			/* out */
 	char	text[4096];		/* out: stdout and stderr */
@@ -314,11 +315,13 @@ static void run_shim(struct run *r, char **command)
 	r->listener = run_receive(sock[0]);
 	if (r->answer)
 		assert_int_equal(send(sock[0], r->answer, 1, MSG_NOSIGNAL) == 1, r->listener);
-	close(sock[0]);
+	if (!r->answer || r->leaves)
+		DROP_FD(sock[0]);
 	while ((n = read(out[0], r->text + used, sizeof(r->text) - 1 - used)) > 0)
 		used += (size_t)n;
 	close(out[0]);
 	waitpid(pid, &r->status, 0);
+	DROP_FD(sock[0]);
 	r->status = WIFEXITED(r->status) ? WEXITSTATUS(r->status) : 1000 + WTERMSIG(r->status);
 }
 
@@ -348,6 +351,20 @@ static void test_shim_waits(void **state)
 	run_shim(&wrong, COMMAND(S("echo"), S("ran")));
 	assert_string_equal(wrong.text, "");
 	assert_int_equal(wrong.status, 125);
+}
+
+/* The keeper's end is what init watches for; in a jail the kernel then kills the rest */
+static void test_shim_ends_with_the_keeper(void **state)
+{
+	struct run r = { .answer = "G", .leaves = true };
+	pid_t command;
+
+	(void)state;
+	run_shim(&r, COMMAND(S("sh"), S("-c"), S("echo $$; exec sleep 60 >/dev/null 2>&1")));
+	assert_int_equal(r.status, 125);
+	command = (pid_t)strtol(r.text, NULL, 10);
+	assert_true(command > 1);
+	assert_int_equal(kill(command, SIGKILL), 0);
 }
 
 static void test_shim_cannot_exec(void **state)
@@ -491,6 +508,7 @@ int main(void)
 #endif
 		cmocka_unit_test(test_shim_runs),
 		cmocka_unit_test(test_shim_waits),
+		cmocka_unit_test(test_shim_ends_with_the_keeper),
 		cmocka_unit_test(test_shim_cannot_exec),
 		cmocka_unit_test(test_shim_closes),
 		cmocka_unit_test(test_shim_signals_and_privileges),
