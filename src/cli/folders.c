@@ -87,17 +87,31 @@ static bool is_folder(const char *path)
 	return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
-bool folder_data(char *ret, struct err *err)
+/* The folder that this program lies in */
+static bool own_folder(char *ret, struct err *err)
 {
-	char self[PATH_MAX], tree[PATH_MAX], *slash;
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	ssize_t len = readlink("/proc/self/exe", ret, PATH_MAX - 1);
 
 	if (len < 0)
 		return err_sys(err, errno, "/proc/self/exe");
-	self[len] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
+	ret[len] = '\0';
+	*strrchr(ret, '/') = '\0';
+	return true;
+}
+
+bool folder_programs(char *ret, struct err *err)
+{
+	if (!own_folder(ret, err))
+		return false;
+	return strcmp(ret, SLUICE_BINDIR) || folder_join(ret, SLUICE_LIBEXECDIR, "sluice", err);
+}
+
+bool folder_data(char *ret, struct err *err)
+{
+	char self[PATH_MAX], tree[PATH_MAX], *slash;
+
+	if (!own_folder(self, err))
+		return false;
 	if (!strcmp(self, SLUICE_BINDIR))
 		return folder_join(ret, SLUICE_DATADIR, "sluice", err);
 	slash = strrchr(self, '/');

@@ -35,6 +35,9 @@ bool folder_run(char *ret, struct err *err);
  */
 bool folder_data(char *ret, struct err *err);
 
+/* Where sluice's other programs are: beside this one in a build, else in libexec/sluice */
+bool folder_programs(char *ret, struct err *err);
+
 /* @folder "/" @name into PATH_MAX bytes; @ret may be @folder */
 bool folder_join(char *ret, const char *folder, const char *name, struct err *err);
 

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main.c - the table of commands, and the roles that sluice starts itself in */
+/* main.c - the table of commands */
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/commands.h"
-#include "daemon/gate.h"
-#include "daemon/resolve.h"
-#include "jail/jail.h"
 
 const struct command commands[] = {
 	{ "run", "[OPTIONS] [--] COMMAND [ARG...]", "Jail a command; no root, no daemon",
@@ -19,22 +17,6 @@ const struct command commands[] = {
 	{ "selftest", "[OPTIONS]", "Try to escape; print a table", selftest_main },
 	{ "completion", "bash|zsh|fish", "Print a completion script", completion_main },
 	{ NULL, NULL, NULL, NULL },
-};
-
-/*
- * Processes that sluice makes of itself by fork and exec.  They are no commands:
- * each expects the descriptors that its starter hands it.
- */
-static const struct role {
-	const char	*word;
-	int		(*main)(int argc, char **argv);
-} roles[] = {
-	{ "role-gate", gate_main },
-	{ "role-resolver", resolver_main },
-	{ "role-broker", broker_main },
-	{ "role-shim", shim_main },
-	{ "role-selftest", selftest_role_main },
-	{ NULL, NULL },
 };
 
 static void usage_print(FILE *to)
@@ -63,9 +45,10 @@ int main(int argc, char **argv)
 	const struct command *c = command_find(word);
 	struct err err = { "" };
 
-	for (const struct role *r = roles; r->word; r++)
-		if (!strcmp(r->word, word))
-			return r->main(argc - 1, argv + 1);
+	/* openssl.cnf and OPENSSL_CONF can name code to load; nothing here needs them */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	if (!strcmp(word, "role-selftest"))	/* by `sluice selftest`: makes the attempts */
+		return selftest_role_main(argc - 1, argv + 1);
 	if (c)
 		return flushed(c->main(argc - 1, argv + 1));
 	if (!strcmp(word, "--version")) {

@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/judge.h"
 #include "daemon/session.h"
+#include "jail/program.h"
 
 #define SUMMARY_LINES 5		/* at the end of a run that denied something */
 #define EXIT_DENIED 124		/* --fail-on-deny */
@@ -31,7 +32,8 @@ struct run {
 	char			 name[SESSION_MAX + 1];
 	char			 log_path[PATH_MAX], key_path[PATH_MAX];
 	char			 state[PATH_MAX], data[PATH_MAX], self[PATH_MAX], cwd[PATH_MAX];
-	char			 config[PATH_MAX], run_folder[PATH_MAX];
+	char			 config[PATH_MAX], run_folder[PATH_MAX], programs[PATH_MAX];
+	char			*program[PROGRAM_NUM];
 	const char		**read_only, *hidden[4];
 	size_t			 read_only_count, hidden_count;
 	char			**env;
@@ -181,6 +183,18 @@ static void add_read_only(struct run *r, const char *path)
 	r->read_only[r->read_only_count++] = path;
 }
 
+static bool add_programs(struct run *r, struct err *err)
+{
+	if (!folder_programs(r->programs, err))
+		return false;
+	for (int i = 0; i < PROGRAM_NUM; i++) {
+		if (asprintf(&r->program[i], "%s/%s", r->programs, program_name((enum program)i)) < 0)
+			return err_set(err, "out of memory");
+		add_read_only(r, r->program[i]);
+	}
+	return true;
+}
+
 /* Files that decide are read-only; files that sluice writes are out of reach */
 static bool make_protection(struct run *r, struct err *err)
 {
@@ -193,7 +207,7 @@ static bool make_protection(struct run *r, struct err *err)
 	    !make_folder(r->config, err) || !folder_run(r->run_folder, err) ||
 	    !getcwd(r->cwd, sizeof(r->cwd)))
 		return err_sys(err, errno, "cannot find sluice's folders");
-	r->read_only = calloc(r->judged.file_count + r->judged.folder_count + 4,
+	r->read_only = calloc(r->judged.file_count + r->judged.folder_count + PROGRAM_NUM + 3,
 			      sizeof(*r->read_only));
 	if (!r->read_only)
 		return err_set(err, "out of memory");
@@ -208,7 +222,7 @@ static bool make_protection(struct run *r, struct err *err)
 	r->hidden[r->hidden_count++] = r->run_folder;
 	if (r->log)
 		r->hidden[r->hidden_count++] = r->log_path;
-	return true;
+	return add_programs(r, err);
 }
 
 /* Network sockets on 0 to 2 would be a way out that nobody judged */
@@ -294,6 +308,7 @@ static void plan_fill(const struct run *r, struct session_plan *p)
 	p->labels = r->label;
 	p->label_count = r->labels.count;
 	p->version = SLUICE_VERSION;
+	p->programs = r->programs;
 }
 
 static int finish(const struct run *r, const struct session_plan *p,
@@ -373,6 +388,8 @@ static void run_done(struct run *r)
 	for (size_t i = 0; r->env && r->env[i]; i++)
 		free(r->env[i]);
 	free(r->env);
+	for (int i = 0; i < PROGRAM_NUM; i++)
+		free(r->program[i]);
 	free(r->label);
 	free(r->read_only);
 	judge_done(&r->judged);

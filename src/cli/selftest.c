@@ -81,7 +81,7 @@ static bool make_folder(struct aim *aim, struct err *err)
 static bool find_files(struct aim *aim, struct err *err)
 {
 	return folder_config(aim->config, err) && folder_state(aim->state, err) &&
-	       folder_data(aim->data, err) &&
+	       folder_data(aim->data, err) && folder_programs(aim->programs, err) &&
 	       (realpath("/proc/self/exe", aim->self) || err_sys(err, errno, "/proc/self/exe"));
 }
 

@@ -44,6 +44,7 @@ struct aim {
 	char		folder[SELFTEST_FOLDER];	/* scratch, the user's own */
 	char		policy[SELFTEST_FOLDER + 32];	/* in a folder of its own in there */
 	char		config[PATH_MAX], state[PATH_MAX], data[PATH_MAX], self[PATH_MAX];
+	char		programs[PATH_MAX];	/* folder of the others */
 	pid_t		sentinel;		/* a process of ours outside */
 	uintptr_t	memory;			/* where its secret is */
 };

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "cli/selftest.h"
+#include "jail/program.h"
 
 #define DENIED_NAME "example.com"	/* exists: with another's answers it would resolve */
 #define RESOLV_CONF "/etc/resolv.conf"
@@ -142,6 +143,11 @@ static bool data_write(const struct aim *aim)
 
 static bool self_write(const struct aim *aim)
 {
+	char path[PATH_MAX];
+
+	for (enum program p = 0; p < PROGRAM_NUM; p++)
+		if (path_join(path, aim->programs, program_name(p)) && can_write(path))
+			return true;
 	return can_write(aim->self) || can_write("/proc/self/exe") ||
 	       can_write_linked(aim, aim->self);
 }

@@ -4,13 +4,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define SELF "/proc/self/exe"
+#define HIGH_FD 64	/* above every target */
 
 void role_complain(const char *role, const char *why)
 {
@@ -21,47 +22,60 @@ void role_complain(const char *role, const char *why)
 		return;
 }
 
-/* Move the descriptors out of the way first: their numbers may be among the targets */
-static bool place_fds(const int *fds, size_t count)
+/* Out of the way first: the numbers of some may be among the targets */
+static bool place_fds(const struct role_plan *r, int *ret_program)
 {
 	int high[ROLE_FDS_MAX];
 
-	for (size_t i = 0; i < count; i++) {
-		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
+	*ret_program = fcntl(r->program, F_DUPFD_CLOEXEC, HIGH_FD);
+	if (*ret_program < 0)
+		return false;
+	for (size_t i = 0; i < r->fd_count; i++) {
+		high[i] = fcntl(r->fds[i], F_DUPFD_CLOEXEC, HIGH_FD);
 		if (high[i] < 0)
 			return false;
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < r->fd_count; i++)
 		if (dup2(high[i], ROLE_FD + (int)i) < 0)
 			return false;
-	return close_range(ROLE_FD + (unsigned)count, ~0u, 0) == 0;
+	return close_range(ROLE_FD + (unsigned)r->fd_count, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
-static _Noreturn void become_role(const char *const argv[], const int *fds, size_t count, pid_t parent)
+static _Noreturn void become_role(const struct role_plan *r, pid_t parent)
 {
-	char *const no_env[] = { NULL };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const char *const env[] = { program_mark, NULL };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), program;
+	char path[PROGRAM_PATH_MAX];
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent || setsid() < 0 || null < 0 || dup2(null, 0) < 0 ||
-	    dup2(null, 1) < 0 || !place_fds(fds, count))
+	    dup2(null, 1) < 0 || !place_fds(r, &program))
 		_exit(1);
-	execve(SELF, (char *const *)(uintptr_t)argv, no_env);
+	execve(program_path(program, path), (char *const *)(uintptr_t)r->argv,
+	       (char *const *)(uintptr_t)env);
 	_exit(1);
 }
 
-pid_t role_spawn(const char *const argv[], const int *fds, size_t fd_count, struct err *err)
+/* The child does nothing but exec, in our memory: no page is copied */
+static __attribute__((noinline)) pid_t start_role(const struct role_plan *r, pid_t parent)
 {
-	pid_t parent = getpid(), pid;
+	pid_t pid = vfork();
 
-	assert(fd_count <= ROLE_FDS_MAX);
-	pid = fork();
-	if (pid < 0)
-		err_sys(err, errno, "cannot start %s", argv[1]);
 	if (pid == 0)
-		become_role(argv, fds, fd_count, parent);
+		become_role(r, parent);
+	return pid;
+}
+
+pid_t role_spawn(const struct role_plan *r, struct err *err)
+{
+	pid_t pid;
+
+	assert(r->fd_count <= ROLE_FDS_MAX);
+	pid = start_role(r, getpid());
+	if (pid < 0)
+		err_sys(err, errno, "cannot start %s", r->argv[1]);
 	return pid;
 }

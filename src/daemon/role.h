@@ -2,8 +2,8 @@
 /*
  * role.h - start a process of our own in a role
  *
- * Fork and exec of this very program with a role word: the child has a fresh
- * address space and nothing but the descriptor it was given.
+ * Fork and exec of the role's own program (jail/program.h): the child has a fresh
+ * address space and nothing but the descriptors it was given.
  */
 #ifndef SLUICE_DAEMON_ROLE_H
 #define SLUICE_DAEMON_ROLE_H
@@ -11,19 +11,26 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "jail/program.h"
 
 #define ROLE_FD 3		/* where a role finds its socket */
 #define ROLE_FDS_MAX 4
 
+struct role_plan {
+	int			 program;	/* O_PATH */
+	const char *const	*argv;		/* "sluice", the role word, ..., NULL */
+	const int		*fds;		/* become descriptors 3, 4, ...; the caller keeps its own */
+	size_t			 fd_count;
+};
+
 /*
- * role_spawn() - start `sluice WORD ARGS...`
- * @argv:	as the program's main() sees it: "sluice", the role word, ..., NULL
- * @fds:	become descriptors 3, 4, ... of the role; the caller keeps its own
+ * role_spawn() - start a role
  *
- * The role is killed when we end, is in a session of its own (Ctrl-C does not
- * reach it), has stdin and stdout on /dev/null and an empty environment.
+ * It is killed when we end, is in a session of its own (Ctrl-C does not reach
+ * it), has stdin and stdout on /dev/null, and program_mark for an environment.
+ * Return: its pid, a child of the caller; or -1 and @err.
  */
-pid_t role_spawn(const char *const argv[], const int *fds, size_t fd_count, struct err *err);
+pid_t role_spawn(const struct role_plan *r, struct err *err);
 
 /* One line on stderr, "sluice: ROLE: WHY" */
 void role_complain(const char *role, const char *why);

@@ -25,17 +25,26 @@
 
 enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_NUM };
 
-static const char *const role_names[ROLE_NUM] = { "gate", "resolver", "broker" };
+static const struct {
+	const char	*name, *word;
+	enum program	 program;
+} roles[ROLE_NUM] = {
+	[ROLE_GATE] = { "gate", "role-gate", PROGRAM_GATE },
+	[ROLE_RESOLVER] = { "resolver", "role-resolver", PROGRAM_RESOLVER },
+	[ROLE_BROKER] = { "broker", "role-broker", PROGRAM_JAIL },
+};
 
 struct session {
 	const struct session_plan *plan;
 	struct keeper	 keeper;
 	struct jail	 jail;
+	struct programs	 programs;
 	pid_t		 role[ROLE_NUM];	/* 0: not running */
 	struct event	 child_ev, note_ev;
 	struct event	 signal_ev;
 	int		 signals;		/* signalfd; -1 */
 	sigset_t	 old_signals;
+	int		 resolver;		/* its end of the link, until it is started; -1 */
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
 	int		 exit_code;		/* of the command */
 	bool		 jailed;		/* jail_start() worked */
@@ -87,7 +96,7 @@ static void role_ended(struct session *s, enum role role)
 		if (!s->over)
 			usleep(1000);
 	}
-	snprintf(why, sizeof(why), "the %s is gone: the command is ended", role_names[role]);
+	snprintf(why, sizeof(why), "the %s is gone: the command is ended", roles[role].name);
 	if (!s->keeper.closed && !s->over)
 		fail(s, why);
 }
@@ -156,25 +165,33 @@ static bool loop_until(struct session *s, const bool *flag, int limit_ms)
 static bool spawn(struct session *s, enum role role, const char *const argv[], const int *fds,
 		  size_t fd_count, struct err *err)
 {
-	s->role[role] = role_spawn(argv, fds, fd_count, err);
+	struct role_plan plan = { s->programs.fd[roles[role].program], argv, fds, fd_count };
+
+	s->role[role] = role_spawn(&plan, err);
 	return s->role[role] > 0;
 }
 
-/* A role with a socket pair.  Return: our end, or -1. */
-static int spawn_paired(struct session *s, enum role role, const char *word, struct err *err)
+/* A socket pair for a role: our end, and in *ret_theirs the role's; or -1 */
+static int pair(enum role role, int *ret_theirs, struct err *err)
 {
-	const char *const argv[] = { "sluice", word, NULL };
-	int ends[2], ours;
+	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-		err_sys(err, errno, "cannot start the %s", role_names[role]);
+		err_sys(err, errno, "cannot start the %s", roles[role].name);
 		return -1;
 	}
-	ours = ends[0];
-	if (!spawn(s, role, argv, &ends[1], 1, err))
-		DROP_FD(ours);
-	close(ends[1]);
-	return ours;
+	*ret_theirs = ends[1];
+	return ends[0];
+}
+
+/* Start a role that has nothing but its end of a pair, which is closed here */
+static bool spawn_paired(struct session *s, enum role role, int *theirs, struct err *err)
+{
+	const char *const argv[] = { "sluice", roles[role].word, NULL };
+	bool ok = spawn(s, role, argv, theirs, 1, err);
+
+	DROP_FD(*theirs);
+	return ok;
 }
 
 /* ---- what the gate gets ---- */
@@ -301,7 +318,7 @@ static bool start_broker(struct session *s, struct err *err)
 		return err_sys(err, errno, "cannot start the broker");
 	}
 	argv[0] = "sluice";
-	argv[1] = "role-broker";
+	argv[1] = roles[ROLE_BROKER].word;
 	for (size_t i = 0; i < plan->allow_unix_count; i++) {
 		argv[2 + 2 * i] = "--allow-unix";
 		argv[3 + 2 * i] = plan->allow_unix[i];
@@ -403,20 +420,25 @@ static bool keeper_prepare(struct session *s, struct err *err)
 static bool start(struct session *s, struct err *err)
 {
 	struct keeper *k = &s->keeper;
+	struct jail_plan jail;
+	AUTO_CLOSE int theirs = -1;
 	int gate, resolver;
 
-	if (!keeper_prepare(s, err))
+	if (!programs_open(s->plan->programs, &s->programs, err) || !keeper_prepare(s, err))
 		return false;
 	if (!watch_signals(s, err))
 		return false;
-	gate = spawn_paired(s, ROLE_GATE, "role-gate", err);
-	if (gate < 0 || !keeper_start(k, gate, err) || !hand_over_policy(s, err))
+	gate = pair(ROLE_GATE, &theirs, err);
+	if (gate < 0 || !keeper_start(k, gate, err) || !spawn_paired(s, ROLE_GATE, &theirs, err) ||
+	    !hand_over_policy(s, err))
 		return false;
-	resolver = spawn_paired(s, ROLE_RESOLVER, "role-resolver", err);
+	resolver = pair(ROLE_RESOLVER, &s->resolver, err);
 	k->resolve = resolver < 0 ? NULL : resolve_new(k->loop, resolver, on_resolver_died, s);
 	if (!k->resolve)
 		return err_set(err, "cannot start the resolver");
-	if (!jail_start(&s->plan->jail, &s->jail, err))
+	jail = s->plan->jail;
+	jail.program = s->programs.fd[PROGRAM_JAIL];
+	if (!jail_start(&jail, &s->jail, err))
 		return false;
 	s->jailed = true;
 	k->nft_fd = s->jail.fd[JAIL_NFT];
@@ -425,7 +447,8 @@ static bool start(struct session *s, struct err *err)
 		return false;
 	if (!loop_until(s, &k->gate_ready, READY_LIMIT_MS))
 		return err_set(err, "the gate did not start (see `sluice doctor`)");
-	if (!probe(s, err))
+	/* Nobody waits for the resolver: it gets ready while the command does */
+	if (!probe(s, err) || !spawn_paired(s, ROLE_RESOLVER, &s->resolver, err))
 		return false;
 	if (!loop_until(s, &s->broker_ready, READY_LIMIT_MS))
 		return err_set(err, "the broker did not start (see `sluice doctor`)");
@@ -453,6 +476,8 @@ static void stop(struct session *s)
 	if (s->jailed)
 		jail_end(&s->jail);
 	stop_roles(s);
+	programs_close(&s->programs);
+	DROP_FD(s->resolver);
 	if (k->resolve)
 		resolve_free(k->resolve);	/* answers what waits, with a failure */
 	keeper_done(k);
@@ -490,7 +515,8 @@ static void finish(struct session *s, int code)
 bool session_run(const struct session_plan *plan, struct session_result *ret_result,
 		 struct err *err)
 {
-	struct session s = { .plan = plan, .notes = -1, .signals = -1 };
+	struct session s = { .plan = plan, .programs = { { -1, -1, -1 } }, .resolver = -1,
+			     .notes = -1, .signals = -1 };
 
 	*ret_result = (struct session_result){ .exit_code = EXIT_SLUICE };
 	if (!start(&s, err) || !jail_go(&s.jail, err)) {

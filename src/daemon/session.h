@@ -21,6 +21,7 @@ struct session_plan {
 	const struct audit_label *labels;
 	size_t			 label_count;
 	const char		*version;
+	const char		*programs;	/* folder of sluice's own (jail/program.h) */
 	struct summary		*summary;	/* denials are added to it */
 };
 

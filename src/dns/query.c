@@ -22,7 +22,8 @@ struct slot {
 struct dns {
 	struct dns_host	 host;
 	struct dns_streams *streams;
-	uint16_t	 free;		/* first free slot; DNS_SLOTS: none */
+	uint16_t	 free;		/* 1 + the slot given back last; 0: none */
+	uint16_t	 fresh;		/* slots from here on were never used: no page is touched */
 	struct slot	 slots[DNS_SLOTS];
 };
 
@@ -36,8 +37,6 @@ struct dns *dns_new(const struct dns_host *host)
 	if (!d)
 		return NULL;
 	d->host = *host;
-	for (uint16_t i = 0; i < DNS_SLOTS; i++)
-		d->slots[i].next_free = (uint16_t)(i + 1);
 	return d;
 }
 
@@ -73,10 +72,14 @@ static struct slot *slot_take(struct dns *d)
 {
 	struct slot *s;
 
-	if (d->free == DNS_SLOTS)
+	if (d->free) {
+		s = &d->slots[d->free - 1];
+		d->free = s->next_free;
+	} else if (d->fresh < DNS_SLOTS) {
+		s = &d->slots[d->fresh++];
+	} else {
 		return NULL;
-	s = &d->slots[d->free];
-	d->free = s->next_free;
+	}
 	s->used = true;
 	s->generation++;
 	return s;
@@ -151,5 +154,5 @@ void dns_answer(struct dns *d, uint32_t id, const struct talk_dns_answer *a, str
 	reply(d, &s->origin, &q, &r);
 	s->used = false;
 	s->next_free = d->free;
-	d->free = (uint16_t)(s - d->slots);
+	d->free = (uint16_t)(s - d->slots + 1);
 }

@@ -41,6 +41,7 @@ struct jail_plan {
 	char *const	*argv;		/* command, NULL-terminated */
 	char *const	*envp;		/* the command's environment, ready */
 	const char	*cwd;
+	int		 program;	/* O_PATH of PROGRAM_JAIL: what the jail runs first */
 	const struct policy *policy;	/* ip rules go into the static ruleset */
 	struct net	 pool4, pool6;
 	bool		 open_all;	/* refuse nothing before the gate judged it: for default:
@@ -123,7 +124,7 @@ int link_open(int nft_fd, const struct link_batch *b);
  * [::1]:@port there; non-blocking.  Return: descriptor or negative errno. */
 int porter_socket(int porter_fd, uint16_t port);
 
-/* Roles, run in processes of their own by fork and exec of /proc/self/exe */
+/* Roles, run in processes of their own by PROGRAM_JAIL */
 int shim_main(int argc, char **argv);	/* inside the jail: filters, then the command */
 int broker_main(int argc, char **argv);	/* outside: answers connect(2) notifications */
 

@@ -6,8 +6,8 @@
  *
  *  - bwrap's own environment is empty: no variable of the user's may steer it.
  *    The command's goes in by --args, where ps(1) doesn't show it.
- *  - The shim is executed as /proc/self/fd/N, the file that runs here: neither
- *    a mask nor a newer file under our name can come between.
+ *  - The shim is executed as /proc/self/fd/N, the file that was opened before anything
+ *    was started: neither a mask nor a newer file under its name can come between.
  *  - bwrap stays in our process group, or job control would break, and so Ctrl-C
  *    reaches it too.  It would die of it, and the jail with it, while the
  *    command may want to go on.  So signals are blocked in bwrap; the shim
@@ -29,6 +29,7 @@
 #include <sys/syscall.h>
 
 #include "jail/namespace.h"
+#include "jail/program.h"
 
 int spawn_memfd(const char *name, const void *bytes, size_t len)
 {
@@ -52,21 +53,18 @@ bool spawn_open(struct spawn *s, struct err *err)
 {
 	int one = 1;
 
-	*s = (struct spawn){ { -1, -1 }, { -1, -1 }, { -1, -1 }, -1, -1, -1 };
+	*s = (struct spawn){ { -1, -1 }, { -1, -1 }, { -1, -1 }, -1, -1 };
 	if (pipe2(s->info, O_CLOEXEC) || pipe2(s->block, O_CLOEXEC) ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->shim) ||
 	    setsockopt(s->shim[0], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)))
 		return err_sys(err, errno, "jail: pipes");
-	s->self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-	if (s->self < 0)
-		return err_sys(err, errno, "/proc/self/exe");
 	return getuid() != 0 || namespace_make(&s->outer, &s->inner, err);
 }
 
 void spawn_close(struct spawn *s)
 {
 	int *all[] = { &s->info[0], &s->info[1], &s->block[0], &s->block[1], &s->shim[0],
-		       &s->shim[1], &s->outer, &s->inner, &s->self };
+		       &s->shim[1], &s->outer, &s->inner };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		DROP_FD(*all[i]);
@@ -108,14 +106,16 @@ static bool fd_keep(int fd)
 }
 
 /* In the child, which ends either way: only what is named here passes the exec */
-static void bwrap_exec(char **argv, const struct view *view, const struct spawn *s, int args)
+static _Noreturn void bwrap_exec(char **argv, const struct view *view, const struct spawn *s,
+				 const int more[2])
 {
 	char *env[] = { NULL };
 	bool ok = syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
 	sigset_t all;
 
-	ok = ok && fd_keep(args) && fd_keep(s->info[0]) && fd_keep(s->info[1]) &&
-	     fd_keep(s->block[0]) && fd_keep(s->shim[1]) && fd_keep(s->outer) && fd_keep(s->inner) && fd_keep(s->self);
+	ok = ok && fd_keep(more[0]) && fd_keep(more[1]) && fd_keep(s->info[0]) &&
+	     fd_keep(s->info[1]) && fd_keep(s->block[0]) && fd_keep(s->shim[1]) &&
+	     fd_keep(s->outer) && fd_keep(s->inner);
 	for (size_t i = 0; i < view->count; i++)
 		ok = ok && fd_keep(view->ops[i].text_fd);
 	sigfillset(&all);
@@ -126,6 +126,17 @@ static void bwrap_exec(char **argv, const struct view *view, const struct spawn 
 	_exit(125);
 }
 
+/* The child does nothing but exec, in our memory: no page is copied */
+static __attribute__((noinline)) pid_t bwrap_start(char **argv, const struct view *view,
+						   const struct spawn *s, const int more[2])
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		bwrap_exec(argv, view, s, more);
+	return pid;
+}
+
 pid_t spawn_bwrap(const struct jail_plan *plan, struct view *view, const struct spawn *s,
 		  struct err *err)
 {
@@ -133,29 +144,29 @@ pid_t spawn_bwrap(const struct jail_plan *plan, struct view *view, const struct 
 				.outer = s->outer, .inner = s->inner };
 	struct buf text = buf_new(PLAN_BYTES_MAX);
 	char name[] = "bwrap", option[] = "--args", end[] = "--", role[] = "role-shim";
-	char args_text[16], self_text[32], shim_text[16];
-	char *head[] = { name, option, args_text, end, self_text, role, shim_text, end };
+	char args_text[16], path[PROGRAM_PATH_MAX], shim_text[16];
+	char *head[] = { name, option, args_text, end, path, role, shim_text, end };
 	AUTO_CLOSE int args = -1;
 	AUTO_FREE char **argv = NULL;
-	pid_t pid = -1;
+	pid_t pid;
 
 	if (!texts_open(view))
 		err_sys(err, errno, "jail: memfd");
-	else if (plan_args(plan, view, &fds, &text, err))
-		args = spawn_memfd("args", text.at, text.len);
+	else if (plan_args(plan, view, &fds, &text, err) &&
+		 (args = spawn_memfd("args", text.at, text.len)) < 0)
+		err_sys(err, errno, "jail: memfd");
 	buf_done(&text);
-	if (args < 0) {
+	if (args < 0)
+		return -1;
+	snprintf(args_text, sizeof(args_text), "%d", args);
+	program_path(plan->program, path);
+	snprintf(shim_text, sizeof(shim_text), "%d", s->shim[1]);
+	argv = bwrap_argv(plan, head, ARRAY_SIZE(head));
+	if (!argv) {
 		err_set(err, "jail: out of memory");
 		return -1;
 	}
-	snprintf(args_text, sizeof(args_text), "%d", args);
-	snprintf(self_text, sizeof(self_text), "/proc/self/fd/%d", s->self);
-	snprintf(shim_text, sizeof(shim_text), "%d", s->shim[1]);
-	argv = bwrap_argv(plan, head, ARRAY_SIZE(head));
-	if (argv)
-		pid = fork();
-	if (pid == 0)
-		bwrap_exec(argv, view, s, args);
+	pid = bwrap_start(argv, view, s, (int[]){ args, plan->program });
 	if (pid < 0)
 		err_sys(err, errno, "jail: fork");
 	return pid;

@@ -13,7 +13,6 @@ struct spawn {
 	int	block[2];	/* bwrap reads, the keeper writes */
 	int	shim[2];	/* [0] the keeper's, [1] the shim's */
 	int	outer, inner;	/* user namespaces for root */
-	int	self;		/* our own program, to be executed inside */
 };
 
 bool spawn_open(struct spawn *s, struct err *err);

@@ -8,6 +8,7 @@
 #include "../unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -111,7 +112,8 @@ static void jail_make(struct fixture *f, const char *script)
 {
 	char shell[] = "/bin/sh", c[] = "-c", env[] = "PATH=/usr/bin:/bin", *line = strdup(script);
 	char *argv[] = { shell, c, line, NULL }, *envp[] = { env, NULL };
-	struct jail_plan plan = { .argv = argv, .envp = envp, .cwd = "/", .policy = f->policy };
+	struct jail_plan plan = { .argv = argv, .envp = envp, .cwd = "/", .policy = f->policy,
+				  .program = open("/proc/self/exe", O_PATH | O_CLOEXEC) };
 	struct policy_settings s = policy_settings(f->policy);
 	struct err err = { "" };
 
@@ -119,6 +121,7 @@ static void jail_make(struct fixture *f, const char *script)
 	plan.pool6 = s.synthetic6;
 	if (!jail_start(&plan, &f->jail, &err))
 		fail_msg("%s", err.text);
+	close(plan.program);
 	free(line);
 }
 

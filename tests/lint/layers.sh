@@ -20,6 +20,7 @@ allowed() {
 	export)	 echo "base policy export" ;;
 	daemon)	 echo "base policy proto net audit dns proxy watch jail attach control export" \
 		      "daemon" ;;
+	roles)	 echo "jail daemon roles" ;;
 	cli)	 echo "base policy audit watch jail attach control export daemon cli" ;;
 	*)	 return 1 ;;
 	esac

@@ -86,7 +86,8 @@ def accounts():
 def sluice(program):
     """Copy the program and its data to where the user's clone would be."""
     (TREE / "build").mkdir(parents=True)
-    shutil.copy2(program, TREE / "build" / "sluice")
+    for part in ("", "-jail", "-gate", "-resolver"):
+        shutil.copy2(str(program) + part, TREE / "build" / f"sluice{part}")
     for name in ("data", "man"):
         if (TOP / name).is_dir():
             shutil.copytree(TOP / name, TREE / name)

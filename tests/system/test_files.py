@@ -41,6 +41,8 @@ DECIDE = {
     "policy": HOME / "policies" / "mine" / "policy.yaml",
     "user-policy": CONFIG / "policy.yaml",
     "program": sluice.PROGRAM,
+    "gate-program": sluice.PROGRAM.with_name("sluice-gate"),
+    "jail-program": sluice.PROGRAM.with_name("sluice-jail"),
 }
 SECRET = {
     "log": HOME / "records" / "mine" / "log.jsonl",
