@@ -293,9 +293,10 @@ static void on_note(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
 	struct broker_note note;
+	ssize_t n;
 
 	(void)what;
-	while (recv(fd, &note, sizeof(note), MSG_DONTWAIT) == sizeof(note)) {
+	while ((n = recv(fd, &note, sizeof(note), MSG_DONTWAIT)) == sizeof(note)) {
 		if (note.pid == 0) {
 			s->broker_ready = true;
 			continue;
@@ -304,6 +305,9 @@ static void on_note(evutil_socket_t fd, short what, void *arg)
 			.host = span_of(note.path, strnlen(note.path, sizeof(note.path))),
 			.unix_socket = true, .times = 1 });
 	}
+	/* Its end would be ready for ever, and a loop that runs until nothing is would not return */
+	if (n == 0)
+		event_del(&s->note_ev);
 }
 
 static bool start_broker(struct session *s, struct err *err)

@@ -545,7 +545,16 @@ static void broker_limits(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/* Could somebody with our rights put another file at @path, which has no links? */
+/* Could somebody with our rights write into @dir, now or after a chmod of their own? */
+static bool dir_is_ours(const char *dir)
+{
+	struct stat st;
+
+	return faccessat(AT_FDCWD, dir, W_OK, AT_EACCESS) == 0 || stat(dir, &st) ||
+	       st.st_uid == geteuid();
+}
+
+/* Could they put another file at @path, which has no links? */
 static bool path_is_movable(const char *path)
 {
 	char dir[PATH_MAX];
@@ -554,14 +563,14 @@ static bool path_is_movable(const char *path)
 	snprintf(dir, sizeof(dir), "%s", path);
 	while ((slash = strrchr(dir, '/'))) {
 		*slash = '\0';
-		if (faccessat(AT_FDCWD, *dir ? dir : "/", W_OK, AT_EACCESS) == 0)
+		if (dir_is_ours(*dir ? dir : "/"))
 			return true;
 	}
 	return false;
 }
 
 /*
- * A socket in a directory that the agent's user can write is held as it is now:
+ * A socket in a directory that the agent's user can write or owns is held as it is now:
  * the agent could move or link any other socket there.  Elsewhere its
  * server may be started again, and the name, free of links, counts.
  */

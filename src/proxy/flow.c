@@ -267,6 +267,7 @@ static unsigned over_step(struct flow *f)
 	struct proxy *x = f->proxy;
 
 	flow_watch(f, 0);
+	http_over(f);
 	if (f->allowed) {
 		struct talk_closed c = {
 			.bytes_out = f->out.bytes, .bytes_in = f->in.bytes,

@@ -14,6 +14,8 @@
  *	2. A byte of the server reaches the client only as part of the response
  *	   to the request that stands; anything else ends the connection.
  *	3. A response that was cut short is never followed by an orderly close.
+ *	4. The keeper is told of each request of which a byte went to the server, however
+ *	   the connection ends.
  */
 #include <assert.h>
 #include <errno.h>
@@ -234,12 +236,25 @@ static unsigned request_step(struct flow *f)
 
 /* ---- the response ---- */
 
-static void request_over(struct flow *f)
+static void tell(struct flow *f)
 {
 	struct http *h = f->http;
 
 	proxy_tell(f->proxy, GATE_HTTP, f->ref, &h->told, sizeof(h->told), buf_span(&h->record));
 	h->answer = PART_NONE;
+}
+
+void http_over(struct flow *f)
+{
+	if (f->http && f->http->answer != PART_NONE)
+		tell(f);
+}
+
+static void request_over(struct flow *f)
+{
+	struct http *h = f->http;
+
+	tell(f);
 	if (h->request != REQUEST_SENT)
 		h->keep_alive = false;	/* answered before it was asked: the rest is void */
 	else
@@ -305,8 +320,6 @@ static void server_ended(struct flow *f, bool reset)
 	if (whole)
 		request_over(f);
 	if (!whole && h->answer != PART_NONE) {
-		proxy_tell(f->proxy, GATE_HTTP, f->ref, &h->told, sizeof(h->told),
-			   buf_span(&h->record));
 		cut(f, END_ERROR, REASON_ALLOWED);
 		return;
 	}

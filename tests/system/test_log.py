@@ -83,6 +83,22 @@ def test_query_strings_are_not_recorded(session):
     assert any(e["path"].startswith("/path") for e in session.of("http"))
 
 
+@pytest.mark.parametrize("rest", ["", "Content-Length: 9000", "Transfer-Encoding: chunked"])
+def test_request_that_is_cut_off_is_recorded(world, rest):
+    """A client that goes before the answer does not hide what it asked for."""
+    host = f"Host: {REC}:8080\r\n"
+    heads = [f"GET /one HTTP/1.1\r\n{host}\r\n",
+             f"DELETE /two HTTP/1.1\r\n{host}{rest}" + ("\r\n\r\nno" if rest else "\r\n")]
+    agent = sluice.jail("--allow", f"{REC}:8080")
+    try:
+        assert agent.ok("send_and_reset", REC, 8080, heads)
+        done = agent.end()
+    finally:
+        agent.kill()
+    assert world.wire.carries(b"DELETE /two")
+    assert [(e["method"], e["path"]) for e in done.of("http")] == [("GET", "/one"), ("DELETE", "/two")]
+
+
 def test_verdict_is_written_before_the_connection_counts(world, token):
     """When the server sees the connection its record is there already.
 

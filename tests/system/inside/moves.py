@@ -90,6 +90,18 @@ def requests(host, port, heads, wait=1.5):
     return answers
 
 
+def send_and_reset(host, port, pieces):
+    """Send, one piece after the answer to the one before, and reset the connection at once."""
+    with socket.create_connection((host, port), 12) as s:
+        s.settimeout(5)
+        for count, piece in enumerate(pieces):
+            if count:
+                one_answer(s)
+            s.sendall(piece.encode("latin-1"))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return True
+
+
 def one_answer(s):
     data = b""
     while b"\r\n\r\n" not in data:

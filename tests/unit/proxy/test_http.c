@@ -247,6 +247,46 @@ static void a_broken_answer_ends_in_a_reset(void **state)
 		DROP_FD(l.server);
 		rig_run(&r);
 		assert_int_equal(flow_count(r.x.flows), 0);
+		rig_told(&r, GATE_HTTP);	/* the request went out */
+		rig_told(&r, GATE_CLOSED);
+		done(&r, &l);
+	}
+}
+
+/* What the server has got is told of, whenever and however the client goes */
+static void a_request_whose_client_goes_is_told(void **state)
+{
+	static const char *const requests[] = {
+		GET,
+		"POST / HTTP/1.1\r\n" HOST_FIELD "Content-Length: 9\r\n\r\n12345",
+		"POST / HTTP/1.1\r\n" HOST_FIELD "Transfer-Encoding: chunked\r\n\r\n5\r\n12",
+		"POST / HTTP/1.1\r\n" HOST_FIELD "Transfer-Encoding: chunked\r\n\r\nno",
+	};
+	struct linger now = { 1, 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(requests); i++) {
+		const char *request = requests[i / 2];
+		struct rig r;
+		struct line l;
+
+		rig_open(&r, 4);
+		l = begin(&r, GET, 0);
+		heard(&r, l.server, GET);
+		say(l.server, OK2);
+		heard(&r, l.client, OK2);
+		rig_told(&r, GATE_HTTP);
+		say(l.client, request);
+		rig_run(&r);
+		if (i % 2)
+			setsockopt(l.client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+		DROP_FD(l.client);
+		rig_run(&r);
+		DROP_FD(l.server);
+		rig_run(&r);
+		assert_int_equal(rig_told(&r, GATE_HTTP)->http.status, 0);
+		rig_told(&r, GATE_CLOSED);
+		rig_told_nothing(&r);
 		done(&r, &l);
 	}
 }
@@ -361,6 +401,7 @@ int main(void)
 		cmocka_unit_test(a_second_request_is_judged_before_a_byte_of_it_passes),
 		cmocka_unit_test(both_must_agree),
 		cmocka_unit_test(a_broken_answer_ends_in_a_reset),
+		cmocka_unit_test(a_request_whose_client_goes_is_told),
 		cmocka_unit_test(a_cut_answer_does_not_look_whole),
 		cmocka_unit_test(the_end_delimits_an_old_answer),
 		cmocka_unit_test(an_answer_before_its_time_arrives),
