@@ -292,8 +292,11 @@ static void tick_one(struct flow *f)
 
 	pump_rest(&f->out);
 	pump_rest(&f->in);
-	if (f->proxy->now_s - f->since_s <= stage->limit_s)
+	if (f->proxy->now_s - f->since_s <= stage->limit_s) {
+		if (f->state == FLOW_HTTP)
+			http_tick(f);
 		return;
+	}
 	if (f->state == FLOW_ASK)
 		proxy_fail("the keeper does not answer");
 	if (f->state == FLOW_LOOK) {

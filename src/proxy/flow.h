@@ -95,6 +95,7 @@ void ask_denied(struct flow *f, const struct talk_deny *d, struct span body);
 
 void http_free(struct http *h);
 bool http_start(struct flow *f);
+void http_tick(struct flow *f);		/* once a second */
 
 /* deny.c: make the refusal that @f->form asks for and go to DENY */
 void deny_start(struct flow *f, enum reason reason, unsigned status, struct span body);
