@@ -6,7 +6,7 @@
 
 #include "daemon/clock.h"
 
-#define GATE_READS_A_TURN 32	/* packets handled before their records are written */
+#define GATE_READS_A_TURN 8	/* msg_read() before the records are written */
 
 static const size_t ask_max = sizeof(struct talk_ask) + 2 * TALK_HOST_MAX + TALK_ALPN_MAX +
 			      TALK_METHOD_MAX + TALK_PATH_MAX;

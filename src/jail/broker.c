@@ -86,7 +86,7 @@
 #define NOTIF_BYTES 512		/* a notification; 80 today, the kernel tells */
 #define CALLERS 8		/* pidfds kept, by thread number modulo this */
 #define ALLOW_MAX 64		/* --allow-unix */
-#define TICK_MS 2		/* a connect that sees two ticks of this clock passes the lead on */
+#define TICK_MS 5		/* a connect that sees two ticks of this clock passes the lead on */
 #define SLOW_TICK_MS 200	/* and then asks this often whether its caller lives */
 #define FILES_WANTED 1024	/* RLIMIT_NOFILE: servers, workers, callers */
 

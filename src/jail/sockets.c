@@ -51,6 +51,20 @@ static const struct option_row gate6[] = {
 };
 
 /*
+ * What TCP listeners hand on to the sockets that they accept.  When a gate dies, its
+ * clients shall see a reset, not a clean end that would make a cut transfer look
+ * whole.  The wire is memory: the plainest congestion control will do, where BBR
+ * would pace it with timers.
+ */
+static int inherited_set(int fd)
+{
+	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
+	return setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ? -errno : 0;
+}
+
+/*
  * The gate's TCP listener or UDP socket.  No SO_REUSEADDR or SO_REUSEPORT:
  * nobody shall be able to stand beside it.
  */
@@ -58,9 +72,6 @@ static int gate_socket(const struct addr *at, int type)
 {
 	bool v4 = addr_is_v4(at);
 	AUTO_CLOSE int fd = socket(v4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* Accepted sockets inherit it: when a gate dies, its clients see a reset, not a
-	 * clean end that would make a cut transfer look whole */
-	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 	struct sockaddr_in6 sa;
 	socklen_t len = addr_to_sockaddr(at, GATE_PORT, &sa);
 	int r;
@@ -69,11 +80,10 @@ static int gate_socket(const struct addr *at, int type)
 		return -errno;
 	r = v4 ? options_set(fd, gate4, ARRAY_SIZE(gate4))
 	       : options_set(fd, gate6, ARRAY_SIZE(gate6));
+	if (r == 0 && type == SOCK_STREAM)
+		r = inherited_set(fd);
 	if (r < 0)
 		return r;
-	if (type == SOCK_STREAM &&
-	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)))
-		return -errno;
 	if (bind(fd, (struct sockaddr *)&sa, len))
 		return -errno;
 	if (type == SOCK_STREAM && listen(fd, BACKLOG))
@@ -211,7 +221,6 @@ bool sockets_make(const struct net *pool4, const struct net *pool6, bool ipv6,
 int sockets_listen_local(int family, uint16_t port)
 {
 	AUTO_CLOSE int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port),
 				    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port),
@@ -221,10 +230,11 @@ int sockets_listen_local(int family, uint16_t port)
 	if (fd < 0)
 		return -errno;
 	r = family == AF_INET6 ? option_set(fd, SOL_IPV6, IPV6_V6ONLY, 1) : 0;
+	if (r == 0)
+		r = inherited_set(fd);
 	if (r < 0)
 		return r;
-	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
-	    (family == AF_INET6 ? bind(fd, (struct sockaddr *)&in6, sizeof(in6))
+	if ((family == AF_INET6 ? bind(fd, (struct sockaddr *)&in6, sizeof(in6))
 				: bind(fd, (struct sockaddr *)&in, sizeof(in))) ||
 	    listen(fd, BACKLOG))
 		return -errno;

@@ -227,32 +227,77 @@ static int hand_out(struct msg_link *l, struct span packet, struct fd_queue *q,
 	return q->next == q->count ? 0 : -EPROTO;
 }
 
-int msg_read(struct msg_link *l, void (*handler)(void *arg, const struct msg *m), void *arg)
-{
-	static uint8_t room[MSG_PACKET_MAX];	/* handlers do not read links */
+/* Room for the packets of one msg_read() */
+struct packets {
+	struct mmsghdr	head[MSG_READ_PACKETS];
+	struct iovec	iov[MSG_READ_PACKETS];
 	union {
 		char		room[CMSG_SPACE(MSG_PACKET_FDS * sizeof(int))];
 		struct cmsghdr	align;
-	} control;
-	struct iovec iov = { room, sizeof(room) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = control.room, .msg_controllen = sizeof(control.room) };
+	} control[MSG_READ_PACKETS];
+	uint8_t		bytes[MSG_READ_PACKETS][MSG_PACKET_MAX];
+};
+
+/* One call for all: a second one that finds nothing costs as much as the first.
+ * Return: the count, 0 when none is there, or -EPIPE. */
+static int receive(int sock, struct packets *p)
+{
+	int count;
+
+	for (size_t i = 0; i < MSG_READ_PACKETS; i++) {
+		p->iov[i] = (struct iovec){ p->bytes[i], MSG_PACKET_MAX };
+		p->head[i].msg_hdr = (struct msghdr){
+			.msg_iov = &p->iov[i], .msg_iovlen = 1, .msg_control = p->control[i].room,
+			.msg_controllen = sizeof(p->control[i].room),
+		};
+	}
+	do
+		count = recvmmsg(sock, p->head, MSG_READ_PACKETS, MSG_DONTWAIT | MSG_CMSG_CLOEXEC,
+				 NULL);
+	while (count < 0 && errno == EINTR);
+	if (count < 0)
+		return errno == EAGAIN ? 0 : -EPIPE;
+	return count;
+}
+
+/* Return: 0 or negative errno; descriptors that were not handed out are closed */
+static int packet_read(struct msg_link *l, struct mmsghdr *head,
+		       void (*handler)(void *arg, const struct msg *m), void *arg)
+{
+	struct msghdr *m = &head->msg_hdr;
 	struct fd_queue q = { .count = 0 };
-	ssize_t len;
 	int r;
 
-	do
-		len = recvmsg(l->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (len < 0 && errno == EINTR);
-	if (len < 0 && errno == EAGAIN)
-		return 0;
-	if (len <= 0)
-		return -EPIPE;
-	take_fds(&m, &q);
-	if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+	take_fds(m, &q);
+	if (m->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		r = -EPROTO;
+	else if (!head->msg_len)
+		r = -EPIPE;
 	else
-		r = hand_out(l, span_of(room, (size_t)len), &q, handler, arg);
+		r = hand_out(l, span_of(m->msg_iov->iov_base, head->msg_len), &q, handler, arg);
 	close_all(q.fds + q.next, q.count - q.next);
-	return r < 0 ? r : 1;
+	return r;
+}
+
+/* What comes after the end of a link: nothing of it is handed out */
+static void packet_drop(struct mmsghdr *head)
+{
+	struct fd_queue q = { .count = 0 };
+
+	take_fds(&head->msg_hdr, &q);
+	close_all(q.fds, q.count);
+}
+
+int msg_read(struct msg_link *l, void (*handler)(void *arg, const struct msg *m), void *arg)
+{
+	static struct packets packets;		/* handlers do not read links */
+	int count = receive(l->fd, &packets), r = count < 0 ? count : 0;
+
+	for (int i = 0; i < count; i++) {
+		if (r < 0 || l->fd < 0)
+			packet_drop(&packets.head[i]);
+		else
+			r = packet_read(l, &packets.head[i], handler, arg);
+	}
+	return r < 0 ? r : count == MSG_READ_PACKETS;
 }

@@ -17,6 +17,7 @@
 
 #define MSG_PACKET_MAX 65536	/* bytes of one packet */
 #define MSG_PACKET_FDS 64	/* descriptors in one packet; the kernel's limit is 253 */
+#define MSG_READ_PACKETS 4	/* of one msg_read() */
 #define MSG_QUEUE_MAX (16u << 20) /* bytes that may wait to be sent; beyond it the link ends */
 
 /* One row a message type; the receiver's table is the whole of what it accepts */
@@ -61,8 +62,8 @@ int msg_flush(struct msg_link *l);
 bool msg_waits(const struct msg_link *l);	/* call msg_flush() when the socket is writable */
 
 /*
- * msg_read() - read one packet and hand out its messages
- * Return: 1: a packet was handled, there may be more; 0: none is there;
+ * msg_read() - read the packets that are there, a few, and hand out their messages
+ * Return: 1: there may be more; 0: that was all, or none was there;
  *         -EPIPE: the other end is gone; -EPROTO: it does not keep to the table.
  */
 int msg_read(struct msg_link *l, void (*handler)(void *arg, const struct msg *m), void *arg);

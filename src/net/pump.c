@@ -203,7 +203,8 @@ enum pumped pump_move(struct pump *p, int from, int to)
 			stop_splicing(p);
 		if (p->eof) {
 			stop_splicing(p);
-			if (!p->shut && shutdown(to, SHUT_WR) < 0 && errno != ENOTCONN)
+			if (!p->shut && !p->last && shutdown(to, SHUT_WR) < 0 &&
+			    errno != ENOTCONN)
 				return PUMPED_TARGET_FAILED;
 			p->shut = true;
 			return PUMPED_OVER;

@@ -28,6 +28,7 @@ struct pump {
 	uint8_t		 idle_reads;	/* while splicing: reads that found little */
 	bool		 eof;		/* the source has ended */
 	bool		 shut;		/* ... and the target was told */
+	bool		 last;		/* the other way is over: the close that follows tells it */
 };
 
 enum pumped {

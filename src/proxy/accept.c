@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection costs two wake-ups, one when it is there and one when its client
+ * has spoken.  If the policy lets nobody go on without a word, the kernel is asked
+ * to tell only of the second (TCP_DEFER_ACCEPT).  A client that stays silent is
+ * handed over after a second or two, one that hangs up at once; one that resets
+ * the connection without a word never is.
+ */
 #include "proxy/accept.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "proxy/ask.h"
 #include "proxy/flow.h"
+#include "proxy/look.h"
 
 #define ACCEPTS_A_TURN 32	/* connections taken before other events get their turn */
 #define GROW_AFTER 8		/* full bursts before more are tried at once */
 #define PAUSE_MS 50		/* after accept(2) found no descriptor or memory */
 #define DNS_PORT 53
+#define SILENCE_S 1		/* that the kernel waits through; rounded up by it */
 
 struct door_way {
 	struct event	 ev, resume;
@@ -19,6 +30,7 @@ struct door_way {
 	uint16_t	 port;
 	unsigned	 burst;		/* connections expected at once: spares the accept that finds none */
 	unsigned	 full;		/* bursts in a row that were as large as expected */
+	bool		 defer;		/* tell of clients that have spoken; not done yet */
 };
 
 /* What the client connected to: with TPROXY the accepted socket's own address */
@@ -42,6 +54,17 @@ static bool is_probe(const struct proxy *x, const struct addr *a)
 	struct addr probe6 = reserved_addr(&s.synthetic6, RESERVED_PROBE);
 
 	return addr_eq(a, &probe4) || addr_eq(a, &probe6);
+}
+
+/* After the first connection: that may be the probe, in which the server speaks first */
+static void defer(struct door_way *w)
+{
+	const int seconds = SILENCE_S;
+
+	if (w->defer)
+		setsockopt(event_get_fd(&w->ev), IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+			   sizeof(seconds));
+	w->defer = false;
 }
 
 static void take(struct door_way *w, int fd)
@@ -98,6 +121,7 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
+			defer(w);
 			take(w, fd);
 			continue;
 		}
@@ -122,7 +146,8 @@ void accept_start(struct proxy *x, int fd, enum door door, uint16_t port)
 
 	if (!w)
 		proxy_fail("out of memory");
-	*w = (struct door_way){ .proxy = x, .door = door, .port = port, .burst = 1 };
+	*w = (struct door_way){ .proxy = x, .door = door, .port = port, .burst = 1,
+				 .defer = door == DOOR_JAIL && look_always(x->policy) };
 	event_assign(&w->ev, x->loop, fd, EV_READ | EV_PERSIST, on_accept, w);
 	event_assign(&w->resume, x->loop, -1, 0, on_resume, w);
 	if (event_add(&w->ev, NULL) < 0)

@@ -6,7 +6,8 @@
  * 6.2), anything else a reset.  A page or an alert that is followed at once by
  * a reset (because the client's bytes lie unread) may never be seen: so the
  * writing side is shut, and what still comes is thrown away for a moment.  The
- * last answer of an HTTP connection ends in the same way.
+ * last answer of an HTTP connection ends in the same way, unless the client had
+ * said that it sends no more.
  */
 #include <errno.h>
 #include <sys/socket.h>

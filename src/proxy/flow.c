@@ -237,14 +237,14 @@ void flow_drive(struct flow *f)
 
 /* With nothing to answer for it, an accepted socket that is closed sends a reset:
  * it @resets, for the listener's SO_LINGER {1, 0} is inherited.  An orderly end
- * takes that back. */
+ * takes that back, any other end sets it on a socket that has it not. */
 static void close_socket(int fd, bool resets, bool orderly)
 {
 	struct linger l = { .l_onoff = !orderly };
 
 	if (fd < 0)
 		return;
-	if (!orderly || resets)
+	if (orderly == resets)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 	close(fd);
 }
@@ -293,8 +293,11 @@ static void tick_one(struct flow *f)
 
 	pump_rest(&f->out);
 	pump_rest(&f->in);
-	if (f->proxy->now_s - f->since_s <= stage->limit_s)
+	if (f->proxy->now_s - f->since_s <= stage->limit_s) {
+		if (f->state == FLOW_HTTP)
+			http_tick(f);
 		return;
+	}
 	if (f->state == FLOW_ASK)
 		proxy_fail("the keeper does not answer");
 	if (f->state == FLOW_LOOK) {

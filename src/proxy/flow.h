@@ -97,6 +97,7 @@ void http_free(struct http *h);
 bool http_start(struct flow *f);
 /* The connection ends: tell of the request that stands, if one does */
 void http_over(struct flow *f);
+void http_tick(struct flow *f);		/* once a second */
 
 /* deny.c: make the refusal that @f->form asks for and go to DENY */
 void deny_start(struct flow *f, enum reason reason, unsigned status, struct span body);

@@ -28,6 +28,7 @@
 
 #define AHEAD_MAX (PUMP_SCRATCH + LOOK_MAX)	/* bytes a client may send ahead of its turn */
 #define HEAD_MAX LOOK_MAX			/* bytes of a head */
+#define SLOW_ANSWER_S 2				/* without a byte: watch the client meanwhile */
 
 enum request { REQUEST_HEAD, REQUEST_BODY, REQUEST_SENT };
 enum answer_part { PART_NONE, PART_HEAD, PART_BODY };
@@ -41,6 +42,7 @@ struct http {
 	struct buf	 record;	/* method, host, path of the request that stands */
 	struct talk_http told;		/* lengths of those, status */
 	bool		 keep_alive;	/* as far as both sides have said */
+	bool		 last_words;	/* the client has said that it says no more */
 	bool		 agent_eof;
 	bool		 peer_failed;	/* takes no more; what it answers still counts */
 	bool		 asked;		/* the keeper was asked about the head that lies in `ahead` */
@@ -110,6 +112,7 @@ static void remember(struct http *h, const struct http_request *r)
 	h->told = (struct talk_http){ .method_len = (uint8_t)r->method.len,
 		.host_len = (uint16_t)r->host.len, .path_len = (uint16_t)path.len };
 	h->keep_alive = r->keep_alive;
+	h->last_words = !r->keep_alive && r->framing == HTTP_BODY_NONE;
 	h->answer = PART_HEAD;
 	http_body_init(&h->request_body, r->framing, r->length);
 }
@@ -197,11 +200,28 @@ static void read_agent(struct flow *f)
 	forward(f, span_of(pump_scratch(), (size_t)n), false);
 }
 
+/*
+ * While an answer is awaited nothing that the client says is needed, only whether
+ * it has gone.  Many connections end with their first answer: so the loop is
+ * bothered with the client's side only if the server is slow (http_tick()).
+ */
+static bool agent_can_wait(const struct flow *f)
+{
+	return f->http->request == REQUEST_SENT && !(f->wants & WANT_AGENT_READ) &&
+	       f->proxy->now_s - f->since_s < SLOW_ANSWER_S;
+}
+
 static unsigned agent_wants(const struct flow *f)
 {
 	const struct http *h = f->http;
 
-	return h->agent_eof || h->ahead.len >= AHEAD_MAX ? 0 : WANT_AGENT_READ;
+	return h->agent_eof || h->ahead.len >= AHEAD_MAX || agent_can_wait(f) ? 0 : WANT_AGENT_READ;
+}
+
+void http_tick(struct flow *f)
+{
+	if (f->http->request == REQUEST_SENT && !(f->wants & WANT_AGENT_READ) && !agent_can_wait(f))
+		flow_drive(f);
 }
 
 /* Return: wants of this direction; the state may have changed */
@@ -380,7 +400,8 @@ static unsigned answer_step(struct flow *f)
 		return WANT_AGENT_WRITE;
 	if (h->answer == PART_NONE && ((!h->keep_alive && h->told.status) || f->ended)) {
 		flow_ends(f, END_SERVER, REASON_ALLOWED);
-		flow_become(f, FLOW_DENY);	/* what the client still sends is for nobody */
+		/* What the client still sends is for nobody, but must not cause a reset */
+		flow_become(f, h->last_words && !h->ahead.len ? FLOW_OVER : FLOW_DENY);
 		return WANT_AGAIN;
 	}
 	return WANT_PEER_READ;

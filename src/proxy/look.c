@@ -188,6 +188,35 @@ bool look_ended(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
+/* Does an allow rule let nothing pass before the client has spoken (rule_carries() in
+ * policy/decide.c)?  Datagrams are not asked about. */
+static bool rule_looks(const struct rule_view *r)
+{
+	if (r->protocol != PROTOCOL_AUTO)
+		return r->protocol != PROTOCOL_TCP;
+	for (size_t i = 0; i < r->port_count; i++) {
+		const struct port_range *p = &r->ports[i];
+
+		if (p->transport == TRANSPORT_TCP &&
+		    (p->first != p->last || (p->first != 80 && p->first != 443)))
+			return false;
+	}
+	return true;
+}
+
+bool look_always(const struct policy *p)
+{
+	if (policy_mode(p) != MODE_FILTERED)
+		return false;
+	for (uint32_t i = 0; i < policy_rule_count(p); i++) {
+		struct rule_view r = policy_rule(p, i);
+
+		if (r.allow && !rule_looks(&r))
+			return false;
+	}
+	return true;
+}
+
 /* It ended, is too long or took too long: what is there must do */
 static unsigned look_last(struct flow *f, struct span bytes, bool late, struct facts *facts)
 {

@@ -40,6 +40,14 @@ enum seen look_cut(struct span bytes);
 /* Has the other end said all that it will?  What it said may lie in the socket still. */
 bool look_ended(int fd);
 
+/*
+ * look_always() - must each client have spoken before it can be allowed?
+ *
+ * Only the policy's rules are asked, with no connection in mind.  false is always
+ * safe; a wrong true makes a client wait that waits for its server, but is no verdict.
+ */
+bool look_always(const struct policy *p);
+
 /* The facts of a request that was parsed already */
 void look_request(const struct http_request *r, struct facts *ret_facts);
 

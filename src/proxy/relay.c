@@ -46,8 +46,10 @@ static unsigned move(struct flow *f, struct pump *p, bool outward)
 {
 	uint64_t before = p->bytes;
 	int from = outward ? f->agent : f->peer, to = outward ? f->peer : f->agent;
-	enum pumped r = pump_move(p, from, to);
+	enum pumped r;
 
+	p->last = outward ? f->in.shut : f->out.shut;
+	r = pump_move(p, from, to);
 	if (p->bytes != before)
 		f->since_s = f->proxy->now_s;
 	switch (r) {

@@ -77,7 +77,7 @@ static void take_ask(void *arg, const struct msg *m)
 static size_t asks_came(struct stage *s)
 {
 	s->asks.count = 0;
-	while (msg_read(&s->far, take_ask, &s->asks) == 1)
+	while (msg_read(&s->far, take_ask, &s->asks) > 0)
 		;
 	return s->asks.count;
 }

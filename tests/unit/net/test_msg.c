@@ -54,7 +54,7 @@ static void many_messages_leave_in_one_packet_in_order(void **state)
 		assert_int_equal(msg_put(&a, NOTE, i, "x", 1, SPAN("yz"), -1), 0);
 	assert_int_equal(msg_read(&b, see, &s), 0);	/* nothing leaves before the flush */
 	assert_int_equal(msg_flush(&a), 0);
-	assert_int_equal(msg_read(&b, see, &s), 1);
+	assert_int_equal(msg_read(&b, see, &s), 0);	/* it was the only packet */
 	assert_int_equal(s.count, 100);
 	assert_int_equal(s.ids[99], 99);
 	assert_int_equal(msg_read(&b, see, &s), 0);
@@ -76,10 +76,53 @@ static void descriptors_reach_their_message(void **state)
 	assert_int_equal(msg_put(&a, CARRY, 2, "four", 4, (struct span){ 0 }, p[1]), 0);
 	assert_int_equal(msg_flush(&a), 0);
 	assert_int_equal(fcntl(p[1], F_GETFD), -1);	/* handed over */
-	assert_int_equal(msg_read(&b, see, &s), 1);
+	assert_int_equal(msg_read(&b, see, &s), 0);
 	assert_true(s.fd >= 0);
 	assert_int_equal(write(s.fd, "!", 1), 1);
 	close(s.fd);
+	close(p[0]);
+	msg_link_done(&a);
+	msg_link_done(&b);
+}
+
+static void packets_are_read_a_few_at_a_time(void **state)
+{
+	struct seen s = { .fd = -1 };
+	struct msg_link a, b;
+
+	(void)state;
+	pair(&a, &b);
+	for (uint32_t i = 0; i < MSG_READ_PACKETS + 2; i++) {
+		assert_int_equal(msg_put(&a, NOTE, i, "x", 1, SPAN("yz"), -1), 0);
+		assert_int_equal(msg_flush(&a), 0);
+	}
+	assert_int_equal(msg_read(&b, see, &s), 1);
+	assert_int_equal(s.count, MSG_READ_PACKETS);
+	msg_link_done(&a);
+	assert_int_equal(msg_read(&b, see, &s), -EPIPE);	/* the rest, and then the end */
+	assert_int_equal(s.count, MSG_READ_PACKETS + 2);
+	assert_int_equal(s.ids[s.count - 1], MSG_READ_PACKETS + 1);
+	msg_link_done(&b);
+}
+
+/* Packets behind a bad one are not handed out, nor do their descriptors stay */
+static void nothing_is_handed_out_behind_the_end(void **state)
+{
+	struct seen s = { .fd = -1 };
+	struct msg_link a, b;
+	int p[2];
+	char c;
+
+	(void)state;
+	pair(&a, &b);
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	assert_int_equal(msg_put(&a, CARRY, 1, "four", 4, (struct span){ 0 }, -1), 0);
+	assert_int_equal(msg_flush(&a), 0);
+	assert_int_equal(msg_put(&a, CARRY, 2, "four", 4, (struct span){ 0 }, p[1]), 0);
+	assert_int_equal(msg_flush(&a), 0);
+	assert_int_equal(msg_read(&b, see, &s), -EPROTO);
+	assert_int_equal(s.count, 0);
+	assert_int_equal(read(p[0], &c, 1), 0);		/* nobody holds the other end */
 	close(p[0]);
 	msg_link_done(&a);
 	msg_link_done(&b);
@@ -134,11 +177,11 @@ static void a_full_socket_parks_and_the_queue_has_a_bound(void **state)
 	assert_int_equal(r, -ENOBUFS);
 	assert_true(msg_waits(&a));
 	while (msg_waits(&a)) {
-		while (msg_read(&b, see, &s) == 1)
+		while (msg_read(&b, see, &s) > 0)
 			;
 		assert_int_equal(msg_flush(&a), 0);
 	}
-	while (msg_read(&b, see, &s) == 1)
+	while (msg_read(&b, see, &s) > 0)
 		;
 	assert_true(s.count >= put);
 	msg_link_done(&a);
@@ -150,6 +193,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_messages_leave_in_one_packet_in_order),
 		cmocka_unit_test(descriptors_reach_their_message),
+		cmocka_unit_test(packets_are_read_a_few_at_a_time),
+		cmocka_unit_test(nothing_is_handed_out_behind_the_end),
 		cmocka_unit_test(what_the_table_does_not_list_ends_the_link),
 		cmocka_unit_test(a_full_socket_parks_and_the_queue_has_a_bound),
 	};

@@ -165,11 +165,13 @@ void rig_pair(int ends[2])
 
 struct line rig_connect(struct rig *r, uint16_t port)
 {
+	const struct linger inherited = { .l_onoff = 1 };	/* of the jail's listeners */
 	struct line l = { -1, -1, 0, 0, 0 };
 	struct flow *f;
 	int ends[2];
 
 	rig_pair(ends);
+	setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &inherited, sizeof(inherited));
 	l.client = ends[0];
 	f = flow_new(&r->x, ends[1], DOOR_JAIL, &r->host, port);
 	assert_non_null(f);

@@ -362,6 +362,48 @@ static void an_answer_before_its_time_arrives(void **state)
 	done(&r, &l);
 }
 
+/* A client that has asked for the end gets it with its answer: nothing is waited for */
+static void the_last_answer_ends_the_connection_at_once(void **state)
+{
+	static const char last[] = "GET / HTTP/1.1\r\n" HOST_FIELD "Connection: close\r\n\r\n";
+	struct rig r;
+	struct line l;
+
+	(void)state;
+	rig_open(&r, 4);
+	l = begin(&r, last, 0);
+	heard(&r, l.server, last);
+	say(l.server, OK2);
+	heard(&r, l.client, OK2);
+	heard_end(&r, l.client);
+	assert_int_equal(flow_count(r.x.flows), 0);
+	rig_told(&r, GATE_HTTP);
+	assert_int_equal(rig_told(&r, GATE_CLOSED)->closed.end, END_SERVER);
+	rig_hang_up(&l);
+	rig_done(&r);
+}
+
+/* The client's side is watched only once the server has been silent for a while */
+static void a_client_that_goes_is_noticed_while_the_server_thinks(void **state)
+{
+	const struct linger now = { .l_onoff = 1 };
+	struct rig r;
+	struct line l;
+
+	(void)state;
+	rig_open(&r, 4);
+	l = begin(&r, GET, 0);
+	heard(&r, l.server, GET);
+	setsockopt(l.client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	DROP_FD(l.client);
+	rig_seconds(&r, 4);
+	heard_reset(&r, l.server);
+	assert_int_equal(rig_told(&r, GATE_CLOSED)->closed.end, END_ERROR);
+	assert_int_equal(flow_count(r.x.flows), 0);
+	rig_hang_up(&l);
+	rig_done(&r);
+}
+
 static void half_closed_client_gets_all_of_a_large_answer(void **state)
 {
 	enum { SIZE = 300000 };
@@ -405,6 +447,8 @@ int main(void)
 		cmocka_unit_test(a_cut_answer_does_not_look_whole),
 		cmocka_unit_test(the_end_delimits_an_old_answer),
 		cmocka_unit_test(an_answer_before_its_time_arrives),
+		cmocka_unit_test(the_last_answer_ends_the_connection_at_once),
+		cmocka_unit_test(a_client_that_goes_is_noticed_while_the_server_thinks),
 		cmocka_unit_test(half_closed_client_gets_all_of_a_large_answer),
 	};
 

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include "policy/load.h"
 #include "proxy/look.h"
 
 static void a_hello_may_come_in_any_cut(void **state)
@@ -123,6 +124,46 @@ static void no_prefix_is_judged_otherwise(void **state)
 	}
 }
 
+static void only_some_policies_look_always(void **state)
+{
+	static const struct {
+		const char	*rules;
+		bool		 always;
+		const char	*mode;
+	} cases[] = {
+		{ "allow: [{host: a.example}]", true },
+		{ "allow: [{host: a.example, ports: [443]}, {host: b.example, ports: [80]}]", true },
+		{ "allow: [{host: a.example, ports: [8443], protocol: tls}]", true },
+		{ "allow: [{host: a.example, ports: [8080], protocol: http}]", true },
+		{ "allow: [{host: a.example, ports: [443, 443/udp]}]", true },
+		{ "allow: [{host: a.example}]\ndeny: [{host: b.example}]", true },
+		{ "allow: [{host: a.example}, {host: b.example, ports: [22]}]", false },
+		{ "allow: [{host: a.example, ports: [80-81]}]", false },
+		{ "allow: [{host: a.example, ports: [443], protocol: tcp}]", false },
+		{ "allow: [{host: a.example}]", false, "isolated" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct buf text = buf_new(1024);
+		struct policy_file file = { LAYER_FLAG, "look.yaml", { 0 } };
+		struct policy_input in = { .files = &file, .file_count = 1,
+					   .mode = cases[i].mode };
+		struct err err = { "" };
+		struct policy *p;
+
+		buf_printf(&text, "version: 1\n%s\n", cases[i].rules);
+		file.text = buf_span(&text);
+		p = policy_load(&in, &err);
+		if (!p)
+			fail_msg("%s: %s", cases[i].rules, err.text);
+		if (look_always(p) != cases[i].always)
+			fail_msg("%s", cases[i].rules);
+		policy_free(p);
+		buf_done(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +172,7 @@ int main(void)
 		cmocka_unit_test(what_must_be_seen_is_not_waited_for_longer_than_it_can_come),
 		cmocka_unit_test(a_head_without_end_is_malformed),
 		cmocka_unit_test(no_prefix_is_judged_otherwise),
+		cmocka_unit_test(only_some_policies_look_always),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
