@@ -29,6 +29,7 @@ struct key {
 	enum type	 type;
 	const char	*accepts;
 	bool		(*set)(struct loader *l, const struct node *value);
+	bool		(*begin)(struct loader *l, const struct node *list);	/* before the items */
 };
 
 bool loader_bad(struct loader *l, const struct node *n, const char *fmt, ...)
@@ -93,12 +94,13 @@ bool mode_from(struct span name, enum mode *ret_mode)
 
 #define BOOLS "true or false"
 #define IN_RULE (IN_ALLOW | IN_DENY)
-#define IN_HOSTS (IN_ALLOW | IN_PRESET_HOST)
+#define IN_RULES (IN_RULE | IN_CEILING)
+#define IN_HOSTS (IN_ALLOW | IN_PRESET_HOST | IN_CEILING)
 
 static const struct key keys[] = {
 	{ "version", IN_FILE, false, TYPE_WORD, "1", set_version },
 	{ "mode", IN_FILE, false, TYPE_TEXT, ACCEPTS_MODE, set_mode },
-	{ "default", IN_FILE, true, TYPE_TEXT, "deny", set_default },
+	{ "default", IN_FILE, true, TYPE_TEXT, ACCEPTS_DEFAULT, set_default },
 	{ "presets", IN_FILE, false, TYPE_EACH, "preset names", set_presets },
 	{ "allow", IN_FILE, false, TYPE_ITEMS, "rules like {host: NAME}", set_allow },
 	{ "deny", IN_FILE, false, TYPE_ITEMS, "rules like {host: NAME}", set_deny },
@@ -106,45 +108,77 @@ static const struct key keys[] = {
 	{ "host_ports", IN_FILE, true, TYPE_EACH, ACCEPTS_HOST_PORT, set_host_ports },
 	{ "publish", IN_FILE, true, TYPE_EACH, ACCEPTS_PUBLISH, set_publish },
 	{ "dns", IN_FILE, true, TYPE_MAP, "a mapping with synthetic", set_dns },
-	{ "limits", IN_FILE, .type = TYPE_LATER },
-	{ "peers", IN_FILE, .type = TYPE_LATER },
+	{ "limits", IN_FILE, false, TYPE_MAP, "a mapping of limits", set_limits },
+	{ "peers", IN_FILE, true, TYPE_EACH, ACCEPTS_PEERS, set_peer },
+	{ "log", IN_FILE, true, TYPE_MAP, "a mapping like {sync: true}", set_log },
+	{ "ceiling", IN_FILE, true, TYPE_ITEMS, "rules like {host: NAME}", set_ceiling,
+	  set_ceilings },
 	{ "upstream_proxy", IN_FILE, .type = TYPE_LATER },
 	{ "tls_ca", IN_FILE, .type = TYPE_LATER },
-	{ "log", IN_FILE, .type = TYPE_LATER },
 	{ "alerts", IN_FILE, .type = TYPE_LATER },
-	{ "ceiling", IN_FILE, .type = TYPE_LATER },
 
 	{ "synthetic", IN_DNS, false, TYPE_SOME,
 	  "networks, IPv4 of /8 to /16 and IPv6 of /64 to /96", set_synthetic },
 	{ "upstream", IN_DNS, .type = TYPE_LATER },
 	{ "types", IN_DNS, .type = TYPE_LATER },
 
-	{ "host", IN_RULE | IN_PRESET_HOST, false, TYPE_TEXT, ACCEPTS_HOST, set_host },
-	{ "ip", IN_RULE, false, TYPE_WORD, ACCEPTS_IP, set_ip },
+	{ "host", IN_RULES | IN_PRESET_HOST, false, TYPE_TEXT, ACCEPTS_HOST, set_host },
+	{ "ip", IN_RULES, false, TYPE_WORD, ACCEPTS_IP, set_ip },
 	{ "preset", IN_ALLOW, false, TYPE_TEXT, "the name of a preset", set_preset },
-	{ "ports", IN_RULE | IN_PRESET_HOST, false, TYPE_SOME, ACCEPTS_PORTS, set_port },
+	{ "ports", IN_RULES | IN_PRESET_HOST, false, TYPE_SOME, ACCEPTS_PORTS, set_port },
 	{ "protocol", IN_HOSTS, false, TYPE_TEXT, "auto, tls, http, tcp or udp", set_protocol },
 	{ "private", IN_ALLOW, true, TYPE_BOOL, BOOLS, set_private },
 	{ "unsafe_wildcard", IN_HOSTS, true, TYPE_BOOL, BOOLS, set_unsafe_wildcard },
-	{ "reason", IN_RULE, false, TYPE_TEXT, "a text of at most 1024 bytes", set_reason },
-	{ "id", IN_RULE, false, TYPE_TEXT, "1 to 64 letters, digits and . _ - : /", set_id },
-	{ "methods", IN_RULE, .type = TYPE_LATER },
-	{ "paths", IN_RULE, .type = TYPE_LATER },
-	{ "expires", IN_RULE, .type = TYPE_LATER },
-	{ "rate", IN_ALLOW, .type = TYPE_LATER },
-	{ "bandwidth", IN_ALLOW, .type = TYPE_LATER },
-	{ "quota", IN_ALLOW, .type = TYPE_LATER },
-	{ "max_request", IN_ALLOW, .type = TYPE_LATER },
-	{ "websocket", IN_ALLOW, .type = TYPE_LATER },
-	{ "inspect", IN_ALLOW, .type = TYPE_LATER },
-	{ "ech", IN_ALLOW, .type = TYPE_LATER },
-	{ "inject", IN_ALLOW, .type = TYPE_LATER },
-	{ "credentials", IN_ALLOW, .type = TYPE_LATER },
+	{ "reason", IN_RULES, false, TYPE_TEXT, "a text of at most 1024 bytes", set_reason },
+	{ "id", IN_RULES, false, TYPE_TEXT, "1 to 64 letters, digits and . _ - : /", set_id },
+	{ "methods", IN_RULES, false, TYPE_SOME, ACCEPTS_METHODS, set_method },
+	{ "paths", IN_RULES, false, TYPE_SOME, ACCEPTS_PATHS, set_path },
+	{ "expires", IN_RULES, false, TYPE_WORD, ACCEPTS_EXPIRES, set_expires },
+	{ "rate", IN_ALLOW, false, TYPE_WORD, ACCEPTS_RATE, set_rate },
+	{ "bandwidth", IN_ALLOW, false, TYPE_MAP, "{down: 10mbit, up: 1mbit, burst: 1MB}",
+	  set_bandwidth },
+	{ "quota", IN_ALLOW, false, TYPE_MAP, "{down: 1GB, up: 50MB}", set_quota },
+	{ "max_request", IN_ALLOW, false, TYPE_WORD, ACCEPTS_BYTES, set_max_request },
+	{ "websocket", IN_ALLOW, false, TYPE_BOOL, BOOLS, set_websocket },
+	{ "inspect", IN_ALLOW, false, TYPE_TEXT, "auto, always or never", set_inspect },
+	{ "ech", IN_ALLOW, false, TYPE_TEXT, "deny or allow", set_ech },
+	{ "inject", IN_ALLOW, true, TYPE_MAP, "{header: NAME, value: TEXT}", set_inject },
+	{ "credentials", IN_ALLOW, false, TYPE_MAP, "{header: NAME, sha256: [HEX]}",
+	  set_credentials },
+	{ "quiet", IN_DENY, false, TYPE_BOOL, BOOLS, set_quiet },
 	{ "repos", IN_ALLOW, .type = TYPE_LATER },
 	{ "category", IN_DENY, .type = TYPE_LATER },
 	{ "ip_list", IN_DENY, .type = TYPE_LATER },
 	{ "host_list", IN_DENY, .type = TYPE_LATER },
-	{ "quiet", IN_DENY, .type = TYPE_LATER },
+
+	{ "down", IN_BANDWIDTH, false, TYPE_WORD, ACCEPTS_BANDWIDTH, set_bandwidth_down },
+	{ "up", IN_BANDWIDTH, false, TYPE_WORD, ACCEPTS_BANDWIDTH, set_bandwidth_up },
+	{ "burst", IN_BANDWIDTH, false, TYPE_WORD, ACCEPTS_BYTES, set_burst },
+	{ "down", IN_QUOTA, false, TYPE_WORD, ACCEPTS_BYTES, set_quota_down },
+	{ "up", IN_QUOTA, false, TYPE_WORD, ACCEPTS_BYTES, set_quota_up },
+	{ "header", IN_INJECT, false, TYPE_TEXT, ACCEPTS_HEADER, set_inject_header },
+	{ "value", IN_INJECT, false, TYPE_TEXT, "a text; ${env:NAME} in it is a variable",
+	  set_inject_value },
+	{ "header", IN_CREDENTIALS, false, TYPE_TEXT, ACCEPTS_HEADER, set_credentials_header },
+	{ "sha256", IN_CREDENTIALS, false, TYPE_SOME, "SHA-256 of values: 64 hex digits each",
+	  set_credentials_sha256 },
+
+	{ "requests", IN_LIMITS, false, TYPE_WORD, ACCEPTS_RATE, set_requests },
+	{ "requests_per_host", IN_LIMITS, false, TYPE_WORD, ACCEPTS_RATE, set_requests_per_host },
+	{ "unique_hosts", IN_LIMITS, false, TYPE_WORD, "1 to 1000000", set_unique_hosts },
+	{ "upload_per_request", IN_LIMITS, false, TYPE_WORD, ACCEPTS_BYTES,
+	  set_upload_per_request },
+	{ "upload_total", IN_LIMITS, false, TYPE_WORD, ACCEPTS_BYTES, set_upload_total },
+	{ "download_total", IN_LIMITS, false, TYPE_WORD, ACCEPTS_BYTES, set_download_total },
+	{ "error_rate", IN_LIMITS, false, TYPE_WORD, "1% to 100%", set_error_rate },
+	{ "on_exceed", IN_LIMITS, false, TYPE_TEXT, "alert, block or kill", set_on_exceed },
+
+	{ "dns", IN_LOG, false, TYPE_BOOL, BOOLS, set_log_dns },
+	{ "paths", IN_LOG, false, TYPE_TEXT, ACCEPTS_DETAIL, set_log_paths },
+	{ "command", IN_LOG, false, TYPE_TEXT, ACCEPTS_DETAIL, set_log_command },
+	{ "sync", IN_LOG, false, TYPE_BOOL, BOOLS, set_log_sync },
+	{ "process", IN_LOG, false, TYPE_BOOL, BOOLS, set_log_process },
+	{ "max", IN_LOG, false, TYPE_WORD, ACCEPTS_BYTES ", at least 65536", set_log_max },
 
 	{ "preset", IN_PRESET, false, TYPE_TEXT, ACCEPTS_PRESET, set_preset_name },
 	{ "title", IN_PRESET, false, TYPE_TEXT, "a text", set_nothing },
@@ -234,6 +268,8 @@ static bool value_set(struct loader *l, const struct key *key, const struct node
 				  list ? "a list of " : "", key->accepts);
 	if (!list)
 		return key->set(l, value) || bad_value(l, value, key->accepts);
+	if (key->begin && !key->begin(l, value))
+		return false;
 	for (const struct node *n = value->first; n; n = n->next) {
 		l->index = index++;
 		if (!value_has_type(n, of) || !key->set(l, n))

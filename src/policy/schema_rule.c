@@ -69,7 +69,10 @@ bool set_private(struct loader *l, const struct node *value)
 bool set_unsafe_wildcard(struct loader *l, const struct node *value)
 {
 	l->item.others++;
-	return tree_is_bool(value, &l->item.unsafe_wildcard);
+	tree_is_bool(value, &l->item.unsafe_wildcard);
+	if (l->item.unsafe_wildcard)
+		l->item.rule.flags |= RULE_UNSAFE_WILDCARD;
+	return true;
 }
 
 bool set_reason(struct loader *l, const struct node *value)
@@ -111,7 +114,7 @@ static bool check_ports(struct loader *l)
 	const struct image_rule *r = &item->rule;
 	const struct port_range *ports = draft_ports_of(&l->draft, r);
 
-	if (item->is_net && (r->flags & RULE_ALLOW) && !item->ports)
+	if (item->is_net && (r->flags & (RULE_ALLOW | RULE_CEILING)) && !item->ports)
 		return loader_bad(l, item->at, "found an ip rule without ports "
 					       "(accepted: ports: [22])");
 	if (r->protocol == PROTOCOL_UDP && !item->ports)
@@ -135,7 +138,7 @@ static bool check_host(struct loader *l)
 	const struct image_rule *r = &item->rule;
 	const char *name = draft_text_at(&l->draft, r->name);
 
-	if (!(r->flags & RULE_ALLOW))
+	if (!(r->flags & (RULE_ALLOW | RULE_CEILING)))
 		return true;
 	if (host_is_own(span_str(name)))
 		return loader_bad(l, item->subject, "found %s, which is the jail's own "
@@ -161,6 +164,23 @@ static bool check_net(struct loader *l)
 	return true;
 }
 
+/* What can be had by HTTP alone must not stand where there can be none */
+static bool check_more(struct loader *l)
+{
+	const struct item *item = &l->item;
+	bool http = item->rule.protocol == PROTOCOL_AUTO || item->rule.protocol == PROTOCOL_TLS;
+
+	if (!item->more.inject_header)
+		return true;
+	if (item->is_net || item->rule.form != FORM_EXACT)
+		return loader_bad(l, item->inject_at, "found inject in a rule for more than one host "
+				  "(accepted: with an exact host only)");
+	if (!http || item->more.inspect == INSPECT_NEVER)
+		return loader_bad(l, item->inject_at, "found inject where no TLS is inspected "
+				  "(accepted: with protocol auto or tls, and not inspect: never)");
+	return true;
+}
+
 /* @list: "allow", "deny"; a preset's name for its hosts */
 static bool add_rule(struct loader *l, const char *file, const char *list)
 {
@@ -174,6 +194,10 @@ static bool add_rule(struct loader *l, const char *file, const char *list)
 		item->rule.id = draft_text(&l->draft, buf_span(&id));
 		buf_done(&id);
 	}
+	if (!item_secret(l))
+		return false;
+	if (item->has_more)
+		draft_more(&l->draft, &item->rule, &item->more);
 	draft_add(&l->draft, &item->rule);
 	if (draft_is_full(&l->draft))
 		return loader_bad(l, item->at, "found more than fits (accepted: at most %u rules "
@@ -185,20 +209,23 @@ static bool item_read(struct loader *l, const struct node *value, enum where whe
 {
 	l->item = (struct item){
 		.rule = draft_begin(&l->draft, l->layer, flags),
+		.more = MORE_NONE,
 		.at = value,
 		.index = l->index,
 	};
+	l->item.rule.file = l->file_text;
+	l->item.rule.line = value->line;
 	if (!schema_read(l, value, where))
 		return false;
 	if (!l->item.subject)
 		return loader_bad(l, value, "found a rule without a subject (accepted: %s)",
 				  where == IN_ALLOW ? "host, ip or preset"
-						    : where == IN_DENY ? "host or ip" : "host");
+						    : where == IN_PRESET_HOST ? "host" : "host or ip");
 	if (l->item.is_preset)
 		return true;
 	if (l->item.is_net ? !check_net(l) : !check_host(l))
 		return false;
-	return check_ports(l);
+	return check_ports(l) && check_more(l);
 }
 
 bool set_allow(struct loader *l, const struct node *value)
@@ -223,6 +250,11 @@ bool set_presets(struct loader *l, const struct node *value)
 	struct spot s = { l->file, value->line, value->column };
 
 	return l->untrusted || preset_open(l, value->text, &s);
+}
+
+bool set_ceiling(struct loader *l, const struct node *value)
+{
+	return item_read(l, value, IN_CEILING, RULE_CEILING) && add_rule(l, l->file, "ceiling");
 }
 
 /* Keys of a preset file */
