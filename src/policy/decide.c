@@ -84,6 +84,9 @@ static enum stage rule_stage(const struct policy *p, const struct image_rule *r,
 	};
 	enum fit fit;
 
+	/* what narrows a rule is judged in the next step; until then it opens nothing */
+	if (r->more)
+		return STAGE_HOST;
 	if (!rule_has_port(p, r, q))
 		return STAGE_PORT;
 	if (q->about == ABOUT_NAME)
@@ -258,8 +261,10 @@ struct verdict policy_decide(const struct policy *p, const struct question *q)
 
 	if (q->seen == SEEN_MALFORMED)
 		return deny(REASON_MALFORMED, RULE_NONE);
-	if (p->mode == MODE_ISOLATED)
+	if (p->mode == MODE_ISOLATED || p->mode == MODE_INTERNAL)
 		return deny(REASON_MODE, RULE_NONE);
+	if (p->has_ceiling)
+		return deny(REASON_CEILING, RULE_NONE);
 	if (q->host.len) {
 		match_host(p, q->host, &m);
 		rule = match_denied(p, &m, q);

@@ -12,6 +12,15 @@ void draft_init(struct draft *d)
 		.privates = buf_new(PRIVATES_MAX * sizeof(struct image_private)),
 		.host_ports = buf_new(MAPS_MAX * sizeof(struct port_map)),
 		.publish = buf_new(MAPS_MAX * sizeof(struct port_map)),
+		.more = buf_new(RULES_MAX * sizeof(struct image_more)),
+		.words = buf_new(WORDS_MAX * sizeof(uint32_t)),
+		.digests = buf_new(DIGESTS_MAX * DIGEST_BYTES),
+		.peers = buf_new(PEERS_MAX * sizeof(struct net)),
+		.secrets = buf_new(RULES_MAX * sizeof(struct draft_secret)),
+		.secret_text = buf_new(SECRETS_BYTES),
+		.limits = { .unique_hosts = AMOUNT_NONE, .upload_per_request = AMOUNT_NONE,
+			    .upload_total = AMOUNT_NONE, .download_total = AMOUNT_NONE },
+		.log = { .max_bytes = AMOUNT_NONE, .dns = true },
 		.mode = MODE_FILTERED,
 		.mode_layer = LAYER_FLAG,
 	};
@@ -29,12 +38,21 @@ void draft_done(struct draft *d)
 	buf_done(&d->privates);
 	buf_done(&d->host_ports);
 	buf_done(&d->publish);
+	buf_done(&d->more);
+	buf_done(&d->words);
+	buf_done(&d->digests);
+	buf_done(&d->peers);
+	buf_done(&d->secrets);
+	if (d->secret_text.at)
+		explicit_bzero(d->secret_text.at, d->secret_text.len);
+	buf_done(&d->secret_text);
 }
 
 bool draft_is_full(const struct draft *d)
 {
 	return d->rules.full || d->ports.full || d->strings.full || d->privates.full ||
-	       d->host_ports.full || d->publish.full;
+	       d->host_ports.full || d->publish.full || d->more.full || d->words.full ||
+	       d->digests.full || d->peers.full || d->secrets.full || d->secret_text.full;
 }
 
 uint32_t draft_text(struct draft *d, struct span s)
@@ -95,9 +113,70 @@ bool draft_port(struct draft *d, struct image_rule *r, struct span text)
 	return true;
 }
 
+bool draft_word(struct draft *d, struct slice *list, struct span text)
+{
+	uint32_t word = draft_text(d, text);
+
+	if (!list->count)
+		list->at = (uint32_t)(d->words.len / sizeof(word));
+	if (!word || !buf_add(&d->words, &word, sizeof(word)))
+		return false;
+	list->count++;
+	return true;
+}
+
+static int word_order(const void *left, const void *right, void *arg)
+{
+	return strcmp(draft_text_at(arg, *(const uint32_t *)left),
+		      draft_text_at(arg, *(const uint32_t *)right));
+}
+
+/* In an order of their own, each once; what is left over stays unused */
+static void sort_words(struct draft *d, struct slice *list)
+{
+	uint32_t *word = (uint32_t *)(void *)d->words.at + list->at, kept = 0;
+
+	if (list->count < 2)
+		return;
+	qsort_r(word, list->count, sizeof(*word), word_order, d);
+	for (uint32_t i = 0; i < list->count; i++)
+		if (!i || word_order(&word[i], &word[kept - 1], d))
+			word[kept++] = word[i];
+	list->count = kept;
+}
+
+static int digest_order(const void *left, const void *right)
+{
+	return memcmp(left, right, DIGEST_BYTES);
+}
+
+void draft_more(struct draft *d, struct image_rule *r, struct image_more *more)
+{
+	if (draft_is_full(d))
+		return;
+	sort_words(d, &more->methods);
+	sort_words(d, &more->paths);
+	if (more->digests.count)
+		qsort(d->digests.at + (size_t)more->digests.at * DIGEST_BYTES, more->digests.count,
+		      DIGEST_BYTES, digest_order);
+	if (buf_add(&d->more, more, sizeof(*more)))
+		r->more = (uint32_t)(d->more.len / sizeof(*more));
+}
+
+unsigned draft_credential(struct draft *d, struct span name)
+{
+	for (unsigned i = 0; i < CREDENTIALS_MAX; i++) {
+		if (!d->credential_names[i])
+			d->credential_names[i] = draft_text(d, name);
+		if (span_eq(span_str(draft_text_at(d, d->credential_names[i])), name))
+			return i;
+	}
+	return CREDENTIALS_MAX;
+}
+
 void draft_add(struct draft *d, struct image_rule *r)
 {
-	if (!r->ports.count && (r->flags & RULE_ALLOW)) {
+	if (!r->ports.count && (r->flags & (RULE_ALLOW | RULE_CEILING))) {
 		draft_port(d, r, SPAN("80"));
 		draft_port(d, r, SPAN("443"));
 	}

@@ -17,6 +17,17 @@
 #define PRIVATES_MAX 4096		/* private networks */
 #define STRINGS_MAX (256u << 20)	/* bytes: four policy files at their bound */
 #define PORTS_MAX (RULES_MAX * 16)	/* port ranges of all rules */
+#define WORDS_MAX (RULES_MAX * 16)	/* methods and paths of all rules */
+#define DIGESTS_MAX (RULES_MAX * 4)	/* credentials of all rules */
+#define PEERS_MAX 4096			/* networks of peers */
+#define SECRETS_BYTES (16u << 20)	/* all values of inject together */
+
+/* A value that inject puts into requests to a rule's host */
+struct draft_secret {
+	uint32_t	rule;
+	uint32_t	at, len;	/* in secret_text */
+	uint32_t	names_at, names_len;	/* among the strings: the names of the variables in it */
+};
 
 struct draft {
 	struct buf	 rules;		/* struct image_rule */
@@ -25,6 +36,17 @@ struct draft {
 	struct buf	 privates;	/* struct image_private */
 	struct buf	 host_ports;	/* struct port_map */
 	struct buf	 publish;	/* struct port_map */
+	struct buf	 more;		/* struct image_more */
+	struct buf	 words;		/* uint32_t: texts of methods and paths */
+	struct buf	 digests;	/* of credentials */
+	struct buf	 peers;		/* struct net */
+	struct buf	 secrets;	/* struct draft_secret; never part of the image */
+	struct buf	 secret_text;
+	uint32_t	 credential_names[CREDENTIALS_MAX];	/* texts; 0: free */
+	uint32_t	 system_peers;
+	struct policy_limits limits;
+	struct policy_log log;
+	bool		 has_ceiling, log_set;
 	enum mode	 mode;
 	enum layer	 mode_layer;
 	bool		 mode_set;
@@ -67,7 +89,13 @@ struct image_rule draft_begin(struct draft *d, enum layer layer, unsigned flags)
 bool draft_host(struct draft *d, struct image_rule *r, struct span text);
 bool draft_net(struct draft *d, struct image_rule *r, struct span text);
 bool draft_port(struct draft *d, struct image_rule *r, struct span text);
-/* An allow rule for a name that has no ports gets 443 and 80 */
+/* One more text for a list of words; the lists of a rule are each written without a break */
+bool draft_word(struct draft *d, struct slice *list, struct span text);
+/* What the open rule says besides.  The words are sorted, and each is kept once. */
+void draft_more(struct draft *d, struct image_rule *r, struct image_more *more);
+/* The number of a credential's header field, or CREDENTIALS_MAX if there are too many */
+unsigned draft_credential(struct draft *d, struct span name);
+/* A rule that allows a name, or is of the ceiling, and has no ports gets 443 and 80 */
 void draft_add(struct draft *d, struct image_rule *r);
 
 /* The stricter of this and what is set wins */

@@ -47,6 +47,8 @@ static void add_rule(struct loader *l, struct image_rule *r, const char *list, s
 
 	snprintf(id, sizeof(id), "flag:%s[%zu]", list, index);
 	r->id = draft_text(&l->draft, span_str(id));
+	snprintf(id, sizeof(id), "--%s", list);
+	r->file = draft_text(&l->draft, span_str(id));
 	draft_add(&l->draft, r);
 }
 
@@ -142,9 +144,6 @@ static bool flag_mode(struct loader *l, const char *value)
 
 	if (!mode_from(span_str(value), &mode))
 		return bad_flag(l, "--mode", value, ACCEPTS_MODE);
-	if (!mode_is_supported(mode))
-		return spot_bad(&s, l->err, "%s is not supported yet (accepted: %s)", value,
-				ACCEPTS_MODE);
 	if (d->mode_set && mode > d->mode)
 		return spot_bad(&s, l->err, "found %s, but the %s layer demands %s "
 				"(accepted: no weaker mode)", value, layer_name(d->mode_layer),

@@ -310,6 +310,11 @@ static bool build(struct build *b)
 	b->head.mode_layer = d->mode_layer;
 	b->head.synthetic4 = d->synthetic4;
 	b->head.synthetic6 = d->synthetic6;
+	b->head.has_ceiling = d->has_ceiling;
+	b->head.system_peers = d->system_peers;
+	b->head.limits = d->limits;
+	b->head.log = d->log;
+	memcpy(b->head.credential_names, d->credential_names, sizeof(d->credential_names));
 	buf_add(&b->image, &b->head, sizeof(b->head));
 	b->head.rules = buf_section(b, &d->rules, sizeof(struct image_rule));
 	b->head.ports = buf_section(b, &d->ports, sizeof(struct port_range));
@@ -317,6 +322,10 @@ static bool build(struct build *b)
 	b->head.privates = buf_section(b, &d->privates, sizeof(struct image_private));
 	b->head.host_ports = buf_section(b, &d->host_ports, sizeof(struct port_map));
 	b->head.publish = buf_section(b, &d->publish, sizeof(struct port_map));
+	b->head.more = buf_section(b, &d->more, sizeof(struct image_more));
+	b->head.words = buf_section(b, &d->words, sizeof(uint32_t));
+	b->head.digests = buf_section(b, &d->digests, DIGEST_BYTES);
+	b->head.peers = buf_section(b, &d->peers, sizeof(struct net));
 	if (b->image.full || !build_tables(b) || b->image.full || b->links.full)
 		return false;
 	b->head.size = (uint32_t)b->image.len;

@@ -21,7 +21,7 @@
 #include "policy/host.h"
 #include "policy/policy.h"
 
-#define IMAGE_MAGIC "sluice1"	/* 8 bytes with its NUL; changes with this file */
+#define IMAGE_MAGIC "sluice2"	/* 8 bytes with its NUL; changes with this file */
 #define SHA256_HEX 64		/* digits */
 
 struct slice {
@@ -31,15 +31,39 @@ struct slice {
 
 #define RULE_ALLOW 1		/* flags of a rule: else it denies */
 #define RULE_PRIVATE 2		/* private: true */
+#define RULE_CEILING 4		/* of the ceiling; without RULE_ALLOW, and yet denies nothing */
+#define RULE_UNSAFE_WILDCARD 8	/* unsafe_wildcard: true */
+#define RULE_QUIET 16		/* quiet: true */
 
 struct image_rule {
 	uint32_t	id, host, note;	/* texts; host as it was written */
 	uint32_t	name;		/* text: the host without "*." or ".", in normal form */
+	uint32_t	file, line;	/* text, and where in it; a flag has line 0 */
+	uint32_t	more;		/* number of its struct image_more plus 1; 0: it has none */
 	struct slice	ports;		/* in the section of ports; a deny rule may have none */
 	struct net	net;		/* for FORM_NET */
 	uint8_t		form;		/* enum form */
 	uint8_t		layer, protocol, flags;
 };
+
+/* What few rules say: keys beyond host, ports and protocol */
+struct image_more {
+	int64_t		expires_s;	/* 0: never */
+	uint64_t	down_bps, up_bps, burst_bytes;	/* these seven: or AMOUNT_NONE */
+	uint64_t	quota_down, quota_up, max_request;
+	struct rate	rate;
+	struct slice	methods, paths;	/* in the section of words */
+	struct slice	digests;	/* of credentials, in the section of digests */
+	uint32_t	inject_header;	/* texts; "": none */
+	uint32_t	credential_header;
+	uint8_t		credential;	/* its number among credential_names */
+	uint8_t		websocket, ech, inspect;
+	uint8_t		pad[4];
+};
+
+/* A rule that says none of these */
+#define MORE_NONE { .down_bps = AMOUNT_NONE, .up_bps = AMOUNT_NONE, .burst_bytes = AMOUNT_NONE, \
+	.quota_down = AMOUNT_NONE, .quota_up = AMOUNT_NONE, .max_request = AMOUNT_NONE }
 
 struct image_entry {
 	uint32_t	key;		/* bytes from the start of the image */
@@ -65,8 +89,14 @@ struct policy {
 	uint32_t		mode_layer;	/* the one that asked for it */
 	struct seed		seed;		/* of both tables */
 	uint64_t		net_lengths[3];	/* bit n: there are rules with an n-bit prefix */
+	uint32_t		has_ceiling;	/* the system's file has one; it may be empty */
+	uint32_t		system_peers;	/* the first so many of peers are the system's */
 	struct net		synthetic4, synthetic6;
+	struct policy_limits	limits;
+	struct policy_log	log;
+	uint32_t		credential_names[CREDENTIALS_MAX];	/* texts; 0: no more */
 	struct slice		rules, ports, links, strings, privates, host_ports, publish;
+	struct slice		more, words, digests, peers;	/* words: uint32_t, texts */
 	struct image_table	hosts, nets;
 	char			sha256[SHA256_HEX + 1];
 };
@@ -90,6 +120,18 @@ static inline const struct port_range *image_ports(const struct policy *p,
 						   const struct image_rule *r)
 {
 	return (const struct port_range *)image_at(p, p->ports.at) + r->ports.at;
+}
+
+/* What the rule says besides; NULL if nothing */
+static inline const struct image_more *image_more(const struct policy *p,
+						  const struct image_rule *r)
+{
+	return r->more ? (const struct image_more *)image_at(p, p->more.at) + (r->more - 1) : NULL;
+}
+
+static inline const char *image_word(const struct policy *p, uint32_t word)
+{
+	return image_text(p, ((const uint32_t *)image_at(p, p->words.at))[word]);
 }
 
 /*

@@ -13,6 +13,9 @@ static bool read_file(struct loader *l, const struct policy_file *file)
 	if (file->text.len > FILE_MAX)
 		return spot_bad(&top, l->err, "found more than 64 MB (accepted: smaller files)");
 	l->file = file->path;
+	l->file_text = draft_text(&l->draft, span_str(file->path));
+	l->file_mode = MODE_NUM;
+	l->default_allow = NULL;
 	l->layer = file->layer;
 	l->untrusted = file->untrusted;
 	root = tree_read(file->path, file->text, &l->arena, l->err);
@@ -20,6 +23,9 @@ static bool read_file(struct loader *l, const struct policy_file *file)
 		return false;
 	if (!tree_get(root, "version"))
 		return loader_bad(l, root, "found no version (accepted: version: 1)");
+	if (l->default_allow && l->file_mode != MODE_MONITOR)
+		return loader_bad(l, l->default_allow, "found allow without mode: monitor "
+				  "(accepted: " ACCEPTS_DEFAULT ")");
 	return true;
 }
 
@@ -70,6 +76,38 @@ static void flatten(struct err *err)
 			*c = '?';
 }
 
+static bool secrets_take(struct policy_secrets *s, const struct draft *d)
+{
+	const struct draft_secret *from = (const void *)d->secrets.at;
+	size_t count = d->secrets.len / sizeof(*from);
+
+	s->list = calloc(count + 1, sizeof(*s->list));
+	s->count = 0;
+	for (; s->list && s->count < count; s->count++, from++) {
+		struct policy_secret *one = &s->list[s->count];
+
+		one->rule = from->rule;
+		one->value = calloc(1, from->len + 1);
+		if (!one->value)
+			break;
+		memcpy(one->value, d->secret_text.at + from->at, from->len);
+	}
+	if (s->list && s->count == count)
+		return true;
+	policy_secrets_done(s);
+	return false;
+}
+
+void policy_secrets_done(struct policy_secrets *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		explicit_bzero(s->list[i].value, strlen(s->list[i].value));
+		free(s->list[i].value);
+	}
+	free(s->list);
+	*s = (struct policy_secrets){ .count = 0 };
+}
+
 struct policy *policy_load(const struct policy_input *in, struct err *err)
 {
 	struct loader l = {
@@ -84,6 +122,11 @@ struct policy *policy_load(const struct policy_input *in, struct err *err)
 	draft_init(&l.draft);
 	if (load(&l))
 		p = policy_compile(&l.draft, err);
+	if (p && in->secrets && !secrets_take(in->secrets, &l.draft)) {
+		policy_free(p);
+		p = NULL;
+		err_set(err, "policy: out of memory");
+	}
 	if (!p && err)
 		flatten(err);
 	draft_done(&l.draft);

@@ -26,6 +26,17 @@ struct extra_host {
 	uint16_t	 port;
 };
 
+/* What inject puts into requests: never part of the image, which the gate is handed */
+struct policy_secret {
+	uint32_t	 rule;
+	char		*value;		/* owned */
+};
+struct policy_secrets {			/* begins as zeroes */
+	struct policy_secret *list;
+	size_t		 count;
+};
+void policy_secrets_done(struct policy_secrets *s);	/* wipes and frees */
+
 struct policy_input {
 	const struct policy_file *files;	/* strongest layer first */
 	size_t			 file_count;
@@ -46,6 +57,14 @@ struct policy_input {
 	 * "apt") names; count returned, array lives as long as @arg */
 	size_t			(*configured)(void *arg, const char *manager,
 					      const struct extra_host **ret_hosts);
+	/*
+	 * The value of a variable that inject names, or NULL if it is unset: an error,
+	 * unless @env_optional.  NULL instead of a function: nobody wants the values,
+	 * and variables are not looked up.
+	 */
+	const char		*(*env)(void *arg, const char *name);
+	bool			 env_optional;
+	struct policy_secrets	*secrets;	/* filled on success; or NULL */
 	void			*arg;
 };
 

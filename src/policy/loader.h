@@ -14,6 +14,8 @@
 enum where {
 	IN_FILE = 1, IN_DNS = 2, IN_ALLOW = 4, IN_DENY = 8,
 	IN_PRESET = 16, IN_PRESET_HOST = 32, IN_PRESET_READ = 64,
+	IN_CEILING = 128, IN_BANDWIDTH = 256, IN_QUOTA = 512, IN_INJECT = 1024,
+	IN_CREDENTIALS = 2048, IN_LIMITS = 4096, IN_LOG = 8192,
 };
 
 /* An id that a file gives, to find the one that is there twice */
@@ -26,6 +28,10 @@ struct given_id {
 /* The item of a list that is being read */
 struct item {
 	struct image_rule	 rule;
+	struct image_more	 more;
+	struct span		 inject;	/* the value, as it was written */
+	const struct node	*inject_at, *more_at;	/* the value of a key that needs HTTP */
+	bool			 has_more;
 	const struct node	*at;
 	const struct node	*subject;	/* the value of host, ip or preset */
 	const struct node	*ports;
@@ -50,8 +56,12 @@ struct loader {
 	bool		 untrusted;	/* policy_file.untrusted */
 	const char	*preset;	/* its name, in a preset file */
 	struct item	 item;
+	uint32_t	 file_text;	/* its name among the draft's texts */
+	enum mode	 file_mode;	/* what the file says; MODE_NUM: nothing */
+	const struct node *default_allow;	/* the value, if the file says so */
 	unsigned	 index;		/* of the value in the list being read */
 	struct net	 synthetic4, synthetic6;	/* dns.synthetic of this file */
+	struct policy_log log;		/* of this file */
 };
 
 /*
@@ -77,15 +87,13 @@ bool preset_open(struct loader *l, struct span name, const struct spot *spot);
 /* flags_read() - add what the command line asks for */
 bool flags_read(struct loader *l);
 
-/* mode_from() - a mode by its name or alias, also those that are not supported yet */
+/* mode_from() - a mode by its name or alias */
 bool mode_from(struct span name, enum mode *ret_mode);
-static inline bool mode_is_supported(enum mode m)
-{
-	return m == MODE_FILTERED || m == MODE_ISOLATED;
-}
 
 /* What is accepted, for messages of files and flags alike */
-#define ACCEPTS_MODE "filtered, restricted, nat-filtered, isolated or none"
+#define ACCEPTS_MODE "filtered, restricted, nat-filtered, isolated, none, internal, monitor or " \
+	"bridge"
+#define ACCEPTS_DEFAULT "deny; allow with mode: monitor"
 #define ACCEPTS_PORTS "ports: 443, \"8000-8010\", \"123/udp\"; 53 and 853 are sluice's own"
 #define ACCEPTS_HOST "NAME, \"*.NAME\" for what is below it, \".NAME\" for both; " \
 	"addresses are ip rules"
@@ -95,5 +103,15 @@ static inline bool mode_is_supported(enum mode m)
 #define ACCEPTS_PUBLISH "[ADDRESS:]PORT[:JAIL], each port of the host once"
 #define ACCEPTS_PRESET "small letters, digits, - and _"
 #define ACCEPTS_SUFFIX "a name below it"
+#define ACCEPTS_METHODS "methods in capitals, like GET"
+#define ACCEPTS_PATHS "paths like /v1/*, with no \"//\", dot segments, encoded slashes, ? or #; " \
+	"* stops at /, ** does not"
+#define ACCEPTS_EXPIRES "a day like 2027-01-31, or an RFC 3339 time"
+#define ACCEPTS_RATE "N/s, N/min or N/h"
+#define ACCEPTS_BYTES "bytes: 500, 10kB, 1MB, 2GB, 1KiB, 1MiB, 1GiB"
+#define ACCEPTS_BANDWIDTH "bits a second: 500kbit, 10mbit, 1gbit"
+#define ACCEPTS_HEADER "the name of a header field; not Host and the like"
+#define ACCEPTS_DETAIL "redact, full or none"
+#define ACCEPTS_PEERS "networks like 172.28.1.0/24; not loopback, metadata or multicast"
 
 #endif

@@ -16,6 +16,9 @@
 
 #define HOST_MAX 253		/* octets of a host name's text, RFC 1035 2.3.4 */
 #define RULE_NONE UINT32_MAX
+#define AMOUNT_NONE UINT64_MAX	/* no bound was set, of bytes and the like */
+#define DIGEST_BYTES 32		/* SHA-256 */
+#define CREDENTIALS_MAX 8	/* names of header fields with credentials in one policy */
 
 struct policy;			/* the image; see policy_attach() */
 
@@ -55,13 +58,24 @@ struct question {
 	struct span	 http_host;	/* authority of Host, without port, as sent */
 	uint16_t	 http_port;	/* port of that authority; 0: none */
 	struct span	 method;
-	struct span	 path;		/* normalised (issue: policy language) */
-	int64_t		 now_s;		/* seconds since 1970; for expires */
+	struct span	 path;		/* as sent, without query; normalised where it is compared */
+	bool		 websocket;	/* the request would leave HTTP for a websocket */
+	bool		 inspected;	/* what was seen was inside of TLS */
+	bool		 any_request;	/* nobody knows the request yet (check HOST:PORT): pass if one
+					 * could; what it hangs on is in verdict.depends.  The data
+					 * path never says so. */
+	unsigned	 credentials;	/* bit n: the field policy_credential(p, n) was there once */
+	const uint8_t	(*digests)[DIGEST_BYTES];	/* [CREDENTIALS_MAX], of those values; or NULL */
+	int64_t		 now_s;		/* seconds since 1970; for expires.  0: unknown, and then what
+					 * expires allows nothing and denies still */
 };
 
 enum answer { ANSWER_DENY, ANSWER_ALLOW, ANSWER_ASK, ANSWER_NEED };
 
 enum need { NEED_TLS = 1, NEED_HTTP = 2 };
+
+/* What the answer to a question without a request hangs on */
+enum depends { DEPENDS_METHOD = 1, DEPENDS_PATH = 2, DEPENDS_CREDENTIAL = 4, DEPENDS_INSPECTION = 8 };
 
 struct verdict {
 	enum answer	 answer;
@@ -70,6 +84,7 @@ struct verdict {
 	unsigned	 need;		/* for NEED: bits of enum need that must be looked at first */
 	bool		 watch;		/* for ALLOW: look at the client's first bytes on the way; if they
 					 * are TLS or HTTP ask again with what was seen */
+	unsigned	 depends;	/* for ALLOW: bits of enum depends; 0 on the data path */
 };
 
 /*
@@ -113,6 +128,29 @@ struct port_range {
 	enum transport	transport;
 };
 
+/* At most @count in each @per_s seconds; count 0: no rate was set */
+struct rate {
+	uint32_t	count;
+	uint32_t	per_s;		/* 1, 60 or 3600 */
+};
+
+/* Where a rule was written; @line 0: @file is a flag's name, or "configured" */
+struct origin {
+	const char	*file;
+	unsigned	 line;
+};
+
+/* Texts of the image, one after the other */
+struct texts {
+	const struct policy *policy;
+	uint32_t	 at;
+	uint32_t	 count;
+};
+/* @i must be below t->count */
+const char *texts_at(const struct texts *t, uint32_t i);
+
+enum inspect { INSPECT_AUTO, INSPECT_ALWAYS, INSPECT_NEVER };
+
 /* A rule as a person or a log wants to see it; borrowed from the image */
 struct rule_view {
 	const char	*id;		/* "FILE:allow[N]", the user's id, "flag:allow[0]", "preset:npm[2]" */
@@ -126,6 +164,25 @@ struct rule_view {
 	const struct port_range *ports;	/* in the image */
 	size_t		 port_count;	/* 0 for a deny rule: every port */
 	bool		 private;
+	bool		 ceiling;	/* of the ceiling: @allow is false */
+	bool		 unsafe_wildcard;
+	bool		 quiet;		/* a deny rule that is not told of at the end */
+	struct origin	 origin;
+	struct texts	 methods;	/* none: every method */
+	struct texts	 paths;		/* patterns in normal form; none: every path */
+	int64_t		 expires_s;	/* seconds since 1970, the first second that is over; 0: never */
+	struct rate	 rate;
+	uint64_t	 down_bps, up_bps;	/* bytes a second, or AMOUNT_NONE */
+	uint64_t	 burst_bytes;		/* or AMOUNT_NONE */
+	uint64_t	 quota_down, quota_up;	/* bytes in the session, or AMOUNT_NONE */
+	uint64_t	 max_request;		/* bytes of a body, or AMOUNT_NONE */
+	bool		 websocket;
+	bool		 ech;			/* ech: allow */
+	enum inspect	 inspect;
+	const char	*inject_header;		/* "": nothing is injected; the value is not here */
+	const char	*credential_header;	/* "": no credential is asked for */
+	const uint8_t	(*credentials)[DIGEST_BYTES];	/* digests of the values that do */
+	size_t		 credential_count;
 };
 
 size_t policy_rule_count(const struct policy *p);
@@ -143,6 +200,36 @@ size_t policy_ports(const struct policy *p, struct span host,
 
 enum mode policy_mode(const struct policy *p);
 
+/*
+ * policy_credential() - the @n-th name of a header field that some rule wants a credential in
+ *
+ * Lower case.  NULL: there are no more; @n is below CREDENTIALS_MAX for all that are.
+ */
+const char *policy_credential(const struct policy *p, unsigned n);
+
+enum on_exceed { EXCEED_ALERT, EXCEED_BLOCK, EXCEED_KILL };	/* from weak to strict */
+
+/* limits: of the session; the lowest number of all layers */
+struct policy_limits {
+	struct rate	requests;		/* count 0: none */
+	struct rate	requests_per_host;
+	uint64_t	unique_hosts;		/* or AMOUNT_NONE, and so below */
+	uint64_t	upload_per_request;	/* bytes */
+	uint64_t	upload_total, download_total;
+	uint32_t	error_rate_percent;	/* 1 to 100; 0: none */
+	uint32_t	on_exceed;		/* enum on_exceed */
+};
+
+enum detail { DETAIL_REDACT, DETAIL_FULL, DETAIL_NONE };
+
+/* log: what of an event is kept; never changes totals */
+struct policy_log {
+	uint64_t	max_bytes;	/* AMOUNT_NONE: the default */
+	uint8_t		dns, sync, process;	/* booleans */
+	uint8_t		paths, command;	/* enum detail */
+	uint8_t		pad[3];
+};
+
 /* Settings that are not rules.  Arrays are borrowed from the image. */
 struct port_map {
 	struct addr	addr;		/* publish: host side address; host_ports: unused */
@@ -156,6 +243,10 @@ struct policy_settings {
 	size_t			 host_port_count;
 	const struct port_map	*publish;
 	size_t			 publish_count;
+	struct policy_limits	 limits;
+	struct policy_log	 log;
+	const struct net	*peers;		/* mode internal: other agents */
+	size_t			 peer_count;
 };
 struct policy_settings policy_settings(const struct policy *p);
 

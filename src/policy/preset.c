@@ -68,6 +68,7 @@ static bool add_configured(struct loader *l, const struct node *manager)
 					  "(accepted: host names and ports)", hosts[i].host, port,
 					  (const char *)manager->text.at);
 		rule.id = draft_text(&l->draft, span_str(id));
+		rule.file = l->file_text;
 		draft_add(&l->draft, &rule);
 	}
 	return true;
@@ -100,6 +101,7 @@ bool preset_open(struct loader *l, struct span name, const struct spot *spot)
 {
 	char shown[ID_MAX + 1], file[ID_MAX + sizeof("preset ")];
 	const char *old_file = l->file;
+	uint32_t old_text = l->file_text;
 	struct span text = { 0 };
 	bool ok;
 
@@ -120,8 +122,10 @@ bool preset_open(struct loader *l, struct span name, const struct spot *spot)
 		return spot_bad(spot, l->err, "found a preset of more than 64 MB");
 	snprintf(file, sizeof(file), "preset %s", shown);
 	l->file = file;
+	l->file_text = draft_text(&l->draft, span_str(file));
 	ok = preset_read(l, text, name);
 	l->file = old_file;
+	l->file_text = old_text;
 	l->preset = NULL;
 	return ok;
 }

@@ -9,9 +9,7 @@
  */
 #include <stdarg.h>
 
-#include "policy/loader.h"
-#include "policy/ports.h"
-#include "policy/ranges.h"
+#include "policy/schema.h"
 
 enum type {
 	TYPE_TEXT,		/* a text, and not what reads as a number, true or null */
@@ -31,6 +29,7 @@ struct key {
 	enum type	 type;
 	const char	*accepts;
 	bool		(*set)(struct loader *l, const struct node *value);
+	bool		(*begin)(struct loader *l, const struct node *list);	/* before the items */
 };
 
 bool loader_bad(struct loader *l, const struct node *n, const char *fmt, ...)
@@ -93,350 +92,15 @@ bool mode_from(struct span name, enum mode *ret_mode)
 	return false;
 }
 
-/* Keys of a policy file */
-
-static bool set_version(struct loader *l, const struct node *value)
-{
-	(void)l;
-	return value->plain && span_eq(value->text, SPAN("1"));
-}
-
-static bool set_mode(struct loader *l, const struct node *value)
-{
-	enum mode mode;
-
-	if (!mode_from(value->text, &mode))
-		return false;
-	if (!mode_is_supported(mode))
-		return loader_bad(l, value, SPAN_FMT " is not supported yet (accepted: %s)",
-				  SPAN_ARG(value->text), ACCEPTS_MODE);
-	draft_mode(&l->draft, mode, l->layer);
-	return true;
-}
-
-static bool set_default(struct loader *l, const struct node *value)
-{
-	if (span_eq(value->text, SPAN("ask")) || span_eq(value->text, SPAN("allow")))
-		return loader_bad(l, value, SPAN_FMT " is not supported yet (accepted: deny)",
-				  SPAN_ARG(value->text));
-	return span_eq(value->text, SPAN("deny"));
-}
-
-static bool set_presets(struct loader *l, const struct node *value)
-{
-	struct spot s = { l->file, value->line, value->column };
-
-	return l->untrusted || preset_open(l, value->text, &s);
-}
-
-static bool set_private_networks(struct loader *l, const struct node *value)
-{
-	return draft_private(&l->draft, value->text);
-}
-
-static bool set_host_ports(struct loader *l, const struct node *value)
-{
-	struct port_map map;
-
-	return port_map_host(value->text, &map) && draft_map(&l->draft.host_ports, &map, false);
-}
-
-static bool set_publish(struct loader *l, const struct node *value)
-{
-	struct port_map map;
-
-	return port_map_publish(value->text, &map) && draft_map(&l->draft.publish, &map, true);
-}
-
-/* The strongest layer that has a dns mapping decides; it is read first */
-static bool set_dns(struct loader *l, const struct node *value)
-{
-	struct draft *d = &l->draft;
-
-	l->synthetic4 = d->synthetic4;
-	l->synthetic6 = d->synthetic6;
-	if (!schema_read(l, value, IN_DNS))
-		return false;
-	if (d->synthetic_set)
-		return true;
-	d->synthetic4 = l->synthetic4;
-	d->synthetic6 = l->synthetic6;
-	d->synthetic_set = true;
-	return true;
-}
-
-static bool set_synthetic(struct loader *l, const struct node *value)
-{
-	struct net n;
-	bool v4;
-
-	if (!net_parse(value->text, &n))
-		return false;
-	v4 = addr_is_v4(&n.base) && n.bits >= 96;
-	if (v4 ? n.bits < 96 + 8 || n.bits > 96 + 16 : n.bits < 64 || n.bits > 96)
-		return false;
-	/* the jail must be able to connect there, and its own loopback stays its own */
-	if (range_of(&n.base)->kind > RANGE_SPECIAL)
-		return false;
-	*(v4 ? &l->synthetic4 : &l->synthetic6) = n;
-	return true;
-}
-
-/* Items: one rule each */
-
-static bool take_subject(struct loader *l, const struct node *value)
-{
-	if (l->item.subject)
-		return loader_bad(l, value, "found a second one of host, ip and preset "
-					    "(accepted: one of them)");
-	l->item.subject = value;
-	return true;
-}
-
-static bool set_host(struct loader *l, const struct node *value)
-{
-	return take_subject(l, value) && draft_host(&l->draft, &l->item.rule, value->text);
-}
-
-static bool set_ip(struct loader *l, const struct node *value)
-{
-	l->item.is_net = true;
-	return take_subject(l, value) && draft_net(&l->draft, &l->item.rule, value->text);
-}
-
-static bool set_preset(struct loader *l, const struct node *value)
-{
-	l->item.is_preset = true;
-	return take_subject(l, value);
-}
-
-static bool set_port(struct loader *l, const struct node *value)
-{
-	l->item.others++;
-	if (!l->item.ports)
-		l->item.ports = value;
-	return draft_port(&l->draft, &l->item.rule, value->text);
-}
-
-static bool set_protocol(struct loader *l, const struct node *value)
-{
-	static const char *const names[] = {
-		[PROTOCOL_AUTO] = "auto", [PROTOCOL_TLS] = "tls", [PROTOCOL_HTTP] = "http",
-		[PROTOCOL_TCP] = "tcp", [PROTOCOL_UDP] = "udp",
-	};
-
-	l->item.others++;
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (span_eq(value->text, span_str(names[i]))) {
-			l->item.rule.protocol = (uint8_t)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool set_private(struct loader *l, const struct node *value)
-{
-	bool private;
-
-	l->item.others++;
-	if (tree_is_bool(value, &private) && private)
-		l->item.rule.flags |= RULE_PRIVATE;
-	return true;
-}
-
-static bool set_unsafe_wildcard(struct loader *l, const struct node *value)
-{
-	l->item.others++;
-	return tree_is_bool(value, &l->item.unsafe_wildcard);
-}
-
-static bool set_reason(struct loader *l, const struct node *value)
-{
-	if (value->text.len > NOTE_MAX)
-		return false;
-	l->item.rule.note = draft_text(&l->draft, value->text);
-	return true;
-}
-
-static bool set_id(struct loader *l, const struct node *value)
-{
-	struct given_id id = {
-		.text = value->text,
-		.spot = { l->file, value->line, value->column },
-		.order = (uint32_t)(l->ids.len / sizeof(id)),
-	};
-
-	l->item.others++;
-	if (!value->text.len || value->text.len > ID_MAX)
-		return false;
-	for (size_t i = 0; i < value->text.len; i++) {
-		uint8_t c = value->text.at[i];
-
-		/* no brackets: the ids that rules get by default have them */
-		if (!(ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') &&
-		    !(c >= '0' && c <= '9') && !(c && strchr("._-:/", c)))
-			return false;
-	}
-	l->item.id = value->text;
-	buf_add(&l->ids, &id, sizeof(id));
-	return true;
-}
-
-/* protocol and transport must be able to meet on every port */
-static bool check_ports(struct loader *l)
-{
-	const struct item *item = &l->item;
-	const struct image_rule *r = &item->rule;
-	const struct port_range *ports = draft_ports_of(&l->draft, r);
-
-	if (item->is_net && (r->flags & RULE_ALLOW) && !item->ports)
-		return loader_bad(l, item->at, "found an ip rule without ports "
-					       "(accepted: ports: [22])");
-	if (r->protocol == PROTOCOL_UDP && !item->ports)
-		return loader_bad(l, item->at, "found protocol udp without ports "
-					       "(accepted: ports such as \"123/udp\")");
-	for (uint32_t i = 0; r->protocol != PROTOCOL_AUTO && i < r->ports.count; i++) {
-		bool udp = ports[i].transport == TRANSPORT_UDP;
-
-		if (udp != (r->protocol == PROTOCOL_UDP))
-			return loader_bad(l, item->ports, "found a %s port under a protocol of %s "
-					  "(accepted: \"PORT/udp\" with protocol udp, "
-					  "else TCP ports)",
-					  udp ? "UDP" : "TCP", udp ? "TCP" : "UDP");
-	}
-	return true;
-}
-
-static bool check_host(struct loader *l)
-{
-	const struct item *item = &l->item;
-	const struct image_rule *r = &item->rule;
-	const char *name = draft_text_at(&l->draft, r->name);
-
-	if (!(r->flags & RULE_ALLOW))
-		return true;
-	if (host_is_own(span_str(name)))
-		return loader_bad(l, item->subject, "found %s, which is the jail's own "
-				  "(accepted: other names; host_ports opens ports of the host)",
-				  name);
-	if (r->form != FORM_EXACT && !item->unsafe_wildcard && host_is_suffix(name))
-		return loader_bad(l, item->subject, "found a wildcard over the public suffix %s "
-				  "(accepted: " ACCEPTS_SUFFIX ", or unsafe_wildcard: true)", name);
-	return true;
-}
-
-static bool check_net(struct loader *l)
-{
-	const struct item *item = &l->item;
-
-	if ((item->rule.flags & RULE_PRIVATE) || item->unsafe_wildcard)
-		return loader_bad(l, item->at, "found private or unsafe_wildcard in an ip rule "
-					       "(accepted: with host only)");
-	if (l->layer == LAYER_PROJECT && (item->rule.flags & RULE_ALLOW) &&
-	    range_touches_special(&item->rule.net))
-		return loader_bad(l, item->subject, "found special-purpose addresses in a project "
-						    "file (accepted: public addresses)");
-	return true;
-}
-
-/* @list: "allow", "deny"; a preset's name for its hosts */
-static bool add_rule(struct loader *l, const char *file, const char *list)
-{
-	struct item *item = &l->item;
-	struct buf id = buf_new(FILE_MAX);
-
-	if (item->id.len) {
-		item->rule.id = draft_text(&l->draft, item->id);
-	} else {
-		buf_printf(&id, "%s:%s[%u]", file, list, item->index);
-		item->rule.id = draft_text(&l->draft, buf_span(&id));
-		buf_done(&id);
-	}
-	draft_add(&l->draft, &item->rule);
-	if (draft_is_full(&l->draft))
-		return loader_bad(l, item->at, "found more than fits (accepted: at most %u rules "
-				  "and %u port ranges)", RULES_MAX, PORTS_MAX);
-	return true;
-}
-
-static bool item_read(struct loader *l, const struct node *value, enum where where, unsigned flags)
-{
-	l->item = (struct item){
-		.rule = draft_begin(&l->draft, l->layer, flags),
-		.at = value,
-		.index = l->index,
-	};
-	if (!schema_read(l, value, where))
-		return false;
-	if (!l->item.subject)
-		return loader_bad(l, value, "found a rule without a subject (accepted: %s)",
-				  where == IN_ALLOW ? "host, ip or preset"
-						    : where == IN_DENY ? "host or ip" : "host");
-	if (l->item.is_preset)
-		return true;
-	if (l->item.is_net ? !check_net(l) : !check_host(l))
-		return false;
-	return check_ports(l);
-}
-
-static bool set_allow(struct loader *l, const struct node *value)
-{
-	if (!item_read(l, value, IN_ALLOW, RULE_ALLOW))
-		return false;
-	if (!l->item.is_preset)
-		return l->untrusted || add_rule(l, l->file, "allow");
-	if (l->item.others)
-		return loader_bad(l, value, "found a preset with other keys, which is not "
-					    "supported yet (accepted: preset, reason)");
-	return set_presets(l, l->item.subject);
-}
-
-static bool set_deny(struct loader *l, const struct node *value)
-{
-	return item_read(l, value, IN_DENY, 0) && add_rule(l, l->file, "deny");
-}
-
-/* Keys of a preset file */
-
-static bool set_preset_name(struct loader *l, const struct node *value)
-{
-	(void)l;
-	return preset_name_is_good(value->text);
-}
-
-static bool set_use_configured(struct loader *l, const struct node *value)
-{
-	(void)l;
-	return span_eq(value->text, SPAN("npm")) || span_eq(value->text, SPAN("apt"));
-}
-
-static bool set_preset_host(struct loader *l, const struct node *value)
-{
-	return item_read(l, value, IN_PRESET_HOST, RULE_ALLOW) && add_rule(l, "preset", l->preset);
-}
-
-static bool set_preset_read(struct loader *l, const struct node *value)
-{
-	return schema_read(l, value, IN_PRESET_READ);
-}
-
-/* What only people read, or a later reader than this one */
-static bool set_nothing(struct loader *l, const struct node *value)
-{
-	(void)l;
-	(void)value;
-	return true;
-}
-
 #define BOOLS "true or false"
 #define IN_RULE (IN_ALLOW | IN_DENY)
-#define IN_HOSTS (IN_ALLOW | IN_PRESET_HOST)
+#define IN_RULES (IN_RULE | IN_CEILING)
+#define IN_HOSTS (IN_ALLOW | IN_PRESET_HOST | IN_CEILING)
 
 static const struct key keys[] = {
 	{ "version", IN_FILE, false, TYPE_WORD, "1", set_version },
 	{ "mode", IN_FILE, false, TYPE_TEXT, ACCEPTS_MODE, set_mode },
-	{ "default", IN_FILE, true, TYPE_TEXT, "deny", set_default },
+	{ "default", IN_FILE, true, TYPE_TEXT, ACCEPTS_DEFAULT, set_default },
 	{ "presets", IN_FILE, false, TYPE_EACH, "preset names", set_presets },
 	{ "allow", IN_FILE, false, TYPE_ITEMS, "rules like {host: NAME}", set_allow },
 	{ "deny", IN_FILE, false, TYPE_ITEMS, "rules like {host: NAME}", set_deny },
@@ -444,45 +108,77 @@ static const struct key keys[] = {
 	{ "host_ports", IN_FILE, true, TYPE_EACH, ACCEPTS_HOST_PORT, set_host_ports },
 	{ "publish", IN_FILE, true, TYPE_EACH, ACCEPTS_PUBLISH, set_publish },
 	{ "dns", IN_FILE, true, TYPE_MAP, "a mapping with synthetic", set_dns },
-	{ "limits", IN_FILE, .type = TYPE_LATER },
-	{ "peers", IN_FILE, .type = TYPE_LATER },
+	{ "limits", IN_FILE, false, TYPE_MAP, "a mapping of limits", set_limits },
+	{ "peers", IN_FILE, true, TYPE_EACH, ACCEPTS_PEERS, set_peer },
+	{ "log", IN_FILE, true, TYPE_MAP, "a mapping like {sync: true}", set_log },
+	{ "ceiling", IN_FILE, true, TYPE_ITEMS, "rules like {host: NAME}", set_ceiling,
+	  set_ceilings },
 	{ "upstream_proxy", IN_FILE, .type = TYPE_LATER },
 	{ "tls_ca", IN_FILE, .type = TYPE_LATER },
-	{ "log", IN_FILE, .type = TYPE_LATER },
 	{ "alerts", IN_FILE, .type = TYPE_LATER },
-	{ "ceiling", IN_FILE, .type = TYPE_LATER },
 
 	{ "synthetic", IN_DNS, false, TYPE_SOME,
 	  "networks, IPv4 of /8 to /16 and IPv6 of /64 to /96", set_synthetic },
 	{ "upstream", IN_DNS, .type = TYPE_LATER },
 	{ "types", IN_DNS, .type = TYPE_LATER },
 
-	{ "host", IN_RULE | IN_PRESET_HOST, false, TYPE_TEXT, ACCEPTS_HOST, set_host },
-	{ "ip", IN_RULE, false, TYPE_WORD, ACCEPTS_IP, set_ip },
+	{ "host", IN_RULES | IN_PRESET_HOST, false, TYPE_TEXT, ACCEPTS_HOST, set_host },
+	{ "ip", IN_RULES, false, TYPE_WORD, ACCEPTS_IP, set_ip },
 	{ "preset", IN_ALLOW, false, TYPE_TEXT, "the name of a preset", set_preset },
-	{ "ports", IN_RULE | IN_PRESET_HOST, false, TYPE_SOME, ACCEPTS_PORTS, set_port },
+	{ "ports", IN_RULES | IN_PRESET_HOST, false, TYPE_SOME, ACCEPTS_PORTS, set_port },
 	{ "protocol", IN_HOSTS, false, TYPE_TEXT, "auto, tls, http, tcp or udp", set_protocol },
 	{ "private", IN_ALLOW, true, TYPE_BOOL, BOOLS, set_private },
 	{ "unsafe_wildcard", IN_HOSTS, true, TYPE_BOOL, BOOLS, set_unsafe_wildcard },
-	{ "reason", IN_RULE, false, TYPE_TEXT, "a text of at most 1024 bytes", set_reason },
-	{ "id", IN_RULE, false, TYPE_TEXT, "1 to 64 letters, digits and . _ - : /", set_id },
-	{ "methods", IN_RULE, .type = TYPE_LATER },
-	{ "paths", IN_RULE, .type = TYPE_LATER },
-	{ "expires", IN_RULE, .type = TYPE_LATER },
-	{ "rate", IN_ALLOW, .type = TYPE_LATER },
-	{ "bandwidth", IN_ALLOW, .type = TYPE_LATER },
-	{ "quota", IN_ALLOW, .type = TYPE_LATER },
-	{ "max_request", IN_ALLOW, .type = TYPE_LATER },
-	{ "websocket", IN_ALLOW, .type = TYPE_LATER },
-	{ "inspect", IN_ALLOW, .type = TYPE_LATER },
-	{ "ech", IN_ALLOW, .type = TYPE_LATER },
-	{ "inject", IN_ALLOW, .type = TYPE_LATER },
-	{ "credentials", IN_ALLOW, .type = TYPE_LATER },
+	{ "reason", IN_RULES, false, TYPE_TEXT, "a text of at most 1024 bytes", set_reason },
+	{ "id", IN_RULES, false, TYPE_TEXT, "1 to 64 letters, digits and . _ - : /", set_id },
+	{ "methods", IN_RULES, false, TYPE_SOME, ACCEPTS_METHODS, set_method },
+	{ "paths", IN_RULES, false, TYPE_SOME, ACCEPTS_PATHS, set_path },
+	{ "expires", IN_RULES, false, TYPE_WORD, ACCEPTS_EXPIRES, set_expires },
+	{ "rate", IN_ALLOW, false, TYPE_WORD, ACCEPTS_RATE, set_rate },
+	{ "bandwidth", IN_ALLOW, false, TYPE_MAP, "{down: 10mbit, up: 1mbit, burst: 1MB}",
+	  set_bandwidth },
+	{ "quota", IN_ALLOW, false, TYPE_MAP, "{down: 1GB, up: 50MB}", set_quota },
+	{ "max_request", IN_ALLOW, false, TYPE_WORD, ACCEPTS_BYTES, set_max_request },
+	{ "websocket", IN_ALLOW, false, TYPE_BOOL, BOOLS, set_websocket },
+	{ "inspect", IN_ALLOW, false, TYPE_TEXT, "auto, always or never", set_inspect },
+	{ "ech", IN_ALLOW, false, TYPE_TEXT, "deny or allow", set_ech },
+	{ "inject", IN_ALLOW, true, TYPE_MAP, "{header: NAME, value: TEXT}", set_inject },
+	{ "credentials", IN_ALLOW, false, TYPE_MAP, "{header: NAME, sha256: [HEX]}",
+	  set_credentials },
+	{ "quiet", IN_DENY, false, TYPE_BOOL, BOOLS, set_quiet },
 	{ "repos", IN_ALLOW, .type = TYPE_LATER },
 	{ "category", IN_DENY, .type = TYPE_LATER },
 	{ "ip_list", IN_DENY, .type = TYPE_LATER },
 	{ "host_list", IN_DENY, .type = TYPE_LATER },
-	{ "quiet", IN_DENY, .type = TYPE_LATER },
+
+	{ "down", IN_BANDWIDTH, false, TYPE_WORD, ACCEPTS_BANDWIDTH, set_bandwidth_down },
+	{ "up", IN_BANDWIDTH, false, TYPE_WORD, ACCEPTS_BANDWIDTH, set_bandwidth_up },
+	{ "burst", IN_BANDWIDTH, false, TYPE_WORD, ACCEPTS_BYTES, set_burst },
+	{ "down", IN_QUOTA, false, TYPE_WORD, ACCEPTS_BYTES, set_quota_down },
+	{ "up", IN_QUOTA, false, TYPE_WORD, ACCEPTS_BYTES, set_quota_up },
+	{ "header", IN_INJECT, false, TYPE_TEXT, ACCEPTS_HEADER, set_inject_header },
+	{ "value", IN_INJECT, false, TYPE_TEXT, "a text; ${env:NAME} in it is a variable",
+	  set_inject_value },
+	{ "header", IN_CREDENTIALS, false, TYPE_TEXT, ACCEPTS_HEADER, set_credentials_header },
+	{ "sha256", IN_CREDENTIALS, false, TYPE_SOME, "SHA-256 of values: 64 hex digits each",
+	  set_credentials_sha256 },
+
+	{ "requests", IN_LIMITS, false, TYPE_WORD, ACCEPTS_RATE, set_requests },
+	{ "requests_per_host", IN_LIMITS, false, TYPE_WORD, ACCEPTS_RATE, set_requests_per_host },
+	{ "unique_hosts", IN_LIMITS, false, TYPE_WORD, "1 to 1000000", set_unique_hosts },
+	{ "upload_per_request", IN_LIMITS, false, TYPE_WORD, ACCEPTS_BYTES,
+	  set_upload_per_request },
+	{ "upload_total", IN_LIMITS, false, TYPE_WORD, ACCEPTS_BYTES, set_upload_total },
+	{ "download_total", IN_LIMITS, false, TYPE_WORD, ACCEPTS_BYTES, set_download_total },
+	{ "error_rate", IN_LIMITS, false, TYPE_WORD, "1% to 100%", set_error_rate },
+	{ "on_exceed", IN_LIMITS, false, TYPE_TEXT, "alert, block or kill", set_on_exceed },
+
+	{ "dns", IN_LOG, false, TYPE_BOOL, BOOLS, set_log_dns },
+	{ "paths", IN_LOG, false, TYPE_TEXT, ACCEPTS_DETAIL, set_log_paths },
+	{ "command", IN_LOG, false, TYPE_TEXT, ACCEPTS_DETAIL, set_log_command },
+	{ "sync", IN_LOG, false, TYPE_BOOL, BOOLS, set_log_sync },
+	{ "process", IN_LOG, false, TYPE_BOOL, BOOLS, set_log_process },
+	{ "max", IN_LOG, false, TYPE_WORD, ACCEPTS_BYTES ", at least 65536", set_log_max },
 
 	{ "preset", IN_PRESET, false, TYPE_TEXT, ACCEPTS_PRESET, set_preset_name },
 	{ "title", IN_PRESET, false, TYPE_TEXT, "a text", set_nothing },
@@ -572,6 +268,8 @@ static bool value_set(struct loader *l, const struct key *key, const struct node
 				  list ? "a list of " : "", key->accepts);
 	if (!list)
 		return key->set(l, value) || bad_value(l, value, key->accepts);
+	if (key->begin && !key->begin(l, value))
+		return false;
 	for (const struct node *n = value->first; n; n = n->next) {
 		l->index = index++;
 		if (!value_has_type(n, of) || !key->set(l, n))

@@ -35,13 +35,50 @@ size_t policy_rule_count(const struct policy *p)
 	return p->rules.count;
 }
 
+const char *texts_at(const struct texts *t, uint32_t i)
+{
+	assert(i < t->count);
+	return image_word(t->policy, t->at + i);
+}
+
+static struct texts texts_of(const struct policy *p, struct slice s)
+{
+	return (struct texts){ p, s.at, s.count };
+}
+
+static void view_more(const struct policy *p, const struct image_more *m, struct rule_view *v)
+{
+	const uint8_t (*digests)[DIGEST_BYTES] = image_at(p, p->digests.at);
+
+	v->methods = texts_of(p, m->methods);
+	v->paths = texts_of(p, m->paths);
+	v->expires_s = m->expires_s;
+	v->rate = m->rate;
+	v->down_bps = m->down_bps;
+	v->up_bps = m->up_bps;
+	v->burst_bytes = m->burst_bytes;
+	v->quota_down = m->quota_down;
+	v->quota_up = m->quota_up;
+	v->max_request = m->max_request;
+	v->websocket = m->websocket;
+	v->ech = m->ech;
+	v->inspect = m->inspect;
+	v->inject_header = image_text(p, m->inject_header);
+	v->credential_header = image_text(p, m->credential_header);
+	v->credentials = digests + m->digests.at;
+	v->credential_count = m->digests.count;
+}
+
 struct rule_view policy_rule(const struct policy *p, uint32_t rule)
 {
+	const struct image_more none = MORE_NONE, *more;
 	const struct image_rule *r;
+	struct rule_view v;
 
 	assert(rule < p->rules.count);
 	r = image_rule(p, rule);
-	return (struct rule_view){
+	more = image_more(p, r);
+	v = (struct rule_view){
 		.id = image_text(p, r->id),
 		.host = image_text(p, r->host),
 		.note = image_text(p, r->note),
@@ -53,7 +90,19 @@ struct rule_view policy_rule(const struct policy *p, uint32_t rule)
 		.ports = image_ports(p, r),
 		.port_count = r->ports.count,
 		.private = r->flags & RULE_PRIVATE,
+		.ceiling = r->flags & RULE_CEILING,
+		.unsafe_wildcard = r->flags & RULE_UNSAFE_WILDCARD,
+		.quiet = r->flags & RULE_QUIET,
+		.origin = { image_text(p, r->file), r->line },
 	};
+	view_more(p, more ? more : &none, &v);
+	return v;
+}
+
+const char *policy_credential(const struct policy *p, unsigned n)
+{
+	return n < CREDENTIALS_MAX && p->credential_names[n] ?
+	       image_text(p, p->credential_names[n]) : NULL;
 }
 
 size_t policy_ports(const struct policy *p, struct span host,
@@ -96,6 +145,10 @@ struct policy_settings policy_settings(const struct policy *p)
 		.host_port_count = p->host_ports.count,
 		.publish = image_at(p, p->publish.at),
 		.publish_count = p->publish.count,
+		.limits = p->limits,
+		.log = p->log,
+		.peers = image_at(p, p->peers.at),
+		.peer_count = p->peers.count,
 	};
 }
 
@@ -130,6 +183,10 @@ const struct policy *policy_attach(struct span image)
 	    !slice_fits(p, p->privates, sizeof(struct image_private)) ||
 	    !slice_fits(p, p->host_ports, sizeof(struct port_map)) ||
 	    !slice_fits(p, p->publish, sizeof(struct port_map)) ||
+	    !slice_fits(p, p->more, sizeof(struct image_more)) ||
+	    !slice_fits(p, p->words, sizeof(uint32_t)) ||
+	    !slice_fits(p, p->digests, DIGEST_BYTES) ||
+	    !slice_fits(p, p->peers, sizeof(struct net)) ||
 	    !slice_fits(p, p->hosts.slots, sizeof(uint32_t)) ||
 	    !slice_fits(p, p->hosts.entries, sizeof(struct image_entry)) ||
 	    !slice_fits(p, p->nets.slots, sizeof(uint32_t)) ||

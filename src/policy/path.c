@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/path.h"
+
+#include <string.h>
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Is it itself in the normal form, whether it was escaped or not? */
+static bool is_plain(uint8_t c)
+{
+	return c > ' ' && c < 0x7f && !strchr("%/?#", c);
+}
+
+/* "." or "..", or one that a server cuts down to it at the first ';' */
+static bool is_dots(struct span segment)
+{
+	size_t dots = 0;
+
+	while (dots < segment.len && segment.at[dots] == '.')
+		dots++;
+	segment = span_skip(segment, dots);
+	return dots > 0 && dots <= 2 &&
+	       (!segment.len || segment.at[0] == ';');
+}
+
+static bool has_dots(struct span path)
+{
+	while (path.len) {
+		ptrdiff_t slash = span_find(path, '/');
+		size_t len = slash < 0 ? path.len : (size_t)slash;
+
+		if (is_dots(span_head(path, len)))
+			return true;
+		path = span_skip(path, len + 1);
+	}
+	return false;
+}
+
+/* One octet, or one escape, of @s into @p.  Return: how many bytes were read; 0: bad */
+static size_t take_octet(struct span s, struct path *p)
+{
+	uint8_t c = s.at[0];
+	bool escaped = c == '%';
+	int high, low;
+
+	if (escaped) {
+		if (s.len < 3)
+			return 0;
+		high = hex_digit(s.at[1]);
+		low = hex_digit(s.at[2]);
+		if (high < 0 || low < 0)
+			return 0;
+		c = (uint8_t)(high << 4 | low);
+	}
+	/* octets of other characters are written as escapes (RFC 3986 2.1) */
+	if (c < ' ' || c == 0x7f || c == '\\' || (!escaped && (c == ' ' || c > 0x7f)))
+		return 0;
+	if (!escaped || is_plain(c)) {
+		p->doubled |= c == '/' && p->len && p->at[p->len - 1] == '/';
+		p->at[p->len++] = c;
+		return escaped ? 3 : 1;
+	}
+	if (c == '/')
+		p->kind = PATH_SLASH;
+	p->at[p->len++] = '%';
+	p->at[p->len++] = (uint8_t)"0123456789ABCDEF"[c >> 4];
+	p->at[p->len++] = (uint8_t)"0123456789ABCDEF"[c & 15];
+	return 3;
+}
+
+void path_normal(struct span text, struct path *ret_path)
+{
+	struct path *p = ret_path;
+	size_t used;
+
+	p->kind = PATH_OTHER;
+	p->doubled = false;
+	p->len = 0;
+	if (!text.len || span_eq(text, SPAN("*")))
+		return;
+	p->kind = PATH_BAD;
+	if (text.at[0] != '/' || text.len > sizeof(p->at))
+		return;
+	p->kind = PATH_GOOD;
+	for (; text.len; text = span_skip(text, used)) {
+		used = take_octet(text, p);
+		if (!used) {
+			p->kind = PATH_BAD;
+			return;
+		}
+	}
+	if (has_dots(span_of(p->at, p->len)))
+		p->kind = PATH_BAD;
+}
+
+size_t path_pattern(struct span text, uint8_t *ret)
+{
+	struct path p;
+
+	if (text.len > PATTERN_MAX)
+		return 0;
+	for (size_t i = 0; i < text.len; i++)
+		if (text.at[i] == '?' || text.at[i] == '#' ||
+		    span_eq_fold(span_head(span_skip(text, i), 3), SPAN("%2a")))
+			return 0;
+	/* three stars are one more than there is a meaning for */
+	for (size_t i = 2; i < text.len; i++)
+		if (text.at[i] == '*' && text.at[i - 1] == '*' && text.at[i - 2] == '*')
+			return 0;
+	path_normal(text, &p);
+	if (p.kind != PATH_GOOD || p.doubled)
+		return 0;
+	memcpy(ret, p.at, p.len);
+	return p.len;
+}
+
+/* Where a match may be taken up again with a star that stands for one octet more */
+struct retry {
+	size_t	pattern, path;
+	bool	is_set;
+};
+
+/* One reading; @steps is what is left of them */
+static enum path_match match_one(struct span pattern, struct span path, unsigned *steps)
+{
+	struct retry one = { .is_set = false }, any = { .is_set = false };
+	size_t p = 0, s = 0;
+
+	while (s < path.len || p < pattern.len) {
+		bool star = p < pattern.len && pattern.at[p] == '*';
+
+		if (!*steps)
+			return PATH_UNSURE;
+		--*steps;
+		if (star && p + 1 < pattern.len && pattern.at[p + 1] == '*') {
+			p += 2;
+			any = (struct retry){ p, s, true };
+			one.is_set = false;
+			/* two stars between slashes stand for no segment too */
+			if (p >= 3 && pattern.at[p - 3] == '/' && p < pattern.len &&
+			    pattern.at[p] == '/')
+				p++;
+		} else if (star) {
+			one = (struct retry){ ++p, s, true };
+		} else if (s < path.len && p < pattern.len && pattern.at[p] == path.at[s]) {
+			p++;
+			s++;
+		} else if (one.is_set && one.path < path.len && path.at[one.path] != '/') {
+			s = ++one.path;
+			p = one.pattern;
+		} else if (any.is_set && any.path < path.len) {
+			s = ++any.path;
+			p = any.pattern;
+			one.is_set = false;
+		} else {
+			return PATH_NO;
+		}
+	}
+	return PATH_YES;
+}
+
+/* @path with runs of slashes as one each */
+static size_t merge_slashes(const struct path *path, uint8_t ret[PATH_MAX_BYTES])
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < path->len; i++)
+		if (path->at[i] != '/' || !len || ret[len - 1] != '/')
+			ret[len++] = path->at[i];
+	return len;
+}
+
+enum path_match path_match(struct span pattern, const struct path *path)
+{
+	unsigned steps = PATH_STEPS_MAX;
+	uint8_t merged[PATH_MAX_BYTES];
+	enum path_match m, other;
+
+	if (path->kind == PATH_OTHER)
+		return PATH_NO;
+	if (path->kind != PATH_GOOD)
+		return PATH_UNSURE;
+	m = match_one(pattern, span_of(path->at, path->len), &steps);
+	if (!path->doubled)
+		return m;
+	other = match_one(pattern, span_of(merged, merge_slashes(path, merged)), &steps);
+	return m == other ? m : PATH_UNSURE;
+}

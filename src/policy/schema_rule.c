@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* schema_rule.c - setters of the keys of allow and deny rules, and of a preset's hosts */
+#include "policy/ranges.h"
+#include "policy/schema.h"
+
+/* Items: one rule each */
+
+static bool take_subject(struct loader *l, const struct node *value)
+{
+	if (l->item.subject)
+		return loader_bad(l, value, "found a second one of host, ip and preset "
+					    "(accepted: one of them)");
+	l->item.subject = value;
+	return true;
+}
+
+bool set_host(struct loader *l, const struct node *value)
+{
+	return take_subject(l, value) && draft_host(&l->draft, &l->item.rule, value->text);
+}
+
+bool set_ip(struct loader *l, const struct node *value)
+{
+	l->item.is_net = true;
+	return take_subject(l, value) && draft_net(&l->draft, &l->item.rule, value->text);
+}
+
+bool set_preset(struct loader *l, const struct node *value)
+{
+	l->item.is_preset = true;
+	return take_subject(l, value);
+}
+
+bool set_port(struct loader *l, const struct node *value)
+{
+	l->item.others++;
+	if (!l->item.ports)
+		l->item.ports = value;
+	return draft_port(&l->draft, &l->item.rule, value->text);
+}
+
+bool set_protocol(struct loader *l, const struct node *value)
+{
+	static const char *const names[] = {
+		[PROTOCOL_AUTO] = "auto", [PROTOCOL_TLS] = "tls", [PROTOCOL_HTTP] = "http",
+		[PROTOCOL_TCP] = "tcp", [PROTOCOL_UDP] = "udp",
+	};
+
+	l->item.others++;
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (span_eq(value->text, span_str(names[i]))) {
+			l->item.rule.protocol = (uint8_t)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool set_private(struct loader *l, const struct node *value)
+{
+	bool private;
+
+	l->item.others++;
+	if (tree_is_bool(value, &private) && private)
+		l->item.rule.flags |= RULE_PRIVATE;
+	return true;
+}
+
+bool set_unsafe_wildcard(struct loader *l, const struct node *value)
+{
+	l->item.others++;
+	tree_is_bool(value, &l->item.unsafe_wildcard);
+	if (l->item.unsafe_wildcard)
+		l->item.rule.flags |= RULE_UNSAFE_WILDCARD;
+	return true;
+}
+
+bool set_reason(struct loader *l, const struct node *value)
+{
+	if (value->text.len > NOTE_MAX)
+		return false;
+	l->item.rule.note = draft_text(&l->draft, value->text);
+	return true;
+}
+
+bool set_id(struct loader *l, const struct node *value)
+{
+	struct given_id id = {
+		.text = value->text,
+		.spot = { l->file, value->line, value->column },
+		.order = (uint32_t)(l->ids.len / sizeof(id)),
+	};
+
+	l->item.others++;
+	if (!value->text.len || value->text.len > ID_MAX)
+		return false;
+	for (size_t i = 0; i < value->text.len; i++) {
+		uint8_t c = value->text.at[i];
+
+		/* no brackets: the ids that rules get by default have them */
+		if (!(ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') &&
+		    !(c >= '0' && c <= '9') && !(c && strchr("._-:/", c)))
+			return false;
+	}
+	l->item.id = value->text;
+	buf_add(&l->ids, &id, sizeof(id));
+	return true;
+}
+
+/* protocol and transport must be able to meet on every port */
+static bool check_ports(struct loader *l)
+{
+	const struct item *item = &l->item;
+	const struct image_rule *r = &item->rule;
+	const struct port_range *ports = draft_ports_of(&l->draft, r);
+
+	if (item->is_net && (r->flags & (RULE_ALLOW | RULE_CEILING)) && !item->ports)
+		return loader_bad(l, item->at, "found an ip rule without ports "
+					       "(accepted: ports: [22])");
+	if (r->protocol == PROTOCOL_UDP && !item->ports)
+		return loader_bad(l, item->at, "found protocol udp without ports "
+					       "(accepted: ports such as \"123/udp\")");
+	for (uint32_t i = 0; r->protocol != PROTOCOL_AUTO && i < r->ports.count; i++) {
+		bool udp = ports[i].transport == TRANSPORT_UDP;
+
+		if (udp != (r->protocol == PROTOCOL_UDP))
+			return loader_bad(l, item->ports, "found a %s port under a protocol of %s "
+					  "(accepted: \"PORT/udp\" with protocol udp, "
+					  "else TCP ports)",
+					  udp ? "UDP" : "TCP", udp ? "TCP" : "UDP");
+	}
+	return true;
+}
+
+static bool check_host(struct loader *l)
+{
+	const struct item *item = &l->item;
+	const struct image_rule *r = &item->rule;
+	const char *name = draft_text_at(&l->draft, r->name);
+
+	if (!(r->flags & (RULE_ALLOW | RULE_CEILING)))
+		return true;
+	if (host_is_own(span_str(name)))
+		return loader_bad(l, item->subject, "found %s, which is the jail's own "
+				  "(accepted: other names; host_ports opens ports of the host)",
+				  name);
+	if (r->form != FORM_EXACT && !item->unsafe_wildcard && host_is_suffix(name))
+		return loader_bad(l, item->subject, "found a wildcard over the public suffix %s "
+				  "(accepted: " ACCEPTS_SUFFIX ", or unsafe_wildcard: true)", name);
+	return true;
+}
+
+static bool check_net(struct loader *l)
+{
+	const struct item *item = &l->item;
+
+	if ((item->rule.flags & RULE_PRIVATE) || item->unsafe_wildcard)
+		return loader_bad(l, item->at, "found private or unsafe_wildcard in an ip rule "
+					       "(accepted: with host only)");
+	if (l->layer == LAYER_PROJECT && (item->rule.flags & RULE_ALLOW) &&
+	    range_touches_special(&item->rule.net))
+		return loader_bad(l, item->subject, "found special-purpose addresses in a project "
+						    "file (accepted: public addresses)");
+	return true;
+}
+
+/* What can be had by HTTP alone must not stand where there can be none */
+static bool check_more(struct loader *l)
+{
+	const struct item *item = &l->item;
+	bool http = item->rule.protocol == PROTOCOL_AUTO || item->rule.protocol == PROTOCOL_TLS;
+
+	if (!item->more.inject_header)
+		return true;
+	if (item->is_net || item->rule.form != FORM_EXACT)
+		return loader_bad(l, item->inject_at, "found inject in a rule for more than one host "
+				  "(accepted: with an exact host only)");
+	if (!http || item->more.inspect == INSPECT_NEVER)
+		return loader_bad(l, item->inject_at, "found inject where no TLS is inspected "
+				  "(accepted: with protocol auto or tls, and not inspect: never)");
+	return true;
+}
+
+/* @list: "allow", "deny"; a preset's name for its hosts */
+static bool add_rule(struct loader *l, const char *file, const char *list)
+{
+	struct item *item = &l->item;
+	struct buf id = buf_new(FILE_MAX);
+
+	if (item->id.len) {
+		item->rule.id = draft_text(&l->draft, item->id);
+	} else {
+		buf_printf(&id, "%s:%s[%u]", file, list, item->index);
+		item->rule.id = draft_text(&l->draft, buf_span(&id));
+		buf_done(&id);
+	}
+	if (!item_secret(l))
+		return false;
+	if (item->has_more)
+		draft_more(&l->draft, &item->rule, &item->more);
+	draft_add(&l->draft, &item->rule);
+	if (draft_is_full(&l->draft))
+		return loader_bad(l, item->at, "found more than fits (accepted: at most %u rules "
+				  "and %u port ranges)", RULES_MAX, PORTS_MAX);
+	return true;
+}
+
+static bool item_read(struct loader *l, const struct node *value, enum where where, unsigned flags)
+{
+	l->item = (struct item){
+		.rule = draft_begin(&l->draft, l->layer, flags),
+		.more = MORE_NONE,
+		.at = value,
+		.index = l->index,
+	};
+	l->item.rule.file = l->file_text;
+	l->item.rule.line = value->line;
+	if (!schema_read(l, value, where))
+		return false;
+	if (!l->item.subject)
+		return loader_bad(l, value, "found a rule without a subject (accepted: %s)",
+				  where == IN_ALLOW ? "host, ip or preset"
+						    : where == IN_PRESET_HOST ? "host" : "host or ip");
+	if (l->item.is_preset)
+		return true;
+	if (l->item.is_net ? !check_net(l) : !check_host(l))
+		return false;
+	return check_ports(l) && check_more(l);
+}
+
+bool set_allow(struct loader *l, const struct node *value)
+{
+	if (!item_read(l, value, IN_ALLOW, RULE_ALLOW))
+		return false;
+	if (!l->item.is_preset)
+		return l->untrusted || add_rule(l, l->file, "allow");
+	if (l->item.others)
+		return loader_bad(l, value, "found a preset with other keys, which is not "
+					    "supported yet (accepted: preset, reason)");
+	return set_presets(l, l->item.subject);
+}
+
+bool set_deny(struct loader *l, const struct node *value)
+{
+	return item_read(l, value, IN_DENY, 0) && add_rule(l, l->file, "deny");
+}
+
+bool set_presets(struct loader *l, const struct node *value)
+{
+	struct spot s = { l->file, value->line, value->column };
+
+	return l->untrusted || preset_open(l, value->text, &s);
+}
+
+bool set_ceiling(struct loader *l, const struct node *value)
+{
+	return item_read(l, value, IN_CEILING, RULE_CEILING) && add_rule(l, l->file, "ceiling");
+}
+
+/* Keys of a preset file */
+
+bool set_preset_name(struct loader *l, const struct node *value)
+{
+	(void)l;
+	return preset_name_is_good(value->text);
+}
+
+bool set_use_configured(struct loader *l, const struct node *value)
+{
+	(void)l;
+	return span_eq(value->text, SPAN("npm")) || span_eq(value->text, SPAN("apt"));
+}
+
+bool set_preset_host(struct loader *l, const struct node *value)
+{
+	return item_read(l, value, IN_PRESET_HOST, RULE_ALLOW) && add_rule(l, "preset", l->preset);
+}
+
+bool set_preset_read(struct loader *l, const struct node *value)
+{
+	return schema_read(l, value, IN_PRESET_READ);
+}
+
+/* What only people read, or a later reader than this one */
+bool set_nothing(struct loader *l, const struct node *value)
+{
+	(void)l;
+	(void)value;
+	return true;
+}

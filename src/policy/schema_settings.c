@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* schema_settings.c - setters of what a file says besides its rules */
+#include "policy/ports.h"
+#include "policy/ranges.h"
+#include "policy/schema.h"
+#include "policy/units.h"
+
+#define UNIQUE_HOSTS_MAX 1000000	/* as many names as a session can bind, and more */
+#define LOG_BYTES_MIN 65536		/* below, there is no room for an end that verifies */
+
+bool set_version(struct loader *l, const struct node *value)
+{
+	(void)l;
+	return value->plain && span_eq(value->text, SPAN("1"));
+}
+
+bool set_mode(struct loader *l, const struct node *value)
+{
+	enum mode mode;
+
+	if (!mode_from(value->text, &mode))
+		return false;
+	if (mode == MODE_MONITOR && l->layer == LAYER_PROJECT)
+		return loader_bad(l, value, "found " SPAN_FMT ", which is not for a project file "
+				  "(accepted: filtered, internal or isolated)",
+				  SPAN_ARG(value->text));
+	l->file_mode = mode;
+	draft_mode(&l->draft, mode, l->layer);
+	return true;
+}
+
+/* Mode monitor lets pass what no rule matches, whatever is written here; nothing else does */
+bool set_default(struct loader *l, const struct node *value)
+{
+	if (span_eq(value->text, SPAN("ask")))
+		return loader_bad(l, value, "ask is not supported yet (accepted: " ACCEPTS_DEFAULT ")");
+	if (span_eq(value->text, SPAN("allow"))) {
+		l->default_allow = value;
+		return true;
+	}
+	return span_eq(value->text, SPAN("deny"));
+}
+
+bool set_private_networks(struct loader *l, const struct node *value)
+{
+	return draft_private(&l->draft, value->text);
+}
+
+bool set_host_ports(struct loader *l, const struct node *value)
+{
+	struct port_map map;
+
+	return port_map_host(value->text, &map) && draft_map(&l->draft.host_ports, &map, false);
+}
+
+bool set_publish(struct loader *l, const struct node *value)
+{
+	struct port_map map;
+
+	return port_map_publish(value->text, &map) && draft_map(&l->draft.publish, &map, true);
+}
+
+/* The strongest layer that has a dns mapping decides; it is read first */
+bool set_dns(struct loader *l, const struct node *value)
+{
+	struct draft *d = &l->draft;
+
+	l->synthetic4 = d->synthetic4;
+	l->synthetic6 = d->synthetic6;
+	if (!schema_read(l, value, IN_DNS))
+		return false;
+	if (d->synthetic_set)
+		return true;
+	d->synthetic4 = l->synthetic4;
+	d->synthetic6 = l->synthetic6;
+	d->synthetic_set = true;
+	return true;
+}
+
+bool set_synthetic(struct loader *l, const struct node *value)
+{
+	struct net n;
+	bool v4;
+
+	if (!net_parse(value->text, &n))
+		return false;
+	v4 = addr_is_v4(&n.base) && n.bits >= 96;
+	if (v4 ? n.bits < 96 + 8 || n.bits > 96 + 16 : n.bits < 64 || n.bits > 96)
+		return false;
+	/* the jail must be able to connect there, and its own loopback stays its own */
+	if (range_of(&n.base)->kind > RANGE_SPECIAL)
+		return false;
+	*(v4 ? &l->synthetic4 : &l->synthetic6) = n;
+	return true;
+}
+
+/* Networks of other agents, in mode internal; the system's come first */
+bool set_peer(struct loader *l, const struct node *value)
+{
+	struct draft *d = &l->draft;
+	struct net n;
+
+	if (!net_parse(value->text, &n))
+		return false;
+	/* this machine's own, metadata services and multicast are never other agents */
+	if (range_of(&n.base)->kind > RANGE_SPECIAL)
+		return false;
+	buf_add(&d->peers, &n, sizeof(n));
+	if (l->layer == LAYER_SYSTEM)
+		d->system_peers = (uint32_t)(d->peers.len / sizeof(n));
+	return true;
+}
+
+/* An empty ceiling is one too: nothing passes under it */
+bool set_ceilings(struct loader *l, const struct node *value)
+{
+	if (l->layer != LAYER_SYSTEM)
+		return loader_bad(l, value, "found a ceiling, which only the system's file has "
+				  "(accepted: in /etc/sluice/policy.yaml)");
+	l->draft.has_ceiling = true;
+	return true;
+}
+
+/* ---- limits: the lowest number of all layers ---- */
+
+bool set_limits(struct loader *l, const struct node *value)
+{
+	return value->first && schema_read(l, value, IN_LIMITS);
+}
+
+static void least(uint64_t *old, uint64_t value)
+{
+	if (value < *old)
+		*old = value;
+}
+
+/* By requests in an hour; of two that are equal the one that lets fewer pass at once */
+static void least_rate(struct rate *old, const struct rate *r)
+{
+	uint64_t was = (uint64_t)old->count * (old->count ? 3600 / old->per_s : 0);
+	uint64_t is = (uint64_t)r->count * (3600 / r->per_s);
+
+	if (!old->count || is < was || (is == was && r->count < old->count))
+		*old = *r;
+}
+
+static bool limit_rate(struct rate *old, const struct node *value)
+{
+	struct rate r;
+
+	if (!units_rate(value->text, &r))
+		return false;
+	least_rate(old, &r);
+	return true;
+}
+
+static bool limit_bytes(uint64_t *old, const struct node *value)
+{
+	uint64_t bytes;
+
+	if (!units_bytes(value->text, &bytes))
+		return false;
+	least(old, bytes);
+	return true;
+}
+
+bool set_requests(struct loader *l, const struct node *value)
+{
+	return limit_rate(&l->draft.limits.requests, value);
+}
+
+bool set_requests_per_host(struct loader *l, const struct node *value)
+{
+	return limit_rate(&l->draft.limits.requests_per_host, value);
+}
+
+bool set_unique_hosts(struct loader *l, const struct node *value)
+{
+	uint64_t count;
+
+	if (!units_count(value->text, UNIQUE_HOSTS_MAX, &count))
+		return false;
+	least(&l->draft.limits.unique_hosts, count);
+	return true;
+}
+
+bool set_upload_per_request(struct loader *l, const struct node *value)
+{
+	return limit_bytes(&l->draft.limits.upload_per_request, value);
+}
+
+bool set_upload_total(struct loader *l, const struct node *value)
+{
+	return limit_bytes(&l->draft.limits.upload_total, value);
+}
+
+bool set_download_total(struct loader *l, const struct node *value)
+{
+	return limit_bytes(&l->draft.limits.download_total, value);
+}
+
+bool set_error_rate(struct loader *l, const struct node *value)
+{
+	uint32_t percent, *old = &l->draft.limits.error_rate_percent;
+
+	if (!units_percent(value->text, &percent))
+		return false;
+	if (!*old || percent < *old)
+		*old = percent;
+	return true;
+}
+
+/* The strictest of all layers */
+bool set_on_exceed(struct loader *l, const struct node *value)
+{
+	static const char *const names[] = {
+		[EXCEED_ALERT] = "alert", [EXCEED_BLOCK] = "block", [EXCEED_KILL] = "kill",
+	};
+	uint32_t *old = &l->draft.limits.on_exceed;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!span_eq(value->text, span_str(names[i])))
+			continue;
+		if (i > *old)
+			*old = i;
+		return true;
+	}
+	return false;
+}
+
+/* ---- log: the strongest layer that has it, which is read first ---- */
+
+bool set_log(struct loader *l, const struct node *value)
+{
+	struct draft *d = &l->draft;
+
+	l->log = d->log;
+	if (!value->first || !schema_read(l, value, IN_LOG))
+		return false;
+	if (!d->log_set)
+		d->log = l->log;
+	d->log_set = true;
+	return true;
+}
+
+static bool log_bool(uint8_t *ret, const struct node *value)
+{
+	bool on = false;
+
+	tree_is_bool(value, &on);
+	*ret = on;
+	return true;
+}
+
+bool set_log_dns(struct loader *l, const struct node *value)
+{
+	return log_bool(&l->log.dns, value);
+}
+
+bool set_log_sync(struct loader *l, const struct node *value)
+{
+	return log_bool(&l->log.sync, value);
+}
+
+bool set_log_process(struct loader *l, const struct node *value)
+{
+	return log_bool(&l->log.process, value);
+}
+
+static bool log_detail(uint8_t *ret, const struct node *value)
+{
+	static const char *const names[] = {
+		[DETAIL_REDACT] = "redact", [DETAIL_FULL] = "full", [DETAIL_NONE] = "none",
+	};
+
+	for (uint8_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (span_eq(value->text, span_str(names[i]))) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool set_log_paths(struct loader *l, const struct node *value)
+{
+	return log_detail(&l->log.paths, value);
+}
+
+bool set_log_command(struct loader *l, const struct node *value)
+{
+	return log_detail(&l->log.command, value);
+}
+
+bool set_log_max(struct loader *l, const struct node *value)
+{
+	return units_bytes(value->text, &l->log.max_bytes) && l->log.max_bytes >= LOG_BYTES_MIN;
+}
