@@ -2,6 +2,7 @@
 #include "cli/print.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -64,4 +65,13 @@ const char *print_colour(FILE *to, enum colour c)
 	const char *off = getenv("NO_COLOR");
 
 	return (off && off[0]) || !isatty(fileno(to)) ? "" : sequences[c];
+}
+
+void print_afresh(FILE *to)
+{
+	const char *term = getenv("TERM");
+
+	/* xterm's private mode 47, DECSTR, ASCII as G0, G0 in use, SGR 0 */
+	if (isatty(fileno(to)) && term && *term && strcmp(term, "dumb") != 0)
+		fputs("\033[?47l\033[!p\033(B\017\033[0m", to);
 }

@@ -21,4 +21,12 @@ enum colour { COLOUR_PLAIN, COLOUR_GOOD, COLOUR_BAD, COLOUR_WAIT, COLOUR_STRONG,
 /* The sequence that begins @c, COLOUR_PLAIN ends it; "" if @to is no terminal or NO_COLOR is set */
 const char *print_colour(FILE *to, enum colour c);
 
+/*
+ * print_afresh() - if @to is a terminal, undo what a command may have left there that
+ * makes text unreadable: the other screen, concealing, line-drawing letters, margins
+ *
+ * The cursor stays where it is.
+ */
+void print_afresh(FILE *to);
+
 #endif

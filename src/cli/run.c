@@ -16,6 +16,7 @@
 
 #include "cli/commands.h"
 #include "cli/judge.h"
+#include "cli/print.h"
 #include "daemon/session.h"
 #include "jail/program.h"
 
@@ -314,6 +315,9 @@ static void plan_fill(const struct run *r, struct session_plan *p)
 static int finish(const struct run *r, const struct session_plan *p,
 		  const struct session_result *result)
 {
+	/* The command had the terminal, and could hide what is said of it */
+	if (r->report || (!r->quiet && result->denied))
+		print_afresh(stderr);
 	if (!r->quiet)
 		summary_print(p->summary, stderr, SUMMARY_LINES);
 	if (r->report && report_print(r->log_path, r->report[0] ? r->report : "text", stderr) != 0)

@@ -246,6 +246,17 @@ def test_terminal_input_cannot_be_faked(world, request_number):
     assert f"refused {errno.ENOTTY}" not in out or request_number & 0xFFFF == 0x541C
 
 
+def test_terminal_is_made_readable_before_denials_are_told(world):
+    """A command that leaves the terminal concealing, or on its other screen, does not hide them."""
+    script = r"getent hosts nowhere.example; printf '\033[8m\033(0\033[?47hhidden'"
+    out, _ = on_a_terminal(sluice.PROGRAM, "run", "--log", sluice.new_log(), "--", "sh", "-c", script)
+    _, said = out.split("hidden")
+    reset, _ = said.split("sluice: denied nowhere.example")
+    assert reset == "\033[?47l\033[!p\033(B\017\033[0m"
+    calm, _ = on_a_terminal(sluice.PROGRAM, "run", "--log", sluice.new_log(), "--", "true")
+    assert calm == ""
+
+
 def test_terminal_is_a_terminal(world):
     out, code = on_a_terminal(sluice.PROGRAM, "run", "--log", sluice.new_log(), "--", "sh", "-c",
                               "test -t 0 && test -t 1 && test -t 2 && tty && stty size && exit 5")

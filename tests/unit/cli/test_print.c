@@ -49,6 +49,8 @@ static void what_is_no_terminal_has_no_colours(void **state)
 	assert_non_null(to);
 	for (enum colour c = 0; c < COLOUR_NUM; c++)
 		assert_string_equal(print_colour(to, c), "");
+	print_afresh(to);
+	assert_int_equal(ftell(to), 0);
 }
 
 int main(void)
