@@ -333,6 +333,38 @@ def test_network_socket_as_standard_stream_is_refused(world, number, family):
     assert not marker.exists()
 
 
+ACCEPTED = """
+import ctypes, socket, sys
+ctypes.CDLL(None).listen(0, 5)
+with socket.socket(socket.AF_UNIX) as s:
+    s.connect(sys.argv[1])
+    s.send(sys.argv[2].encode())
+"""
+
+
+@pytest.mark.parametrize("root", [False, True])
+def test_listening_on_an_accepted_stdin_does_not_open_its_server(world, clean, token, root):
+    """As of a service that accepts for us: an accepted socket carries its listener's name."""
+    path = pathlib.Path("/var/lib/accepts.sock")
+    clean.append(path)
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind(str(path))
+        path.chmod(0o666)
+        server.listen()
+        client.connect(str(path))
+        peer, _ = server.accept()
+        with peer:
+            process = subprocess.run(
+                [sluice.PROGRAM, "run", "--only", "--log", sluice.new_log(), "--", sluice.PYTHON,
+                 "-c", ACCEPTED, path, token], stdin=peer, cwd=stage.WORK, timeout=30, text=True,
+                stderr=subprocess.PIPE, env=sluice.environment(HOME="/root" if root else stage.HOME),
+                **sluice.as_user(root))
+        server.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            server.accept()
+    assert process.returncode == 1 and "PermissionError" in process.stderr
+
+
 def test_unix_socket_pair_as_standard_streams_works(world):
     a, b = socket.socketpair()
     with a, b:
