@@ -43,6 +43,19 @@ def test_server_that_speaks_first_is_not_delayed(outside, open_jail, port):
     assert answer["data"] == "2" and answer["seconds"] < 0.25, answer
 
 
+def test_where_all_must_speak_first_the_silent_are_ended_and_recorded(world):
+    """The gate is told of these late, by the kernel (TCP_DEFER_ACCEPT): it must hear of them."""
+    agent = sluice.jail("--allow", f"www.{ZONE}")
+    for _ in range(3):      # the kernel begins with the second connection
+        agent.ok("tcp", f"www.{ZONE}", 80, "", wait=0)
+    answer = agent.ok("tcp", f"www.{ZONE}", 443, "", wait=15)
+    assert answer == {"data": "", "end": "ECONNRESET"}
+    done = agent.end()
+    opens = [(e["port"], e["verdict"]) for e in done.of("conn.open")]
+    assert opens.count((80, "allow")) == 3 and opens.count((443, "deny")) == 1, opens
+    assert all(e["ip"] is None for e in done.of("conn.close"))
+
+
 def test_server_that_speaks_first_keeps_talking(open_jail):
     answer = open_jail.ok("tcp", REC, 25, "EHLO x\r\n")
     assert answer["data"] == "220 mail.farm.example ESMTP\r\nEHLO x\r\n"
