@@ -12,7 +12,7 @@
  * multicast and metadata services stop here; the rest is open to hosts whose
  * rule says `private`, and through private_networks to hosts named exactly.
  */
-#include "policy/image.h"
+#include "policy/narrow.h"
 
 #include "base/auto.h"
 #include "policy/ranges.h"
@@ -25,9 +25,13 @@ static bool nets_have(const struct net *nets, size_t count, const struct addr *a
 	return false;
 }
 
-/* Does an ip rule name the address and allow the port? */
+/*
+ * Does an ip rule name the address and allow the port?  For a resolved address
+ * one that is for some requests only does not, since the next request of a
+ * connection is not asked about it.
+ */
 static bool addr_is_named(const struct policy *p, const struct match *m,
-			  const struct question *q, const struct addr *a)
+			  const struct question *q, const struct addr *a, unsigned flag)
 {
 	struct cursor c = { 0 };
 	uint32_t rule;
@@ -35,7 +39,12 @@ static bool addr_is_named(const struct policy *p, const struct match *m,
 	while ((rule = match_next(p, m, &c)) != RULE_NONE) {
 		const struct image_rule *r = image_rule(p, rule);
 
-		if ((r->flags & RULE_ALLOW) && rule_names_addr(r, a) && rule_has_port(p, r, q))
+		if (!(r->flags & flag) || !rule_names_addr(r, a) || !rule_has_port(p, r, q) ||
+		    rule_is_over(p, r, q->now_s) ||
+		    (q->host.len && more_needs_http(image_more(p, r))))
+			continue;
+		if (flag == RULE_CEILING || r->layer == LAYER_SYSTEM || !p->has_ceiling ||
+		    addr_is_named(p, m, q, a, RULE_CEILING))
 			return true;
 	}
 	return false;
@@ -68,7 +77,7 @@ static bool host_may_be_private(const struct policy *p, const struct question *q
 	while ((rule = match_next(p, &m, &c)) != RULE_NONE) {
 		const struct image_rule *r = image_rule(p, rule);
 
-		if (!(r->flags & RULE_ALLOW) || !rule_passes(p, r, q))
+		if (!(r->flags & RULE_ALLOW) || !rule_passes(p, r, &m, q))
 			continue;
 		if (r->flags & RULE_PRIVATE)
 			return true;
@@ -90,10 +99,12 @@ static enum reason judge(const struct policy *p, const struct question *q,
 		return REASON_DENY_RULE;
 	if (kind == RANGE_PUBLIC && !own && !connected)
 		return REASON_ALLOWED;
-	if (addr_is_named(p, &m, q, a))
+	if (addr_is_named(p, &m, q, a, RULE_ALLOW))
 		return REASON_ALLOWED;
 	if (own || kind > RANGE_SPECIAL)
 		return REASON_SPECIAL_ADDRESS;
+	if (p->mode == MODE_INTERNAL && nets_have(image_at(p, p->peers.at), p->peers.count, a))
+		return REASON_ALLOWED;
 	if (q->host.len && host_may_be_private(p, q, a))
 		return REASON_ALLOWED;
 	return REASON_SPECIAL_ADDRESS;

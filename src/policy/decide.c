@@ -12,8 +12,17 @@
  * What a rule wants to see on a port, and what was seen, meet in a table
  * (fits).  Whether what was seen names the right host (`bound`) is the same for
  * all rules, and counts only for those that look.
+ *
+ * A rule that says something of requests needs them seen: where they are not
+ * (TLS, or a protocol that is not looked at) it stops at `unseen`.  A deny rule
+ * of that kind holds where it is seen to, and where it cannot be seen what
+ * would pass does not.
+ *
+ * The ceiling is a second set of rules, judged like the first.  A rule of a
+ * layer below the system's gets no further than the ceiling does; so does what
+ * a mode lets pass.
  */
-#include "policy/image.h"
+#include "policy/narrow.h"
 
 #include "base/auto.h"
 #include "policy/ranges.h"
@@ -21,12 +30,22 @@
 /* How far a question came with a rule */
 enum stage {
 	STAGE_HOST,		/* no rule matches it */
+	STAGE_EXPIRED,		/* the rule is over */
 	STAGE_PORT,		/* stopped by the port */
 	STAGE_PROTOCOL,		/* by what was seen */
+	STAGE_ECH,		/* the client hides the name it wants */
 	STAGE_BOUND,		/* by the name that was seen */
+	STAGE_UNSEEN,		/* the request must be seen, and cannot be */
+	STAGE_METHOD,
+	STAGE_PATH,
+	STAGE_DOUBT,		/* the path has two readings, and not both would pass */
+	STAGE_CREDENTIAL,
+	STAGE_SIZE,		/* the body is too large */
+	STAGE_CEILING,		/* the rule lets it pass, the ceiling does not */
 	STAGE_NEED,		/* nothing seen yet, and it must be */
 	STAGE_WATCH,		/* passes, but what the client says is to be looked at */
 	STAGE_PASS,
+	STAGE_NUM
 };
 
 /* What a rule lets a port carry */
@@ -55,9 +74,9 @@ static const enum fit fits[CARRIES_NUM][SEEN_MALFORMED + 1] = {
 	[CARRIES_DATAGRAMS] = { [SEEN_NOT_YET] = FIT_WATCH, [SEEN_OTHER] = FIT_PASS },
 };
 
-static enum carries rule_carries(const struct image_rule *r, const struct question *q)
+static enum carries protocol_carries(enum protocol protocol, const struct question *q)
 {
-	switch ((enum protocol)r->protocol) {
+	switch (protocol) {
 	case PROTOCOL_TLS:
 		return CARRIES_TLS;
 	case PROTOCOL_HTTP:
@@ -75,26 +94,104 @@ static enum carries rule_carries(const struct image_rule *r, const struct questi
 	return q->port == 80 ? CARRIES_HTTP : CARRIES_BOUND;
 }
 
-static enum stage rule_stage(const struct policy *p, const struct image_rule *r,
-			     const struct question *q, enum reason bound)
+/* A ceiling bounds the protocol only if it names one */
+static enum carries rule_carries(const struct image_rule *r, const struct question *q)
+{
+	if ((r->flags & RULE_CEILING) && r->protocol == PROTOCOL_AUTO)
+		return CARRIES_ANY;
+	return protocol_carries((enum protocol)r->protocol, q);
+}
+
+/* @m: what the rule says besides, or NULL */
+static enum stage fit_stage(enum carries carries, const struct case_of *c,
+			    const struct image_more *m)
 {
 	static const enum stage stages[] = {
 		[FIT_NO] = STAGE_PROTOCOL, [FIT_PASS] = STAGE_PASS,
 		[FIT_WATCH] = STAGE_WATCH, [FIT_NEED] = STAGE_NEED,
 	};
+	enum seen seen = c->q->seen;
 	enum fit fit;
 
-	/* what narrows a rule is judged in the next step; until then it opens nothing */
-	if (r->more)
-		return STAGE_HOST;
-	if (!rule_has_port(p, r, q))
+	if (seen == SEEN_UPGRADE && c->q->websocket && m && m->websocket)
+		seen = SEEN_HTTP;
+	/* what was seen inside of TLS: to whoever wants to see TLS it is that */
+	if (seen == SEEN_HTTP && c->q->inspected && carries == CARRIES_TLS)
+		seen = SEEN_TLS;
+	else if (seen == SEEN_HTTP && c->q->inspected && carries == CARRIES_HTTP)
+		return STAGE_PROTOCOL;
+	fit = fits[carries][seen];
+	if (fit != FIT_BOUND)
+		return stages[fit];
+	if (c->q->seen == SEEN_TLS && c->q->ech && !(m && m->ech))
+		return STAGE_ECH;
+	return c->bound == REASON_ALLOWED ? STAGE_PASS : STAGE_BOUND;
+}
+
+/* The request is known: does it suit the rule? */
+static enum stage request_stage(const struct policy *p, const struct image_more *m,
+				const struct case_of *c)
+{
+	static const enum stage of_path[] = {
+		[PATH_NO] = STAGE_PATH, [PATH_YES] = STAGE_PASS, [PATH_UNSURE] = STAGE_DOUBT,
+	};
+	enum stage stage;
+
+	if (m->inject_header && !c->q->inspected)
+		return STAGE_PROTOCOL;
+	if (!more_has_method(p, m, c->q->method))
+		return STAGE_METHOD;
+	stage = of_path[more_path(p, m, &c->path)];
+	if (stage != STAGE_PASS)
+		return stage;
+	if (!more_has_credential(p, m, c->q))
+		return STAGE_CREDENTIAL;
+	return c->q->body_bytes > m->max_request ? STAGE_SIZE : STAGE_PASS;
+}
+
+/*
+ * How far what the rule says of requests lets it come that came as far as @stage.
+ * What is inside of TLS can be seen with inspection, unless the rule says never.
+ */
+static enum stage more_stage(const struct policy *p, const struct image_more *m,
+			     enum carries carries, const struct case_of *c, enum stage stage)
+{
+	const struct question *q = c->q;
+	bool tls = q->seen == SEEN_TLS || q->inspected, looked = carries != CARRIES_ANY;
+
+	if (stage <= STAGE_NEED)
+		return stage;
+	if (m->inspect == INSPECT_ALWAYS && (q->seen == SEEN_TLS || !looked))
+		return q->any_request && looked ? stage : STAGE_UNSEEN;
+	if (!more_needs_http(m))
+		return stage;
+	if (!looked || q->transport == TRANSPORT_UDP || (tls && m->inspect == INSPECT_NEVER))
+		return STAGE_UNSEEN;
+	if (c->is_http && !q->any_request)
+		return request_stage(p, m, c);
+	if (q->any_request && (c->is_http || tls))
+		return m->inject_header && !tls ? STAGE_PROTOCOL : stage;
+	return q->seen == SEEN_NOT_YET ? STAGE_NEED : STAGE_UNSEEN;
+}
+
+static enum stage rule_stage(const struct policy *p, const struct image_rule *r,
+			     const struct case_of *c)
+{
+	const struct image_more *m = image_more(p, r);
+	enum carries carries = rule_carries(r, c->q);
+	enum stage stage;
+
+	if (rule_is_over(p, r, c->q->now_s))
+		return STAGE_EXPIRED;
+	if (!rule_has_port(p, r, c->q))
 		return STAGE_PORT;
-	if (q->about == ABOUT_NAME)
+	if (c->q->about == ABOUT_NAME)
 		return STAGE_PASS;
-	fit = fits[rule_carries(r, q)][q->seen];
-	if (fit == FIT_BOUND)
-		return bound == REASON_ALLOWED ? STAGE_PASS : STAGE_BOUND;
-	return stages[fit];
+	stage = fit_stage(carries, c, m);
+	/* what a ceiling bounds is looked at where the ceiling says which requests */
+	if ((r->flags & RULE_CEILING) && carries == CARRIES_ANY)
+		carries = CARRIES_BOUND;
+	return m ? more_stage(p, m, carries, c, stage) : stage;
 }
 
 /* Is @wire, from SNI or Host, the text of the address? */
@@ -121,25 +218,28 @@ static bool wire_agrees(const struct question *q, struct span wire)
 	return wire_is_addr(wire, &q->addr) || host_normal_wire(wire, name);
 }
 
-static enum reason bound_judge(const struct question *q)
+static enum reason bound_judge(const struct question *q, bool is_http)
 {
 	if (q->seen == SEEN_TLS) {
-		if (q->ech)
-			return REASON_ECH;
 		if (!q->has_sni)
 			return q->host.len ? REASON_SNI_MISSING : REASON_ALLOWED;
 		return wire_agrees(q, q->sni) ? REASON_ALLOWED : REASON_SNI_MISMATCH;
 	}
-	if (q->seen == SEEN_HTTP && q->http_port && q->http_port != q->port)
+	if (is_http && q->http_port && q->http_port != q->port)
 		return REASON_HOST_MISMATCH;
-	if (q->seen == SEEN_HTTP && (q->host.len || q->http_host.len))
+	if (is_http && (q->host.len || q->http_host.len))
 		return wire_agrees(q, q->http_host) ? REASON_ALLOWED : REASON_HOST_MISMATCH;
 	return REASON_ALLOWED;
 }
 
-bool rule_passes(const struct policy *p, const struct image_rule *r, const struct question *q)
+void case_open(struct case_of *c, const struct question *q)
 {
-	return rule_stage(p, r, q, bound_judge(q)) >= STAGE_WATCH;
+	c->q = q;
+	c->is_http = q->seen == SEEN_HTTP || (q->seen == SEEN_UPGRADE && q->websocket);
+	c->bound = bound_judge(q, c->is_http);
+	c->path.kind = PATH_OTHER;
+	if (c->is_http)
+		path_normal(q->path, &c->path);
 }
 
 static struct verdict deny(enum reason reason, uint32_t rule)
@@ -147,39 +247,123 @@ static struct verdict deny(enum reason reason, uint32_t rule)
 	return (struct verdict){ .answer = ANSWER_DENY, .reason = reason, .rule = rule };
 }
 
-/* The deny rule that holds for the name a client gave on a connection to an address */
-static uint32_t wire_denied(const struct policy *p, const struct question *q)
+/* ---- deny rules ---- */
+
+/* What the deny rules say, the first of each kind */
+struct denial {
+	uint32_t	yes, doubt, unseen;	/* a rule, or RULE_NONE */
+	bool		hangs;
+};
+
+static void deny_judge(const struct policy *p, const struct match *m, const struct case_of *c,
+		       struct denial *d)
 {
+	struct cursor at = { 0 };
+	uint32_t rule;
+
+	while (d->yes == RULE_NONE && (rule = match_next(p, m, &at)) != RULE_NONE) {
+		enum hold hold = deny_holds(p, image_rule(p, rule), c);
+
+		if (hold == HOLD_YES)
+			d->yes = rule;
+		else if (hold == HOLD_DOUBT && d->doubt == RULE_NONE)
+			d->doubt = rule;
+		else if (hold == HOLD_UNSEEN && d->unseen == RULE_NONE)
+			d->unseen = rule;
+		d->hangs |= hold == HOLD_HANGS;
+	}
+}
+
+/* The deny rules for the name a client gave on a connection to an address */
+static void wire_deny_judge(const struct policy *p, const struct case_of *c, struct denial *d)
+{
+	const struct question *q = c->q;
 	struct span wire = { 0 };
 	char name[HOST_MAX + 1];
 	struct match m;
 
 	if (q->seen == SEEN_TLS && q->has_sni)
 		wire = q->sni;
-	else if (q->seen == SEEN_HTTP)
+	else if (c->is_http)
 		wire = q->http_host;
 	if (!host_normal_wire(wire, name))
-		return RULE_NONE;
+		return;
 	match_host(p, span_str(name), &m);
-	return match_denied(p, &m, q);
+	deny_judge(p, &m, c, d);
 }
 
-/* The deny rule that holds for the address, an address inside it, or the name a client gave */
-static uint32_t literal_denied(const struct policy *p, const struct match *m,
-			       const struct question *q)
+/* Those for the address, an address inside it, or the name a client gave */
+static void literal_deny_judge(const struct policy *p, const struct match *m,
+			       const struct case_of *c, struct denial *d)
 {
 	struct addr inner[ADDR_INSIDE_MAX];
-	unsigned count = addr_inside(&q->addr, inner);
-	uint32_t rule = match_denied(p, m, q);
+	unsigned count = addr_inside(&c->q->addr, inner);
 
-	for (unsigned i = 0; i < count && rule == RULE_NONE; i++) {
+	deny_judge(p, m, c, d);
+	for (unsigned i = 0; i < count; i++) {
 		struct match inside;
 
 		match_addr(p, &inner[i], &inside);
-		rule = match_denied(p, &inside, q);
+		deny_judge(p, &inside, c, d);
 	}
-	return rule != RULE_NONE ? rule : wire_denied(p, q);
+	wire_deny_judge(p, c, d);
 }
+
+/* ---- the ceiling ---- */
+
+/* How far the best rule of the ceiling lets it come; STAGE_PASS without a ceiling */
+static enum stage ceiling_stage(const struct policy *p, const struct match *m,
+				const struct case_of *c)
+{
+	enum stage best = STAGE_HOST, stage;
+	struct cursor at = { 0 };
+	uint32_t rule;
+
+	if (!p->has_ceiling)
+		return STAGE_PASS;
+	while ((rule = match_next(p, m, &at)) != RULE_NONE) {
+		const struct image_rule *r = image_rule(p, rule);
+
+		if (!(r->flags & RULE_CEILING) ||
+		    (!c->q->host.len && !rule_names_addr(r, &c->q->addr)))
+			continue;
+		stage = rule_stage(p, r, c);
+		/* that it is unseen is the least that can be said against it */
+		if (stage > best && !(best == STAGE_UNSEEN && stage < STAGE_NEED))
+			best = stage;
+	}
+	return best;
+}
+
+static bool is_outside(enum stage ceiling)
+{
+	return ceiling < STAGE_NEED && ceiling != STAGE_UNSEEN;
+}
+
+/* What is left of @stage under the ceiling */
+static enum stage stage_under(enum stage stage, enum stage ceiling)
+{
+	if (stage < STAGE_NEED)
+		return stage;
+	if (is_outside(ceiling))
+		return STAGE_CEILING;
+	return ceiling < stage ? ceiling : stage;
+}
+
+bool rule_passes(const struct policy *p, const struct image_rule *r, const struct match *m,
+		 const struct question *q)
+{
+	struct case_of c;
+	enum stage stage;
+
+	case_open(&c, q);
+	stage = rule_stage(p, r, &c);
+	if (r->layer != LAYER_SYSTEM)
+		stage = stage_under(stage, ceiling_stage(p, m, &c));
+	return stage >= STAGE_WATCH;
+}
+
+/* ---- allow rules ---- */
 
 /* The reason if no allow rule matches */
 static enum reason unmatched(const struct question *q)
@@ -198,81 +382,182 @@ static enum reason unmatched(const struct question *q)
 	return REASON_IP_LITERAL;
 }
 
-static struct verdict verdict_of(enum stage stage, enum reason bound, struct verdict v)
+static enum reason reason_of(enum stage stage, const struct case_of *c)
 {
-	switch (stage) {
-	case STAGE_HOST:
-		break;
-	case STAGE_PORT:
-		v.reason = REASON_PORT;
-		break;
-	case STAGE_PROTOCOL:
-		v.reason = REASON_PROTOCOL;
-		break;
-	case STAGE_BOUND:
-		v.reason = bound;
-		break;
-	case STAGE_NEED:
+	static const enum reason reasons[STAGE_NUM] = {
+		[STAGE_EXPIRED] = REASON_EXPIRED, [STAGE_PORT] = REASON_PORT,
+		[STAGE_PROTOCOL] = REASON_PROTOCOL, [STAGE_ECH] = REASON_ECH,
+		[STAGE_UNSEEN] = REASON_INSPECTION_REQUIRED, [STAGE_METHOD] = REASON_METHOD,
+		[STAGE_PATH] = REASON_PATH, [STAGE_DOUBT] = REASON_MALFORMED,
+		[STAGE_CREDENTIAL] = REASON_CREDENTIAL, [STAGE_SIZE] = REASON_REQUEST_SIZE,
+		[STAGE_CEILING] = REASON_CEILING, [STAGE_NEED] = REASON_ALLOWED,
+		[STAGE_WATCH] = REASON_ALLOWED, [STAGE_PASS] = REASON_ALLOWED,
+	};
+
+	if (stage == STAGE_HOST)
+		return unmatched(c->q);
+	return stage == STAGE_BOUND ? c->bound : reasons[stage];
+}
+
+static struct verdict verdict_of(enum stage stage, uint32_t rule, unsigned need,
+				 const struct case_of *c)
+{
+	struct verdict v = deny(reason_of(stage, c), stage == STAGE_HOST ? RULE_NONE : rule);
+
+	if (stage == STAGE_NEED) {
 		v.answer = ANSWER_NEED;
-		break;
-	case STAGE_WATCH:
-	case STAGE_PASS:
+		v.need = need;
+	} else if (stage > STAGE_NEED) {
 		v.answer = ANSWER_ALLOW;
-		v.reason = REASON_ALLOWED;
 		v.watch = stage == STAGE_WATCH;
-		break;
 	}
-	if (stage != STAGE_NEED)
-		v.need = 0;
 	return v;
 }
 
-static struct verdict allow_judge(const struct policy *p, const struct match *m,
-				  const struct question *q)
+/* What came furthest */
+struct best {
+	enum stage	stage;
+	uint32_t	rule;
+	unsigned	need;
+};
+
+static void allow_judge(const struct policy *p, const struct match *m, const struct case_of *c,
+			enum stage ceiling, struct best *best)
 {
-	struct verdict v = deny(unmatched(q), RULE_NONE);
-	enum reason bound = bound_judge(q);
-	enum stage best = STAGE_HOST, stage;
-	struct cursor c = { 0 };
+	struct cursor at = { 0 };
 	uint32_t rule;
 
-	while ((rule = match_next(p, m, &c)) != RULE_NONE) {
+	while ((rule = match_next(p, m, &at)) != RULE_NONE) {
 		const struct image_rule *r = image_rule(p, rule);
+		enum stage stage;
 
 		if (!(r->flags & RULE_ALLOW))
 			continue;
-		if (!q->host.len && !rule_names_addr(r, &q->addr))
+		if (!c->q->host.len && !rule_names_addr(r, &c->q->addr))
 			continue;
-		stage = rule_stage(p, r, q, bound);
+		stage = rule_stage(p, r, c);
+		if (r->layer != LAYER_SYSTEM)
+			stage = stage_under(stage, ceiling);
 		if (stage == STAGE_NEED)
-			v.need |= rule_carries(r, q) == CARRIES_TLS ? NEED_TLS : NEED_HTTP;
-		if (stage > best) {
-			best = stage;
-			v.rule = rule;
+			best->need |= rule_carries(r, c->q) == CARRIES_TLS ? NEED_TLS : NEED_HTTP;
+		if (stage > best->stage) {
+			best->stage = stage;
+			best->rule = rule;
 		}
 	}
-	return verdict_of(best, bound, v);
+}
+
+/* What a mode lets pass without a rule: anything; TLS and HTTP are bound to the name */
+static enum stage mode_stage(const struct case_of *c, enum stage ceiling)
+{
+	static const struct image_more more = { .websocket = true };
+	enum carries carries = c->q->transport == TRANSPORT_UDP ? CARRIES_ANY : CARRIES_BOUND;
+
+	return stage_under(c->q->about == ABOUT_NAME ? STAGE_PASS : fit_stage(carries, c, &more),
+			   ceiling);
+}
+
+static struct verdict monitor_judge(const struct case_of *c, enum stage ceiling)
+{
+	struct verdict v = verdict_of(mode_stage(c, ceiling), RULE_NONE, NEED_HTTP, c);
+
+	/* special addresses need a rule in every mode */
+	if (!c->q->host.len && unmatched(c->q) == REASON_SPECIAL_ADDRESS)
+		return deny(REASON_SPECIAL_ADDRESS, RULE_NONE);
+	if (v.answer == ANSWER_ALLOW)
+		v.reason = REASON_ALLOWED_MONITOR;
+	return v;
+}
+
+/* Is it one of the peers?  The system's are not under the ceiling */
+static bool is_peer(const struct policy *p, const struct question *q, bool *ret_system)
+{
+	const struct net *peers = image_at(p, p->peers.at);
+
+	for (uint32_t i = 0; !q->host.len && i < p->peers.count; i++) {
+		*ret_system = i < p->system_peers;
+		if (net_has(&peers[i], &q->addr))
+			return true;
+	}
+	return false;
+}
+
+/* The rules, and then what the mode says of what they stop */
+static struct verdict pass_judge(const struct policy *p, const struct match *m,
+				 const struct case_of *c)
+{
+	enum stage ceiling = ceiling_stage(p, m, c);
+	struct best best = { .stage = STAGE_HOST, .rule = RULE_NONE };
+	bool system = false;
+
+	if (p->mode == MODE_INTERNAL) {
+		is_peer(p, c->q, &system);
+		return verdict_of(mode_stage(c, system ? STAGE_PASS : ceiling), RULE_NONE,
+				  NEED_HTTP, c);
+	}
+	allow_judge(p, m, c, ceiling, &best);
+	/* what came as far as a limit stays under it */
+	if (p->mode == MODE_MONITOR && best.stage < STAGE_NEED && best.stage != STAGE_SIZE)
+		return monitor_judge(c, ceiling);
+	if (best.stage < STAGE_NEED && is_outside(ceiling))
+		return deny(REASON_CEILING, best.rule);
+	return verdict_of(best.stage, best.rule, best.need, c);
+}
+
+/* A deny rule that is for some requests, and what would pass without it */
+static struct verdict unseen_judge(const struct case_of *c, uint32_t rule, struct verdict v)
+{
+	if (v.answer != ANSWER_ALLOW)
+		return v;
+	if (c->q->seen != SEEN_NOT_YET)
+		return deny(REASON_INSPECTION_REQUIRED, rule);
+	v.watch = true;
+	return v;
+}
+
+/* check asks about a port: does the answer hang on the request? */
+static unsigned depends_on(const struct policy *p, const struct match *m, const struct verdict *v)
+{
+	struct cursor at = { 0 };
+	uint32_t rule;
+	bool narrow = v->rule != RULE_NONE && more_narrows(image_more(p, image_rule(p, v->rule)));
+
+	while (!narrow && (rule = match_next(p, m, &at)) != RULE_NONE) {
+		const struct image_rule *r = image_rule(p, rule);
+
+		narrow = (r->flags & RULE_CEILING) && more_narrows(image_more(p, r));
+	}
+	return narrow ? DEPENDS_METHOD | DEPENDS_PATH : 0;
 }
 
 struct verdict policy_decide(const struct policy *p, const struct question *q)
 {
+	struct denial d = { RULE_NONE, RULE_NONE, RULE_NONE, false };
+	struct case_of c;
+	struct verdict v;
 	struct match m;
-	uint32_t rule;
+	bool system;
 
-	if (q->seen == SEEN_MALFORMED)
+	case_open(&c, q);
+	if (q->seen == SEEN_MALFORMED || c.path.kind == PATH_BAD)
 		return deny(REASON_MALFORMED, RULE_NONE);
-	if (p->mode == MODE_ISOLATED || p->mode == MODE_INTERNAL)
+	if (p->mode == MODE_ISOLATED || (p->mode == MODE_INTERNAL && !is_peer(p, q, &system)))
 		return deny(REASON_MODE, RULE_NONE);
-	if (p->has_ceiling)
-		return deny(REASON_CEILING, RULE_NONE);
 	if (q->host.len) {
 		match_host(p, q->host, &m);
-		rule = match_denied(p, &m, q);
+		deny_judge(p, &m, &c, &d);
 	} else {
 		match_addr(p, &q->addr, &m);
-		rule = literal_denied(p, &m, q);
+		literal_deny_judge(p, &m, &c, &d);
 	}
-	if (rule != RULE_NONE)
-		return deny(REASON_DENY_RULE, rule);
-	return allow_judge(p, &m, q);
+	if (d.yes != RULE_NONE)
+		return deny(REASON_DENY_RULE, d.yes);
+	if (d.doubt != RULE_NONE)
+		return deny(REASON_MALFORMED, d.doubt);
+	v = pass_judge(p, &m, &c);
+	if (d.unseen != RULE_NONE)
+		v = unseen_judge(&c, d.unseen, v);
+	if (q->any_request && v.answer == ANSWER_ALLOW)
+		v.depends = d.hangs ? DEPENDS_METHOD | DEPENDS_PATH : depends_on(p, &m, &v);
+	return v;
 }

@@ -26,7 +26,7 @@
 struct draft_secret {
 	uint32_t	rule;
 	uint32_t	at, len;	/* in secret_text */
-	uint32_t	names_at, names_len;	/* among the strings: the names of the variables in it */
+	uint32_t	names_at;	/* text: the names of the variables in it */
 };
 
 struct draft {
@@ -40,7 +40,7 @@ struct draft {
 	struct buf	 words;		/* uint32_t: texts of methods and paths */
 	struct buf	 digests;	/* of credentials */
 	struct buf	 peers;		/* struct net */
-	struct buf	 secrets;	/* struct draft_secret; never part of the image */
+	struct buf	 secrets;	/* struct draft_secret, by rule; never part of the image */
 	struct buf	 secret_text;
 	uint32_t	 credential_names[CREDENTIALS_MAX];	/* texts; 0: free */
 	uint32_t	 system_peers;
@@ -79,6 +79,18 @@ static inline const struct image_rule *draft_rule_at(const struct draft *d, size
 static inline struct port_range *draft_ports_of(const struct draft *d, const struct image_rule *r)
 {
 	return r->ports.count ? (struct port_range *)(void *)d->ports.at + r->ports.at : NULL;
+}
+
+/* What the rule says besides; NULL if nothing */
+static inline const struct image_more *draft_more_of(const struct draft *d,
+						     const struct image_rule *r)
+{
+	return r->more ? (const struct image_more *)(const void *)d->more.at + (r->more - 1) : NULL;
+}
+
+static inline const uint8_t *draft_digests_of(const struct draft *d, const struct image_more *m)
+{
+	return m->digests.count ? d->digests.at + (size_t)m->digests.at * DIGEST_BYTES : NULL;
 }
 
 /*

@@ -2,7 +2,7 @@
 /*
  * explain.c - a verdict in words
  *
- * A message is a template with {subject}, {port}, {rule}, {mode} and {note};
+ * A message is a template with {subject}, {port} and the names in `fields`;
  * nothing that came from the wire is repeated but the name that was asked for,
  * which is in normal form.
  */
@@ -11,6 +11,9 @@
 #include "base/auto.h"
 #include "policy/image.h"
 #include "policy/ranges.h"
+#include "policy/units.h"
+
+#define SHOWN_TEXTS 5	/* methods or paths of a rule that a message names */
 
 static const struct {
 	const char	*message;
@@ -25,15 +28,15 @@ static const struct {
 	[REASON_IP_LIST] = { "{subject} is on a denied list of addresses{note}", "user" },
 	[REASON_HOST_LIST] = { "{subject} is on a denied list of hosts{note}", "user" },
 	[REASON_CEILING] = { "{subject} is outside the ceiling of the system's policy", "admin" },
-	[REASON_MODE] = { "Mode {mode} allows no network", "user" },
+	[REASON_MODE] = { "Mode {mode} allows {reach}", "user" },
 	[REASON_PORT] = { "Rule {rule} allows {subject}, but not port {port}", "user" },
 	[REASON_PROTOCOL] = { "Rule {rule} allows {subject}, but not this protocol on port {port}",
 			      "user" },
-	[REASON_METHOD] = { "Rule {rule} allows {subject}, but not this method", "user" },
-	[REASON_PATH] = { "Rule {rule} allows {subject}, but not this path", "user" },
-	[REASON_INSPECTION_REQUIRED] = { "Rule {rule} needs to see the requests to {subject}",
-					 "user" },
-	[REASON_EXPIRED] = { "Rule {rule} for {subject} has expired", "user" },
+	[REASON_METHOD] = { "Rule {rule} allows {subject}, but not this method{methods}", "user" },
+	[REASON_PATH] = { "Rule {rule} allows {subject}, but not this path{paths}", "user" },
+	[REASON_INSPECTION_REQUIRED] = { "Rule {rule} needs to see the requests to {subject}, and "
+					 "they cannot be seen", "user" },
+	[REASON_EXPIRED] = { "Rule {rule} for {subject} has expired{until}", "user" },
 	[REASON_SPECIAL_ADDRESS] = { "{subject} is or resolves to a special-purpose address",
 				     "user" },
 	[REASON_IP_LITERAL] = { "No ip rule names the address {subject}", "user" },
@@ -84,6 +87,79 @@ static void add_note(struct buf *b, const struct policy *p, const struct verdict
 		buf_printf(b, ": %s", note);
 }
 
+/* " (it allows GET, POST)"; of a long list the beginning */
+static void add_texts(struct buf *b, const struct texts *t)
+{
+	for (uint32_t i = 0; i < t->count && i < SHOWN_TEXTS; i++)
+		buf_printf(b, "%s%.80s", i ? ", " : " (it allows ", texts_at(t, i));
+	if (t->count)
+		buf_add_str(b, t->count > SHOWN_TEXTS ? " ...)" : ")");
+}
+
+static void add_methods(struct buf *b, const struct policy *p, const struct verdict *v)
+{
+	struct rule_view r;
+
+	if (v->rule == RULE_NONE)
+		return;
+	r = policy_rule(p, v->rule);
+	add_texts(b, &r.methods);
+}
+
+static void add_paths(struct buf *b, const struct policy *p, const struct verdict *v)
+{
+	struct rule_view r;
+
+	if (v->rule == RULE_NONE)
+		return;
+	r = policy_rule(p, v->rule);
+	add_texts(b, &r.paths);
+}
+
+/* " at 2027-02-01T00:00:00Z" */
+static void add_until(struct buf *b, const struct policy *p, const struct verdict *v)
+{
+	int64_t s = v->rule == RULE_NONE ? 0 : policy_rule(p, v->rule).expires_s;
+	char text[TIME_TEXT_MAX];
+
+	if (s)
+		buf_printf(b, " at %s", units_time(s, text));
+}
+
+static void add_reach(struct buf *b, const struct policy *p, const struct verdict *v)
+{
+	(void)v;
+	buf_add_str(b, policy_mode(p) == MODE_INTERNAL ? "nothing but its peers, by address"
+						       : "no network");
+}
+
+static void add_mode(struct buf *b, const struct policy *p, const struct verdict *v)
+{
+	(void)v;
+	buf_add_str(b, mode_name(policy_mode(p)));
+}
+
+/* What a template may name besides the subject and the port */
+static const struct {
+	const char	*name;
+	void		(*add)(struct buf *b, const struct policy *p, const struct verdict *v);
+} fields[] = {
+	{ "mode", add_mode }, { "rule", add_rule }, { "note", add_note }, { "reach", add_reach },
+	{ "methods", add_methods }, { "paths", add_paths }, { "until", add_until },
+};
+
+static void add_field(struct buf *b, const struct policy *p, const struct question *q,
+		      const struct verdict *v, struct span name)
+{
+	if (span_eq(name, SPAN("subject")))
+		add_subject(b, q);
+	else if (span_eq(name, SPAN("port")))
+		buf_printf(b, "%u%s", q->port, q->transport == TRANSPORT_UDP ? "/udp" : "");
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (span_eq(name, span_str(fields[i].name)))
+			fields[i].add(b, p, v);
+}
+
 void explain_message(struct buf *b, const struct policy *p, const struct question *q,
 		     const struct verdict *v)
 {
@@ -101,16 +177,7 @@ void explain_message(struct buf *b, const struct policy *p, const struct questio
 		rest = span_skip(rest, (size_t)open + 1);
 		word = span_head(rest, (size_t)span_find(rest, '}'));
 		rest = span_skip(rest, word.len + 1);
-		if (span_eq(word, SPAN("subject")))
-			add_subject(b, q);
-		else if (span_eq(word, SPAN("port")))
-			buf_printf(b, "%u%s", q->port, q->transport == TRANSPORT_UDP ? "/udp" : "");
-		else if (span_eq(word, SPAN("mode")))
-			buf_add_str(b, mode_name(policy_mode(p)));
-		else if (span_eq(word, SPAN("rule")))
-			add_rule(b, p, v);
-		else
-			add_note(b, p, v);
+		add_field(b, p, q, v, word);
 	}
 }
 
@@ -180,7 +247,8 @@ bool explain_suggest(struct buf *b, enum reason reason, struct span host,
 		return a && suggest_addr(b, a, port, transport);
 	if (!host.len)
 		return false;
-	if (reason == REASON_NO_RULE || reason == REASON_PORT)
+	/* what a rule narrows (method, path ...) is for its author to widen, not for one flag */
+	if (reason == REASON_NO_RULE || reason == REASON_PORT || reason == REASON_EXPIRED)
 		return suggest_host(b, host, port, transport, reason == REASON_PORT);
 	if (reason == REASON_PROTOCOL)
 		return suggest_protocol(b, host, port, transport);
@@ -189,7 +257,8 @@ bool explain_suggest(struct buf *b, enum reason reason, struct span host,
 
 const char *explain_fixable(const struct policy *p, const struct verdict *v)
 {
-	if (v->reason == REASON_DENY_RULE && v->rule != RULE_NONE &&
+	if ((v->reason == REASON_DENY_RULE || v->reason == REASON_INSPECTION_REQUIRED) &&
+	    v->rule != RULE_NONE && !policy_rule(p, v->rule).allow &&
 	    policy_rule(p, v->rule).layer == LAYER_SYSTEM)
 		return "admin";
 	if (v->reason == REASON_MODE && p->mode_layer == LAYER_SYSTEM)

@@ -12,7 +12,7 @@
 #include <assert.h>
 #include <openssl/evp.h>
 
-#include "policy/draft.h"
+#include "policy/canonical.h"
 
 #define IMAGE_MAX (1u << 30)	/* bytes; offsets are 32 bits */
 #define LINES_MAX (1u << 30)	/* bytes of canonical text */
@@ -27,6 +27,59 @@ struct build {
 static int compare_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? -1 : a > b;
+}
+
+/* By the texts of two lists of words, which are sorted */
+static int words_order(const struct draft *d, struct slice a, struct slice b)
+{
+	const uint32_t *words = (const void *)d->words.at;
+	int order = compare_u32(a.count, b.count);
+
+	for (uint32_t i = 0; !order && i < a.count; i++)
+		order = strcmp(draft_text_at(d, words[a.at + i]), draft_text_at(d, words[b.at + i]));
+	return order;
+}
+
+/* What is left when all that points elsewhere is left out */
+static struct image_more more_numbers(const struct image_more *m)
+{
+	struct image_more numbers = *m;
+
+	numbers.methods = numbers.paths = numbers.digests = (struct slice){ 0 };
+	numbers.inject_header = numbers.credential_header = 0;
+	numbers.credential = 0;
+	return numbers;
+}
+
+static int more_order(const struct draft *d, const struct image_rule *left,
+		      const struct image_rule *right)
+{
+	static const struct image_more none = MORE_NONE;
+	const struct image_more *a = draft_more_of(d, left), *b = draft_more_of(d, right);
+	struct image_more x, y;
+	int order;
+
+	if (!a && !b)
+		return 0;
+	a = a ? a : &none;
+	b = b ? b : &none;
+	order = words_order(d, a->methods, b->methods);
+	if (!order)
+		order = words_order(d, a->paths, b->paths);
+	if (!order)
+		order = compare_u32(a->digests.count, b->digests.count);
+	if (!order && a->digests.count)
+		order = memcmp(draft_digests_of(d, a), draft_digests_of(d, b),
+			       (size_t)a->digests.count * DIGEST_BYTES);
+	if (!order)
+		order = strcmp(draft_text_at(d, a->inject_header),
+			       draft_text_at(d, b->inject_header));
+	if (!order)
+		order = strcmp(draft_text_at(d, a->credential_header),
+			       draft_text_at(d, b->credential_header));
+	x = more_numbers(a);
+	y = more_numbers(b);
+	return order ? order : memcmp(&x, &y, sizeof(x));
 }
 
 /* By what two rules say; 0 only if they say the same */
@@ -49,7 +102,7 @@ static int rule_content_order(const struct draft *d, const struct image_rule *a,
 		if (!order)
 			order = compare_u32(pa[i].last, pb[i].last);
 	}
-	return order;
+	return order ? order : more_order(d, a, b);
 }
 
 /* By key first, then the more specific form, then content */
@@ -203,50 +256,6 @@ static bool build_tables(struct build *b)
 	b->head.hosts = build_table(b, order + nets, count - nets);
 	b->head.links = buf_section(b, &b->links, sizeof(uint32_t));
 	return true;
-}
-
-static void line_rule(struct buf *lines, const struct draft *d, const struct image_rule *r)
-{
-	static const char *const forms[] = {
-		[FORM_EXACT] = "", [FORM_BELOW] = "*.", [FORM_BOTH] = ".", [FORM_NET] = "",
-	};
-	const struct port_range *ports = draft_ports_of(d, r);
-	char text[NET_TEXT_MAX];
-
-	buf_printf(lines, "%s %s%s protocol=%u private=%u",
-		   r->flags & RULE_ALLOW ? "allow" : "deny", forms[r->form],
-		   r->form == FORM_NET ? net_text(&r->net, text) : draft_text_at(d, r->name),
-		   r->protocol, r->flags & RULE_PRIVATE);
-	for (uint32_t i = 0; i < r->ports.count; i++)
-		buf_printf(lines, " %u-%u/%u", ports[i].first, ports[i].last, ports[i].transport);
-	buf_add_str(lines, "\n");
-}
-
-static void line_maps(struct buf *lines, const char *what, const struct buf *maps)
-{
-	const struct port_map *map = (const void *)maps->at;
-	char text[ADDR_TEXT_MAX];
-
-	for (size_t i = 0; i < maps->len / sizeof(*map); i++)
-		buf_printf(lines, "%s %s %u %u\n", what, addr_text(&map[i].addr, text),
-			   map[i].outside, map[i].inside);
-}
-
-static void canonical_lines(struct buf *lines, const struct draft *d)
-{
-	const struct image_private *priv = (const void *)d->privates.at;
-	char text[NET_TEXT_MAX], text6[NET_TEXT_MAX];
-
-	buf_printf(lines, "mode %s\n", mode_name(d->mode));
-	buf_printf(lines, "synthetic %s %s\n", net_text(&d->synthetic4, text),
-		   net_text(&d->synthetic6, text6));
-	for (size_t i = 0; i < draft_rule_count(d); i++)
-		line_rule(lines, d, draft_rule_at(d, i));
-	for (size_t i = 0; i < d->privates.len / sizeof(*priv); i++)
-		buf_printf(lines, "private %s=%s\n", draft_text_at(d, priv[i].host),
-			   net_text(&priv[i].net, text));
-	line_maps(lines, "host_port", &d->host_ports);
-	line_maps(lines, "publish", &d->publish);
 }
 
 static int line_order(const void *left, const void *right)

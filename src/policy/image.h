@@ -166,6 +166,12 @@ static inline uint32_t table_slot(const struct seed *seed, struct span key, uint
 /* Is @q's port, or for ABOUT_NAME any port, among the rule's? */
 bool rule_has_port(const struct policy *p, const struct image_rule *r, const struct question *q);
 
+/* A rule of the ceiling neither allows nor denies by itself */
+static inline bool rule_denies(const struct image_rule *r)
+{
+	return !(r->flags & (RULE_ALLOW | RULE_CEILING));
+}
+
 /*
  * rule_names_addr() - does an allow rule for a network name this address?
  *
@@ -174,10 +180,18 @@ bool rule_has_port(const struct policy *p, const struct image_rule *r, const str
  */
 bool rule_names_addr(const struct image_rule *r, const struct addr *a);
 
-/* Would the rule let @q pass as far as can be told by now? */
-bool rule_passes(const struct policy *p, const struct image_rule *r, const struct question *q);
+/*
+ * Would the rule let @q pass as far as can be told by now, under the ceiling?
+ * @m: what @q's host or address matches
+ */
+bool rule_passes(const struct policy *p, const struct image_rule *r, const struct match *m,
+		 const struct question *q);
 
-/* The first deny rule among the matches that holds for @q, or RULE_NONE */
+/*
+ * The first deny rule among the matches that may hold for @q, or RULE_NONE.  One
+ * that is for some requests only counts whole: this is asked where later
+ * requests are not judged again.
+ */
 uint32_t match_denied(const struct policy *p, const struct match *m, const struct question *q);
 
 struct draft;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "policy/narrow.h"
 #include "policy/ranges.h"
 
 static const struct image_entry *table_find(const struct policy *p, const struct image_table *t,
@@ -87,7 +88,7 @@ bool rule_has_port(const struct policy *p, const struct image_rule *r, const str
 
 	/* A name may be looked up unless it is denied on every port */
 	if (q->about == ABOUT_NAME)
-		return (r->flags & RULE_ALLOW) || !r->ports.count;
+		return !rule_denies(r) || !r->ports.count;
 	for (uint32_t i = 0; i < r->ports.count; i++)
 		if (ports[i].transport == q->transport && ports[i].first <= q->port &&
 		    q->port <= ports[i].last)
@@ -111,7 +112,7 @@ uint32_t match_denied(const struct policy *p, const struct match *m, const struc
 	while ((rule = match_next(p, m, &c)) != RULE_NONE) {
 		const struct image_rule *r = image_rule(p, rule);
 
-		if (!(r->flags & RULE_ALLOW) && rule_has_port(p, r, q))
+		if (rule_denies(r) && rule_has_port(p, r, q) && !rule_is_over(p, r, q->now_s))
 			return rule;
 	}
 	return RULE_NONE;

@@ -67,7 +67,7 @@ static size_t take_octet(struct span s, struct path *p)
 		return escaped ? 3 : 1;
 	}
 	if (c == '/')
-		p->kind = PATH_SLASH;
+		p->kind = PATH_DOUBTFUL;
 	p->at[p->len++] = '%';
 	p->at[p->len++] = (uint8_t)"0123456789ABCDEF"[c >> 4];
 	p->at[p->len++] = (uint8_t)"0123456789ABCDEF"[c & 15];
@@ -85,8 +85,12 @@ void path_normal(struct span text, struct path *ret_path)
 	if (!text.len || span_eq(text, SPAN("*")))
 		return;
 	p->kind = PATH_BAD;
-	if (text.at[0] != '/' || text.len > sizeof(p->at))
+	if (text.at[0] != '/')
 		return;
+	if (text.len > sizeof(p->at)) {
+		p->kind = PATH_DOUBTFUL;
+		return;
+	}
 	p->kind = PATH_GOOD;
 	for (; text.len; text = span_skip(text, used)) {
 		used = take_octet(text, p);

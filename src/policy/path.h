@@ -15,8 +15,9 @@
  *   bad        NUL, control characters, '\' (all of them also as %XX), a broken
  *              escape, octets that are not ASCII, a segment that is "." or ".." with or
  *              without ";...", a form that is no path
- *   slash      as good, but for an encoded slash: whoever compares paths must
- *              refuse it, whoever does not may pass it (npm writes @scope%2fname)
+ *   doubtful   as good, but for an encoded slash, or too long to be compared: whoever
+ *              compares paths must refuse it, whoever does not may pass it (npm
+ *              writes @scope%2fname)
  *   other      "*" of OPTIONS, or nothing: no path, and no pattern matches it
  *
  * Empty segments: some servers merge slashes and some do not.  So a path with
@@ -28,11 +29,12 @@
 
 #include "base/span.h"
 
-#define PATH_MAX_BYTES 8192	/* of a path; servers take 8 KB for a whole request line */
+#define PATH_MAX_BYTES 2047	/* of a path that can be compared: what the keeper is told is cut
+				 * behind one more (TALK_PATH_MAX), and both must judge alike */
 #define PATTERN_MAX 1024	/* bytes of a pattern */
 #define PATH_STEPS_MAX 65536	/* comparisons for one match; honest ones need some hundred */
 
-enum path_kind { PATH_OTHER, PATH_GOOD, PATH_SLASH, PATH_BAD };
+enum path_kind { PATH_OTHER, PATH_GOOD, PATH_DOUBTFUL, PATH_BAD };
 
 struct path {
 	enum path_kind	 kind;
@@ -41,7 +43,7 @@ struct path {
 	uint8_t		 at[PATH_MAX_BYTES];
 };
 
-/* @text: as sent, without query.  Longer than PATH_MAX_BYTES is bad. */
+/* @text: as sent, without query */
 void path_normal(struct span text, struct path *ret_path);
 
 /*

@@ -35,7 +35,8 @@ enum seen {
 	SEEN_OTHER,		/* looked: neither TLS nor HTTP/1 */
 	SEEN_TLS,		/* a whole ClientHello; sni, has_sni, ech are set */
 	SEEN_HTTP,		/* a whole HTTP/1 request head; http_host, method, path */
-	SEEN_UPGRADE,		/* leaves HTTP/1: the HTTP/2 preface in clear, Upgrade, CONNECT */
+	SEEN_UPGRADE,		/* leaves HTTP/1: the HTTP/2 preface in clear, Upgrade, CONNECT; for
+				 * a websocket http_host, method and path are set too */
 	SEEN_QUIC,		/* a QUIC long header in the first datagram */
 	SEEN_MALFORMED,		/* TLS or HTTP that has no single reading */
 };
@@ -60,10 +61,11 @@ struct question {
 	struct span	 method;
 	struct span	 path;		/* as sent, without query; normalised where it is compared */
 	bool		 websocket;	/* the request would leave HTTP for a websocket */
-	bool		 inspected;	/* what was seen was inside of TLS */
+	bool		 inspected;	/* SEEN_HTTP: the request was inside of TLS, whose SNI agreed */
 	bool		 any_request;	/* nobody knows the request yet (check HOST:PORT): pass if one
 					 * could; what it hangs on is in verdict.depends.  The data
 					 * path never says so. */
+	uint64_t	 body_bytes;	/* of the request, as far as they are known; 0: none yet */
 	unsigned	 credentials;	/* bit n: the field policy_credential(p, n) was there once */
 	const uint8_t	(*digests)[DIGEST_BYTES];	/* [CREDENTIALS_MAX], of those values; or NULL */
 	int64_t		 now_s;		/* seconds since 1970; for expires.  0: unknown, and then what
@@ -75,7 +77,7 @@ enum answer { ANSWER_DENY, ANSWER_ALLOW, ANSWER_ASK, ANSWER_NEED };
 enum need { NEED_TLS = 1, NEED_HTTP = 2 };
 
 /* What the answer to a question without a request hangs on */
-enum depends { DEPENDS_METHOD = 1, DEPENDS_PATH = 2, DEPENDS_CREDENTIAL = 4, DEPENDS_INSPECTION = 8 };
+enum depends { DEPENDS_METHOD = 1, DEPENDS_PATH = 2 };
 
 struct verdict {
 	enum answer	 answer;

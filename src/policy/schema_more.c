@@ -350,7 +350,6 @@ bool item_secret(struct loader *l)
 	}
 	secret.len = (uint32_t)d->secret_text.len - secret.at;
 	secret.names_at = draft_text(d, buf_span(&names));
-	secret.names_len = (uint32_t)names.len;
 	buf_add(&d->secrets, &secret, sizeof(secret));
 	buf_done(&names);
 	return true;

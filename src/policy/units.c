@@ -195,3 +195,22 @@ bool units_expires(struct span text, int64_t *ret_s)
 	*ret_s = days * 86400 + hour * 3600 + minute * 60 + second - zone;
 	return *ret_s > 0;
 }
+
+const char *units_time(int64_t s, char ret_text[TIME_TEXT_MAX])
+{
+	int64_t day = s / 86400, days, length = 365;
+	unsigned year = 1970, month = 1, rest = (unsigned)(s % 86400);
+
+	while (day >= length) {
+		day -= length;
+		length = is_leap(++year) ? 366 : 365;
+	}
+	/* the last month that begins on this day or before */
+	while (month < 12 && days_of(year, month + 1, 1, &days) && days * 86400 <= s)
+		month++;
+	if (!days_of(year, month, 1, &days))
+		return "";
+	snprintf(ret_text, TIME_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02uZ", year % 10000, month,
+		 (unsigned)(s / 86400 - days + 1) % 100, rest / 3600, rest / 60 % 60, rest % 60);
+	return ret_text;
+}

@@ -38,4 +38,9 @@ bool units_count(struct span text, uint64_t max, uint64_t *ret_count);
  */
 bool units_expires(struct span text, int64_t *ret_s);
 
+#define TIME_TEXT_MAX 40	/* with its NUL, and what a compiler thinks may be needed */
+
+/* "2027-01-31T00:00:00Z" of seconds since 1970, of the years that units_expires() reads */
+const char *units_time(int64_t s, char ret_text[TIME_TEXT_MAX]);
+
 #endif

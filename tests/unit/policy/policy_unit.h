@@ -31,15 +31,29 @@ static inline struct policy *make(const char *rules)
 	return p;
 }
 
+#define ASK_NOW 1800000000	/* 2027-01-15T08:00:00Z */
+
+/* The first word of @text, which is cut off */
+static inline struct span ask_word(struct span *text)
+{
+	ptrdiff_t at = span_find(*text, ' ');
+	struct span word = at < 0 ? *text : span_head(*text, (size_t)at);
+
+	*text = at < 0 ? (struct span){ 0 } : span_skip(*text, (size_t)at + 1);
+	return word;
+}
+
 /*
  * A question from words: "NAME", or "HOST:PORT[/udp]" or "[ADDR]:PORT[/udp]"
- * and then what was seen: other, tls, tls=SNI, ech=SNI, http=HOST, h2c, quic, malformed
+ * and then what was seen: other, tls, tls=SNI, ech=SNI, http=HOST, h2c, quic, malformed.
+ * Behind http=HOST, https=HOST (inside of TLS) or ws=HOST (a websocket) may stand
+ * METHOD PATH [BYTES of the body].  "any " in front of what was seen: nobody knows the request.
  */
 static inline struct question ask(const char *words)
 {
-	static char host[300], seen_text[300];
-	struct question q = { .about = ABOUT_NAME };
-	struct span text = span_str(words), seen = { 0 };
+	static char host[300], seen_text[3000];
+	struct question q = { .about = ABOUT_NAME, .now_s = ASK_NOW };
+	struct span text = span_str(words), seen = { 0 }, more = { 0 };
 	ptrdiff_t at = span_find(text, ' ');
 	uint64_t port;
 
@@ -67,14 +81,27 @@ static inline struct question ask(const char *words)
 	}
 	assert_true(span_copy(seen, seen_text, sizeof(seen_text)));
 	seen = span_str(seen_text);
+	q.any_request = span_starts(seen, SPAN("any "));
+	seen = span_skip(seen, q.any_request ? 4 : 0);
+	at = span_find(seen, ' ');
+	if (at >= 0) {
+		more = span_skip(seen, (size_t)at + 1);
+		seen = span_head(seen, (size_t)at);
+	}
+	q.method = ask_word(&more);
+	q.path = ask_word(&more);
+	if (more.len)
+		assert_true(span_u64(more, UINT64_MAX, &q.body_bytes));
 	at = span_find(seen, '=');
 	if (span_starts(seen, SPAN("tls")) || span_starts(seen, SPAN("ech"))) {
 		q.seen = SEEN_TLS;
 		q.has_sni = at >= 0;
 		q.ech = seen.at[0] == 'e';
 		q.sni = at < 0 ? (struct span){ 0 } : span_skip(seen, (size_t)at + 1);
-	} else if (span_starts(seen, SPAN("http"))) {
-		q.seen = SEEN_HTTP;
+	} else if (span_starts(seen, SPAN("http")) || span_starts(seen, SPAN("ws"))) {
+		q.websocket = seen.at[0] == 'w';
+		q.seen = q.websocket ? SEEN_UPGRADE : SEEN_HTTP;
+		q.inspected = span_starts(seen, SPAN("https"));
 		q.http_host = at < 0 ? (struct span){ 0 } : span_skip(seen, (size_t)at + 1);
 	} else if (seen.len) {
 		q.seen = span_eq(seen, SPAN("other")) ? SEEN_OTHER :
@@ -84,15 +111,17 @@ static inline struct question ask(const char *words)
 	return q;
 }
 
-/* A verdict in a word: a reason, "allowed", "watch", "need tls", "need http", "need both" */
+/* A verdict in a word: a reason, "watch", "depends", "need tls", "need http", "need both" */
 static inline const char *verdict_word(const struct verdict *v)
 {
 	static const char *const needs[] = { "need nothing", "need tls", "need http", "need both" };
 
 	if (v->answer == ANSWER_NEED)
 		return needs[v->need & 3];
-	if (v->answer == ANSWER_ALLOW)
-		return v->watch ? "watch" : "allowed";
+	if (v->answer == ANSWER_ALLOW && v->depends)
+		return "depends";
+	if (v->answer == ANSWER_ALLOW && v->watch)
+		return "watch";
 	return reason_name(v->reason);
 }
 

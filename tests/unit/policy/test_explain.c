@@ -37,6 +37,53 @@ static void a_verdict_has_words(void **state)
 	policy_free(p);
 }
 
+static void what_narrows_has_words(void **state)
+{
+	struct policy *p = make(
+		"allow:\n- {host: m.example, methods: [POST, GET], id: m}\n"
+		"- {host: p.example, paths: [/a, /b, /c, /d, /e, /f], id: p}\n"
+		"- {host: old.example, expires: 2027-01-14, id: old}\n"
+		"- {host: k.example, max_request: 1kB, id: k}\n- {host: d.example, id: d}\n"
+		"deny: [{host: d.example, methods: [PUT], id: no-put, reason: read only}]");
+
+	(void)state;
+	check_message(p, "m.example:80 http=m.example PUT /",
+		      "Rule m allows m.example, but not this method (it allows GET, POST)", "user");
+	check_message(p, "p.example:80 http=p.example PUT /",
+		      "Rule p allows p.example, but not this path (it allows /a, /b, /c, /d, /e ...)",
+		      "user");
+	check_message(p, "old.example",
+		      "Rule old for old.example has expired at 2027-01-15T00:00:00Z", "user");
+	check_message(p, "k.example:80 http=k.example PUT / 1001",
+		      "The request to k.example is too large for rule k", "user");
+	check_message(p, "m.example:443 tls=m.example",
+		      "Rule m needs to see the requests to m.example, and they cannot be seen",
+		      "user");
+	check_message(p, "d.example:80 http=d.example PUT /", "Rule no-put denies d.example: read only",
+		      "user");
+	check_message(p, "d.example:80 http=d.example GET /..",
+		      "What the client sent to d.example can be read in two ways", "nobody");
+	policy_free(p);
+}
+
+static void modes_and_ceilings_have_words(void **state)
+{
+	struct err err = { "" };
+	struct policy *p = make("mode: internal\npeers: [172.28.1.0/24]");
+
+	(void)state;
+	check_message(p, "a.example", "Mode internal allows nothing but its peers, by address", "user");
+	policy_free(p);
+	p = make("mode: monitor");
+	check_message(p, "a.example", "a.example passes and is logged (mode monitor)", "nobody");
+	policy_free(p);
+	p = make_layer(LAYER_SYSTEM, "version: 1\nceiling: [{host: a.example}]", &err);
+	assert_non_null(p);
+	check_message(p, "b.example", "b.example is outside the ceiling of the system's policy",
+		      "admin");
+	policy_free(p);
+}
+
 static void what_the_system_denies_an_admin_can_fix(void **state)
 {
 	struct err err = { "" };
@@ -104,6 +151,9 @@ static void a_suggestion_is_what_would_allow_it(void **state)
 		{ REASON_SPECIAL_ADDRESS, "", "10.1.2.3", 22, TRANSPORT_TCP, "--allow 10.1.2.3:22" },
 		{ REASON_IP_LITERAL, "", "8.8.8.8", 123, TRANSPORT_UDP, "--allow 8.8.8.8:123/udp" },
 		{ REASON_IP_LITERAL, "", "2606:4700::1", 22, TRANSPORT_TCP, "--allow [2606:4700::1]:22" },
+		{ REASON_EXPIRED, "a.example", NULL, 443, TRANSPORT_TCP, "--allow a.example" },
+		{ REASON_METHOD, "a.example", NULL, 80, TRANSPORT_TCP, NULL },
+		{ REASON_CEILING, "a.example", NULL, 80, TRANSPORT_TCP, NULL },
 		{ REASON_DENY_RULE, "a.example", NULL, 443, TRANSPORT_TCP, NULL },
 		{ REASON_MODE, "a.example", NULL, 443, TRANSPORT_TCP, NULL },
 		{ REASON_SNI_MISMATCH, "a.example", NULL, 443, TRANSPORT_TCP, NULL },
@@ -161,6 +211,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_verdict_has_words),
+		cmocka_unit_test(what_narrows_has_words),
+		cmocka_unit_test(modes_and_ceilings_have_words),
 		cmocka_unit_test(what_the_system_denies_an_admin_can_fix),
 		cmocka_unit_test(every_reason_has_words),
 		cmocka_unit_test(a_suggestion_is_what_would_allow_it),

@@ -119,6 +119,23 @@ static void times(void **state)
 	}
 }
 
+static void times_are_written(void **state)
+{
+	static const char *const texts[] = {
+		"1970-01-01T00:00:01Z", "2000-02-29T23:59:59Z", "2027-12-31T12:34:56Z",
+		"2028-01-01T00:00:00Z", "2100-03-01T00:00:00Z", "9999-12-31T23:59:59Z",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		char text[TIME_TEXT_MAX];
+		int64_t s;
+
+		assert_true(units_expires(span_str(texts[i]), &s));
+		assert_string_equal(units_time(s, text), texts[i]);
+	}
+}
+
 /* A text that is cut anywhere is refused, or is another one that is whole */
 static void cut_at_every_byte(void **state)
 {
@@ -140,7 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates), cmocka_unit_test(amounts),
 		cmocka_unit_test(percents_and_counts), cmocka_unit_test(times),
-		cmocka_unit_test(cut_at_every_byte),
+		cmocka_unit_test(times_are_written), cmocka_unit_test(cut_at_every_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* canonical.h - a policy as lines that say what it decides; for the files of policy/ only */
+#ifndef SLUICE_POLICY_CANONICAL_H
+#define SLUICE_POLICY_CANONICAL_H
+
+#include "policy/draft.h"
+
+/*
+ * canonical_lines() - append one line for each thing that decides
+ *
+ * In the order of the draft; ids, reasons and layers decide nothing and are not
+ * there.  Sorted, and each line once, they are what policy_sha256() is made of.
+ */
+void canonical_lines(struct buf *lines, const struct draft *d);
+
+#endif
