@@ -398,6 +398,7 @@ static void a_client_that_goes_is_noticed_while_the_server_thinks(void **state)
 	DROP_FD(l.client);
 	rig_seconds(&r, 4);
 	heard_reset(&r, l.server);
+	rig_told(&r, GATE_HTTP);
 	assert_int_equal(rig_told(&r, GATE_CLOSED)->closed.end, END_ERROR);
 	assert_int_equal(flow_count(r.x.flows), 0);
 	rig_hang_up(&l);
