@@ -143,16 +143,29 @@ void rig_told_nothing(struct rig *r)
 		fail_msg("the keeper was told %d", r->told[r->told_next].type);
 }
 
+/* One for all pairs of the process: a fuzzer makes more of them than there are ports */
+static int listener_of_all(struct sockaddr_in *ret_sa)
+{
+	static int listener = -1;
+	socklen_t len = sizeof(*ret_sa);
+
+	if (listener < 0) {
+		*ret_sa = (struct sockaddr_in){ .sin_family = AF_INET,
+						.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(bind(listener, (struct sockaddr *)ret_sa, len), 0);
+		assert_int_equal(listen(listener, 1), 0);
+	}
+	assert_int_equal(getsockname(listener, (struct sockaddr *)ret_sa, &len), 0);
+	return listener;
+}
+
 void rig_pair(int ends[2])
 {
-	AUTO_CLOSE int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa;
 	socklen_t len = sizeof(sa);
-	int on = 1;
+	int listener = listener_of_all(&sa), on = 1;
 
-	assert_int_equal(bind(listener, (struct sockaddr *)&sa, len), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &len), 0);
 	ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(ends[0], (struct sockaddr *)&sa, len), 0);
 	ends[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
