@@ -4,7 +4,9 @@
  *
  * The data path's own policy_decide() and policy_address() answer.  A target is
  * asked about as if the client then said what agrees with it: TLS with its name,
- * or HTTP with its host.
+ * or HTTP with its host.  What the target does not say (the request, for a port;
+ * a credential) is taken to be what a rule lets pass, and told in `depends`; so is
+ * that a request inside of TLS must be inspected, unless the rule forbids it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,23 +66,42 @@ struct outcome {
 static struct verdict decide_conn(const struct policy *p, const struct target *t, int64_t now_s)
 {
 	struct question q = target_question(t, SEEN_NOT_YET, now_s);
-	struct verdict v = policy_decide(p, &q), denied = v;
+	struct verdict v, denied;
 	static const struct {
 		unsigned	bit;
 		enum seen	seen;
 	} needs[] = { { NEED_TLS, SEEN_TLS }, { NEED_HTTP, SEEN_HTTP } };
-	unsigned need = v.answer == ANSWER_NEED ? v.need : 0;
+	unsigned need;
 
+	q.any_request = true;
+	v = denied = policy_decide(p, &q);
+	need = v.answer == ANSWER_NEED ? v.need : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
 		if (!(need & needs[i].bit))
 			continue;
 		q = target_question(t, needs[i].seen, now_s);
+		q.any_request = true;
 		v = policy_decide(p, &q);
 		if (v.answer != ANSWER_DENY)
 			return v;
 		denied = v;
 	}
 	return denied;
+}
+
+/* The request inside of TLS, as inspection sees it */
+static struct verdict decide_inspected(const struct policy *p, const struct target *t,
+				       int64_t now_s)
+{
+	struct question q = target_question(t, SEEN_HTTP, now_s);
+	struct verdict v;
+
+	q.inspected = true;
+	q.any_credential = true;
+	v = policy_decide(p, &q);
+	if (v.answer == ANSWER_ALLOW)
+		v.depends |= DEPENDS_INSPECTION;
+	return v;
 }
 
 static struct verdict decide(const struct policy *p, const struct target *t, int64_t now_s)
@@ -95,7 +116,10 @@ static struct verdict decide(const struct policy *p, const struct target *t, int
 
 	if (t->kind == TARGET_CONN)
 		return decide_conn(p, t, now_s);
+	q.any_credential = true;
 	v = policy_decide(p, &q);
+	if (seen == SEEN_TLS && v.reason == REASON_INSPECTION_REQUIRED)
+		return decide_inspected(p, t, now_s);
 	if (t->kind == TARGET_DNS && v.answer == ANSWER_ALLOW && !t->answered) {
 		v.answer = ANSWER_DENY;
 		v.reason = REASON_DNS_TYPE;
@@ -238,6 +262,20 @@ static void key_str(struct buf *b, const char *key, const char *value)
 	json_str(b, value);
 }
 
+static const char *const depends_names[] = { "method", "path", "credential", "inspection" };
+
+static void json_depends(unsigned depends, struct buf *b)
+{
+	if (!depends)
+		return;
+	json_key(b, "depends");
+	json_open(b, '[');
+	for (unsigned i = 0; i < ARRAY_SIZE(depends_names); i++)
+		if (depends & BIT(i))
+			json_str(b, depends_names[i]);
+	json_close(b, ']');
+}
+
 static void json_outcome(const struct check *c, const struct outcome *o, struct buf *b)
 {
 	const struct policy *p = c->judged.policy;
@@ -261,8 +299,23 @@ static void json_outcome(const struct check *c, const struct outcome *o, struct 
 		json_span(b, buf_span(&text));
 	else
 		json_str(b, NULL);
+	json_depends(o->v.depends, b);
 	json_close(b, '}');
 	buf_done(&text);
+}
+
+static void text_depends(unsigned depends)
+{
+	const char *before = "      depends on: ";
+
+	for (unsigned i = 0; i < ARRAY_SIZE(depends_names); i++) {
+		if (!(depends & BIT(i)))
+			continue;
+		printf("%s%s", before, depends_names[i]);
+		before = ", ";
+	}
+	if (depends)
+		putchar('\n');
 }
 
 static void text_outcome(const struct check *c, const struct outcome *o)
@@ -278,6 +331,7 @@ static void text_outcome(const struct check *c, const struct outcome *o)
 	if (o->word != WORD_ERROR)
 		printf(" [%s]", reason_name(o->v.reason));
 	putchar('\n');
+	text_depends(o->v.depends);
 	buf_clear(&text);
 	if (suggest(o, &text)) {
 		fputs("      to allow it: ", stdout);

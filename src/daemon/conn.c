@@ -17,6 +17,7 @@
 
 #include "base/json.h"
 #include "daemon/clock.h"
+#include "daemon/denial.h"
 #include "daemon/keeper.h"
 #include "jail/jail.h"
 #include "policy/explain.h"
@@ -48,12 +49,13 @@ struct conn {
 	struct buf	 tail;
 };
 
-#define TAIL_MAX (2 * TALK_HOST_MAX + TALK_ALPN_MAX + TALK_METHOD_MAX + TALK_PATH_MAX)
+#define TAIL_MAX (2 * TALK_HOST_MAX + TALK_ALPN_MAX + TALK_METHOD_MAX + TALK_PATH_MAX + \
+		  TALK_DIGESTS)
 
 /* The facts of an ask, with their texts found */
 struct told {
 	const struct talk_ask *ask;
-	struct span	 sni, alpn, host, method, path;
+	struct span	 sni, alpn, host, method, path, digests;
 };
 
 static struct span cut(struct span *tail, size_t len)
@@ -67,7 +69,8 @@ static struct span cut(struct span *tail, size_t len)
 /* Every value is judged: the gate may have been taken over */
 static bool told_read(const struct talk_ask *a, struct span tail, struct told *t)
 {
-	size_t len = (size_t)a->sni_len + a->alpn_len + a->host_len + a->method_len + a->path_len;
+	size_t len = (size_t)a->sni_len + a->alpn_len + a->host_len + a->method_len + a->path_len +
+		     (a->credentials ? TALK_DIGESTS : 0);
 
 	if (a->transport > TRANSPORT_UDP || a->seen > SEEN_MALFORMED || a->door >= DOOR_NUM ||
 	    len != tail.len || a->sni_len > TALK_HOST_MAX || a->alpn_len > TALK_ALPN_MAX ||
@@ -82,6 +85,7 @@ static bool told_read(const struct talk_ask *a, struct span tail, struct told *t
 	t->host = cut(&tail, a->host_len);
 	t->method = cut(&tail, a->method_len);
 	t->path = cut(&tail, a->path_len);
+	t->digests = tail;
 	return true;
 }
 
@@ -162,8 +166,9 @@ static struct question question_of(struct keeper *k, const struct told *t, uint3
 		.transport = (enum transport)t->ask->transport, .seen = (enum seen)t->ask->seen,
 		.has_sni = t->ask->flags & TALK_HAS_SNI, .ech = t->ask->flags & TALK_ECH,
 		.sni = t->sni, .http_host = t->host, .http_port = t->ask->host_port,
-		.method = t->method, .path = t->path,
-		.now_s = time(NULL),
+		.method = t->method, .path = t->path, .body_bytes = t->ask->body_bytes,
+		.websocket = t->ask->flags & TALK_WEBSOCKET, .credentials = t->ask->credentials,
+		.digests = (const void *)t->digests.at, .now_s = time(NULL),
 	};
 
 	if (host != BINDING_NONE)
@@ -173,53 +178,15 @@ static struct question question_of(struct keeper *k, const struct told *t, uint3
 
 /* ---- denying ---- */
 
-/* The object of `sluice check`: what a denied HTTP request is answered with */
-static void denial_body(struct keeper *k, struct buf *b, const struct question *q,
-			const struct verdict *v)
-{
-	struct audit_rule rule = keeper_rule(k, v);
-	struct buf text = buf_new(1024);
-
-	json_open(b, '{');
-	json_key(b, "target");
-	buf_printf(&text, SPAN_FMT " http://" SPAN_FMT SPAN_FMT, SPAN_ARG(q->method),
-		   SPAN_ARG(q->http_host), SPAN_ARG(span_head(q->path, 512)));
-	json_span(b, buf_span(&text));
-	json_key(b, "verdict");
-	json_str(b, "deny");
-	json_key(b, "reason");
-	json_str(b, reason_name(v->reason));
-	json_key(b, "rule");
-	json_str(b, rule.id);
-	json_key(b, "layer");
-	json_str(b, rule.layer);
-	json_key(b, "message");
-	buf_clear(&text);
-	explain_message(&text, k->policy, q, v);
-	json_span(b, buf_span(&text));
-	json_key(b, "fixable_by");
-	json_str(b, explain_fixable(k->policy, v));
-	json_key(b, "suggest");
-	buf_clear(&text);
-	if (explain_suggest(&text, v->reason, q->host, &q->addr, q->port, q->transport))
-		json_span(b, buf_span(&text));
-	else
-		json_str(b, NULL);
-	json_close(b, '}');
-	buf_add(b, "\n", 1);
-	buf_done(&text);
-}
-
 static void tell_denied(struct keeper *k, uint32_t ref, const struct question *q,
 			const struct verdict *v, bool dialled)
 {
-	struct talk_deny d = { .reason = (uint8_t)v->reason, .dialled = dialled, .status = 403 };
+	struct talk_deny d = { .reason = (uint8_t)v->reason, .dialled = dialled,
+			       .status = denial_status(v->reason) };
 	struct buf body = buf_new(TALK_BODY_MAX);
 
-	if (v->reason == REASON_UPSTREAM_FAILED || v->reason == REASON_RESOLVE_FAILED)
-		d.status = 502;
-	if (q->seen == SEEN_HTTP)
-		denial_body(k, &body, q, v);
+	if (q->seen == SEEN_HTTP || q->websocket)
+		denial_body(&body, k, q, v);
 	keeper_tell(k, KEEPER_DENY, ref, &d, sizeof(d), buf_span(&body), -1);
 	buf_done(&body);
 }
@@ -254,7 +221,7 @@ static void record_request(struct keeper *k, uint64_t conn, const struct told *t
 {
 	struct audit_http e = {
 		.conn = conn, .host = t->host, .method = t->method, .path = t->path,
-		.port = q->port, .status = 403, .verdict = ANSWER_DENY, .reason = v->reason,
+		.port = q->port, .status = denial_status(v->reason), .verdict = ANSWER_DENY, .reason = v->reason,
 		.rule = keeper_rule(k, v),
 	};
 
@@ -298,6 +265,7 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 	buf_add_span(&c->tail, t->host);
 	buf_add_span(&c->tail, t->method);
 	buf_add_span(&c->tail, t->path);
+	buf_add_span(&c->tail, t->digests);
 	if (c->tail.full) {
 		buf_done(&c->tail);
 		free(c);
@@ -613,11 +581,27 @@ void conn_close_all(struct keeper *k)
 	k->to_dial_end = &k->to_dial;
 }
 
+/* Which rule a request of an open connection is under: not always that of its first one */
+static struct verdict request_verdict(const struct conn *c, const struct talk_http *h,
+				      struct span method, struct span host, struct span path)
+{
+	struct question q = {
+		.about = ABOUT_CONN, .host = conn_host(c), .addr = c->literal,
+		.port = c->permit.port, .seen = h->status == 101 ? SEEN_UPGRADE : SEEN_HTTP,
+		.websocket = h->status == 101, .http_host = host, .method = method, .path = path,
+		.any_credential = true, .now_s = time(NULL),
+	};
+	struct verdict v = policy_decide(c->keeper->policy, &q);
+
+	return v.answer == ANSWER_ALLOW ? v : c->verdict;
+}
+
 void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail)
 {
 	struct conn *c = conn_find(k, ref);
 	struct span method, host;
 	struct audit_http e;
+	struct verdict v;
 
 	if (!c || !c->has_ip || (size_t)h->method_len + h->host_len + h->path_len != tail.len) {
 		keeper_close(k, "the gate tells of a request on no connection");
@@ -625,10 +609,11 @@ void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct
 	}
 	method = cut(&tail, h->method_len);
 	host = cut(&tail, h->host_len);
+	v = request_verdict(c, h, method, host, tail);
 	e = (struct audit_http){
 		.conn = c->number, .method = method, .host = host, .path = tail,
 		.port = c->permit.port, .status = h->status, .verdict = ANSWER_ALLOW,
-		.reason = REASON_ALLOWED, .rule = keeper_rule(k, &c->verdict),
+		.reason = v.reason, .rule = keeper_rule(k, &v),
 		.bytes_out = h->bytes_out, .bytes_in = h->bytes_in,
 	};
 	audit_http_done(k->audit, &e);
@@ -655,7 +640,10 @@ static void dial_failed(struct conn *c)
 static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
 {
 	struct conn *c = arg;
-	struct talk_allow allow = { .watch = c->verdict.watch, .http = c->seen == SEEN_HTTP };
+	struct talk_allow allow = {
+		.watch = c->verdict.watch,
+		.http = c->seen == SEEN_HTTP || c->ask.flags & TALK_WEBSOCKET,
+	};
 
 	(void)error;
 	c->dial = NULL;

@@ -9,7 +9,7 @@
 #define GATE_READS_A_TURN 8	/* msg_read() before the records are written */
 
 static const size_t ask_max = sizeof(struct talk_ask) + 2 * TALK_HOST_MAX + TALK_ALPN_MAX +
-			      TALK_METHOD_MAX + TALK_PATH_MAX;
+			      TALK_METHOD_MAX + TALK_PATH_MAX + TALK_DIGESTS;
 
 static struct msg_type accepts[GATE_SAYS_NUM] = {
 	[GATE_READY]	 = { "ready", 0, 0, false },

@@ -144,7 +144,7 @@ static enum stage request_stage(const struct policy *p, const struct image_more 
 	stage = of_path[more_path(p, m, &c->path)];
 	if (stage != STAGE_PASS)
 		return stage;
-	if (!more_has_credential(p, m, c->q))
+	if (!c->q->any_credential && !more_has_credential(p, m, c->q))
 		return STAGE_CREDENTIAL;
 	return c->q->body_bytes > m->max_request ? STAGE_SIZE : STAGE_PASS;
 }
@@ -515,19 +515,33 @@ static struct verdict unseen_judge(const struct case_of *c, uint32_t rule, struc
 	return v;
 }
 
-/* check asks about a port: does the answer hang on the request? */
-static unsigned depends_on(const struct policy *p, const struct match *m, const struct verdict *v)
+static bool ceiling_narrows(const struct policy *p, const struct match *m)
 {
 	struct cursor at = { 0 };
 	uint32_t rule;
-	bool narrow = v->rule != RULE_NONE && more_narrows(image_more(p, image_rule(p, v->rule)));
 
-	while (!narrow && (rule = match_next(p, m, &at)) != RULE_NONE) {
+	while ((rule = match_next(p, m, &at)) != RULE_NONE) {
 		const struct image_rule *r = image_rule(p, rule);
 
-		narrow = (r->flags & RULE_CEILING) && more_narrows(image_more(p, r));
+		if ((r->flags & RULE_CEILING) && more_narrows(image_more(p, r)))
+			return true;
 	}
-	return narrow ? DEPENDS_METHOD | DEPENDS_PATH : 0;
+	return false;
+}
+
+/* What check does not know: does the answer hang on it? */
+static unsigned depends_on(const struct policy *p, const struct match *m, const struct denial *d,
+			   const struct question *q, uint32_t rule)
+{
+	const struct image_more *more = rule == RULE_NONE ? NULL :
+					image_more(p, image_rule(p, rule));
+	unsigned depends = 0;
+
+	if (q->any_request && (d->hangs || more_narrows(more) || ceiling_narrows(p, m)))
+		depends = DEPENDS_METHOD | DEPENDS_PATH;
+	if ((q->any_request || q->any_credential) && more && more->digests.count)
+		depends |= DEPENDS_CREDENTIAL;
+	return depends;
 }
 
 struct verdict policy_decide(const struct policy *p, const struct question *q)
@@ -557,7 +571,7 @@ struct verdict policy_decide(const struct policy *p, const struct question *q)
 	v = pass_judge(p, &m, &c);
 	if (d.unseen != RULE_NONE)
 		v = unseen_judge(&c, d.unseen, v);
-	if (q->any_request && v.answer == ANSWER_ALLOW)
-		v.depends = d.hangs ? DEPENDS_METHOD | DEPENDS_PATH : depends_on(p, &m, &v);
+	if (v.answer == ANSWER_ALLOW)
+		v.depends = depends_on(p, &m, &d, q, v.rule);
 	return v;
 }

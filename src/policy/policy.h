@@ -65,6 +65,7 @@ struct question {
 	bool		 any_request;	/* nobody knows the request yet (check HOST:PORT): pass if one
 					 * could; what it hangs on is in verdict.depends.  The data
 					 * path never says so. */
+	bool		 any_credential;	/* the same for the credential alone (check URL) */
 	uint64_t	 body_bytes;	/* of the request, as far as they are known; 0: none yet */
 	unsigned	 credentials;	/* bit n: the field policy_credential(p, n) was there once */
 	const uint8_t	(*digests)[DIGEST_BYTES];	/* [CREDENTIALS_MAX], of those values; or NULL */
@@ -77,7 +78,11 @@ enum answer { ANSWER_DENY, ANSWER_ALLOW, ANSWER_ASK, ANSWER_NEED };
 enum need { NEED_TLS = 1, NEED_HTTP = 2 };
 
 /* What the answer to a question without a request hangs on */
-enum depends { DEPENDS_METHOD = 1, DEPENDS_PATH = 2 };
+enum depends {
+	DEPENDS_METHOD = 1, DEPENDS_PATH = 2,
+	DEPENDS_CREDENTIAL = 4,
+	DEPENDS_INSPECTION = 8,		/* set by check: the data path does not see it yet */
+};
 
 struct verdict {
 	enum answer	 answer;

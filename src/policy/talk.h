@@ -21,6 +21,7 @@
 #define TALK_METHOD_MAX 32
 #define TALK_PATH_MAX 2048	/* longer paths are cut in the record */
 #define TALK_NAME_MAX 1008	/* a DNS name in presentation form */
+#define TALK_DIGESTS (CREDENTIALS_MAX * DIGEST_BYTES)	/* bytes of all digests */
 #define TALK_BODY_MAX 4096	/* the JSON of a denied request */
 
 /* Gate to keeper */
@@ -63,6 +64,7 @@ enum talk_flag {
 	TALK_ECH = 2,
 	TALK_EMPTY = 4,		/* the client closed before it said anything: dial nothing */
 	TALK_FULL = 8,		/* the gate is at its bound: deny with `limit` */
+	TALK_WEBSOCKET = 16,	/* SEEN_UPGRADE: to a websocket, and nothing else */
 };
 
 struct talk_ask {
@@ -76,7 +78,9 @@ struct talk_ask {
 	uint8_t		method_len;
 	uint16_t	sni_len, alpn_len, host_len, path_len;
 	uint16_t	host_port;	/* port of the Host field; 0: none */
-	uint16_t	pad;
+	uint8_t		credentials;	/* question.credentials; if not 0, all digests end the tail */
+	uint8_t		pad[5];
+	uint64_t	body_bytes;	/* question.body_bytes */
 };
 
 enum flow_end { END_CLIENT, END_SERVER, END_IDLE, END_LIMIT, END_KILLED, END_ERROR, END_NUM };

@@ -119,6 +119,26 @@ enum parse http_request_parse(struct span bytes, struct http_request *ret_reques
 	return PARSE_OK;
 }
 
+unsigned http_field(struct span head, struct span name, struct span *ret_value)
+{
+	unsigned count = 0;
+	struct span line;
+
+	*ret_value = (struct span){ 0 };
+	/* the first line is no field: it has no name before a colon that is all token */
+	if (http_line(&head, &line) != PARSE_OK)
+		return 0;
+	while (http_line(&head, &line) == PARSE_OK && line.len) {
+		ptrdiff_t colon = span_find(line, ':');
+
+		if (colon < 0 || !span_eq_fold(span_head(line, (size_t)colon), name))
+			continue;
+		if (!count++)
+			*ret_value = span_trim(span_skip(line, (size_t)colon + 1));
+	}
+	return count;
+}
+
 /* RFC 9112 4; the space before a missing reason is missing too at many servers */
 static bool status_line_parse(struct span line, struct http_response *r)
 {

@@ -65,6 +65,16 @@ struct http_response {
  */
 enum parse http_request_parse(struct span bytes, struct http_request *ret_request);
 
+/*
+ * http_field() - the value of a field in a head that http_request_parse() has taken
+ * @head:	the first head_bytes of the message
+ * @name:	in any case
+ * @ret_value:	trimmed, of the first one
+ *
+ * Return: how many fields have the name.
+ */
+unsigned http_field(struct span head, struct span name, struct span *ret_value);
+
 /* @method: of the request that this answers (HEAD and CONNECT change the framing) */
 enum parse http_response_parse(struct span bytes, struct span method,
 			       struct http_response *ret_response);

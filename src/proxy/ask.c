@@ -3,11 +3,14 @@
 
 #include <assert.h>
 #include <sys/socket.h>
+#include <time.h>
+
+#include "proxy/credential.h"
 
 struct question ask_question(const struct flow *f)
 {
 	struct question q = { .about = ABOUT_CONN, .addr = f->dst, .port = f->port,
-			      .transport = TRANSPORT_TCP, .seen = SEEN_NOT_YET };
+			      .transport = TRANSPORT_TCP, .seen = SEEN_NOT_YET, .now_s = time(NULL) };
 
 	if (f->host != BINDING_NONE)
 		q.host = binding_host(f->proxy->bindings, f->host);
@@ -22,10 +25,12 @@ static size_t tell(struct buf *tail, struct span text, size_t max)
 	return text.len;
 }
 
-static void fill(struct talk_ask *a, struct buf *tail, const struct facts *facts)
+static void fill(struct talk_ask *a, struct buf *tail, const struct facts *facts,
+		 const struct policy *policy)
 {
 	const struct http_request *r = &facts->request;
 	const struct tls_hello *h = &facts->hello;
+	struct credentials c;
 
 	if (facts->seen == SEEN_TLS) {
 		a->flags |= (uint8_t)((h->has_sni ? TALK_HAS_SNI : 0) | (h->ech ? TALK_ECH : 0));
@@ -37,6 +42,12 @@ static void fill(struct talk_ask *a, struct buf *tail, const struct facts *facts
 		a->host_len = (uint16_t)tell(tail, r->host, TALK_HOST_MAX);
 		a->method_len = (uint8_t)tell(tail, r->method, TALK_METHOD_MAX);
 		a->path_len = (uint16_t)tell(tail, r->path, TALK_PATH_MAX);
+		a->body_bytes = r->length;
+		a->flags |= look_is_websocket(facts) ? TALK_WEBSOCKET : 0;
+		credentials_read(policy, facts, &c);
+		a->credentials = (uint8_t)c.have;
+		if (c.have)
+			buf_add(tail, c.digests, sizeof(c.digests));
 	}
 }
 
@@ -44,7 +55,7 @@ static void fill(struct talk_ask *a, struct buf *tail, const struct facts *facts
 static bool too_long(const struct facts *f)
 {
 	return (f->seen == SEEN_TLS && f->hello.sni.len > TALK_HOST_MAX) ||
-	       (f->seen == SEEN_HTTP && (f->request.host.len > TALK_HOST_MAX ||
+	       ((f->seen == SEEN_HTTP || f->seen == SEEN_UPGRADE) && (f->request.host.len > TALK_HOST_MAX ||
 					 f->request.method.len > TALK_METHOD_MAX));
 }
 
@@ -55,13 +66,15 @@ unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts
 		.seen = (uint8_t)facts->seen, .door = f->door, .flags = (uint8_t)flags,
 		.ssh = facts->ssh,
 	};
-	struct buf tail = buf_new(TALK_HOST_MAX * 2 + TALK_ALPN_MAX + TALK_METHOD_MAX + TALK_PATH_MAX);
+	struct buf tail = buf_new(TALK_HOST_MAX * 2 + TALK_ALPN_MAX + TALK_METHOD_MAX +
+				  TALK_PATH_MAX + TALK_DIGESTS);
 
 	if (too_long(facts))
 		a.seen = SEEN_MALFORMED;
 	else
-		fill(&a, &tail, facts);
-	f->form = (uint8_t)facts->seen;
+		fill(&a, &tail, facts, f->proxy->policy);
+	/* a websocket begins as a request, and is refused as one */
+	f->form = (uint8_t)(look_is_websocket(facts) ? SEEN_HTTP : facts->seen);
 	f->again = what == GATE_ASK_AGAIN;
 	if (facts->seen != SEEN_NOT_YET)
 		f->watch = false;

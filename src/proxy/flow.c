@@ -22,7 +22,7 @@ static const struct stage {
 	[FLOW_LOOK]  = { "look",  look_step,  ASK | OVER,		10,   END_LIMIT },
 	[FLOW_ASK]   = { "ask",   ask_step,   RELAY | HTTP | DENY | OVER, 60, END_LIMIT },
 	[FLOW_RELAY] = { "relay", relay_step, ASK | DENY | OVER,	7200, END_IDLE },
-	[FLOW_HTTP]  = { "http",  http_step,  ASK | DENY | OVER,	7200, END_IDLE },
+	[FLOW_HTTP]  = { "http",  http_step,  ASK | RELAY | DENY | OVER, 7200, END_IDLE },
 	[FLOW_DENY]  = { "deny",  deny_step,  OVER,			2,    END_SERVER },
 	[FLOW_OVER]  = { "over",  over_step,  0,			0,    END_ERROR },
 };

@@ -5,7 +5,7 @@
  *	LOOK	see what the client says first, as far as its rule needs
  *	ASK	the facts are with the keeper; it decides, records and dials
  *	RELAY	bytes go both ways; perhaps the client's first are still looked at
- *	HTTP	the same, request by request
+ *	HTTP	the same, request by request; a websocket goes on in RELAY
  *	DENY	the refusal, or the last answer, is on its way to the client
  *	OVER	everything is closed and reported
  *

@@ -13,6 +13,8 @@
  *	1. A byte reaches the server only as part of a request that was judged.
  *	2. A byte of the server reaches the client only as part of the response
  *	   to the request that stands; anything else ends the connection.
+ *	   The one exception: 101 to a request for a websocket that the policy
+ *	   allows.  From then on nothing is HTTP, and the flow is relayed.
  *	3. A response that was cut short is never followed by an orderly close.
  *	4. The keeper is told of each request of which a byte went to the server, however
  *	   the connection ends.
@@ -23,6 +25,7 @@
 
 #include "proto/http_body.h"
 #include "proxy/ask.h"
+#include "proxy/credential.h"
 #include "proxy/flow.h"
 #include "proxy/look.h"
 
@@ -45,6 +48,10 @@ struct http {
 	bool		 last_words;	/* the client has said that it says no more */
 	bool		 agent_eof;
 	bool		 peer_failed;	/* takes no more; what it answers still counts */
+	uint64_t	 body_bytes;	/* of the request that stands, as they lie on the wire */
+	uint64_t	 body_max;	/* max_request of its rule */
+	bool		 websocket;	/* it asks for one */
+	bool		 tunnel;	/* and the server has agreed: no more requests */
 	bool		 asked;		/* the keeper was asked about the head that lies in `ahead` */
 };
 
@@ -88,10 +95,15 @@ static bool request_passes(struct flow *f, const struct facts *facts)
 {
 	struct http *h = f->http;
 	struct question q = ask_question(f);
+	struct credentials c;
 	struct verdict v;
 
 	look_question(facts, &q);
+	credentials_read(f->proxy->policy, facts, &c);
+	credentials_question(&c, &q);
 	v = policy_decide(f->proxy->policy, &q);
+	h->body_max = v.rule == RULE_NONE ? AMOUNT_NONE :
+		      policy_rule(f->proxy->policy, v.rule).max_request;
 	if (v.answer != ANSWER_ALLOW && h->asked)
 		deny_start(f, v.answer == ANSWER_DENY ? v.reason : REASON_PROTOCOL, 403,
 			   (struct span){ 0 });
@@ -114,6 +126,8 @@ static void remember(struct http *h, const struct http_request *r)
 	h->keep_alive = r->keep_alive;
 	h->last_words = !r->keep_alive && r->framing == HTTP_BODY_NONE;
 	h->answer = PART_HEAD;
+	h->body_bytes = 0;
+	h->websocket = r->websocket;
 	http_body_init(&h->request_body, r->framing, r->length);
 }
 
@@ -149,6 +163,13 @@ static size_t judge(struct flow *f, struct span bytes)
 		h->request = REQUEST_SENT;
 	if (p == PARSE_BAD)
 		cut(f, END_KILLED, REASON_MALFORMED);
+	h->body_bytes += used;
+	if (h->body_bytes > h->body_max && p != PARSE_BAD) {
+		/* a body whose length nobody said, which is counted with its frames */
+		f->form = SEEN_HTTP;
+		deny_start(f, REASON_REQUEST_SIZE, 413, (struct span){ 0 });
+		return 0;
+	}
 	return head + used;
 }
 
@@ -281,6 +302,28 @@ static void request_over(struct flow *f)
 		h->request = REQUEST_HEAD;
 }
 
+/* The request asked for a websocket, and all of it was sent */
+static bool tunnel_may_begin(const struct flow *f)
+{
+	return f->http->websocket && f->http->request == REQUEST_SENT && !f->out.held_len;
+}
+
+/* The server has agreed: what follows is no HTTP, and both sides may speak */
+static void tunnel_begin(struct flow *f)
+{
+	struct http *h = f->http;
+
+	proxy_tell(f->proxy, GATE_HTTP, f->ref, &h->told, sizeof(h->told), buf_span(&h->record));
+	if (h->ahead.len && !pump_push(&f->out, f->peer, buf_span(&h->ahead))) {
+		cut(f, END_ERROR, REASON_ALLOWED);
+		return;
+	}
+	http_free(h);
+	f->http = NULL;
+	flow_become(f, FLOW_RELAY);
+	f->ready = WANT_AGENT_READ | WANT_PEER_READ;
+}
+
 /*
  * Pass over what the server has sent.
  * Return: how many bytes of @bytes may go to the client; all of them unless the
@@ -304,11 +347,17 @@ static size_t follow(struct flow *f, struct span bytes, bool *ret_bad)
 								h->told.method_len), &r);
 			if (p == PARSE_MORE && rest.len < HEAD_MAX)
 				return done;
-			if (p != PARSE_OK || r.status == 101) {
+			if (p != PARSE_OK || (r.status == 101 && !tunnel_may_begin(f))) {
 				*ret_bad = true;
 				return done;
 			}
 			used = r.head_bytes;
+			if (r.status == 101) {
+				h->tunnel = true;
+				h->told.status = 101;
+				h->told.bytes_in += used;
+				return bytes.len;
+			}
 			if (r.status >= 200) {
 				h->told.status = (uint16_t)r.status;
 				h->keep_alive = h->keep_alive && r.keep_alive;
@@ -376,6 +425,8 @@ static void read_peer(struct flow *f)
 		bad = true;
 	if (bad) {
 		cut(f, END_ERROR, REASON_MALFORMED);
+	} else if (h->tunnel) {
+		tunnel_begin(f);
 	} else if (h->partial.len) {
 		buf_consume(&h->partial, used);
 	} else if (used < bytes.len) {
@@ -394,6 +445,8 @@ static unsigned answer_step(struct flow *f)
 	}
 	if (r == PUMPED_READ)
 		read_peer(f);
+	if (f->state == FLOW_RELAY)
+		return WANT_AGAIN;
 	if (f->state != FLOW_HTTP)
 		return 0;
 	if (f->in.held_len)

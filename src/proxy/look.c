@@ -98,6 +98,16 @@ void look_request(const struct http_request *r, struct facts *ret_facts)
 		ret_facts->seen = SEEN_UPGRADE;
 }
 
+bool look_is_websocket(const struct facts *facts)
+{
+	const struct http_request *r = &facts->request;
+
+	/* the handshake is a GET without a body (RFC 6455 4.1): a body could hide what follows */
+	return facts->seen == SEEN_UPGRADE && r->head_bytes && r->websocket &&
+	       r->form != HTTP_AUTHORITY && r->framing == HTTP_BODY_NONE &&
+	       span_eq(r->method, SPAN("GET"));
+}
+
 static enum parse look_http(struct span bytes, struct facts *f)
 {
 	struct http_request request;
@@ -167,7 +177,9 @@ void look_question(const struct facts *facts, struct question *q)
 		q->has_sni = facts->hello.has_sni;
 		q->sni = facts->hello.sni;
 		q->ech = facts->hello.ech;
-	} else if (facts->seen == SEEN_HTTP) {
+	} else if (facts->seen == SEEN_HTTP || look_is_websocket(facts)) {
+		q->websocket = facts->seen == SEEN_UPGRADE;
+		q->body_bytes = facts->request.length;
 		q->http_host = facts->request.host;
 		q->http_port = facts->request.host_port;
 		q->method = facts->request.method;

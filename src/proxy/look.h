@@ -51,6 +51,9 @@ bool look_always(const struct policy *p);
 /* The facts of a request that was parsed already */
 void look_request(const struct http_request *r, struct facts *ret_facts);
 
+/* Is it a request that would turn the connection into a websocket, and nothing else? */
+bool look_is_websocket(const struct facts *facts);
+
 /* The question that facts answer; @q's host, addr, port, transport stay */
 void look_question(const struct facts *facts, struct question *q);
 

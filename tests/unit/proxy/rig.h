@@ -47,6 +47,9 @@ struct line {
 };
 
 /* The policy allows RIG_HOST on 22, 80, 443 and 8080 (tcp), and 123 and 4433 (udp) */
+/* Keys that the one rule has besides, as lines of YAML; "" unless a test says otherwise */
+extern const char *rig_rule_more;
+
 void rig_open(struct rig *r, size_t flows_max);
 void rig_done(struct rig *r);
 

@@ -133,9 +133,12 @@ static void a_first_head_may_come_in_any_cut(void **state)
 static const struct second {
 	const char	*name, *request;
 	int		 seen;
+	bool		 page;		/* the refusal is one */
 } seconds[] = {
-	{ "another host", "GET / HTTP/1.1\r\nHost: evil.example.com\r\n\r\n", SEEN_HTTP },
-	{ "upgrade", "GET / HTTP/1.1\r\n" HOST_FIELD "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+	{ "another host", "GET / HTTP/1.1\r\nHost: evil.example.com\r\n\r\n", SEEN_HTTP, true },
+	{ "websocket", "GET / HTTP/1.1\r\n" HOST_FIELD "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+	  SEEN_UPGRADE, true },
+	{ "upgrade", "GET / HTTP/1.1\r\n" HOST_FIELD "Connection: upgrade\r\nUpgrade: h2c\r\n\r\n",
 	  SEEN_UPGRADE },
 	{ "connect", "CONNECT " RIG_HOST ":443 HTTP/1.1\r\n" HOST_FIELD "\r\n", SEEN_UPGRADE },
 	{ "the preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", SEEN_MALFORMED },
@@ -167,7 +170,7 @@ static void second_once(const struct second *s, bool pipelined)
 		say(l.client, s->request);
 	assert_int_equal(rig_told(&r, GATE_ASK_AGAIN)->ask.seen, s->seen);
 	rig_deny(&r, &l, REASON_HOST_MISMATCH, "{\"a\":1}");
-	if (s->seen == SEEN_HTTP) {
+	if (s->page) {
 		heard(&r, l.client, page);
 		heard_end(&r, l.client);
 	} else {
@@ -208,6 +211,132 @@ static void both_must_agree(void **state)
 	rig_told_nothing(&r);			/* it does not ask for ever */
 	heard_reset(&r, l.server);
 	done(&r, &l);
+}
+
+/* ---- what the rule says of requests ---- */
+
+#define WEBSOCKET "GET /ws HTTP/1.1\r\n" HOST_FIELD "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+#define SWITCHING "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n" \
+	"Upgrade: websocket\r\n\r\n"
+
+/* Bytes go both ways, whatever they look like */
+static void a_websocket_is_a_tunnel(void **state)
+{
+	struct rig r;
+	struct line l;
+
+	(void)state;
+	rig_rule_more = "    websocket: true\n";
+	rig_open(&r, 4);
+	l = begin(&r, GET, 0);
+	heard(&r, l.server, GET);
+	say(l.server, OK2);
+	heard(&r, l.client, OK2);
+	rig_told(&r, GATE_HTTP);
+	say(l.client, WEBSOCKET);
+	heard(&r, l.server, WEBSOCKET);
+	say(l.server, SWITCHING "first");
+	heard(&r, l.client, SWITCHING "first");
+	assert_int_equal(rig_told(&r, GATE_HTTP)->http.status, 101);
+	say(l.client, "GET / HTTP/1.1\r\nHost: evil.example.com\r\n\r\n\x81\x05");
+	heard(&r, l.server, "GET / HTTP/1.1\r\nHost: evil.example.com\r\n\r\n\x81\x05");
+	say(l.server, "\x88\x01");
+	heard(&r, l.client, "\x88\x01");
+	rig_told_nothing(&r);
+	done(&r, &l);
+	rig_rule_more = "";
+}
+
+/* A server that switches without being asked, or before the request is whole, is cut off */
+static void nobody_switches_unasked(void **state)
+{
+	struct rig r;
+	struct line l;
+
+	(void)state;
+	rig_rule_more = "    websocket: true\n";
+	rig_open(&r, 4);
+	l = begin(&r, GET, 0);
+	heard(&r, l.server, GET);
+	say(l.server, SWITCHING);
+	heard_reset(&r, l.client);
+	done(&r, &l);
+	rig_rule_more = "";
+}
+
+/* Judged by method, path, size and credential before a byte passes */
+static void requests_are_narrowed(void **state)
+{
+	/* SHA-256 of "secret" */
+	static const char rule[] = "    methods: [GET, POST]\n    paths: [/, /ok/*]\n"
+		"    max_request: 5B\n    credentials: {header: X-Key, sha256: ["
+		"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b]}\n";
+#define KEY "X-Key:  secret \r\n"
+	static const struct {
+		const char *request;
+		bool passes;
+	} rows[] = {
+		{ "GET /ok/x?y HTTP/1.1\r\n" HOST_FIELD KEY "\r\n", true },
+		{ "GET /%6fk/x HTTP/1.1\r\n" HOST_FIELD "x-KEY:secret\r\n\r\n", true },
+		{ "POST / HTTP/1.1\r\n" HOST_FIELD KEY "Content-Length: 5\r\n\r\n12345", true },
+		{ "PUT / HTTP/1.1\r\n" HOST_FIELD KEY "\r\n", false },
+		{ "GET /no HTTP/1.1\r\n" HOST_FIELD KEY "\r\n", false },
+		{ "GET /ok/../no HTTP/1.1\r\n" HOST_FIELD KEY "\r\n", false },
+		{ "GET /ok/%2fno HTTP/1.1\r\n" HOST_FIELD KEY "\r\n", false },
+		{ "POST / HTTP/1.1\r\n" HOST_FIELD KEY "Content-Length: 6\r\n\r\n123456", false },
+		{ "GET / HTTP/1.1\r\n" HOST_FIELD "\r\n", false },
+		{ "GET / HTTP/1.1\r\n" HOST_FIELD "X-Key: Secret\r\n\r\n", false },
+		{ "GET / HTTP/1.1\r\n" HOST_FIELD KEY KEY "\r\n", false },
+	};
+#define FIRST "GET / HTTP/1.1\r\n" HOST_FIELD KEY "\r\n"
+
+	(void)state;
+	rig_rule_more = rule;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct rig r;
+		struct line l;
+
+		print_message("  %s\n", rows[i].request);
+		rig_open(&r, 4);
+		l = begin(&r, FIRST, 0);
+		heard(&r, l.server, FIRST);
+		say(l.server, OK2);
+		heard(&r, l.client, OK2);
+		rig_told(&r, GATE_HTTP);
+		say(l.client, rows[i].request);
+		if (rows[i].passes) {
+			heard(&r, l.server, rows[i].request);
+		} else {
+			rig_told(&r, GATE_ASK_AGAIN);
+			rig_deny(&r, &l, REASON_METHOD, "{}");
+			heard_reset(&r, l.server);	/* and not a byte of it came */
+		}
+		done(&r, &l);
+	}
+	rig_rule_more = "";
+}
+
+/* A body of which nobody said how long it is ends where it is too long */
+static void a_chunked_body_is_counted(void **state)
+{
+	static const char head[] = "POST / HTTP/1.1\r\n" HOST_FIELD
+				   "Transfer-Encoding: chunked\r\n\r\n";
+	struct rig r;
+	struct line l;
+
+	(void)state;
+	rig_rule_more = "    max_request: 20B\n";
+	rig_open(&r, 4);
+	l = begin(&r, head, 0);
+	heard(&r, l.server, head);
+	say(l.client, "5\r\n12345\r\n");
+	heard(&r, l.server, "5\r\n12345\r\n");
+	say(l.client, "5\r\n67890\r\n5\r\nabcde\r\n");
+	heard_reset(&r, l.server);
+	shutdown(l.client, SHUT_WR);
+	assert_int_equal(rig_told(&r, GATE_CLOSED)->closed.reason, REASON_REQUEST_SIZE);
+	done(&r, &l);
+	rig_rule_more = "";
 }
 
 /* ---- answers that are none ---- */
@@ -442,7 +571,9 @@ int main(void)
 		cmocka_unit_test(heads_may_come_in_any_cut),
 		cmocka_unit_test(a_first_head_may_come_in_any_cut),
 		cmocka_unit_test(a_second_request_is_judged_before_a_byte_of_it_passes),
-		cmocka_unit_test(both_must_agree),
+		cmocka_unit_test(both_must_agree), cmocka_unit_test(a_websocket_is_a_tunnel),
+		cmocka_unit_test(nobody_switches_unasked), cmocka_unit_test(requests_are_narrowed),
+		cmocka_unit_test(a_chunked_body_is_counted),
 		cmocka_unit_test(a_broken_answer_ends_in_a_reset),
 		cmocka_unit_test(a_request_whose_client_goes_is_told),
 		cmocka_unit_test(a_cut_answer_does_not_look_whole),

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/denial.h"
+
+#include "base/json.h"
+#include "policy/explain.h"
+
+void denial_body(struct buf *b, struct keeper *k, const struct question *q,
+		 const struct verdict *v)
+{
+	struct audit_rule rule = keeper_rule(k, v);
+	struct buf text = buf_new(1024);
+
+	json_open(b, '{');
+	json_key(b, "target");
+	buf_printf(&text, SPAN_FMT " http://" SPAN_FMT SPAN_FMT, SPAN_ARG(q->method),
+		   SPAN_ARG(q->http_host), SPAN_ARG(span_head(q->path, 512)));
+	json_span(b, buf_span(&text));
+	json_key(b, "verdict");
+	json_str(b, "deny");
+	json_key(b, "reason");
+	json_str(b, reason_name(v->reason));
+	json_key(b, "rule");
+	json_str(b, rule.id);
+	json_key(b, "layer");
+	json_str(b, rule.layer);
+	json_key(b, "message");
+	buf_clear(&text);
+	explain_message(&text, k->policy, q, v);
+	json_span(b, buf_span(&text));
+	json_key(b, "fixable_by");
+	json_str(b, explain_fixable(k->policy, v));
+	json_key(b, "suggest");
+	buf_clear(&text);
+	if (explain_suggest(&text, v->reason, q->host, &q->addr, q->port, q->transport))
+		json_span(b, buf_span(&text));
+	else
+		json_str(b, NULL);
+	json_close(b, '}');
+	buf_add(b, "\n", 1);
+	buf_done(&text);
+}
+
+uint16_t denial_status(enum reason reason)
+{
+	switch (reason) {
+	case REASON_UPSTREAM_FAILED:
+	case REASON_RESOLVE_FAILED:
+		return 502;
+	case REASON_REQUEST_SIZE:
+		return 413;
+	case REASON_RATE:
+		return 429;
+	default:
+		return 403;
+	}
+}
