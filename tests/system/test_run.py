@@ -149,9 +149,12 @@ def test_no_process_is_left_after_a_run(world):
     process = subprocess.Popen([sluice.PROGRAM, "run", "--log", sluice.new_log(), "--", "sleep",
                                 "0.3"], env=sluice.environment(), cwd=stage.WORK,
                                **sluice.as_user())
-    time.sleep(0.2)
-    family = list(sluice.children(process.pid))
-    assert family and process.wait(5) == 0
+    while not (family := sluice.children(process.pid)) and process.poll() is None:
+        time.sleep(0.01)
+    while process.poll() is None:
+        family.update(sluice.children(process.pid))
+        time.sleep(0.05)
+    assert len(family) > 3 and process.wait(5) == 0
     assert not [p for p in family if pathlib.Path(f"/proc/{p}").exists()]
 
 

@@ -91,9 +91,9 @@ def test_unreachable_upstream_fails_within_ten_seconds(open_jail):
     assert time.monotonic() - start < 11
 
 
-def test_unreachable_upstream_is_recorded():
+def test_unreachable_upstream_is_recorded(world):
     done = sluice.run("--allow", f"ssh.{ZONE}:8080", command=[
-        "curl", "-sm8", f"http://ssh.{ZONE}:8080/"])
+        "curl", "-sfm8", f"http://ssh.{ZONE}:8080/"])
     assert done.code != 0
     assert any("upstream_failed" in str(e) for e in done.of("conn.open", "conn.close", "http"))
 
