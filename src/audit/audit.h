@@ -112,7 +112,7 @@ struct audit_conn {
 	const struct addr *ips;		/* what may be dialled */
 	size_t		 ip_count;
 	uint16_t	 port;
-	const char	*proto;		/* tcp | tls | http | ssh | udp */
+	const char	*proto;		/* tcp | tls | http | ssh | udp; unix: @host is a path */
 	enum answer	 verdict;
 	enum reason	 reason;
 	struct audit_rule rule;

@@ -276,7 +276,7 @@ static void json_denial(struct buf *b, const struct denied *d)
 	else
 		json_str(b, NULL);
 	json_key(b, "transport");
-	json_str(b, d->transport == TRANSPORT_UDP ? "udp" : "tcp");
+	json_str(b, d->unix_socket ? "unix" : d->transport == TRANSPORT_UDP ? "udp" : "tcp");
 	json_key(b, "reason");
 	json_str(b, reason_name(d->reason));
 	number(b, "count", d->times);

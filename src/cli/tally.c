@@ -104,6 +104,7 @@ static void count_denial(struct tally *t, const json_t *event, const char *host_
 		.reason = reason_from_name(event_text(event, "reason")), .times = 1,
 		.transport = span_eq(event_text(event, "proto"), SPAN("udp")) ? TRANSPORT_UDP
 									      : TRANSPORT_TCP,
+		.unix_socket = span_eq(event_text(event, "proto"), SPAN("unix")),
 	};
 	struct addr addr;
 
@@ -112,7 +113,7 @@ static void count_denial(struct tally *t, const json_t *event, const char *host_
 		t->denials.others++;
 		return;
 	}
-	if (addr_parse(d.host, &addr)) {
+	if (!d.unix_socket && addr_parse(d.host, &addr)) {
 		d.host = (struct span){ 0 };
 		d.addr = &addr;
 	} else if (addr_parse(span_of(json_string_value(ip), json_string_length(ip)), &addr)) {

@@ -244,6 +244,20 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 	keeper_stir(k);
 }
 
+void conn_unix_denied(struct keeper *k, struct span path)
+{
+	struct audit_conn e = {
+		.conn = ++k->conn_count, .host = path, .proto = "unix", .verdict = ANSWER_DENY,
+		.reason = REASON_NO_RULE,
+	};
+
+	if (k->closed)
+		return;
+	audit_conn_open(k->audit, &e);
+	keeper_denied(k, &(struct denied){ .host = path, .unix_socket = true, .times = 1 });
+	keeper_stir(k);
+}
+
 /* ---- allowing ---- */
 
 static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *t, uint32_t host,

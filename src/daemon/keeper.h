@@ -89,6 +89,7 @@ void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *c);
 void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail);
 void conn_dial_all(struct keeper *k);	/* after the records are written */
 void conn_drop(struct keeper *k, const struct talk_drop *d);
+void conn_unix_denied(struct keeper *k, struct span path);	/* by the broker, a moment ago */
 void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */
 size_t conn_open_count(const struct keeper *k);

@@ -301,9 +301,7 @@ static void on_note(evutil_socket_t fd, short what, void *arg)
 			s->broker_ready = true;
 			continue;
 		}
-		keeper_denied(&s->keeper, &(struct denied){
-			.host = span_of(note.path, strnlen(note.path, sizeof(note.path))),
-			.unix_socket = true, .times = 1 });
+		conn_unix_denied(&s->keeper, span_of(note.path, strnlen(note.path, sizeof(note.path))));
 	}
 	/* Its end would be ready for ever, and a loop that runs until nothing is would not return */
 	if (n == 0)

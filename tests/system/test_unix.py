@@ -99,6 +99,18 @@ def test_host_socket_is_out_of_reach(host, outside, jail, clean, token, where):
     assert b"in" + token.encode() not in server.got
 
 
+def test_refused_host_socket_is_in_the_record(host, clean, token):
+    path = PLACES["tmp"]
+    host(path)
+    clean.append(path)
+    agent = sluice.jail()
+    assert agent.fails("unix_connect", str(path), token)
+    done = agent.end()
+    denied = [e for e in done.of("conn.open") if e["proto"] == "unix"]
+    assert [e["host"] for e in denied] == [str(path)] and denied[0]["verdict"] == "deny"
+    assert done.of("session.end")[0]["totals"]["denied"] == 1
+
+
 @pytest.mark.core
 @pytest.mark.parametrize("where", ["home", "tmp", "runtime", "var-lib", "docker"])
 def test_host_socket_made_after_the_start_is_out_of_reach(host, outside, jail, clean, token, where):
