@@ -134,6 +134,7 @@ def measure(args, folder):
     print(f"{args.names} names and {args.nets} networks, median of {args.turns}")
     for text, value, aim, form in (
             ("load, s", middle("load_s"), 0.7, "%.2f"),
+            ("load, CPU s", middle("cpu_s"), 0.7, "%.2f"),
             ("peak of memory, MB", middle("peak_kib") / 1024, 40, "%.1f"),
             ("decision, median, us", middle("median_ns") / 1000, 1, "%.2f"),
             ("decision, p99, us", middle("p99_ns") / 1000, 5, "%.2f")):

@@ -41,6 +41,14 @@ static ptrdiff_t list_read(void *arg, const char *path, enum layer layer, uint64
 	return read(*fd, ret_bytes, room);
 }
 
+static double cpu_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 static struct policy *load(const char *hosts, const char *nets, double *ret_s)
 {
 	char text[10000];
@@ -134,7 +142,8 @@ int main(int argc, char **argv)
 	p = load(argv[1], argv[2], &load_s);
 	if (!p)
 		return 1;
-	printf("{\"load_s\": %.3f, \"peak_kib\": %ld, \"image_kib\": %zu, ", load_s, peak_kib(),
+	printf("{\"load_s\": %.3f, \"cpu_s\": %.3f, \"peak_kib\": %ld, \"image_kib\": %zu, ", load_s, cpu_s(),
+	       peak_kib(),
 	       policy_image(p).len / 1024);
 	ask_all(p, argv[1]);
 	qsort(times, count, sizeof(*times), order);
