@@ -143,10 +143,13 @@ static enum reason judge_address(struct check *c, struct outcome *o, const struc
 		return REASON_SPECIAL_ADDRESS;
 	}
 	reason = policy_address(c->judged.policy, &q, &o->v, place, a);
-	if (reason == REASON_DENY_RULE) {
+	if (reason == REASON_DENY_RULE || reason == REASON_IP_LIST) {
+		struct verdict denied;
+
 		q.host = (struct span){ 0 };
 		q.addr = *a;
-		o->v.rule = policy_decide(c->judged.policy, &q).rule;
+		denied = policy_decide(c->judged.policy, &q);
+		o->v.rule = denied.reason == reason ? denied.rule : RULE_NONE;
 	}
 	return reason;
 }

@@ -2,8 +2,8 @@
 /*
  * judge.c - from options and files to a policy
  *
- * policy_load() asks for presets and for what package managers are set up to
- * use while it reads.  Those questions have no room for an error, so the first
+ * policy_load() asks for presets, categories, lists and for what package managers
+ * are set up to use while it reads.  Those questions have no room for an error, so the first
  * one is kept here and counts more than what policy_load() makes of an empty
  * answer.
  */
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "cli/configured.h"
+#include "cli/list_file.h"
 #include "cli/preset_store.h"
 #include "cli/print.h"
 
@@ -31,7 +32,8 @@ struct judging {
 	size_t			 count;
 	char			 user[PATH_MAX];	/* path of the user's file */
 	char			 project[PATH_MAX];	/* path of the project's file */
-	struct preset_store	 presets;
+	struct preset_store	 presets, categories;
+	struct list_file	 list;		/* the one that is being read */
 	struct manager		*managers;	/* MANAGERS_MAX */
 	size_t			 manager_count;
 	struct path_list	 read, folders;	/* what struct judged tells */
@@ -149,6 +151,16 @@ static bool add_files(struct judging *j, const struct judge_options *o)
 	return true;
 }
 
+static bool add_store(struct judging *j, struct preset_store *s, const char *what,
+		      const struct judge_options *o)
+{
+	bool ok = preset_store_open(s, what, !o->only && !o->alone, j->err);
+
+	for (size_t i = 0; ok && i < s->folder_count; i++)
+		ok = add_folder(j, s->folders[i]);
+	return ok;
+}
+
 static struct span preset_text(void *arg, const char *name)
 {
 	struct judging *j = arg;
@@ -157,6 +169,38 @@ static struct span preset_text(void *arg, const char *name)
 	if (!f || !path_list_add_file(&j->read, f->path, &j->asked))
 		return (struct span){ 0 };
 	return buf_span(&f->text);
+}
+
+static struct span category_text(void *arg, const char *name)
+{
+	struct judging *j = arg;
+	struct preset_store *s = &j->categories;
+	size_t i = 0;
+
+	while (i < s->count && strcmp(s->files[i].name, name) != 0)
+		i++;
+	if (i == s->count || !preset_file_read(&s->files[i], &j->asked) ||
+	    !path_list_add_file(&j->read, s->files[i].path, &j->asked))
+		return (struct span){ 0 };
+	return buf_span(&s->files[i].text);
+}
+
+static const char *category_name(void *arg, size_t i)
+{
+	struct judging *j = arg;
+
+	return i < j->categories.count ? j->categories.files[i].name : NULL;
+}
+
+static ptrdiff_t list_read(void *arg, const char *path, enum layer layer, uint64_t at,
+			   void *ret_bytes, size_t room)
+{
+	struct judging *j = arg;
+
+	if (at == 0 && !list_file_open(&j->list, path, layer == LAYER_PROJECT ? j->project : NULL,
+				       &j->read, &j->asked))
+		return -1;
+	return list_file_read(&j->list, ret_bytes, room, &j->asked);
 }
 
 static struct manager *manager_of(struct judging *j, const char *name)
@@ -189,7 +233,9 @@ static bool load(struct judging *j, const struct judge_options *o, struct policy
 		.presets = o->presets.at, .allows = o->allows.at, .denies = o->denies.at,
 		.private_networks = o->private_networks.at, .host_ports = o->host_ports.at,
 		.publishes = o->publishes.at, .mode = o->mode,
-		.preset_text = preset_text, .configured = configured, .arg = j,
+		.preset_text = preset_text, .configured = configured,
+		.category_text = category_text, .category_name = category_name,
+		.list_read = list_read, .arg = j,
 	};
 	struct err wrong = { "" };
 	struct policy *p = policy_load(&in, &wrong);
@@ -212,6 +258,8 @@ static void judging_done(struct judging *j)
 	free(j->texts);
 	free(j->files);
 	preset_store_done(&j->presets);
+	preset_store_done(&j->categories);
+	list_file_done(&j->list);
 	path_list_done(&j->read);
 	path_list_done(&j->folders);
 }
@@ -221,6 +269,7 @@ bool judge(const struct judge_options *o, struct judged *ret_judged, struct err 
 	size_t most = o->policies.count + 3;	/* the system's, the user's, the project's */
 	struct judging j = {
 		.err = err,
+		.list.fd = -1,
 		.texts = calloc(most, sizeof(*j.texts)),
 		.files = calloc(most, sizeof(*j.files)),
 		.managers = calloc(MANAGERS_MAX, sizeof(*j.managers)),
@@ -229,9 +278,8 @@ bool judge(const struct judge_options *o, struct judged *ret_judged, struct err 
 	bool ok;
 
 	ok = (j.texts && j.files && j.managers) || err_set(err, "out of memory");
-	ok = ok && add_files(&j, o) && preset_store_open(&j.presets, !o->only && !o->alone, err);
-	for (size_t i = 0; ok && i < j.presets.folder_count; i++)
-		ok = add_folder(&j, j.presets.folders[i]);
+	ok = ok && add_files(&j, o) && add_store(&j, &j.presets, "presets", o) &&
+	     add_store(&j, &j.categories, "categories", o);
 	ok = ok && load(&j, o, &p);
 	if (ok) {
 		*ret_judged = (struct judged){

@@ -40,8 +40,8 @@ void judge_options_done(struct judge_options *o);	/* frees the lists */
 struct judged {
 	struct policy	*policy;	/* free with judge_done() */
 	/*
-	 * Absolute paths of every file read: policies, presets, the package
-	 * managers' configuration.  One that was reached through a link is there
+	 * Absolute paths of every file read: policies, presets, categories, lists,
+	 * the package managers' configuration.  One that was reached through a link is there
 	 * twice, as it was named and as it is.
 	 */
 	char		**files;

@@ -79,20 +79,21 @@ bool preset_store_add(struct preset_store *s, const char *folder, struct err *er
 	return ok;
 }
 
-bool preset_store_open(struct preset_store *s, bool user, struct err *err)
+bool preset_store_open(struct preset_store *s, const char *what, bool user, struct err *err)
 {
-	char folder[PATH_MAX];
+	char folder[PATH_MAX], system[PATH_MAX], name[32];
 
 	*s = (struct preset_store){ 0 };
-	if (!folder_data(folder, err) || !folder_join(folder, folder, "presets", err) ||
+	snprintf(name, sizeof(name), "%s.d", what);
+	if (!folder_data(folder, err) || !folder_join(folder, folder, what, err) ||
 	    !preset_store_add(s, folder, err) ||
-	    !preset_store_add(s, FOLDER_SYSTEM "/presets.d", err))
+	    !folder_join(system, FOLDER_SYSTEM, name, err) || !preset_store_add(s, system, err))
 		return false;
 	if (!user)
 		return true;
-	if (!folder_config(folder, err) || !folder_join(folder, folder, "presets.d", err))
+	if (!folder_config(folder, err) || !folder_join(folder, folder, name, err))
 		return false;
-	return !strcmp(folder, FOLDER_SYSTEM "/presets.d") || preset_store_add(s, folder, err);
+	return !strcmp(folder, system) || preset_store_add(s, folder, err);
 }
 
 void preset_store_done(struct preset_store *s)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * preset_store.h - preset files by name and alias
+ * preset_store.h - preset files by name and alias; category files by name
  *
  * A preset is looked for in the data folder, then in presets.d of the system's
  * and of the user's configuration; the first one wins, so that nobody gives a
- * name that a stronger layer uses another meaning.
+ * name that a stronger layer uses another meaning.  Categories are the same, in
+ * folders of their own.
  */
 #ifndef SLUICE_CLI_PRESET_STORE_H
 #define SLUICE_CLI_PRESET_STORE_H
@@ -32,11 +33,13 @@ struct preset_store {
 };
 
 /*
- * preset_store_open() - list the files; @user: the user's presets.d too
+ * preset_store_open() - list the files
+ * @what:	"presets" or "categories"
+ * @user:	those in the user's folder too
  *
  * Return: false and @err; free with preset_store_done() in any case.
  */
-bool preset_store_open(struct preset_store *s, bool user, struct err *err);
+bool preset_store_open(struct preset_store *s, const char *what, bool user, struct err *err);
 
 /*
  * preset_store_add() - the files of one more folder, weaker than those before

@@ -283,7 +283,7 @@ static bool run_presets(struct presets *p, const char *name, struct err *err)
 	p->json = p->format && !strcmp(p->format, "json");
 	if (p->format && !p->json && strcmp(p->format, "text"))
 		return err_set(err, "--format %s: unknown format (text | json)", p->format);
-	ok = preset_store_open(&p->store, true, err) &&
+	ok = preset_store_open(&p->store, "presets", true, err) &&
 	     (name ? show_preset(p, name, &json, err) : list_presets(p, &json, err));
 	if (ok && p->json) {
 		fwrite(json.at, 1, json.len, stdout);

@@ -18,6 +18,7 @@
 #include "cli/judge.h"
 #include "cli/print.h"
 #include "daemon/session.h"
+#include "daemon/share.h"
 #include "jail/program.h"
 
 #define SUMMARY_LINES 5		/* at the end of a run that denied something */
@@ -27,6 +28,7 @@
 struct run {
 	struct judge_options	 judge;
 	struct judged		 judged;
+	struct shared_policy	 shared;	/* the policy, once it is judged */
 	struct option_list	 labels, allow_unix;
 	const char		*session, *log, *report;
 	bool			 dry_run, fail_on_deny, quiet;
@@ -294,10 +296,11 @@ static int run_inside(const struct run *r)
 
 static void plan_fill(const struct run *r, struct session_plan *p)
 {
-	struct policy_settings s = policy_settings(r->judged.policy);
+	struct policy_settings s = policy_settings(r->shared.policy);
 
+	p->policy_fd = r->shared.fd;
 	p->jail = (struct jail_plan){
-		.argv = r->argv, .envp = r->env, .cwd = r->cwd, .policy = r->judged.policy,
+		.argv = r->argv, .envp = r->env, .cwd = r->cwd, .policy = r->shared.policy,
 		.pool4 = s.synthetic4, .pool6 = s.synthetic6, .session = r->name,
 		.protect_read = r->read_only, .protect_read_count = r->read_only_count,
 		.protect_hide = r->hidden, .protect_hide_count = r->hidden_count,
@@ -332,6 +335,8 @@ static bool prepare(struct run *r, struct err *err)
 	if (!judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
 	    !make_name(r, err) || !make_labels(r, err))
 		return false;
+	if (!share_policy(TAKE(r->judged.policy), &r->shared, err))
+		return false;
 	if (!make_log_path(r, err) || !make_protection(r, err) || !make_env(r, err))
 		return false;
 	if (geteuid() == 0 && !r->quiet)
@@ -348,7 +353,8 @@ static void rules_print(const struct policy *p)
 	for (uint32_t i = 0; i < policy_rule_count(p); i++) {
 		struct rule_view v = policy_rule(p, i);
 
-		printf("%-14s %s", v.allow ? "allowed" : "denied", v.host);
+		printf("%-14s %s%s%s", v.allow ? "allowed" : "denied", v.list ? v.list : "",
+		       v.list ? " " : "", v.host);
 		for (size_t n = 0; n < v.port_count; n++) {
 			printf("%s%u", n ? "," : ":", v.ports[n].first);
 			if (v.ports[n].last != v.ports[n].first)
@@ -375,7 +381,7 @@ static int run(struct run *r, struct err *err)
 
 	plan_fill(r, &plan);
 	if (r->dry_run) {
-		rules_print(r->judged.policy);
+		rules_print(r->shared.policy);
 		jail_plan_print(&plan.jail, stdout);
 		code = 0;
 	} else if (session_run(&plan, &result, err)) {
@@ -396,6 +402,7 @@ static void run_done(struct run *r)
 		free(r->program[i]);
 	free(r->label);
 	free(r->read_only);
+	share_done(&r->shared);
 	judge_done(&r->judged);
 }
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -196,28 +195,6 @@ static bool spawn_paired(struct session *s, enum role role, int *theirs, struct 
 
 /* ---- what the gate gets ---- */
 
-static int policy_memfd(const struct policy *p, struct err *err)
-{
-	AUTO_CLOSE int fd = memfd_create("policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	struct span image = policy_image(p);
-
-	if (fd < 0) {
-		err_sys(err, errno, "cannot hold the policy in memory");
-		return -1;
-	}
-	while (image.len) {
-		ssize_t n = write(fd, image.at, image.len);
-
-		if (n <= 0) {
-			err_sys(err, errno, "cannot hold the policy in memory");
-			return -1;
-		}
-		image = span_skip(image, (size_t)n);
-	}
-	fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
-	return TAKE_FD(fd);
-}
-
 static void hand_over(struct keeper *k, enum talk_socket_kind kind, uint16_t port, int *fd)
 {
 	struct talk_socket about = { (uint16_t)kind, port };
@@ -250,10 +227,10 @@ static int publish_socket(const struct port_map *map, struct err *err)
 /* The gate confines itself as soon as it has the policy, while the jail is made */
 static bool hand_over_policy(struct session *s, struct err *err)
 {
-	int fd = policy_memfd(s->keeper.policy, err);
+	int fd = fcntl(s->plan->policy_fd, F_DUPFD_CLOEXEC, 3);
 
 	if (fd < 0)
-		return false;
+		return err_sys(err, errno, "cannot hand over the policy");
 	keeper_tell(&s->keeper, KEEPER_POLICY, 0, NULL, 0, (struct span){ 0 }, fd);
 	keeper_settle(&s->keeper);
 	return true;

@@ -7,7 +7,8 @@
  * IPv4 address is two destinations, and both must pass: a translator on the way
  * decides which it is.
  *
- * For each: an ip rule that denies it wins; what is public and not ours passes;
+ * For each: an ip rule that denies it wins, and an ip_list unless the host is
+ * named exactly; what is public and not ours passes;
  * an ip rule that names it opens anything; loopback, our own addresses,
  * multicast and metadata services stop here; the rest is open to hosts whose
  * rule says `private`, and through private_networks to hosts named exactly.
@@ -86,6 +87,40 @@ static bool host_may_be_private(const struct policy *p, const struct question *q
 	return in_private_networks(p, q->host, exact, a);
 }
 
+struct asked {
+	const struct policy	*p;
+	const struct question	*q;
+};
+
+static bool may_deny(void *arg, uint32_t rule)
+{
+	const struct asked *a = arg;
+
+	return rule_may_deny(a->p, image_rule(a->p, rule), a->q);
+}
+
+/*
+ * Is the address in a list that holds for the host?  Of an address that was
+ * asked for itself policy_decide() has judged that.
+ */
+static bool host_is_listed(const struct policy *p, const struct question *q, const struct addr *a)
+{
+	struct cursor c = { 0 };
+	struct asked asked = { p, q };
+	struct match m;
+	uint32_t rule, listed;
+
+	listed = q->host.len ? listed_addr(p, a, may_deny, &asked) : RULE_NONE;
+	if (listed == RULE_NONE)
+		return false;
+	match_host(p, q->host, &m);
+	while ((rule = match_next(p, &m, &c)) != RULE_NONE)
+		if (rule_beats_list(p, image_rule(p, rule), listed) &&
+		    rule_passes(p, image_rule(p, rule), &m, q))
+			return false;
+	return true;
+}
+
 static enum reason judge(const struct policy *p, const struct question *q,
 			 const struct place *place, const struct addr *a)
 {
@@ -97,6 +132,8 @@ static enum reason judge(const struct policy *p, const struct question *q,
 	match_addr(p, a, &m);
 	if (match_denied(p, &m, q) != RULE_NONE)
 		return REASON_DENY_RULE;
+	if (host_is_listed(p, q, a))
+		return REASON_IP_LIST;
 	if (kind == RANGE_PUBLIC && !own && !connected)
 		return REASON_ALLOWED;
 	if (addr_is_named(p, &m, q, a, RULE_ALLOW))

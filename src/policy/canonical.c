@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/canonical.h"
 
+#include "policy/lists.h"
+
 static void line_words(struct buf *lines, const struct draft *d, const char *key,
 		       struct slice list)
 {
@@ -88,11 +90,14 @@ static void line_settings(struct buf *lines, const struct draft *d)
 			   i < d->system_peers);
 }
 
-static void line_rule(struct buf *lines, const struct draft *d, size_t rule)
+/* @list: the hash of the list that a rule about one uses */
+static void line_rule(struct buf *lines, const struct draft *d, size_t rule, const char *list)
 {
 	const struct image_rule *r = draft_rule_at(d, rule);
 	static const char *const forms[] = {
 		[FORM_EXACT] = "", [FORM_BELOW] = "*.", [FORM_BOTH] = ".", [FORM_NET] = "",
+		[FORM_CATEGORY] = "category ", [FORM_HOST_LIST] = "host_list ",
+		[FORM_IP_LIST] = "ip_list ",
 	};
 	const struct port_range *ports = draft_ports_of(d, r);
 	char text[NET_TEXT_MAX];
@@ -100,7 +105,8 @@ static void line_rule(struct buf *lines, const struct draft *d, size_t rule)
 	buf_printf(lines, "%s %s%s protocol=%u private=%u",
 		   r->flags & RULE_ALLOW ? "allow" : r->flags & RULE_CEILING ? "ceiling" : "deny",
 		   forms[r->form],
-		   r->form == FORM_NET ? net_text(&r->net, text) : draft_text_at(d, r->name),
+		   r->form == FORM_NET ? net_text(&r->net, text)
+				       : list ? list : draft_text_at(d, r->name),
 		   r->protocol, r->flags & RULE_PRIVATE);
 	for (uint32_t i = 0; i < r->ports.count; i++)
 		buf_printf(lines, " %u-%u/%u", ports[i].first, ports[i].last, ports[i].transport);
@@ -121,7 +127,20 @@ static void line_maps(struct buf *lines, const char *what, const struct buf *map
 			   map[i].outside, map[i].inside);
 }
 
-void canonical_lines(struct buf *lines, const struct draft *d)
+/* A rule about several lists is as many rules about one; names and paths decide nothing */
+static bool line_uses(struct buf *lines, const struct draft *d)
+{
+	const struct image_use *use = (const void *)d->uses.at;
+	AUTO_FREE char (*hashes)[SHA256_HEX + 1] = calloc(LISTS_MAX, sizeof(*hashes));
+
+	if (!hashes || !lists_hash(d, hashes))
+		return false;
+	for (size_t i = 0; i < d->uses.len / sizeof(*use); i++)
+		line_rule(lines, d, use[i].rule, hashes[use[i].list]);
+	return true;
+}
+
+bool canonical_lines(struct buf *lines, const struct draft *d)
 {
 	const struct image_private *priv = (const void *)d->privates.at;
 	char text[NET_TEXT_MAX], text6[NET_TEXT_MAX];
@@ -130,11 +149,13 @@ void canonical_lines(struct buf *lines, const struct draft *d)
 	buf_printf(lines, "synthetic %s %s\n", net_text(&d->synthetic4, text),
 		   net_text(&d->synthetic6, text6));
 	for (size_t i = 0; i < draft_rule_count(d); i++)
-		line_rule(lines, d, i);
+		if (!form_is_list(draft_rule_at(d, i)->form))
+			line_rule(lines, d, i, NULL);
 	line_settings(lines, d);
 	for (size_t i = 0; i < d->privates.len / sizeof(*priv); i++)
 		buf_printf(lines, "private %s=%s\n", draft_text_at(d, priv[i].host),
 			   net_text(&priv[i].net, text));
 	line_maps(lines, "host_port", &d->host_ports);
 	line_maps(lines, "publish", &d->publish);
+	return line_uses(lines, d);
 }

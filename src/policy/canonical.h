@@ -9,8 +9,11 @@
  * canonical_lines() - append one line for each thing that decides
  *
  * In the order of the draft; ids, reasons and layers decide nothing and are not
- * there.  Sorted, and each line once, they are what policy_sha256() is made of.
+ * there; of lists there is a hash of what they hold.  Sorted, and each line once,
+ * they are what policy_sha256() is made of.
+ *
+ * Return: false if lists cannot be hashed.
  */
-void canonical_lines(struct buf *lines, const struct draft *d);
+bool canonical_lines(struct buf *lines, const struct draft *d);
 
 #endif

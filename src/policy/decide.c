@@ -9,6 +9,10 @@
  * more never denies more, and the reason of a denial is what stopped the rule
  * that nearly let it pass.
  *
+ * Categories and lists are broad.  For what one of them holds only those allow
+ * rules are left that name the host exactly and are of the same or a stronger
+ * layer; if there is none, the list is the reason.
+ *
  * What a rule wants to see on a port, and what was seen, meet in a table
  * (fits).  Whether what was seen names the right host (`bound`) is the same for
  * all rules, and counts only for those that look.
@@ -255,38 +259,46 @@ struct denial {
 	bool		hangs;
 };
 
+/* Of a deny rule whose subject matches.  Return: does it hold? */
+static bool deny_note(struct denial *d, const struct policy *p, const struct case_of *c,
+		      uint32_t rule)
+{
+	enum hold hold = deny_holds(p, image_rule(p, rule), c);
+
+	if (hold == HOLD_DOUBT && d->doubt == RULE_NONE)
+		d->doubt = rule;
+	else if (hold == HOLD_UNSEEN && d->unseen == RULE_NONE)
+		d->unseen = rule;
+	d->hangs |= hold == HOLD_HANGS;
+	return hold == HOLD_YES;
+}
+
 static void deny_judge(const struct policy *p, const struct match *m, const struct case_of *c,
 		       struct denial *d)
 {
 	struct cursor at = { 0 };
 	uint32_t rule;
 
-	while (d->yes == RULE_NONE && (rule = match_next(p, m, &at)) != RULE_NONE) {
-		enum hold hold = deny_holds(p, image_rule(p, rule), c);
-
-		if (hold == HOLD_YES)
+	while (d->yes == RULE_NONE && (rule = match_next(p, m, &at)) != RULE_NONE)
+		if (deny_note(d, p, c, rule))
 			d->yes = rule;
-		else if (hold == HOLD_DOUBT && d->doubt == RULE_NONE)
-			d->doubt = rule;
-		else if (hold == HOLD_UNSEEN && d->unseen == RULE_NONE)
-			d->unseen = rule;
-		d->hangs |= hold == HOLD_HANGS;
-	}
+}
+
+/* The name that a client gave on a connection; empty if it gave none */
+static struct span wire_name(const struct case_of *c)
+{
+	if (c->q->seen == SEEN_TLS && c->q->has_sni)
+		return c->q->sni;
+	return c->is_http ? c->q->http_host : (struct span){ 0 };
 }
 
 /* The deny rules for the name a client gave on a connection to an address */
 static void wire_deny_judge(const struct policy *p, const struct case_of *c, struct denial *d)
 {
-	const struct question *q = c->q;
-	struct span wire = { 0 };
 	char name[HOST_MAX + 1];
 	struct match m;
 
-	if (q->seen == SEEN_TLS && q->has_sni)
-		wire = q->sni;
-	else if (c->is_http)
-		wire = q->http_host;
-	if (!host_normal_wire(wire, name))
+	if (!host_normal_wire(wire_name(c), name))
 		return;
 	match_host(p, span_str(name), &m);
 	deny_judge(p, &m, c, d);
@@ -307,6 +319,70 @@ static void literal_deny_judge(const struct policy *p, const struct match *m,
 		deny_judge(p, &inside, c, d);
 	}
 	wire_deny_judge(p, c, d);
+}
+
+/* ---- lists ---- */
+
+struct listing {
+	const struct policy	*p;
+	const struct case_of	*c;
+	struct denial		*d;
+};
+
+static bool list_holds(void *arg, uint32_t rule)
+{
+	const struct listing *l = arg;
+
+	return deny_note(l->d, l->p, l->c, rule);
+}
+
+/* The rule about a list that the host is in, or the address, or an address inside it */
+static uint32_t subject_listed(const struct policy *p, const struct case_of *c, struct denial *d)
+{
+	struct addr inner[ADDR_INSIDE_MAX];
+	struct listing l = { p, c, d };
+	unsigned count;
+	uint32_t rule;
+
+	if (c->q->host.len)
+		return listed_host(p, c->q->host, list_holds, &l, NULL);
+	count = addr_inside(&c->q->addr, inner);
+	rule = listed_addr(p, &c->q->addr, list_holds, &l);
+	for (unsigned i = 0; i < count && rule == RULE_NONE; i++)
+		rule = listed_addr(p, &inner[i], list_holds, &l);
+	return rule;
+}
+
+bool rule_beats_list(const struct policy *p, const struct image_rule *r, uint32_t listed)
+{
+	bool exact = r->form == FORM_EXACT || (r->form == FORM_NET && r->net.bits == 128);
+
+	return (r->flags & RULE_ALLOW) && exact && r->layer <= image_rule(p, listed)->layer;
+}
+
+/* The rule about a list that the name a client gave on a connection to an address is in */
+static uint32_t wire_listed(const struct policy *p, const struct case_of *c, struct denial *d)
+{
+	struct listing l = { p, c, d };
+	struct cursor at = { 0 };
+	char name[HOST_MAX + 1];
+	struct match m;
+	uint32_t listed, rule;
+
+	if (c->q->host.len || !host_normal_wire(wire_name(c), name))
+		return RULE_NONE;
+	listed = listed_host(p, span_str(name), list_holds, &l, NULL);
+	if (listed == RULE_NONE)
+		return RULE_NONE;
+	match_host(p, span_str(name), &m);
+	while ((rule = match_next(p, &m, &at)) != RULE_NONE) {
+		const struct image_rule *r = image_rule(p, rule);
+
+		if (rule_beats_list(p, r, listed) && rule_has_port(p, r, c->q) &&
+		    !rule_is_over(p, r, c->q->now_s))
+			return RULE_NONE;
+	}
+	return listed;
 }
 
 /* ---- the ceiling ---- */
@@ -421,8 +497,9 @@ struct best {
 	unsigned	need;
 };
 
+/* @listed: the rule about a list that the subject is in, or RULE_NONE */
 static void allow_judge(const struct policy *p, const struct match *m, const struct case_of *c,
-			enum stage ceiling, struct best *best)
+			enum stage ceiling, uint32_t listed, struct best *best)
 {
 	struct cursor at = { 0 };
 	uint32_t rule;
@@ -434,6 +511,8 @@ static void allow_judge(const struct policy *p, const struct match *m, const str
 		if (!(r->flags & RULE_ALLOW))
 			continue;
 		if (!c->q->host.len && !rule_names_addr(r, &c->q->addr))
+			continue;
+		if (listed != RULE_NONE && !rule_beats_list(p, r, listed))
 			continue;
 		stage = rule_stage(p, r, c);
 		if (r->layer != LAYER_SYSTEM)
@@ -484,20 +563,23 @@ static bool is_peer(const struct policy *p, const struct question *q, bool *ret_
 
 /* The rules, and then what the mode says of what they stop */
 static struct verdict pass_judge(const struct policy *p, const struct match *m,
-				 const struct case_of *c)
+				 const struct case_of *c, uint32_t listed)
 {
 	enum stage ceiling = ceiling_stage(p, m, c);
 	struct best best = { .stage = STAGE_HOST, .rule = RULE_NONE };
 	bool system = false;
 
+	if (p->mode != MODE_INTERNAL)
+		allow_judge(p, m, c, ceiling, listed, &best);
+	if (listed != RULE_NONE && best.stage == STAGE_HOST)
+		return deny(listed_reason(image_rule(p, listed)), listed);
 	if (p->mode == MODE_INTERNAL) {
 		is_peer(p, c->q, &system);
 		return verdict_of(mode_stage(c, system ? STAGE_PASS : ceiling), RULE_NONE,
 				  NEED_HTTP, c);
 	}
-	allow_judge(p, m, c, ceiling, &best);
 	/* what came as far as a limit stays under it */
-	if (p->mode == MODE_MONITOR && best.stage < STAGE_NEED && best.stage != STAGE_SIZE)
+	if (p->mode == MODE_MONITOR && listed == RULE_NONE && best.stage < STAGE_NEED && best.stage != STAGE_SIZE)
 		return monitor_judge(c, ceiling);
 	if (best.stage < STAGE_NEED && is_outside(ceiling))
 		return deny(REASON_CEILING, best.rule);
@@ -550,8 +632,8 @@ struct verdict policy_decide(const struct policy *p, const struct question *q)
 	struct case_of c;
 	struct verdict v;
 	struct match m;
+	uint32_t listed;
 	bool system;
-
 	case_open(&c, q);
 	if (q->seen == SEEN_MALFORMED || c.path.kind == PATH_BAD)
 		return deny(REASON_MALFORMED, RULE_NONE);
@@ -566,9 +648,13 @@ struct verdict policy_decide(const struct policy *p, const struct question *q)
 	}
 	if (d.yes != RULE_NONE)
 		return deny(REASON_DENY_RULE, d.yes);
+	listed = wire_listed(p, &c, &d);
+	if (listed != RULE_NONE)
+		return deny(listed_reason(image_rule(p, listed)), listed);
+	listed = subject_listed(p, &c, &d);
 	if (d.doubt != RULE_NONE)
 		return deny(REASON_MALFORMED, d.doubt);
-	v = pass_judge(p, &m, &c);
+	v = pass_judge(p, &m, &c, listed);
 	if (d.unseen != RULE_NONE)
 		v = unseen_judge(&c, d.unseen, v);
 	if (v.answer == ANSWER_ALLOW)

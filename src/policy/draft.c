@@ -5,6 +5,8 @@
 
 void draft_init(struct draft *d)
 {
+	static const struct policy empty;
+
 	*d = (struct draft){
 		.rules = buf_new(RULES_MAX * sizeof(struct image_rule)),
 		.ports = buf_new(PORTS_MAX * sizeof(struct port_range)),
@@ -21,6 +23,9 @@ void draft_init(struct draft *d)
 		.limits = { .unique_hosts = AMOUNT_NONE, .upload_per_request = AMOUNT_NONE,
 			    .upload_total = AMOUNT_NONE, .download_total = AMOUNT_NONE },
 		.log = { .max_bytes = AMOUNT_NONE, .dns = true },
+		.image = buf_new(IMAGE_MAX),
+		.lists = buf_new(LISTS_MAX * sizeof(struct image_list)),
+		.uses = buf_new(USES_MAX * sizeof(struct image_use)),
 		.mode = MODE_FILTERED,
 		.mode_layer = LAYER_FLAG,
 	};
@@ -28,6 +33,7 @@ void draft_init(struct draft *d)
 	net_parse(SPAN("28.0.0.0/12"), &d->synthetic4);
 	net_parse(SPAN("2d00:736c::/64"), &d->synthetic6);
 	buf_add(&d->strings, "", 1);
+	buf_add(&d->image, &empty, sizeof(empty));
 }
 
 void draft_done(struct draft *d)
@@ -46,13 +52,17 @@ void draft_done(struct draft *d)
 	if (d->secret_text.at)
 		explicit_bzero(d->secret_text.at, d->secret_text.len);
 	buf_done(&d->secret_text);
+	buf_done(&d->image);
+	buf_done(&d->lists);
+	buf_done(&d->uses);
 }
 
 bool draft_is_full(const struct draft *d)
 {
 	return d->rules.full || d->ports.full || d->strings.full || d->privates.full ||
 	       d->host_ports.full || d->publish.full || d->more.full || d->words.full ||
-	       d->digests.full || d->peers.full || d->secrets.full || d->secret_text.full;
+	       d->digests.full || d->peers.full || d->secrets.full || d->secret_text.full ||
+	       d->image.full || d->lists.full || d->uses.full;
 }
 
 uint32_t draft_text(struct draft *d, struct span s)

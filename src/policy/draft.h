@@ -15,6 +15,8 @@
 #define RULES_MAX 100000		/* in all layers and presets together */
 #define MAPS_MAX 1024			/* host_ports, and publish */
 #define PRIVATES_MAX 4096		/* private networks */
+#define LISTS_MAX 256			/* categories, host_lists, ip_lists */
+#define USES_MAX 4096			/* a rule and one of its lists */
 #define STRINGS_MAX (256u << 20)	/* bytes: four policy files at their bound */
 #define PORTS_MAX (RULES_MAX * 16)	/* port ranges of all rules */
 #define WORDS_MAX (RULES_MAX * 16)	/* methods and paths of all rules */
@@ -47,6 +49,9 @@ struct draft {
 	struct policy_limits limits;
 	struct policy_log log;
 	bool		 has_ceiling, log_set;
+	struct buf	 image;		/* what it will begin with: its header, empty, and lists */
+	struct buf	 lists;		/* struct image_list */
+	struct buf	 uses;		/* struct image_use, in the order of rules */
 	enum mode	 mode;
 	enum layer	 mode_layer;
 	bool		 mode_set;

@@ -2,7 +2,7 @@
 /*
  * explain.c - a verdict in words
  *
- * A message is a template with {subject}, {port} and the names in `fields`;
+ * A message is a template with {subject}, {port}, {list} and the names in `fields`;
  * nothing that came from the wire is repeated but the name that was asked for,
  * which is in normal form.
  */
@@ -24,9 +24,9 @@ static const struct {
 	[REASON_ALLOWED_APPROVED] = { "{subject} was approved", "nobody" },
 	[REASON_NO_RULE] = { "No rule matches {subject} (default deny)", "user" },
 	[REASON_DENY_RULE] = { "Rule {rule} denies {subject}{note}", "user" },
-	[REASON_CATEGORY] = { "{subject} is in a denied category{note}", "user" },
-	[REASON_IP_LIST] = { "{subject} is on a denied list of addresses{note}", "user" },
-	[REASON_HOST_LIST] = { "{subject} is on a denied list of hosts{note}", "user" },
+	[REASON_CATEGORY] = { "{subject} is in {list}{note}", "user" },
+	[REASON_IP_LIST] = { "{subject} is or resolves to an address in {list}{note}", "user" },
+	[REASON_HOST_LIST] = { "{subject} is in {list}{note}", "user" },
 	[REASON_CEILING] = { "{subject} is outside the ceiling of the system's policy", "admin" },
 	[REASON_MODE] = { "Mode {mode} allows {reach}", "user" },
 	[REASON_PORT] = { "Rule {rule} allows {subject}, but not port {port}", "user" },
@@ -77,6 +77,29 @@ static void add_rule(struct buf *b, const struct policy *p, const struct verdict
 		buf_add_str(b, "(none)");
 	else
 		buf_add_str(b, policy_rule(p, v->rule).id);
+}
+
+static bool is_rule(void *arg, uint32_t rule)
+{
+	return rule == *(const uint32_t *)arg;
+}
+
+/* "category file_sharing (paste_sites)": as the rule names it, and what it takes in */
+static void add_list(struct buf *b, const struct policy *p, const struct question *q,
+		     const struct verdict *v)
+{
+	const struct image_list *list = NULL;
+	const struct image_rule *r = v->rule == RULE_NONE ? NULL : image_rule(p, v->rule);
+
+	if (!r || !form_is_list(r->form)) {
+		buf_add_str(b, "a denied list");
+		return;
+	}
+	buf_printf(b, "%s %s", reason_name(listed_reason(r)), image_text(p, r->host));
+	if (r->form == FORM_CATEGORY && q->host.len &&
+	    listed_host(p, q->host, is_rule, (void *)(uintptr_t)&v->rule, &list) == v->rule &&
+	    strcmp(image_text(p, list->name), image_text(p, r->host)) != 0)
+		buf_printf(b, " (%s)", image_text(p, list->name));
 }
 
 static void add_note(struct buf *b, const struct policy *p, const struct verdict *v)
@@ -155,6 +178,8 @@ static void add_field(struct buf *b, const struct policy *p, const struct questi
 		add_subject(b, q);
 	else if (span_eq(name, SPAN("port")))
 		buf_printf(b, "%u%s", q->port, q->transport == TRANSPORT_UDP ? "/udp" : "");
+	else if (span_eq(name, SPAN("list")))
+		add_list(b, p, q, v);
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (span_eq(name, span_str(fields[i].name)))
 			fields[i].add(b, p, v);
@@ -257,8 +282,11 @@ bool explain_suggest(struct buf *b, enum reason reason, struct span host,
 
 const char *explain_fixable(const struct policy *p, const struct verdict *v)
 {
-	if ((v->reason == REASON_DENY_RULE || v->reason == REASON_INSPECTION_REQUIRED) &&
-	    v->rule != RULE_NONE && !policy_rule(p, v->rule).allow &&
+	bool by_rule = v->reason == REASON_DENY_RULE || v->reason == REASON_INSPECTION_REQUIRED ||
+		       v->reason == REASON_CATEGORY || v->reason == REASON_HOST_LIST ||
+		       v->reason == REASON_IP_LIST;
+
+	if (by_rule && v->rule != RULE_NONE && !policy_rule(p, v->rule).allow &&
 	    policy_rule(p, v->rule).layer == LAYER_SYSTEM)
 		return "admin";
 	if (v->reason == REASON_MODE && p->mode_layer == LAYER_SYSTEM)

@@ -13,7 +13,16 @@ enum form {
 	FORM_BELOW,		/* "*.example.com": any depth below it, not itself */
 	FORM_BOTH,		/* ".example.com": itself and any depth below */
 	FORM_NET,		/* no name: a network */
+	/* many, in deny rules; see lists.h */
+	FORM_CATEGORY,
+	FORM_HOST_LIST,
+	FORM_IP_LIST,
 };
+
+static inline bool form_is_list(unsigned form)
+{
+	return form >= FORM_CATEGORY;
+}
 
 /*
  * host_pattern() - read one of the three forms of a host in a rule

@@ -13,12 +13,12 @@
 #include <openssl/evp.h>
 
 #include "policy/canonical.h"
+#include "policy/lists.h"
 
-#define IMAGE_MAX (1u << 30)	/* bytes; offsets are 32 bits */
 #define LINES_MAX (1u << 30)	/* bytes of canonical text */
 
 struct build {
-	const struct draft *d;
+	struct draft	*d;
 	struct buf	 image;
 	struct buf	 links;		/* uint32_t */
 	struct policy	 head;		/* is copied to the front at the end */
@@ -82,9 +82,8 @@ static int more_order(const struct draft *d, const struct image_rule *left,
 	return order ? order : memcmp(&x, &y, sizeof(x));
 }
 
-/* By what two rules say; 0 only if they say the same */
-static int rule_content_order(const struct draft *d, const struct image_rule *a,
-			      const struct image_rule *b)
+int rule_content_order(const struct draft *d, const struct image_rule *a,
+		       const struct image_rule *b)
 {
 	const struct port_range *pa = draft_ports_of(d, a), *pb = draft_ports_of(d, b);
 	int order = compare_u32(a->layer, b->layer);
@@ -122,15 +121,25 @@ static int rule_order(const void *left, const void *right, void *arg)
 	return order ? order : compare_u32(i, k);
 }
 
-static struct slice section(struct build *b, const void *bytes, size_t count, size_t size)
+struct slice image_section(struct buf *image, const void *bytes, size_t count, size_t size)
 {
 	static const uint8_t zeroes[8];
 	struct slice s = { .count = (uint32_t)count };
 
-	buf_add(&b->image, zeroes, -b->image.len & 7);
-	s.at = (uint32_t)b->image.len;
-	buf_add(&b->image, bytes, count * size);
+	buf_add(image, zeroes, -image->len & 7);
+	s.at = (uint32_t)image->len;
+	if (bytes) {
+		buf_add(image, bytes, count * size);
+	} else if (buf_reserve(image, count * size)) {
+		memset(image->at + image->len, 0, count * size);
+		image->len += count * size;
+	}
 	return s;
+}
+
+static struct slice section(struct build *b, const void *bytes, size_t count, size_t size)
+{
+	return image_section(&b->image, bytes, count, size);
 }
 
 static struct slice buf_section(struct build *b, const struct buf *from, size_t size)
@@ -237,15 +246,17 @@ static struct image_table build_table(struct build *b, const uint32_t *order, si
 /* Names sort behind networks, whose name is "" */
 static bool build_tables(struct build *b)
 {
-	size_t count = draft_rule_count(b->d), nets = 0;
-	AUTO_FREE uint32_t *order = calloc(count + 1, sizeof(*order));
+	AUTO_FREE uint32_t *order = calloc(draft_rule_count(b->d) + 1, sizeof(*order));
+	size_t count = 0, nets = 0;
 
 	if (!order)
 		return false;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < draft_rule_count(b->d); i++) {
 		const struct image_rule *r = draft_rule_at(b->d, i);
 
-		order[i] = (uint32_t)i;
+		if (form_is_list(r->form))
+			continue;
+		order[count++] = (uint32_t)i;
 		if (r->form != FORM_NET)
 			continue;
 		nets++;
@@ -295,9 +306,9 @@ static bool build_hash(struct build *b)
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	bool ok;
 
-	canonical_lines(&lines, b->d);
+	ok = canonical_lines(&lines, b->d);
 	sort_lines(buf_span(&lines), &sorted);
-	ok = !lines.full && !sorted.full &&
+	ok = ok && !lines.full && !sorted.full &&
 	     EVP_Digest(sorted.at, sorted.len, digest, NULL, EVP_sha256(), NULL) == 1;
 	buf_done(&lines);
 	buf_done(&sorted);
@@ -315,6 +326,9 @@ static bool build(struct build *b)
 
 	if (draft_is_full(d) || !build_hash(b))
 		return false;
+	/* it begins with room for the header, and the lists */
+	b->image = b->d->image;
+	b->d->image = buf_new(IMAGE_MAX);
 	b->head.mode = d->mode;
 	b->head.mode_layer = d->mode_layer;
 	b->head.synthetic4 = d->synthetic4;
@@ -324,7 +338,7 @@ static bool build(struct build *b)
 	b->head.limits = d->limits;
 	b->head.log = d->log;
 	memcpy(b->head.credential_names, d->credential_names, sizeof(d->credential_names));
-	buf_add(&b->image, &b->head, sizeof(b->head));
+	lists_build(b->d, &b->image, &b->head);
 	b->head.rules = buf_section(b, &d->rules, sizeof(struct image_rule));
 	b->head.ports = buf_section(b, &d->ports, sizeof(struct port_range));
 	b->head.strings = buf_section(b, &d->strings, 1);
@@ -342,11 +356,10 @@ static bool build(struct build *b)
 	return true;
 }
 
-struct policy *policy_compile(const struct draft *d, struct err *err)
+struct policy *policy_compile(struct draft *d, struct err *err)
 {
 	struct build b = {
 		.d = d,
-		.image = buf_new(IMAGE_MAX),
 		.links = buf_new(IMAGE_MAX),
 		.head.magic = IMAGE_MAGIC,
 	};

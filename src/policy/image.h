@@ -23,6 +23,7 @@
 
 #define IMAGE_MAGIC "sluice2"	/* 8 bytes with its NUL; changes with this file */
 #define SHA256_HEX 64		/* digits */
+#define IMAGE_MAX (1u << 30)	/* bytes; offsets are 32 bits */
 
 struct slice {
 	uint32_t	at;		/* of a section: bytes; else index of the first */
@@ -76,6 +77,24 @@ struct image_table {
 	struct slice	entries;
 };
 
+/*
+ * A list of many: names (hostlist.h) for FORM_CATEGORY and FORM_HOST_LIST, ranges
+ * (netlist.h) for FORM_IP_LIST.  It lies behind the header, where it was written
+ * while it was read.
+ */
+struct image_list {
+	uint32_t	name;		/* text: of the category, or the file's path */
+	uint32_t	form;
+	struct slice	records;	/* bytes */
+	struct slice	tags, slots;	/* of the table over them */
+	struct slice	v4, v6;		/* struct range4, struct range6 */
+};
+
+/* A deny rule and one of its lists; the strongest layer first, then by what they say */
+struct image_use {
+	uint32_t	rule, list;
+};
+
 /* private_networks: who may resolve into a network */
 struct image_private {
 	uint32_t	host;		/* text: it alone; "": those that a rule names exactly */
@@ -98,6 +117,8 @@ struct policy {
 	struct slice		rules, ports, links, strings, privates, host_ports, publish;
 	struct slice		more, words, digests, peers;	/* words: uint32_t, texts */
 	struct image_table	hosts, nets;
+	struct slice		lists;
+	struct slice		host_uses, addr_uses;	/* struct image_use */
 	char			sha256[SHA256_HEX + 1];
 };
 
@@ -154,6 +175,29 @@ struct cursor {			/* begins as zeroes */
 void match_host(const struct policy *p, struct span host, struct match *ret_match);
 void match_addr(const struct policy *p, const struct addr *a, struct match *ret_match);
 
+/*
+ * listed_* - the deny rule about a list that the host, or the address, is in
+ * @holds:	asked of the rules whose list it is in; one for which it is false is passed over
+ * @ret_list:	of the rule's lists the one it is in; or NULL
+ *
+ * Of several the strongest layer's.  Return: its number, or RULE_NONE.
+ */
+uint32_t listed_host(const struct policy *p, struct span host,
+		     bool (*holds)(void *arg, uint32_t rule), void *arg,
+		     const struct image_list **ret_list);
+uint32_t listed_addr(const struct policy *p, const struct addr *a,
+		     bool (*holds)(void *arg, uint32_t rule), void *arg);
+
+/* "category", "host_list", "ip_list" for the rule's form */
+enum reason listed_reason(const struct image_rule *r);
+
+/*
+ * rule_beats_list() - is it an allow rule that counts more than the rule about a list?
+ *
+ * It names the host or the address exactly, and is of the same or a stronger layer.
+ */
+bool rule_beats_list(const struct policy *p, const struct image_rule *r, uint32_t listed);
+
 /* The next rule's number, or RULE_NONE */
 uint32_t match_next(const struct policy *p, const struct match *m, struct cursor *c);
 
@@ -188,6 +232,13 @@ bool rule_passes(const struct policy *p, const struct image_rule *r, const struc
 		 const struct question *q);
 
 /*
+ * rule_may_deny() - is it a deny rule that may hold for @q, given that the subject matches?
+ *
+ * One that is for some requests only counts whole.
+ */
+bool rule_may_deny(const struct policy *p, const struct image_rule *r, const struct question *q);
+
+/*
  * The first deny rule among the matches that may hold for @q, or RULE_NONE.  One
  * that is for some requests only counts whole: this is asked where later
  * requests are not judged again.
@@ -196,7 +247,11 @@ uint32_t match_denied(const struct policy *p, const struct match *m, const struc
 
 struct draft;
 
-/* policy_compile() - the image of a draft.  Return: a policy, or NULL and @err */
-struct policy *policy_compile(const struct draft *d, struct err *err);
+/*
+ * policy_compile() - the image of a draft, which must not be used any more
+ *
+ * Return: a policy, or NULL and @err.
+ */
+struct policy *policy_compile(struct draft *d, struct err *err);
 
 #endif

@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "policy/policy.h"
 
+#define LIST_BYTES_MAX (256u << 20)	/* of one list file */
+
 struct policy_file {
 	enum layer	 layer;
 	const char	*path;		/* as messages and rule ids name it */
@@ -65,6 +67,18 @@ struct policy_input {
 	const char		*(*env)(void *arg, const char *name);
 	bool			 env_optional;
 	struct policy_secrets	*secrets;	/* filled on success; or NULL */
+	/* Text of a category's file by its name, or an empty span; lives as long as @arg */
+	struct span		(*category_text)(void *arg, const char *name);
+	/* Names of the categories that there are, for messages; NULL behind the last one */
+	const char		*(*category_name)(void *arg, size_t i);
+	/*
+	 * The bytes of a list file (host_list, ip_list) from @at on, at most
+	 * @room; asked for in order.  @path: as the policy has it, behind the
+	 * folder of the policy file unless it is absolute.  Return: 0 at the
+	 * end, -1 if it cannot be read.
+	 */
+	ptrdiff_t		(*list_read)(void *arg, const char *path, enum layer layer,
+					     uint64_t at, void *ret_bytes, size_t room);
 	void			*arg;
 };
 

@@ -15,7 +15,7 @@ enum where {
 	IN_FILE = 1, IN_DNS = 2, IN_ALLOW = 4, IN_DENY = 8,
 	IN_PRESET = 16, IN_PRESET_HOST = 32, IN_PRESET_READ = 64,
 	IN_CEILING = 128, IN_BANDWIDTH = 256, IN_QUOTA = 512, IN_INJECT = 1024,
-	IN_CREDENTIALS = 2048, IN_LIMITS = 4096, IN_LOG = 8192,
+	IN_CREDENTIALS = 2048, IN_LIMITS = 4096, IN_LOG = 8192, IN_CATEGORY = 16384,
 };
 
 /* An id that a file gives, to find the one that is there twice */
@@ -33,11 +33,12 @@ struct item {
 	const struct node	*inject_at, *more_at;	/* the value of a key that needs HTTP */
 	bool			 has_more;
 	const struct node	*at;
-	const struct node	*subject;	/* the value of host, ip or preset */
+	const struct node	*subject;	/* the value of host, ip, preset or a list's key */
 	const struct node	*ports;
 	struct span		 id;
 	bool			 is_preset;
 	bool			 is_net;
+	bool			 is_list;	/* category, host_list, ip_list */
 	bool			 unsafe_wildcard;
 	unsigned		 index;		/* in its list */
 	unsigned		 others;	/* keys besides host, ip, preset, reason */
@@ -55,6 +56,7 @@ struct loader {
 	enum layer	 layer;
 	bool		 untrusted;	/* policy_file.untrusted */
 	const char	*preset;	/* its name, in a preset file */
+	struct category_visit *category;	/* in a category's file */
 	struct item	 item;
 	uint32_t	 file_text;	/* its name among the draft's texts */
 	enum mode	 file_mode;	/* what the file says; MODE_NUM: nothing */
@@ -73,6 +75,9 @@ bool schema_read(struct loader *l, const struct node *map, enum where where);
 
 /* "FILE:LINE:COLUMN: ..." about @n.  Return: false */
 bool loader_bad(struct loader *l, const struct node *n, const char *fmt, ...) PRINTF(3, 4);
+
+/* The item's subject is @value, unless it has one */
+bool item_take_subject(struct loader *l, const struct node *value);
 
 /* Small letters, digits, '-' and '_': a name that is safe as a file's name */
 bool preset_name_is_good(struct span name);
@@ -102,6 +107,7 @@ bool mode_from(struct span name, enum mode *ret_mode);
 #define ACCEPTS_HOST_PORT "PORT or JAIL:PORT, each port in the jail once"
 #define ACCEPTS_PUBLISH "[ADDRESS:]PORT[:JAIL], each port of the host once"
 #define ACCEPTS_PRESET "small letters, digits, - and _"
+#define ACCEPTS_LIST "the path of a file, from the folder of the policy file on"
 #define ACCEPTS_SUFFIX "a name below it"
 #define ACCEPTS_METHODS "methods in capitals, like GET"
 #define ACCEPTS_PATHS "paths like /v1/*, with no \"//\", dot segments, encoded slashes, ? or #; " \

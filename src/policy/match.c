@@ -104,15 +104,18 @@ bool rule_names_addr(const struct image_rule *r, const struct addr *a)
 	       (range->kind == RANGE_PUBLIC || r->net.bits >= range->net.bits);
 }
 
+bool rule_may_deny(const struct policy *p, const struct image_rule *r, const struct question *q)
+{
+	return rule_denies(r) && rule_has_port(p, r, q) && !rule_is_over(p, r, q->now_s);
+}
+
 uint32_t match_denied(const struct policy *p, const struct match *m, const struct question *q)
 {
 	struct cursor c = { 0 };
 	uint32_t rule;
 
 	while ((rule = match_next(p, m, &c)) != RULE_NONE) {
-		const struct image_rule *r = image_rule(p, rule);
-
-		if (rule_denies(r) && rule_has_port(p, r, q) && !rule_is_over(p, r, q->now_s))
+		if (rule_may_deny(p, image_rule(p, rule), q))
 			return rule;
 	}
 	return RULE_NONE;

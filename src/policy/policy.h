@@ -122,7 +122,10 @@ struct place {
  * section 2, "An address literal needs an ip rule ...".  An ip deny rule holds
  * for resolved addresses too.
  *
- * Return: REASON_ALLOWED, REASON_SPECIAL_ADDRESS or REASON_DENY_RULE.
+ * An ip_list holds for resolved addresses too, unless an allow rule that names
+ * the host exactly counts more.
+ *
+ * Return: REASON_ALLOWED, REASON_SPECIAL_ADDRESS, REASON_DENY_RULE or REASON_IP_LIST.
  */
 enum reason policy_address(const struct policy *p, const struct question *q,
 			   const struct verdict *v, const struct place *place,
@@ -165,6 +168,8 @@ struct rule_view {
 	const char	*note;		/* the rule's reason:, or "" */
 	enum layer	 layer;
 	bool		 allow;		/* false: a deny rule */
+	const char	*list;		/* "category", "host_list", "ip_list": @host is its name
+					 * or the file's path as written; NULL: no such rule */
 	bool		 is_net;	/* an ip rule: @net holds */
 	struct net	 net;
 	enum protocol	 protocol;

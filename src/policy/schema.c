@@ -9,6 +9,7 @@
  */
 #include <stdarg.h>
 
+#include "policy/lists.h"
 #include "policy/schema.h"
 
 enum type {
@@ -92,6 +93,7 @@ bool mode_from(struct span name, enum mode *ret_mode)
 	return false;
 }
 
+#define ACCEPTS_LISTED "NAME with what is below it, or \"*.NAME\" for what is below alone"
 #define BOOLS "true or false"
 #define IN_RULE (IN_ALLOW | IN_DENY)
 #define IN_RULES (IN_RULE | IN_CEILING)
@@ -124,6 +126,9 @@ static const struct key keys[] = {
 
 	{ "host", IN_RULES | IN_PRESET_HOST, false, TYPE_TEXT, ACCEPTS_HOST, set_host },
 	{ "ip", IN_RULES, false, TYPE_WORD, ACCEPTS_IP, set_ip },
+	{ "category", IN_DENY, false, TYPE_TEXT, "the name of a category", list_set_category },
+	{ "ip_list", IN_DENY, false, TYPE_TEXT, ACCEPTS_LIST, list_set_addrs },
+	{ "host_list", IN_DENY, false, TYPE_TEXT, ACCEPTS_LIST, list_set_hosts },
 	{ "preset", IN_ALLOW, false, TYPE_TEXT, "the name of a preset", set_preset },
 	{ "ports", IN_RULES | IN_PRESET_HOST, false, TYPE_SOME, ACCEPTS_PORTS, set_port },
 	{ "protocol", IN_HOSTS, false, TYPE_TEXT, "auto, tls, http, tcp or udp", set_protocol },
@@ -147,9 +152,6 @@ static const struct key keys[] = {
 	  set_credentials },
 	{ "quiet", IN_DENY, false, TYPE_BOOL, BOOLS, set_quiet },
 	{ "repos", IN_ALLOW, .type = TYPE_LATER },
-	{ "category", IN_DENY, .type = TYPE_LATER },
-	{ "ip_list", IN_DENY, .type = TYPE_LATER },
-	{ "host_list", IN_DENY, .type = TYPE_LATER },
 
 	{ "down", IN_BANDWIDTH, false, TYPE_WORD, ACCEPTS_BANDWIDTH, set_bandwidth_down },
 	{ "up", IN_BANDWIDTH, false, TYPE_WORD, ACCEPTS_BANDWIDTH, set_bandwidth_up },
@@ -195,6 +197,15 @@ static const struct key keys[] = {
 	{ "read", IN_PRESET_HOST, false, TYPE_ITEMS, "requests like {methods: [GET]}",
 	  set_preset_read },
 	{ "note", IN_PRESET_HOST, false, TYPE_TEXT, "a text", set_nothing },
+	{ "category", IN_CATEGORY, false, TYPE_TEXT, ACCEPTS_PRESET, category_set_name },
+	{ "description", IN_CATEGORY, false, TYPE_TEXT, "a text", set_nothing },
+	{ "suggested_action", IN_CATEGORY, false, TYPE_TEXT, "block or warn", set_nothing },
+	{ "note", IN_CATEGORY, false, TYPE_TEXT, "a text", set_nothing },
+	{ "includes", IN_CATEGORY, false, TYPE_SOME, "names of categories", category_set_include },
+	{ "domains", IN_CATEGORY, false, TYPE_SOME, ACCEPTS_LISTED, category_set_host },
+	{ "hosts", IN_CATEGORY, false, TYPE_SOME, ACCEPTS_LISTED, category_set_host },
+	{ "preset_overlap", IN_CATEGORY, false, TYPE_ITEMS, "a list of mappings", set_nothing },
+	{ "sources", IN_CATEGORY, false, TYPE_EACH, "texts", set_nothing },
 	{ "methods", IN_PRESET_READ, false, TYPE_SOME, "methods", set_nothing },
 	{ "paths", IN_PRESET_READ, false, TYPE_SOME, "paths", set_nothing },
 };

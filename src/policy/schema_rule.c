@@ -5,30 +5,29 @@
 
 /* Items: one rule each */
 
-static bool take_subject(struct loader *l, const struct node *value)
+bool item_take_subject(struct loader *l, const struct node *value)
 {
 	if (l->item.subject)
-		return loader_bad(l, value, "found a second one of host, ip and preset "
-					    "(accepted: one of them)");
+		return loader_bad(l, value, "found a second subject of the rule (accepted: one)");
 	l->item.subject = value;
 	return true;
 }
 
 bool set_host(struct loader *l, const struct node *value)
 {
-	return take_subject(l, value) && draft_host(&l->draft, &l->item.rule, value->text);
+	return item_take_subject(l, value) && draft_host(&l->draft, &l->item.rule, value->text);
 }
 
 bool set_ip(struct loader *l, const struct node *value)
 {
 	l->item.is_net = true;
-	return take_subject(l, value) && draft_net(&l->draft, &l->item.rule, value->text);
+	return item_take_subject(l, value) && draft_net(&l->draft, &l->item.rule, value->text);
 }
 
 bool set_preset(struct loader *l, const struct node *value)
 {
 	l->item.is_preset = true;
-	return take_subject(l, value);
+	return item_take_subject(l, value);
 }
 
 bool set_port(struct loader *l, const struct node *value)
@@ -220,6 +219,8 @@ static bool item_read(struct loader *l, const struct node *value, enum where whe
 	if (!l->item.subject)
 		return loader_bad(l, value, "found a rule without a subject (accepted: %s)",
 				  where == IN_ALLOW ? "host, ip or preset"
+						    : where == IN_DENY ? "host, ip, category, "
+									 "host_list or ip_list"
 						    : where == IN_PRESET_HOST ? "host" : "host or ip");
 	if (l->item.is_preset)
 		return true;

@@ -5,6 +5,7 @@
 #include "base/auto.h"
 #include "policy/image.h"
 #include "policy/load.h"
+#include "policy/netlist.h"
 
 static const char *const layer_names[] = {
 	[LAYER_SYSTEM] = "system", [LAYER_USER] = "user", [LAYER_PROJECT] = "project",
@@ -79,6 +80,7 @@ struct rule_view policy_rule(const struct policy *p, uint32_t rule)
 	r = image_rule(p, rule);
 	more = image_more(p, r);
 	v = (struct rule_view){
+		.list = form_is_list(r->form) ? reason_name(listed_reason(r)) : NULL,
 		.id = image_text(p, r->id),
 		.host = image_text(p, r->host),
 		.note = image_text(p, r->note),
@@ -167,6 +169,23 @@ static bool slice_fits(const struct policy *p, struct slice s, size_t size)
 	return !(s.at & 7) && s.at <= p->size && s.count <= (p->size - s.at) / size;
 }
 
+static bool lists_fit(const struct policy *p)
+{
+	const struct image_list *lists = image_at(p, p->lists.at);
+
+	if (!slice_fits(p, p->lists, sizeof(*lists)) ||
+	    !slice_fits(p, p->host_uses, sizeof(struct image_use)) ||
+	    !slice_fits(p, p->addr_uses, sizeof(struct image_use)))
+		return false;
+	for (uint32_t i = 0; i < p->lists.count; i++)
+		if (!slice_fits(p, lists[i].records, 1) || !slice_fits(p, lists[i].tags, 1) ||
+		    !slice_fits(p, lists[i].slots, sizeof(uint32_t)) ||
+		    !slice_fits(p, lists[i].v4, sizeof(struct range4)) ||
+		    !slice_fits(p, lists[i].v6, sizeof(struct range6)))
+			return false;
+	return true;
+}
+
 const struct policy *policy_attach(struct span image)
 {
 	const struct policy *p = (const void *)image.at;
@@ -190,7 +209,7 @@ const struct policy *policy_attach(struct span image)
 	    !slice_fits(p, p->hosts.slots, sizeof(uint32_t)) ||
 	    !slice_fits(p, p->hosts.entries, sizeof(struct image_entry)) ||
 	    !slice_fits(p, p->nets.slots, sizeof(uint32_t)) ||
-	    !slice_fits(p, p->nets.entries, sizeof(struct image_entry)))
+	    !slice_fits(p, p->nets.entries, sizeof(struct image_entry)) || !lists_fit(p))
 		return NULL;
 	return p;
 }

@@ -16,6 +16,22 @@ static struct span preset_text(void *arg, const char *name)
 	return strcmp(name, "fuzz") ? (struct span){ 0 } : *(struct span *)arg;
 }
 
+/* The same text as a category of any name, and as a list */
+static struct span category_text(void *arg, const char *name)
+{
+	return strcmp(name, "fuzz") ? (struct span){ 0 } : *(struct span *)arg;
+}
+
+static ptrdiff_t list_read(void *arg, const char *path, enum layer layer, uint64_t at,
+			   void *ret_bytes, size_t room)
+{
+	struct span rest = span_head(span_skip(*(struct span *)arg, (size_t)at), room);
+
+	if (rest.len)
+		memcpy(ret_bytes, rest.at, rest.len);
+	return layer > LAYER_FLAG || !*path ? -1 : (ptrdiff_t)rest.len;
+}
+
 static void judge(const struct policy *p, struct span host)
 {
 	static const struct place place;
@@ -54,7 +70,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct span text = span_of(bytes, size);
 	char name[] = "fuzz";
 	char *const presets[] = { name, NULL };
-	struct policy_input in = { .preset_text = preset_text, .arg = &text };
+	struct policy_input in = {
+		.preset_text = preset_text, .category_text = category_text,
+		.list_read = list_read, .arg = &text,
+	};
 
 	in.presets = presets;
 	check(&in);

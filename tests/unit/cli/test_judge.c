@@ -154,12 +154,144 @@ static void a_broken_preset_says_what_is_wrong(void **state)
 	assert_non_null(strstr(err.text, "fifo.yaml: not a regular file"));
 }
 
+static void make_folder(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+/* Every file that decides is told, by each of its names, and no other */
+static void lists_are_read_beside_their_policy(void **state)
+{
+	struct judged j;
+	struct err err;
+
+	(void)state;
+	make_folder("sluice/lists");
+	make_folder("sluice/categories.d");
+	write_file("sluice/categories.d/mine.yaml",
+		   "category: mine\nincludes: [taken]\ndomains: [mine.example]\n");
+	write_file("sluice/categories.d/taken.yaml", "category: taken\ndomains: [taken.example]\n");
+	write_file("sluice/categories.d/unused.yaml", "category: unused\ndomains: [a.example]\n");
+	write_file("sluice/lists/ads", "ads.example\n");
+	write_file("sluice/p.yaml", "version: 1\nallow: [{host: .example, unsafe_wildcard: true}]\n"
+				    "deny: [{host_list: lists/ads}, {category: mine}]\n");
+	assert_true(judge_with("sluice/p.yaml", NULL, false, &j, &err));
+	assert_int_equal(may_look_up(j.policy, "www.ads.example"), ANSWER_DENY);
+	assert_int_equal(may_look_up(j.policy, "www.taken.example"), ANSWER_DENY);
+	assert_int_equal(may_look_up(j.policy, "other.example"), ANSWER_ALLOW);
+	assert_true(has_path(j.files, j.file_count, "/sluice/lists/ads"));
+	assert_true(has_path(j.files, j.file_count, "/categories.d/mine.yaml"));
+	assert_true(has_path(j.files, j.file_count, "/categories.d/taken.yaml"));
+	assert_false(has_path(j.files, j.file_count, "/categories.d/unused.yaml"));
+	assert_true(has_path(j.folders, j.folder_count, "/sluice/categories.d"));
+	judge_done(&j);
+	/* reached through a link: both are told */
+	assert_int_equal(symlink("sluice/lists/ads", "ads-link"), 0);
+	write_file("q.yaml", "version: 1\ndeny: [{host_list: ads-link}]\n");
+	assert_true(judge_with("q.yaml", NULL, true, &j, &err));
+	assert_true(has_path(j.files, j.file_count, "/ads-link"));
+	assert_true(has_path(j.files, j.file_count, "/sluice/lists/ads"));
+	judge_done(&j);
+}
+
+static void what_is_no_list_file_is_an_error(void **state)
+{
+	static const char *const whats[][2] = {
+		{ "none", "none: No such file or directory" }, { ".", ".: not a regular file" },
+		{ "fifo", "fifo: not a regular file" }, { "/dev/zero", "/dev/zero: not a regular file" },
+		{ "loop", "loop: Too many levels of symbolic links" },
+		{ "large", "large: more than 256 MB" }, { "sluice", "sluice: not a regular file" },
+		{ "nul", "nul:1:1: found a line of more than 64 KB (accepted: text)" },
+		{ "dir/none", "dir/none: No such file or directory" },
+	};
+	struct judged j;
+	struct err err;
+	char text[200];
+
+	(void)state;
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(symlink("loop", "loop"), 0);
+	write_file("large", "");
+	assert_int_equal(truncate("large", (256 << 20) + 1), 0);
+	write_file("nul", "");
+	assert_int_equal(truncate("nul", 256 << 20), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(whats); i++) {
+		for (unsigned k = 0; k < 2; k++) {
+			snprintf(text, sizeof(text), "version: 1\ndeny: [{%s: %s}]\n",
+				 k ? "ip_list" : "host_list", whats[i][0]);
+			write_file("p.yaml", text);
+			assert_false(judge_with("p.yaml", NULL, true, &j, &err));
+			assert_string_equal(err.text, whats[i][1]);
+			assert_null(j.policy);
+		}
+	}
+}
+
+/* A repository's link to a file elsewhere is not read */
+static void a_projects_lists_are_its_own(void **state)
+{
+	struct judged j;
+	struct err err;
+	char path[PATH_MAX];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/repo", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_file("outside", "secret of another file\n");
+	write_file("repo/ads", "ads.example\n");
+	write_file("repo/.sluice.yaml", "version: 1\ndeny: [{host_list: ads}]\n");
+	assert_int_equal(chdir("repo"), 0);
+	assert_true(judge_with(NULL, NULL, false, &j, &err));
+	assert_int_equal(may_look_up(j.policy, "ads.example"), ANSWER_DENY);
+	assert_true(has_path(j.files, j.file_count, "/repo/ads"));
+	judge_done(&j);
+	assert_int_equal(symlink("../outside", "link"), 0);
+	write_file("repo/.sluice.yaml", "version: 1\ndeny: [{host_list: link}]\n");
+	assert_false(judge_with(NULL, NULL, false, &j, &err));
+	assert_non_null(strstr(err.text, "/link: a project's list lies outside of the project"));
+	assert_null(strstr(err.text, "secret"));
+}
+
+static void an_unknown_category_tells_which_there_are(void **state)
+{
+	struct judged j;
+	struct err err;
+
+	(void)state;
+	write_file("p.yaml", "version: 1\ndeny: [{category: nosuch}]\n");
+	make_folder("sluice/categories.d");
+	write_file("sluice/categories.d/one.yaml", "category: one\ndomains: [own.example]\n");
+	write_file("sluice/categories.d/two.yaml", "category: two\ndomains: [own.example]\n");
+	assert_false(judge_with("p.yaml", NULL, false, &j, &err));
+	assert_string_equal(err.text, "p.yaml:2:19: found the unknown category nosuch (accepted: "
+			    "one, two)");
+	write_file("p.yaml", "version: 1\ndeny: [{category: one}]\n");
+	assert_true(judge_with("p.yaml", NULL, false, &j, &err));
+	judge_done(&j);
+	/* the user's own are not there with --only */
+	assert_false(judge_with("p.yaml", NULL, true, &j, &err));
+	assert_non_null(strstr(err.text, "found the unknown category one"));
+	assert_int_equal(mkfifo("sluice/categories.d/pipe.yaml", 0600), 0);
+	write_file("p.yaml", "version: 1\ndeny: [{category: pipe}]\n");
+	assert_false(judge_with("p.yaml", NULL, false, &j, &err));
+	assert_non_null(strstr(err.text, "/categories.d/pipe.yaml: not a regular file"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(files_of_all_layers_add_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(presets_of_the_user_are_found_by_alias, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(lists_are_read_beside_their_policy, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_list_file_is_an_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_projects_lists_are_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_unknown_category_tells_which_there_are, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_broken_preset_says_what_is_wrong, setup,
 						teardown),

@@ -8,11 +8,83 @@
 #include "policy/explain.h"
 #include "policy/load.h"
 
+/* What policies of the tests may name: categories, and the files of lists, as name and text */
+static const char *const unit_categories[][2] = {
+	{ "store", "category: store\nincludes: [paste]\ndomains: [store.test]\n"
+		   "hosts: [one.wide.test, '*.below.test']\n" },
+	{ "paste", "category: paste\ndomains: [paste.test, a.x.test]\n" },
+	{ "round", "category: round\nincludes: [turn]\n" },
+	{ "turn", "category: turn\nincludes: [round]\n" },
+	{ "self", "category: self\nincludes: [self]\n" },
+	{ "lost", "category: lost\ndomains: [a.test]\nincludes: [nosuch]\n" },
+	{ "hollow", "category: hollow\n" },
+	{ "other", "category: another\ndomains: [a.test]\n" },
+	{ "noname", "domains: [a.test]\n" },
+	{ "wrong", "category: wrong\ndomains: [a.test, 'b c']\n" },
+	{ "key", "category: key\nnames: [a.test]\n" },
+};
+static const char *const unit_lists[][2] = {
+	{ "hosts", "# ads\n0.0.0.0 x.test ads.test\n*.wild.test\n" },
+	{ "same", "X.test.\r\nADS.test # comment\r\n\r\n*.wild.test" },
+	{ "nets", "# bad\n198.51.100.0/28\n203.0.113.7 ; one\n10.0.0.0/8\n2001:db8:1::/48\n" },
+	{ "other-nets", "9.9.9.0/24\n" },
+	{ "sub/hosts", "sub.test\n" },
+	{ "empty", "" },
+	{ "comments", "# nothing\n\n   \n# more\n" },
+	{ "bad-host", "a.test\n  b_!.test\n" },
+	{ "bad-net", "10.0.0.0/8\n\n10.0.0.1/8 # x\n" },
+	{ "range", "10.0.0.1-10.0.0.9\n" },
+	{ "filter", "! title\n||a.test^\n" },
+	{ "two", "a.test b.test\n" },
+	{ "address", "0.0.0.0 a.test\n0.0.0.0\n" },
+	{ "furniture", "127.0.0.1 localhost\n::1 ip6-localhost\n" },
+	{ "hosts-star", "0.0.0.0 *.a.test\n" },
+	{ "bom", "\xef\xbb\xbf" "0.0.0.0 bom.test\n" },
+	{ "late-bom", "0.0.0.0 a.test\n\xef\xbb\xbf" "0.0.0.0 b.test\n" },
+};
+
+static inline struct span unit_category(void *arg, const char *name)
+{
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_SIZE(unit_categories); i++)
+		if (!strcmp(unit_categories[i][0], name))
+			return span_str(unit_categories[i][1]);
+	return (struct span){ 0 };
+}
+
+static inline const char *unit_category_name(void *arg, size_t i)
+{
+	(void)arg;
+	return i < 2 ? unit_categories[i][0] : NULL;
+}
+
+/* In pieces of seven bytes, so that lines are cut everywhere */
+static inline ptrdiff_t unit_list(void *arg, const char *path, enum layer layer, uint64_t at,
+				  void *ret_bytes, size_t room)
+{
+	(void)arg;
+	(void)layer;
+	for (size_t i = 0; i < ARRAY_SIZE(unit_lists); i++) {
+		struct span text = span_str(unit_lists[i][1]);
+
+		if (strcmp(unit_lists[i][0], path) != 0)
+			continue;
+		text = span_head(span_skip(text, (size_t)at), room < 7 ? room : 7);
+		if (text.len)
+			memcpy(ret_bytes, text.at, text.len);
+		return (ptrdiff_t)text.len;
+	}
+	return -1;
+}
+
 /* A policy of one file of the layer; NULL and @err if it is refused */
 static inline struct policy *make_layer(enum layer layer, const char *text, struct err *err)
 {
 	struct policy_file file = { layer, "p.yaml", span_str(text) };
-	struct policy_input in = { .files = &file, .file_count = 1 };
+	struct policy_input in = {
+		.files = &file, .file_count = 1, .category_text = unit_category,
+		.category_name = unit_category_name, .list_read = unit_list,
+	};
 
 	return policy_load(&in, err);
 }

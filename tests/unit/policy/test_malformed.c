@@ -8,7 +8,8 @@
 #define RULE_KEYS " (accepted: host, ip, preset, ports, protocol, private, unsafe_wildcard, " \
 	"reason, id, methods, paths, expires, rate, bandwidth, quota, max_request, websocket, " \
 	"inspect, ech, inject, credentials)"
-#define DENY_KEYS " (accepted: host, ip, ports, reason, id, methods, paths, expires, quiet)"
+#define DENY_KEYS " (accepted: host, ip, category, ip_list, host_list, ports, reason, id, methods, " \
+	"paths, expires, quiet)"
 #define PROJECT_KEYS " (accepted: version, mode, presets, allow, deny, limits)"
 #define PROJECT_RULE_KEYS " (accepted: host, ip, preset, ports, protocol, reason, id, methods, " \
 	"paths, expires, rate, bandwidth, quota, max_request, websocket, inspect, ech, credentials)"
@@ -75,7 +76,7 @@ static const struct row rows[] = {
 	  "3:11: found localhost, which is the jail's own (accepted: other names; host_ports "
 	  "opens ports of the host)" },
 	{ V "allow:\n  - {host: a.example, ip: 192.0.2.1}\n",
-	  "3:27: found a second one of host, ip and preset (accepted: one of them)" },
+	  "3:27: found a second subject of the rule (accepted: one)" },
 	{ V "allow:\n  - {host: a.example, host: b.example}\n",
 	  "3:23: duplicate key host (accepted: each key once)" },
 	{ V "allow:\n  - {host: a.example, ports: 443}\n",
@@ -128,8 +129,19 @@ static const struct row rows[] = {
 	  "reason)" },
 	{ V "allow:\n  - {preset: npm, repos: [a/b]}\n",
 	  "3:19: key repos is not supported yet" RULE_KEYS },
-	{ V "deny:\n  - category: file_sharing\n",
-	  "3:5: key category is not supported yet" DENY_KEYS },
+	{ V "deny:\n  - category: nosuch\n",
+	  "3:15: found the unknown category nosuch (accepted: the name of a category)" },
+	{ V "deny:\n  - category: [a]\n",
+	  "3:15: found a list (accepted: the name of a category)" },
+	{ V "deny:\n  - {host: a.test, category: a}\n",
+	  "3:30: found a second subject of the rule (accepted: one)" },
+	{ V "allow:\n  - category: a\n", "3:5: unknown key category" RULE_KEYS },
+	{ V "allow:\n  - host_list: a\n", "3:5: unknown key host_list" RULE_KEYS },
+	{ V "deny:\n  - host_list: ''\n",
+	  "3:16: found \"\" (accepted: the path of a file, from the folder of the policy file on)" },
+	{ V "deny:\n  - ip_list:\n",
+	  "3:13: found nothing (accepted: the path of a file, from the folder of the policy file "
+	  "on)" },
 	{ V "deny:\n  - {preset: npm}\n",
 	  "3:6: unknown key preset" DENY_KEYS },
 	{ V "deny:\n  - {host: a.example, protocol: tls}\n",

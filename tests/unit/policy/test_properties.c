@@ -56,17 +56,23 @@ static struct rule random_rule(void)
 	};
 	static const char *const nets[] = { "198.51.100.0/24", "198.51.100.7", "10.0.0.0/8", "0.0.0.0/0",
 					    "\"64:ff9b::/96\"" };
+	static const char *const lists[] = {
+		"host_list: hosts", "host_list: same", "ip_list: nets", "category: paste",
+		"category: store",
+	};
 	static const char *const ports[] = { "443", "80", "22, 443", "443/udp, 80" };
 	static const char *const protocols[] = { "auto", "auto", "auto", "tls", "http", "tcp" };
 	struct rule r = { .allow = pick(3) > 0 };
 	unsigned port = pick(ARRAY_SIZE(ports)), protocol = pick(ARRAY_SIZE(protocols));
-	bool net = !pick(4);
+	bool net = !pick(4), list = !r.allow && !pick(3);
 	size_t len;
 
 	/* UDP goes with auto only */
 	protocol = port == 3 ? 0 : protocol;
-	len = (size_t)snprintf(r.text, sizeof(r.text), "- {%s: %s", net ? "ip" : "host",
-			       net ? nets[pick(ARRAY_SIZE(nets))] : hosts[pick(ARRAY_SIZE(hosts))]);
+	len = (size_t)snprintf(r.text, sizeof(r.text), "- {%s%s",
+			       list ? "" : net ? "ip: " : "host: ",
+			       list ? lists[pick(ARRAY_SIZE(lists))]
+			       : net ? nets[pick(ARRAY_SIZE(nets))] : hosts[pick(ARRAY_SIZE(hosts))]);
 	if (r.allow || pick(2))
 		len += (size_t)snprintf(r.text + len, sizeof(r.text) - len, ", ports: [%s]", ports[port]);
 	if (r.allow)
@@ -81,7 +87,10 @@ static struct policy *compile(const struct rule *rules, unsigned count, const ch
 {
 	struct buf text = buf_new(1 << 16), first = buf_new(1 << 16);
 	struct policy_file files[2] = { { LAYER_SYSTEM, "s.yaml" }, { LAYER_POLICY, "p.yaml" } };
-	struct policy_input in = { .files = files, .file_count = 2 };
+	struct policy_input in = {
+		.files = files, .file_count = 2, .category_text = unit_category,
+		.category_name = unit_category_name, .list_read = unit_list,
+	};
 	struct err err = { "" };
 	struct policy *p;
 
@@ -123,6 +132,7 @@ static const char *const questions[] = {
 	"b.a.x.test:443 https=b.a.x.test GET /a/b", "a.x.test:443 any tls=a.x.test",
 	"a.x.test:443 ech=a.x.test", "y.test:80 http=y.test GET /a/x 10",
 	"[198.51.100.7]:80 http=x.test POST /b", "[198.51.100.7]:80", "[198.51.100.7]:22",
+	"x.test:22 other", "ads.test:443", "[198.51.100.7]:443 tls=a.x.test", "[203.0.113.7]:443 tls",
 };
 static const uint32_t addrs[] = { 0x08080808, 0x0a000001, 0x7f000001, 0xa9fea9fe, 0xc6336407 };
 
