@@ -57,7 +57,7 @@ def test_allowed_type_of_an_allowed_name_is_answered(names, policy, jail, upstre
     agent = jail("-p", policy(rules("A, AAAA, TXT, MX, SRV, CAA", upstream)))
     for name in (f"typed.{ZONE}", f"aliased.{ZONE}"):
         reply = ask(agent, name, qtype, tcp)
-        assert reply.rcode == 0 and reply.rdata == RDATA[qtype]
+        assert reply.rcode == 0 and sorted(reply.rdata) == sorted(RDATA[qtype])
         assert set(reply.types) == {qtype} and set(reply.owners) == {name}
         assert max(reply.ttls) <= 60 and reply.others == 0
 
@@ -65,7 +65,7 @@ def test_allowed_type_of_an_allowed_name_is_answered(names, policy, jail, upstre
 def test_records_and_their_verdicts(world, names, policy, token):
     agent = sluice.jail("-p", policy(rules("A, TXT, SRV")))
     assert ask(agent, SRV, dnsd.SRV).rdata == [b"\0\1\0\2\x13\xc4" + MAIL]
-    assert ask(agent, f"typed.{ZONE}", dnsd.TXT).rdata == RDATA[dnsd.TXT]
+    assert sorted(ask(agent, f"typed.{ZONE}", dnsd.TXT).rdata) == sorted(RDATA[dnsd.TXT])
     assert ask(agent, f"typed.{ZONE}", dnsd.MX).types == []
     assert ask(agent, f"typed.{ZONE}", dnsd.AAAA).types == []
     assert ask(agent, f"{token}.{ZONE}", dnsd.TXT).rcode == dnsd.NXDOMAIN
@@ -110,14 +110,14 @@ def test_sizes(names, policy, jail, upstream):
     whole = ask(agent, f"large.{ZONE}", dnsd.TXT, tcp=True)
     assert len(whole.rdata) == 20 and not whole.truncated
     assert ask(agent, f"huge.{ZONE}", dnsd.TXT, tcp=True).rcode == dnsd.SERVFAIL
-    assert ask(agent, f"typed.{ZONE}", dnsd.TXT, tcp=True).rdata == RDATA[dnsd.TXT]
+    assert sorted(ask(agent, f"typed.{ZONE}", dnsd.TXT, tcp=True).rdata) == sorted(RDATA[dnsd.TXT])
 
 
 @pytest.mark.parametrize("qtype", [dnsd.TXT, dnsd.MX])
 def test_data_without_the_layout_of_their_type_fail(names, policy, jail, qtype):
     agent = jail("-p", policy(rules("A, TXT, MX", DOT)))
     assert ask(agent, f"wrong.{ZONE}", qtype).rcode == dnsd.SERVFAIL
-    assert ask(agent, f"typed.{ZONE}", qtype).rdata == RDATA[qtype]
+    assert sorted(ask(agent, f"typed.{ZONE}", qtype).rdata) == sorted(RDATA[qtype])
 
 
 @pytest.mark.core
