@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "audit/redact.h"
+#include "base/dns_type.h"
 #include "base/json.h"
 
 /* As buf_add(), but where there is room, which is nearly always, the copy is inlined */
@@ -286,32 +287,11 @@ void record_session_start(struct record *r, int64_t now_us, const struct record_
 	close_line(r);
 }
 
-/* Mnemonics of RFC 1035 3.2.2 and later; others as RFC 3597 section 5 writes them */
-static const struct {
-	uint16_t	type;
-	const char	*name;
-} dns_types[] = {
-	{ 1, "A" }, { 28, "AAAA" }, { 65, "HTTPS" }, { 16, "TXT" }, { 15, "MX" }, { 33, "SRV" },
-	{ 12, "PTR" }, { 2, "NS" }, { 5, "CNAME" }, { 6, "SOA" }, { 257, "CAA" }, { 64, "SVCB" },
-	{ 35, "NAPTR" }, { 10, "NULL" }, { 43, "DS" }, { 48, "DNSKEY" }, { 52, "TLSA" },
-	{ 255, "ANY" },
-};
-
 static void put_dns_type(struct buf *b, uint16_t type)
 {
-	char text[] = "TYPE00000";
-	size_t width = 1;
+	char text[DNS_TYPE_TEXT_MAX];
 
-	for (size_t i = 0; i < ARRAY_SIZE(dns_types); i++) {
-		if (dns_types[i].type == type) {
-			put_str(b, dns_types[i].name);
-			return;
-		}
-	}
-	for (unsigned rest = type; rest >= 10; rest /= 10)
-		width++;
-	put_digits(text + 4, width, type);
-	json_span(b, span_of(text, 4 + width));
+	put_str(b, dns_type_text(type, text));
 }
 
 void record_dns_query(struct record *r, int64_t now_us, const struct audit_dns *e)

@@ -13,6 +13,7 @@
 #include <netdb.h>
 #include <time.h>
 
+#include "base/dns_type.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/judge.h"
@@ -120,10 +121,6 @@ static struct verdict decide(const struct policy *p, const struct target *t, int
 	v = policy_decide(p, &q);
 	if (seen == SEEN_TLS && v.reason == REASON_INSPECTION_REQUIRED)
 		return decide_inspected(p, t, now_s);
-	if (t->kind == TARGET_DNS && v.answer == ANSWER_ALLOW && !t->answered) {
-		v.answer = ANSWER_DENY;
-		v.reason = REASON_DNS_TYPE;
-	}
 	return v;
 }
 
@@ -238,11 +235,13 @@ static void judge_target(struct check *c, struct span text, struct outcome *o)
 /* ---- showing ---- */
 
 /* What would allow it, or false */
-static bool suggest(const struct outcome *o, struct buf *b)
+static bool suggest(const struct check *c, const struct outcome *o, struct buf *b)
 {
 	const struct target *t = &o->target;
 	const struct addr *a = o->has_refused ? &o->refused : t->host[0] ? NULL : &t->addr;
 
+	if (o->word == WORD_DENY && o->v.reason == REASON_DNS_TYPE)
+		return explain_suggest_type(b, c->judged.policy, t->dns_type);
 	return o->word == WORD_DENY &&
 	       explain_suggest(b, o->v.reason, span_str(t->host), a, t->port, t->transport);
 }
@@ -257,6 +256,14 @@ static void message(const struct check *c, const struct outcome *o, struct buf *
 	}
 	q = target_question(&o->target, SEEN_NOT_YET, c->now_s);
 	explain_message(b, c->judged.policy, &q, &o->v);
+}
+
+/* No policy opens a type that is never answered */
+static const char *fixable(const struct policy *p, const struct outcome *o)
+{
+	if (o->v.reason == REASON_DNS_TYPE && !dns_type_bit(o->target.dns_type))
+		return "nobody";
+	return explain_fixable(p, &o->v);
 }
 
 static void key_str(struct buf *b, const char *key, const char *value)
@@ -295,10 +302,10 @@ static void json_outcome(const struct check *c, const struct outcome *o, struct 
 	message(c, o, &text);
 	json_key(b, "message");
 	json_span(b, buf_span(&text));
-	key_str(b, "fixable_by", o->word == WORD_DENY ? explain_fixable(p, &o->v) : NULL);
+	key_str(b, "fixable_by", o->word == WORD_DENY ? fixable(p, o) : NULL);
 	buf_clear(&text);
 	json_key(b, "suggest");
-	if (suggest(o, &text))
+	if (suggest(c, o, &text))
 		json_span(b, buf_span(&text));
 	else
 		json_str(b, NULL);
@@ -336,7 +343,7 @@ static void text_outcome(const struct check *c, const struct outcome *o)
 	putchar('\n');
 	text_depends(o->v.depends);
 	buf_clear(&text);
-	if (suggest(o, &text)) {
+	if (suggest(c, o, &text)) {
 		fputs("      to allow it: ", stdout);
 		print_safe(stdout, buf_span(&text));
 		putchar('\n');

@@ -2,6 +2,7 @@
 #include "cli/target.h"
 
 #include "base/auto.h"
+#include "base/dns_type.h"
 #include "policy/ports.h"
 
 static const struct {
@@ -99,27 +100,15 @@ static bool parse_url(struct span text, struct target *t, const char **ret_why)
 
 static bool parse_dns(struct span text, struct target *t, const char **ret_why)
 {
-	static const char *const types[] = {
-		"A", "AAAA", "ANY", "CAA", "CNAME", "DNSKEY", "DS", "HTTPS", "LOC", "MX", "NAPTR",
-		"NS", "NULL", "OPENPGPKEY", "PTR", "SMIMEA", "SOA", "SRV", "SSHFP", "SVCB", "TLSA",
-		"TXT", "URI",
-	};
 	ptrdiff_t slash = span_find(text, '/');
 	struct span type = slash < 0 ? SPAN("A") : span_skip(text, (size_t)slash + 1);
 	struct span name = slash < 0 ? text : span_head(text, (size_t)slash);
-	uint64_t number;
-	bool known = span_eq_fold(span_head(type, 4), SPAN("TYPE")) &&
-		     span_u64(span_skip(type, 4), UINT16_MAX, &number);
 
-	for (size_t i = 0; i < ARRAY_SIZE(types) && !known; i++)
-		known = span_eq_fold(type, span_str(types[i]));
-	if (!known)
+	if (!dns_type_from(type, &t->dns_type))
 		return bad(ret_why, "not a type of DNS record");
 	if (!host_normal(name, t->host))
 		return bad(ret_why, "not a host name");
 	t->kind = TARGET_DNS;
-	t->answered = span_eq_fold(type, SPAN("A")) || span_eq_fold(type, SPAN("AAAA")) ||
-		      span_eq_fold(type, SPAN("TYPE1")) || span_eq_fold(type, SPAN("TYPE28"));
 	return true;
 }
 
@@ -163,7 +152,7 @@ struct question target_question(const struct target *t, enum seen seen, int64_t 
 {
 	struct question q = {
 		.about = t->kind == TARGET_DNS ? ABOUT_NAME : ABOUT_CONN,
-		.host = span_str(t->host), .addr = t->addr, .port = t->port,
+		.dns_type = t->dns_type, .host = span_str(t->host), .addr = t->addr, .port = t->port,
 		.transport = t->transport, .seen = seen, .now_s = now_s,
 	};
 

@@ -27,7 +27,7 @@ struct target {
 	struct span	 method;	/* borrowed; GET if none was named */
 	struct span	 path;		/* borrowed, without query */
 	bool		 malformed;	/* a URL that is read in two ways: userinfo */
-	bool		 answered;	/* a DNS type that can be answered: A or AAAA */
+	uint16_t	 dns_type;	/* TARGET_DNS: of the records */
 };
 
 /*

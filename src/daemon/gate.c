@@ -33,7 +33,7 @@ static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 	[KEEPER_DENY]	= { "deny", sizeof(struct talk_deny),
 			    sizeof(struct talk_deny) + TALK_BODY_MAX, false },
 	[KEEPER_DNS]	= { "dns", sizeof(struct talk_dns_answer),
-			    sizeof(struct talk_dns_answer) + HOST_MAX, false },
+			    sizeof(struct talk_dns_answer) + TALK_RECORDS_MAX, false },
 	[KEEPER_FINISH] = { "finish", 0, 0, false },
 };
 

@@ -36,7 +36,9 @@ struct outcome {
 	enum dns_rcode	 rcode;
 	enum dns_ede	 ede;
 	const struct addr *addr;
-	struct span	 ptr;
+	struct span	 ptr;		/* the name that a PTR answers */
+	struct span	 records;	/* or what the resolver found */
+	uint32_t	 ttl_s;		/* of records */
 	bool		 quiet;		/* not worth a line at the end: nobody asked for it by name */
 };
 
@@ -49,22 +51,25 @@ static void name_reply(struct keeper *k, uint32_t id, struct span name, uint16_t
 	struct talk_dns_answer a = {
 		.rcode = (uint8_t)o->rcode, .has_addr = o->addr != NULL, .ede = (int16_t)o->ede,
 		.ttl_s = o->addr || o->ptr.len ? TTL_S : NEGATIVE_TTL_S,
+		.records = o->records.len > 0,
 	};
 
 	if (o->addr)
 		a.addr = *o->addr;
+	if (o->records.len)
+		a.ttl_s = o->ttl_s < TTL_S ? o->ttl_s : TTL_S;
 	audit_dns_query(k->audit, &e);
 	if (o->verdict != ANSWER_ALLOW && !o->quiet)
 		keeper_denied(k, &(struct denied){ .host = name, .reason = o->reason, .times = 1 });
-	keeper_tell(k, KEEPER_DNS, id, &a, sizeof(a), o->ptr, -1);
+	keeper_tell(k, KEEPER_DNS, id, &a, sizeof(a), a.records ? o->records : o->ptr, -1);
 	keeper_stir(k);
 }
 
 static void name_blocked(struct keeper *k, uint32_t id, struct span name, uint16_t type,
 			 const struct verdict *v)
 {
-	struct outcome o = { ANSWER_DENY, v->reason, v->rule, DNS_NXDOMAIN, DNS_EDE_BLOCKED,
-			     NULL, { 0 }, false };
+	struct outcome o = { .verdict = ANSWER_DENY, .reason = v->reason, .rule = v->rule,
+			     .rcode = DNS_NXDOMAIN, .ede = DNS_EDE_BLOCKED };
 
 	name_reply(k, id, name, type, &o);
 }
@@ -73,8 +78,8 @@ static void name_blocked(struct keeper *k, uint32_t id, struct span name, uint16
 static void name_own(struct keeper *k, uint32_t id, struct span name, uint16_t type,
 		     const struct addr *addr, struct span ptr)
 {
-	struct outcome o = { ANSWER_ALLOW, REASON_ALLOWED, RULE_NONE, DNS_NOERROR, DNS_EDE_NONE,
-			     addr, ptr, true };
+	struct outcome o = { .verdict = ANSWER_ALLOW, .reason = REASON_ALLOWED, .rule = RULE_NONE,
+			     .ede = DNS_EDE_NONE, .addr = addr, .ptr = ptr, .quiet = true };
 
 	name_reply(k, id, name, type, &o);
 }
@@ -98,8 +103,9 @@ static void answer_localhost(struct keeper *k, uint32_t id, struct span name, ui
 static void answer_ptr(struct keeper *k, uint32_t id, struct span name, const struct addr *a)
 {
 	uint32_t index = binding_of_addr(k->bindings, a);
-	struct outcome none = { ANSWER_DENY, REASON_IP_LITERAL, RULE_NONE, DNS_NXDOMAIN,
-				DNS_EDE_BLOCKED, NULL, { 0 }, true };
+	struct outcome none = { .verdict = ANSWER_DENY, .reason = REASON_IP_LITERAL,
+				.rule = RULE_NONE, .rcode = DNS_NXDOMAIN, .ede = DNS_EDE_BLOCKED,
+				.quiet = true };
 
 	if (index != BINDING_NONE)
 		name_own(k, id, name, DNS_PTR, NULL, binding_host(k->bindings, index));
@@ -148,12 +154,19 @@ static bool bind_open(struct keeper *k, struct span host, uint32_t *ret_index)
 	return true;
 }
 
+/* What is allowed, and empty so far */
+static struct outcome allowed_answer(const struct asked *a)
+{
+	return (struct outcome){ .verdict = ANSWER_ALLOW, .reason = REASON_ALLOWED,
+				 .rule = a->verdict.rule, .rcode = DNS_NOERROR,
+				 .ede = DNS_EDE_NONE };
+}
+
 static void answer_bound(struct asked *a)
 {
 	struct keeper *k = a->keeper;
 	struct span host = span_of(a->host, a->len);
-	struct outcome o = { ANSWER_ALLOW, REASON_ALLOWED, a->verdict.rule, DNS_NOERROR,
-			     DNS_EDE_NONE, NULL, { 0 }, false };
+	struct outcome o = allowed_answer(a);
 	struct addr addr;
 	uint32_t index;
 
@@ -186,8 +199,7 @@ static void on_resolved(void *arg, const struct resolution *r)
 	struct keeper *k = a->keeper;
 	struct span host = span_of(a->host, a->len);
 	struct question q = { .about = ABOUT_NAME, .host = host, .now_s = time(NULL) };
-	struct outcome o = { ANSWER_ALLOW, REASON_ALLOWED, a->verdict.rule, DNS_NOERROR,
-			     DNS_EDE_NONE, NULL, { 0 }, false };
+	struct outcome o = allowed_answer(a);
 	struct addr usable[DIAL_ADDRS_MAX], refused;
 
 	if (k->closed) {
@@ -218,6 +230,29 @@ static void on_resolved(void *arg, const struct resolution *r)
 	free(a);
 }
 
+/* Records of another type, as the resolver has taken them apart.  No name in them is bound. */
+static void on_records(void *arg, const struct resolution *r)
+{
+	struct asked *a = arg;
+	struct outcome o = allowed_answer(a);
+
+	if (a->keeper->closed) {
+		free(a);
+		return;
+	}
+	if (r->status == RESOLVED_OK) {
+		o.records = r->records;
+		o.ttl_s = r->ttl_s;
+	} else if (r->status == RESOLVED_NO_NAME) {
+		o.rcode = DNS_NXDOMAIN;
+	} else if (r->status == RESOLVED_FAILED) {
+		o.reason = REASON_RESOLVE_FAILED;
+		refused_answer(&o);
+	}
+	name_reply(a->keeper, a->id, span_of(a->host, a->len), a->type, &o);
+	free(a);
+}
+
 static void look_up(struct keeper *k, uint32_t id, uint16_t type, struct span host,
 		    const struct verdict *v)
 {
@@ -230,16 +265,19 @@ static void look_up(struct keeper *k, uint32_t id, uint16_t type, struct span ho
 	}
 	*a = (struct asked){ k, id, type, *v, host.len };
 	memcpy(a->host, host.at, host.len);
-	resolve_ask(k->resolve, host, on_resolved, a);
+	if (type == DNS_A || type == DNS_AAAA)
+		resolve_ask(k->resolve, host, on_resolved, a);
+	else
+		resolve_ask_records(k->resolve, host, type, on_records, a);
 }
 
-/* A type other than addresses, for a name that is allowed: empty.  Clients ask
+/* A type that is not allowed, of a name that is: empty.  Clients ask
  * for HTTPS and SVCB by themselves; that is no wish that was denied. */
 static void answer_empty(struct keeper *k, uint32_t id, uint16_t type, struct span host,
 			 const struct verdict *v)
 {
-	struct outcome o = { ANSWER_DENY, REASON_DNS_TYPE, v->rule, DNS_NOERROR, DNS_EDE_NONE,
-			     NULL, { 0 }, false };
+	struct outcome o = { .verdict = ANSWER_DENY, .reason = v->reason, .rule = v->rule,
+			     .rcode = DNS_NOERROR, .ede = DNS_EDE_NONE };
 
 	if (type == DNS_HTTPS || type == DNS_SVCB) {
 		o.verdict = ANSWER_ALLOW;
@@ -272,11 +310,12 @@ void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, str
 		return;
 	}
 	q.host = span_str(host);
+	q.dns_type = ask->type ? ask->type : DNS_ANY;	/* 0 is no type, and is never open either */
 	v = policy_decide(k->policy, &q);
-	if (v.answer != ANSWER_ALLOW)
-		name_blocked(k, id, q.host, ask->type, &v);
-	else if (ask->type != DNS_A && ask->type != DNS_AAAA)
+	if (v.answer != ANSWER_ALLOW && v.reason == REASON_DNS_TYPE)
 		answer_empty(k, id, ask->type, q.host, &v);
+	else if (v.answer != ANSWER_ALLOW)
+		name_blocked(k, id, q.host, ask->type, &v);
 	else
 		look_up(k, id, ask->type, q.host, &v);
 }

@@ -8,6 +8,7 @@
 #include "daemon/clock.h"
 #include "daemon/resolver.h"
 #include "net/msg.h"
+#include "proto/dns_answer.h"
 #include "policy/policy.h"
 
 #define RESOLVE_NAMES_MAX 16384		/* known or asked for; the oldest answer makes room */
@@ -16,6 +17,7 @@
 #define RESOLVE_TTL_MIN_MS 1000
 #define RESOLVE_TTL_MAX_S 3600
 #define RESOLVE_TTL_FAILED_MS 2000
+#define RESOLVE_RECORDS_BYTES (4u << 20) /* of kept lists; the oldest answers make room */
 #define RESOLVE_PACKETS_A_TURN 64	/* then the rest of the loop has its turn */
 
 struct waiter {
@@ -39,6 +41,9 @@ struct name {
 	enum resolved	 status;
 	struct addr	*addrs;		/* owned */
 	size_t		 count;
+	uint8_t		*records;	/* owned */
+	size_t		 records_len;
+	uint16_t	 type;		/* of the records; 0: addresses */
 	size_t		 len;
 	uint8_t		 text[HOST_MAX];
 };
@@ -55,6 +60,7 @@ struct resolve {
 	struct seed	 seed;			/* the jail chooses the names */
 	size_t		 count;			/* names in the chains */
 	size_t		 waiter_count;
+	size_t		 record_bytes;		/* of all names */
 	struct names	 asked, known;		/* oldest first */
 	uint32_t	 next_id;
 	struct name	*slots[RESOLVER_ASKED_MAX];	/* by id modulo size */
@@ -65,6 +71,10 @@ static const struct msg_type accepted[RESOLVER_MSG_NUM] = {
 	[RESOLVE_ANSWER] = {
 		"answer", sizeof(struct resolver_answer),
 		sizeof(struct resolver_answer) + RESOLVE_ADDRS_MAX * sizeof(struct addr), false
+	},
+	[RESOLVE_RECORDS] = {
+		"records", sizeof(struct resolver_answer),
+		sizeof(struct resolver_answer) + DNS_RECORDS_MAX, false
 	},
 };
 
@@ -77,11 +87,11 @@ static struct span name_span(const struct name *n)
 	return span_of(n->text, n->len);
 }
 
-static struct name **name_place(struct resolve *r, struct span host)
+static struct name **name_place(struct resolve *r, struct span host, uint16_t type)
 {
-	struct name **at = &r->chains[hash_span(&r->seed, host) % RESOLVE_CHAINS];
+	struct name **at = &r->chains[(hash_span(&r->seed, host) + type) % RESOLVE_CHAINS];
 
-	while (*at && !span_eq(name_span(*at), host))
+	while (*at && !((*at)->type == type && span_eq(name_span(*at), host)))
 		at = &(*at)->chain;
 	return at;
 }
@@ -89,14 +99,16 @@ static struct name **name_place(struct resolve *r, struct span host)
 static void name_free(struct name *n)
 {
 	free(n->addrs);
+	free(n->records);
 	free(n);
 }
 
 static void name_forget(struct resolve *r, struct name *n)
 {
-	struct name **at = name_place(r, name_span(n));
+	struct name **at = name_place(r, name_span(n), n->type);
 
 	*at = n->chain;
+	r->record_bytes -= n->records_len;
 	TAILQ_REMOVE(&r->known, n, order);
 	r->count--;
 	name_free(n);
@@ -117,7 +129,7 @@ static bool slot_take(struct resolve *r, struct name *n)
 }
 
 /* Return: a name that is asked for, with no waiters; NULL at a bound */
-static struct name *name_new(struct resolve *r, struct span host)
+static struct name *name_new(struct resolve *r, struct span host, uint16_t type)
 {
 	struct name *n, **at;
 
@@ -134,20 +146,38 @@ static struct name *name_new(struct resolve *r, struct span host)
 	}
 	memcpy(n->text, host.at, host.len);
 	n->len = host.len;
+	n->type = type;
 	n->asked = true;
 	n->until_ms = r->now_ms() + RESOLVE_LIMIT_MS;
-	at = name_place(r, host);
+	at = name_place(r, host, type);
 	*at = n;
 	r->count++;
 	TAILQ_INSERT_TAIL(&r->asked, n, order);
 	return n;
 }
 
+/* @n is the newest of those that are known, and stays */
+static bool records_keep(struct resolve *r, struct name *n, struct span records)
+{
+	while (r->record_bytes + records.len > RESOLVE_RECORDS_BYTES &&
+	       TAILQ_FIRST(&r->known) != n)
+		name_forget(r, TAILQ_FIRST(&r->known));
+	n->records = malloc(records.len);
+	if (!n->records)
+		return false;
+	memcpy(n->records, records.at, records.len);
+	n->records_len = records.len;
+	r->record_bytes += records.len;
+	return true;
+}
+
 /* Keep what is to be known.  Without memory for it the name is kept as failed. */
-static void name_keep(struct name *n, const struct resolution *res)
+static void name_keep(struct resolve *r, struct name *n, const struct resolution *res)
 {
 	n->status = res->status;
 	n->count = res->count;
+	if (res->records.len && !records_keep(r, n, res->records))
+		n->status = RESOLVED_FAILED;
 	if (!res->count)
 		return;
 	n->addrs = malloc(res->count * sizeof(*res->addrs));
@@ -189,7 +219,7 @@ static void name_settle(struct resolve *r, struct name *n, const struct resoluti
 	TAILQ_INSERT_TAIL(&r->known, n, order);
 	n->asked = false;
 	n->until_ms = r->now_ms() + keep_ms;
-	name_keep(n, res);
+	name_keep(r, n, res);
 	while (w) {
 		struct waiter *next = w->next;
 
@@ -244,6 +274,23 @@ static bool answer_read(struct span payload, struct resolution *ret_res, uint32_
 	return true;
 }
 
+/* Whether an answer has the shape of a list of records.  What they say is the jail's to judge. */
+static bool records_read(struct span payload, struct resolution *ret_res)
+{
+	struct resolver_answer a;
+	struct span list = span_skip(payload, sizeof(a)), data;
+
+	memcpy(&a, payload.at, sizeof(a));
+	if (a.status > RESOLVED_FAILED || (a.status == RESOLVED_OK) != (list.len > 0))
+		return false;
+	*ret_res = (struct resolution){ .status = (enum resolved)a.status, .records = list,
+					.ttl_s = a.ttl_s };
+	while (list.len)
+		if (!dns_records_next(&list, &data))
+			return false;
+	return true;
+}
+
 static int64_t keep_ms(enum resolved status, uint32_t ttl_s)
 {
 	if (status == RESOLVED_FAILED)
@@ -257,12 +304,19 @@ static void answer_came(void *arg, const struct msg *m)
 {
 	struct resolve *r = arg;
 	struct name *n = r->slots[m->id % RESOLVER_ASKED_MAX];
-	struct resolution res;
+	struct resolution res = { .status = RESOLVED_FAILED };
 	uint32_t ttl_s;
+	bool good;
 
 	if (!n || n->id != m->id)
 		return;		/* late, or never asked */
-	if (answer_read(m->payload, &res, &ttl_s))
+	if (n->type) {
+		good = m->type == RESOLVE_RECORDS && records_read(m->payload, &res);
+		ttl_s = res.ttl_s;
+	} else {
+		good = m->type == RESOLVE_ANSWER && answer_read(m->payload, &res, &ttl_s);
+	}
+	if (good)
 		name_settle(r, n, &res, keep_ms(res.status, ttl_s));
 	else
 		name_settle(r, n, &failed, RESOLVE_TTL_FAILED_MS);
@@ -361,9 +415,13 @@ void resolve_free(struct resolve *r)
 	free(r);
 }
 
-static void name_tell(const struct name *n, resolve_done *done, void *arg)
+static void name_tell(const struct resolve *r, const struct name *n, resolve_done *done, void *arg)
 {
-	struct resolution res = { .status = n->status, .count = n->count };
+	struct resolution res = {
+		.status = n->status, .count = n->count,
+		.records = span_of(n->records, n->records_len),
+		.ttl_s = (uint32_t)((n->until_ms - r->now_ms()) / 1000),
+	};
 
 	if (n->count)
 		memcpy(res.addrs, n->addrs, n->count * sizeof(*n->addrs));
@@ -373,8 +431,14 @@ static void name_tell(const struct name *n, resolve_done *done, void *arg)
 /* Send the question of a new name.  One that cannot leave has failed. */
 static void name_ask(struct resolve *r, struct name *n)
 {
-	int e = msg_put(&r->link, RESOLVE_ASK, n->id, NULL, 0, name_span(n), -1);
+	struct resolver_ask ask = { .type = n->type };
+	int e;
 
+	if (n->type)
+		e = msg_put(&r->link, RESOLVE_ASK_RECORDS, n->id, &ask, sizeof(ask), name_span(n),
+			    -1);
+	else
+		e = msg_put(&r->link, RESOLVE_ASK, n->id, NULL, 0, name_span(n), -1);
 	if (e == 0)
 		e = link_flush(r);
 	if (e < 0)
@@ -384,6 +448,12 @@ static void name_ask(struct resolve *r, struct name *n)
 
 void resolve_ask(struct resolve *r, struct span host, resolve_done *done, void *arg)
 {
+	resolve_ask_records(r, host, 0, done, arg);
+}
+
+void resolve_ask_records(struct resolve *r, struct span host, uint16_t type, resolve_done *done,
+			 void *arg)
+{
 	struct waiter *w = NULL;
 	struct name *n;
 	bool fresh;
@@ -392,20 +462,20 @@ void resolve_ask(struct resolve *r, struct span host, resolve_done *done, void *
 		done(arg, &failed);
 		return;
 	}
-	n = *name_place(r, host);
+	n = *name_place(r, host, type);
 	if (n && !n->asked && n->until_ms <= r->now_ms()) {
 		name_forget(r, n);
 		n = NULL;
 	}
 	if (n && !n->asked) {
-		name_tell(n, done, arg);
+		name_tell(r, n, done, arg);
 		return;
 	}
 	fresh = !n;
 	if (r->waiter_count < RESOLVE_WAITERS_MAX)
 		w = malloc(sizeof(*w));
 	if (w && fresh)
-		n = name_new(r, host);
+		n = name_new(r, host, type);
 	if (!w || !n) {
 		free(w);
 		done(arg, &failed);

@@ -19,9 +19,12 @@
 enum resolved { RESOLVED_OK, RESOLVED_NO_NAME, RESOLVED_NO_DATA, RESOLVED_FAILED };
 
 struct resolution {
-	enum resolved	 status;	/* OK: at least one address */
+	enum resolved	 status;	/* OK: at least one address, or records */
 	size_t		 count;
 	struct addr	 addrs[RESOLVE_ADDRS_MAX];	/* IPv6 and IPv4 together, as answered */
+	struct span	 records;	/* of resolve_ask_records(): a list as in
+					 * proto/dns_answer.h; valid until @done returns */
+	uint32_t	 ttl_s;		/* of records: how long they may be kept from now on */
 };
 
 struct resolve;
@@ -49,9 +52,20 @@ void resolve_free(struct resolve *r);
 void resolve_ask(struct resolve *r, struct span host, resolve_done *done, void *arg);
 
 /*
+ * resolve_ask_records() - records of another type
+ * @type:	open (base/dns_type.h), and not A or AAAA
+ *
+ * Otherwise as resolve_ask().  What is in the records makes nothing reachable.
+ */
+void resolve_ask_records(struct resolve *r, struct span host, uint16_t type, resolve_done *done,
+			 void *arg);
+
+/*
  * The role: argv as the keeper's spawn gives it; the socket is descriptor 3.
- * Reads resolv.conf and hosts (--resolv-conf FILE, --hosts FILE), confines itself
- * (confine_resolver()), then serves until the socket closes.  Return: exit code.
+ * Reads resolv.conf and hosts (--resolv-conf FILE, --hosts FILE), with a server of
+ * --upstream TEXT (policy/upstream.h; may repeat; the default is system) that speaks
+ * TLS also the trusted certificates (daemon/trust.h: --cert-file, --cert-dir); confines
+ * itself (confine_resolver()), then serves until the socket closes.  Return: exit code.
  */
 int resolver_main(int argc, char **argv);
 

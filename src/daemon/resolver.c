@@ -6,21 +6,26 @@
  *			what resolv.conf and hosts said when it began
  *	should		answer each question once, in less than RESOLVE_LIMIT_MS
  *	mustn't		open files, listen, start programs; see confine_resolver()
- *	accepts		RESOLVE_ASK
+ *	accepts		RESOLVE_ASK, RESOLVE_ASK_RECORDS
  *
  * Names must mean here what they mean to the host's own programs.  libc asks the
  * servers of resolv.conf in order and goes on to the next only when one does not
  * answer: with a VPN the first knows names that the others deny, and must not
  * even hear of.  libunbound takes all forwarders for equal and asks the fastest.
  * So there is one libunbound context a server, and this file walks from one to
- * the next; hosts belongs to the first.
+ * the next; what hosts knows is not asked for at all.  A server of the policy that
+ * speaks TLS has a connection of its own (dot.c) in the place of a context.  A list
+ * of servers is of one kind (policy/schema_dns.c): no step leads from TLS to plain DNS.
  *
- * A and AAAA are two lookups that walk on their own.  Some servers answer A and
+ * Whatever a server answers, dns_answer_read() takes it apart, and only data of the type
+ * that was asked for are told to the keeper.
+ *
+ * A and AAAA are two lookups that walk on their own; records of another type are one.  Some servers answer A and
  * drop AAAA, so once one of them has found addresses the other has only
  * RESOLVER_GRACE_MS left; what came without it is not kept for long.
  *
- * libunbound may call back before ub_resolve_event() returns (hosts, cache).
- * Therefore lookup_answered() only notes what came, and inquiry_drive() alone
+ * libunbound may call back before ub_resolve_event() returns (cache).
+ * Therefore lookup_heard() only notes what came, and inquiry_drive() alone
  * starts lookups and ends inquiries.
  */
 #include "daemon/resolver.h"
@@ -29,16 +34,23 @@
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <getopt.h>
-#include <unbound-event.h>
+#include <openssl/ssl.h>
+#include <signal.h>
 #include <unbound.h>
+#include <unbound-event.h>
 
-#include "base/wire.h"
+#include "base/dns_type.h"
 #include "daemon/clock.h"
+#include "daemon/dot.h"
+#include "daemon/forwarder.h"
 #include "daemon/hostconf.h"
+#include "daemon/hostnames.h"
 #include "daemon/resolve.h"
+#include "daemon/trust.h"
 #include "jail/jail.h"
 #include "net/msg.h"
-#include "policy/policy.h"
+#include "policy/upstream.h"
+#include "proto/dns_answer.h"
 
 #define RESOLVER_LIMIT_MS 7500	/* for one inquiry, a little less than RESOLVE_LIMIT_MS */
 #define RESOLVER_PATIENCE_MS 2500 /* for one server, while there is a next one */
@@ -53,10 +65,7 @@
 static_assert(RESOLVER_LIMIT_MS < RESOLVE_LIMIT_MS, "the keeper still waits");
 static_assert(HOSTCONF_SERVERS_MAX * RESOLVER_PATIENCE_MS <= RESOLVER_LIMIT_MS, "all have a turn");
 
-enum { TYPE_A = 1, TYPE_SOA = 6, TYPE_AAAA = 28 };	/* RFC 1035, 3596 */
-enum { CLASS_IN = 1 };
-enum { LABEL_MAX = 63, POINTER = 0xc0 };		/* RFC 1035 4.1.4 */
-enum { RCODE_NOERROR = 0, RCODE_NXDOMAIN = 3 };
+static_assert(UPSTREAMS_MAX == HOSTCONF_SERVERS_MAX, "one bound for both");
 
 /* What one lookup found */
 struct found {
@@ -64,24 +73,28 @@ struct found {
 	uint32_t	 ttl_s;
 	size_t		 count;
 	struct addr	 addrs[RESOLVE_ADDRS_MAX];
+	uint8_t		*records;	/* of other types: a list; owned */
+	size_t		 records_len;
 };
 
 struct lookup {
 	struct inquiry	*inquiry;
-	int		 type;
+	uint16_t	 type;
 	size_t		 server;	/* that is or was asked */
 	bool		 waits;		/* a callback will come */
 	bool		 settled;	/* @found holds */
-	int		 async_id;	/* while it waits */
+	int		 async_id;	/* while it waits for libunbound */
+	struct dot_query *query;	/* while it waits for a server over TLS */
 	uint64_t	 heard;		/* the server's, when it was asked */
 	struct event	 patience;	/* runs while it waits and there is a next server */
 	struct found	 found;
 };
 
-enum { LOOKUP_AAAA, LOOKUP_A, LOOKUP_NUM };
+enum { LOOKUP_AAAA, LOOKUP_A, LOOKUP_NUM, LOOKUP_RECORDS = 0 };
 
 struct inquiry {
 	uint32_t	 id;		/* the keeper's */
+	size_t		 lookup_count;	/* 1: of records */
 	bool		 grace;		/* the clock runs for the second family */
 	bool		 driving;	/* inquiry_drive() is at work on it */
 	struct event	 clock;		/* the end of all */
@@ -90,7 +103,8 @@ struct inquiry {
 };
 
 struct server {
-	struct ub_ctx	*ctx;
+	struct ub_ctx	*ctx;		/* NULL: it is asked over TLS */
+	struct dot	*dot;
 	uint64_t	 heard;		/* how often it has said anything of use */
 	bool		 quiet;		/* patience has ended without a word from it */
 };
@@ -102,159 +116,74 @@ static struct resolver {
 	struct event	*readable, *writable;
 	struct server	 servers[HOSTCONF_SERVERS_MAX];
 	size_t		 server_count;
+	struct hostnames *hosts;
+	SSL_CTX		*tls;		/* if a server wants it */
 	size_t		 asked;		/* questions under way */
+	struct dns_found heard;		/* what libunbound has just said */
 } resolver;
+
+/* What the keeper has us begin with */
+struct resolver_options {
+	const char	*resolv_conf, *hosts;
+	const char	*cert_file, *cert_dir;		/* NULL: OpenSSL's own */
+	const char	*upstreams[UPSTREAMS_MAX];
+	size_t		 upstream_count;
+};
 
 static const struct msg_type accepted[RESOLVER_MSG_NUM] = {
 	[RESOLVE_ASK] = { "ask", 1, HOST_MAX, false },
+	[RESOLVE_ASK_RECORDS] = { "ask for records", sizeof(struct resolver_ask) + 1,
+				  sizeof(struct resolver_ask) + HOST_MAX, false },
 };
 
-static const struct setting {
-	const char	*option, *value;
-} settings[] = {
-	/* The forwarder is believed as libc believes it: no anchor, nothing to validate */
-	{ "module-config:", "iterator" },
-	{ "qname-minimisation:", "no" },
-	{ "do-not-query-localhost:", "no" },	/* 127.0.0.53 and its like */
-	/* Private names are for the host's server to answer, this machine's for none */
-	{ "unblock-lan-zones:", "yes" },
-	{ "local-zone:", "home.arpa. transparent" },
-	{ "local-zone:", "test. transparent" },
-	{ "local-zone:", "onion. transparent" },
-	{ "local-zone:", "invalid. transparent" },
-	{ "local-zone:", "localhost. static" },
-	{ "harden-glue:", "yes" },
-	{ "harden-short-bufsize:", "yes" },
-	/* Memory, a server: under 2.7 MB, 8 MB for three */
-	{ "msg-cache-size:", "1m" },
-	{ "rrset-cache-size:", "1m" },
-	{ "infra-cache-numhosts:", "64" },
-	{ "cache-max-ttl:", "3600" },
-	{ "cache-max-negative-ttl:", "60" },
-	/* Sockets, a server: further questions wait inside libunbound */
-	{ "outgoing-range:", "256" },
-	{ "outgoing-num-tcp:", "8" },
-	/* libunbound lets a server rest that did not answer, for minutes.  A laptop that
-	 * wakes up must not wait for that, and a jail that asks for names whose own
-	 * servers are silent must not hinder others.  So it soon forgets. */
-	{ "infra-host-ttl:", "5" },
-	{ "infra-keep-probing:", "yes" },
-};
+/* --- What was found --- */
 
-/* --- Reading what libunbound hands out --- */
-
-/* Where the name points need not be followed to step over it */
-static void name_skip(struct wire *w)
+/* The data of A and AAAA records have the length that their layout says */
+static void addrs_take(struct found *f, const struct dns_found *found, bool v4)
 {
-	uint8_t len;
+	struct span list = span_of(found->records, found->len), data;
 
-	while ((len = wire_u8(w)) > 0) {
-		if (len >= POINTER) {
-			wire_take(w, 1);
-			return;
+	while (f->count < RESOLVE_ADDRS_MAX && dns_records_next(&list, &data)) {
+		struct in6_addr in6;
+		struct in_addr in;
+
+		if (v4) {
+			memcpy(&in, data.at, sizeof(in));
+			f->addrs[f->count++] = addr_from_in(&in);
+		} else {
+			memcpy(&in6, data.at, sizeof(in6));
+			f->addrs[f->count++] = addr_from_in6(&in6);
 		}
-		if (len > LABEL_MAX)
-			w->spent = true;
-		wire_take(w, len);
 	}
 }
 
-struct record {
-	uint16_t	type, class;
-	uint32_t	ttl_s;
-	struct span	data;
-};
-
-static struct record record_take(struct wire *w)
+static void records_take(struct found *f, const struct dns_found *found)
 {
-	struct record r;
-
-	name_skip(w);
-	r.type = wire_u16(w);
-	r.class = wire_u16(w);
-	r.ttl_s = wire_u32(w);
-	r.data = wire_take(w, wire_u16(w));
-	return r;
-}
-
-static bool record_addr(const struct record *r, int type, struct addr *ret_addr)
-{
-	struct in6_addr in6;
-	struct in_addr in;
-
-	if (r->type != type || r->class != CLASS_IN)
-		return false;
-	if (type == TYPE_A && r->data.len == sizeof(in)) {
-		memcpy(&in, r->data.at, sizeof(in));
-		*ret_addr = addr_from_in(&in);
-		return true;
-	}
-	if (type == TYPE_AAAA && r->data.len == sizeof(in6)) {
-		memcpy(&in6, r->data.at, sizeof(in6));
-		*ret_addr = addr_from_in6(&in6);
-		return true;
-	}
-	return false;
-}
-
-/* The addresses of the answer section.  libunbound has followed the CNAMEs and
- * thrown out what they do not lead to. */
-static void answers_read(struct wire *w, unsigned count, int type, struct found *f)
-{
-	f->ttl_s = UINT32_MAX;
-	while (count-- && !w->spent) {
-		struct record r = record_take(w);
-
-		if (r.ttl_s < f->ttl_s)
-			f->ttl_s = r.ttl_s;
-		if (f->count < RESOLVE_ADDRS_MAX && record_addr(&r, type, &f->addrs[f->count]))
-			f->count++;
+	f->records = malloc(found->len);
+	if (f->records) {
+		memcpy(f->records, found->records, found->len);
+		f->records_len = found->len;
+	} else {
+		f->status = RESOLVED_FAILED;
 	}
 }
 
-/* RFC 2308: the SOA of a negative answer says how long it holds */
-static uint32_t negative_ttl(struct wire *w, unsigned count)
+static struct found found_of(const struct dns_found *found, uint16_t type)
 {
-	while (count-- && !w->spent) {
-		struct record r = record_take(w);
+	static const enum resolved statuses[] = {
+		[DNS_FOUND] = RESOLVED_OK, [DNS_NO_NAME] = RESOLVED_NO_NAME,
+		[DNS_NO_DATA] = RESOLVED_NO_DATA, [DNS_UPSTREAM_FAILED] = RESOLVED_FAILED,
+	};
+	struct found f = { .status = statuses[found->outcome], .ttl_s = found->ttl_s };
 
-		if (r.type == TYPE_SOA)
-			return r.ttl_s < RESOLVER_NEGATIVE_TTL_S ? r.ttl_s
-								 : RESOLVER_NEGATIVE_TTL_S;
-	}
-	return RESOLVER_SOA_NONE_TTL_S;
-}
-
-/* Whatever is wrong with @packet, the lookup has failed */
-static struct found packet_read(struct span packet, int type)
-{
-	struct wire w = wire_over(packet);
-	struct found f = { .status = RESOLVED_NO_DATA }, failed = { .status = RESOLVED_FAILED };
-	unsigned rcode, questions, answers, authorities;
-
-	wire_take(&w, 2);
-	rcode = wire_u16(&w) & 0xf;
-	questions = wire_u16(&w);
-	answers = wire_u16(&w);
-	authorities = wire_u16(&w);
-	wire_take(&w, 2);
-	if (rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN)
-		return failed;
-	while (questions-- && !w.spent) {
-		name_skip(&w);
-		wire_take(&w, 4);
-	}
-	answers_read(&w, answers, type, &f);
-	if (rcode == RCODE_NXDOMAIN) {
-		f.status = RESOLVED_NO_NAME;
-		f.count = 0;
-	} else if (f.count) {
-		f.status = RESOLVED_OK;
-	}
-	if (w.spent)
-		return failed;
-	if (!f.count)
-		f.ttl_s = negative_ttl(&w, authorities);
+	if (f.status == RESOLVED_OK && (type == DNS_A || type == DNS_AAAA))
+		addrs_take(&f, found, type == DNS_A);
+	else if (f.status == RESOLVED_OK)
+		records_take(&f, found);
+	else if (!found->has_ttl)
+		f.ttl_s = RESOLVER_SOA_NONE_TTL_S;
+	else if (f.ttl_s > RESOLVER_NEGATIVE_TTL_S)
+		f.ttl_s = RESOLVER_NEGATIVE_TTL_S;
 	return f;
 }
 
@@ -307,6 +236,19 @@ static void addrs_join(struct resolution *res, const struct found *f, uint32_t *
 		res->addrs[res->count++] = f->addrs[i];
 }
 
+static void records_tell(uint32_t id, const struct found *f)
+{
+	struct resolver_answer a = {
+		.ttl_s = f->ttl_s, .status = (uint8_t)f->status, .count = f->records_len > 0,
+	};
+
+	if (msg_put(&resolver.keeper, RESOLVE_RECORDS, id, &a, sizeof(a),
+		    span_of(f->records, f->records_len), -1) < 0)
+		event_base_loopbreak(resolver.loop);
+	else
+		keeper_flush();
+}
+
 static void inquiry_answer(const struct inquiry *q)
 {
 	const struct found *six = &q->lookups[LOOKUP_AAAA].found;
@@ -314,6 +256,10 @@ static void inquiry_answer(const struct inquiry *q)
 	struct resolution res = { .status = together(six->status, four->status) };
 	uint32_t ttl_s = UINT32_MAX;
 
+	if (q->lookup_count == 1) {
+		records_tell(q->id, &q->lookups[LOOKUP_RECORDS].found);
+		return;
+	}
 	addrs_join(&res, six, &ttl_s);
 	addrs_join(&res, four, &ttl_s);
 	if (six->status == RESOLVED_FAILED || four->status == RESOLVED_FAILED)
@@ -339,11 +285,14 @@ static void lookup_failed(struct lookup *l)
 		l->settled = true;	/* as it began: RESOLVED_FAILED */
 }
 
-/* What waits is not waited for any longer; libunbound will not call back */
+/* What waits is not waited for any longer; nobody will call back */
 static void lookup_drop(struct lookup *l)
 {
-	if (l->waits)
+	if (l->waits && l->query)
+		dot_cancel(l->query);
+	else if (l->waits)
 		ub_cancel(resolver.servers[l->server].ctx, l->async_id);
+	l->query = NULL;
 	l->waits = false;
 	evtimer_del(&l->patience);
 }
@@ -362,23 +311,18 @@ static void lookup_late(evutil_socket_t fd, short what, void *arg)
 	inquiry_drive(l->inquiry);
 }
 
-/* ub_event_callback_type: libunbound has an answer, or gives up */
-static void lookup_answered(void *arg, int rcode, void *packet, int len, int sec, char *why,
-			    int limited)
+/* dot_done: the server has answered, or gives up */
+static void lookup_heard(void *arg, const struct dns_found *found)
 {
 	struct lookup *l = arg;
 	struct server *s = &resolver.servers[l->server];
 	struct found f = { .status = RESOLVED_FAILED };
 
-	(void)sec;
-	(void)why;
-	(void)limited;
 	l->waits = false;
+	l->query = NULL;
 	evtimer_del(&l->patience);
-	if (rcode == RCODE_NXDOMAIN && !packet)
-		f = (struct found){ .status = RESOLVED_NO_NAME, .ttl_s = RESOLVER_SOA_NONE_TTL_S };
-	else if ((rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN) && packet && len > 0)
-		f = packet_read(span_of(packet, (size_t)len), l->type);
+	if (found)
+		f = found_of(found, l->type);
 	if (f.status == RESOLVED_FAILED) {
 		lookup_failed(l);
 	} else {
@@ -390,29 +334,63 @@ static void lookup_answered(void *arg, int rcode, void *packet, int len, int sec
 	inquiry_drive(l->inquiry);
 }
 
+/* ub_event_callback_type: libunbound has an answer, or gives up */
+static void lookup_answered(void *arg, int rcode, void *packet, int len, int sec, char *why,
+			    int limited)
+{
+	static const struct dns_found no_name = { .outcome = DNS_NO_NAME };
+	const struct lookup *l = arg;
+	const struct dns_found *found = NULL;
+
+	(void)sec;
+	(void)why;
+	(void)limited;
+	if (rcode == DNS_NXDOMAIN && !packet)
+		found = &no_name;
+	else if ((rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN) && packet && len > 0 &&
+		 dns_answer_read(span_of(packet, (size_t)len), span_str(l->inquiry->host), l->type,
+				 &resolver.heard) == PARSE_OK)
+		found = &resolver.heard;
+	lookup_heard(arg, found);
+}
+
+/* Return: false if the server cannot even be asked */
+static bool lookup_send(struct lookup *l, const struct server *s)
+{
+	int async_id = 0;
+
+	if (!s->ctx) {
+		l->query = dot_ask(s->dot, l->inquiry->host, l->type, lookup_heard, l);
+		return l->query;
+	}
+	if (ub_resolve_event(s->ctx, l->inquiry->host, l->type, DNS_IN, l, lookup_answered,
+			     &async_id))
+		return false;
+	if (l->waits)
+		l->async_id = async_id;
+	return true;
+}
+
 static void lookup_ask(struct lookup *l)
 {
 	struct server *s = &resolver.servers[l->server];
-	int async_id = 0;
 
 	l->waits = true;
 	l->heard = s->heard;
 	if (l->server + 1 < resolver.server_count)
 		clock_start(&l->patience, s->quiet ? RESOLVER_QUIET_MS : RESOLVER_PATIENCE_MS);
-	if (ub_resolve_event(s->ctx, l->inquiry->host, l->type, CLASS_IN, l, lookup_answered,
-			     &async_id)) {
-		l->waits = false;
-		evtimer_del(&l->patience);
-		lookup_failed(l);
-	} else if (l->waits) {
-		l->async_id = async_id;
-	}
+	if (lookup_send(l, s))
+		return;
+	l->waits = false;
+	evtimer_del(&l->patience);
+	lookup_failed(l);
 }
 
 static void inquiry_end(struct inquiry *q)
 {
 	inquiry_answer(q);
 	evtimer_del(&q->clock);
+	free(q->lookups[LOOKUP_RECORDS].found.records);
 	free(q);
 	resolver.asked--;
 }
@@ -424,7 +402,7 @@ static void inquiry_drive(struct inquiry *q)
 	if (q->driving)
 		return;
 	q->driving = true;
-	for (size_t i = 0; i < LOOKUP_NUM; i++) {
+	for (size_t i = 0; i < q->lookup_count; i++) {
 		struct lookup *l = &q->lookups[i];
 
 		while (!l->settled && !l->waits)
@@ -448,7 +426,7 @@ static void inquiry_late(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < LOOKUP_NUM; i++) {
+	for (size_t i = 0; i < q->lookup_count; i++) {
 		struct lookup *l = &q->lookups[i];
 
 		lookup_drop(l);
@@ -457,23 +435,51 @@ static void inquiry_late(evutil_socket_t fd, short what, void *arg)
 	inquiry_drive(q);
 }
 
-static void inquiry_came(void *arg, const struct msg *m)
+static void inquiry_refuse(uint32_t id, bool records)
 {
 	static const struct resolution failed = { .status = RESOLVED_FAILED };
-	static const int types[LOOKUP_NUM] = { [LOOKUP_AAAA] = TYPE_AAAA, [LOOKUP_A] = TYPE_A };
-	struct inquiry *q = NULL;
 
-	(void)arg;
-	if (resolver.asked < RESOLVER_ASKED_MAX && hostconf_plain(m->payload))
-		q = calloc(1, sizeof(*q));
-	if (!q || !span_copy(m->payload, q->host, sizeof(q->host))) {
-		free(q);
-		keeper_tell(m->id, &failed, 0);
+	if (records)
+		records_tell(id, &(struct found){ .status = RESOLVED_FAILED });
+	else
+		keeper_tell(id, &failed, 0);
+}
+
+/* What needs no server: hosts, and what RFC 6761 6.3 keeps on this machine */
+static bool inquiry_known(uint32_t id, const char *host, uint16_t type)
+{
+	struct resolution res = { .status = RESOLVED_NO_NAME };
+	struct span name = span_str(host);
+
+	if (!type)
+		res.count = hostnames_find(resolver.hosts, host, res.addrs, RESOLVE_ADDRS_MAX);
+	if (!res.count && !span_eq(name, SPAN("localhost")) && !span_ends(name, SPAN(".localhost")))
+		return false;
+	if (res.count)
+		res.status = RESOLVED_OK;
+	if (type)
+		records_tell(id, &(struct found){ .status = RESOLVED_NO_NAME });
+	else
+		keeper_tell(id, &res, RESOLVER_HOSTS_TTL_S);
+	return true;
+}
+
+static void inquiry_begin(uint32_t id, const char host[HOST_MAX + 1], uint16_t type)
+{
+	const uint16_t types[LOOKUP_NUM] = {
+		[LOOKUP_AAAA] = type ? type : DNS_AAAA, [LOOKUP_A] = DNS_A,
+	};
+	struct inquiry *q = calloc(1, sizeof(*q));
+
+	if (!q) {
+		inquiry_refuse(id, type);
 		return;
 	}
-	q->id = m->id;
+	memcpy(q->host, host, sizeof(q->host));
+	q->id = id;
+	q->lookup_count = type ? 1 : LOOKUP_NUM;
 	evtimer_assign(&q->clock, resolver.loop, inquiry_late, q);
-	for (size_t i = 0; i < LOOKUP_NUM; i++) {
+	for (size_t i = 0; i < q->lookup_count; i++) {
 		struct lookup *l = &q->lookups[i];
 
 		l->inquiry = q;
@@ -484,6 +490,27 @@ static void inquiry_came(void *arg, const struct msg *m)
 	resolver.asked++;
 	clock_start(&q->clock, RESOLVER_LIMIT_MS);
 	inquiry_drive(q);
+}
+
+static void inquiry_came(void *arg, const struct msg *m)
+{
+	struct resolver_ask ask = { .type = 0 };
+	struct span name = m->payload;
+	char host[HOST_MAX + 1] = "";
+	bool good = true;
+
+	(void)arg;
+	if (m->type == RESOLVE_ASK_RECORDS) {
+		memcpy(&ask, name.at, sizeof(ask));
+		name = span_skip(name, sizeof(ask));
+		good = ask.type != DNS_A && ask.type != DNS_AAAA && dns_type_bit(ask.type) &&
+		       dns_answer_knows(ask.type);
+	}
+	if (!good || resolver.asked == RESOLVER_ASKED_MAX || !hostconf_plain(name) ||
+	    !span_copy(name, host, sizeof(host)))
+		inquiry_refuse(m->id, m->type == RESOLVE_ASK_RECORDS);
+	else if (!inquiry_known(m->id, host, ask.type))
+		inquiry_begin(m->id, host, ask.type);
 }
 
 /* --- The link --- */
@@ -511,81 +538,71 @@ static void keeper_writable(evutil_socket_t fd, short what, void *arg)
 
 /* --- Beginning --- */
 
-static bool server_open(const char *addr, struct ub_ctx **ret_ctx, struct err *err)
-{
-	struct ub_ctx *ctx = ub_ctx_create_event(resolver.loop);
-
-	if (!ctx)
-		return err_sys(err, ENOMEM, "libevent or libunbound");
-	ub_ctx_debugout(ctx, NULL);	/* or whoever sends odd packets writes to the terminal */
-	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-		const struct setting *s = &settings[i];
-
-		if (ub_ctx_set_option(ctx, s->option, s->value)) {
-			ub_ctx_delete(ctx);
-			return err_set(err, "libunbound refuses %s %s", s->option,
-				       s->value);
-		}
-	}
-	if (ub_ctx_set_fwd(ctx, addr)) {
-		ub_ctx_delete(ctx);
-		return err_set(err, "libunbound refuses the name server %s", addr);
-	}
-	*ret_ctx = ctx;
-	return true;
-}
-
-static bool hosts_add(void *arg, const char *name, const struct addr *addr)
-{
-	char record[HOST_MAX + ADDR_TEXT_MAX + 32], text[ADDR_TEXT_MAX];
-
-	snprintf(record, sizeof(record), "%s. %d IN %s %s", name, RESOLVER_HOSTS_TTL_S,
-		 addr_is_v4(addr) ? "A" : "AAAA", addr_text(addr, text));
-	return ub_ctx_set_option(arg, "local-data:", record) == 0;
-}
-
-static void warmed(void *arg, int rcode, void *packet, int len, int sec, char *why, int limited)
-{
-	bool *called = arg;
-
-	(void)rcode;
-	(void)packet;
-	(void)len;
-	(void)sec;
-	(void)why;
-	(void)limited;
-	*called = true;
-}
-
-/* libunbound reads its settings and makes its tables at the first question: one
- * that it answers itself, before files are out of reach */
-static bool server_warm(struct ub_ctx *ctx, struct err *err)
-{
-	bool called = false;
-	int e = ub_resolve_event(ctx, "localhost", TYPE_A, CLASS_IN, &called, warmed, NULL);
-
-	if (e)
-		return err_set(err, "libunbound: %s", ub_strerror(e));
-	return called || err_set(err, "libunbound asks for localhost");
-}
-
-static bool servers_open(const char *resolv_conf, const char *hosts, struct err *err)
+/* At most as many as there is room for, as libc does */
+static bool system_open(const char *resolv_conf, struct err *err)
 {
 	struct hostconf_servers s;
 
 	if (!hostconf_servers(resolv_conf, &s, err))
 		return false;
-	for (size_t i = 0; i < s.count; i++) {
-		struct ub_ctx **ctx = &resolver.servers[resolver.server_count].ctx;
+	for (size_t i = 0; i < s.count && resolver.server_count < UPSTREAMS_MAX; i++) {
+		struct ub_ctx *ctx = forwarder_open(resolver.loop, s.text[i], err);
 
-		if (!server_open(s.text[i], ctx, err))
+		if (!ctx)
 			return false;
-		resolver.server_count++;
-		if (i == 0 && !hostconf_hosts(hosts, hosts_add, *ctx, err))
-			return false;
-		if (!server_warm(*ctx, err))
-			return false;
+		resolver.servers[resolver.server_count++].ctx = ctx;
 	}
+	return true;
+}
+
+static bool plain_open(const struct upstream *u, struct err *err)
+{
+	char text[ADDR_TEXT_MAX + sizeof("@65535")], addr[ADDR_TEXT_MAX];
+	struct ub_ctx *ctx;
+
+	snprintf(text, sizeof(text), "%s@%u", addr_text(&u->addr, addr), u->port);
+	ctx = forwarder_open(resolver.loop, text, err);
+	if (ctx)
+		resolver.servers[resolver.server_count++].ctx = ctx;
+	return ctx;
+}
+
+static bool tls_open(const struct upstream *u, const struct resolver_options *o, struct err *err)
+{
+	struct server *s = &resolver.servers[resolver.server_count];
+
+	if (!resolver.tls)
+		resolver.tls = trust_client(o->cert_file, o->cert_dir, err);
+	if (!resolver.tls)
+		return false;
+	s->dot = dot_new(resolver.loop, resolver.tls, u);
+	if (!s->dot)
+		return err_sys(err, ENOMEM, "DNS over TLS");
+	resolver.server_count++;
+	return true;
+}
+
+static bool upstream_open(const char *text, const struct resolver_options *o, struct err *err)
+{
+	struct upstream u;
+	const char *why;
+
+	if (!upstream_parse(span_str(text), &u, &why))
+		return err_set(err, "%s: no name server", text);
+	if (u.kind == UPSTREAM_SYSTEM)
+		return system_open(o->resolv_conf, err);
+	if (resolver.server_count == UPSTREAMS_MAX)
+		return true;
+	return u.kind == UPSTREAM_TLS ? tls_open(&u, o, err) : plain_open(&u, err);
+}
+
+static bool servers_open(const struct resolver_options *o, struct err *err)
+{
+	if (!o->upstream_count)
+		return system_open(o->resolv_conf, err);
+	for (size_t i = 0; i < o->upstream_count; i++)
+		if (!upstream_open(o->upstreams[i], o, err))
+			return false;
 	return true;
 }
 
@@ -600,35 +617,54 @@ static bool keeper_open(struct err *err)
 	return true;
 }
 
-static bool resolver_open(const char *resolv_conf, const char *hosts, struct err *err)
+static bool resolver_open(const struct resolver_options *o, struct err *err)
 {
 	resolver.loop = event_base_new();
 	if (!resolver.loop)
 		return err_sys(err, ENOMEM, "libevent or libunbound");
-	return servers_open(resolv_conf, hosts, err) && keeper_open(err) && confine_resolver(err);
+	resolver.hosts = hostnames_read(o->hosts, err);
+	return resolver.hosts && servers_open(o, err) && keeper_open(err) && confine_resolver(err);
 }
 
-int resolver_main(int argc, char **argv)
+static bool options_read(int argc, char **argv, struct resolver_options *o)
 {
 	static const struct option options[] = {
 		{ "resolv-conf", required_argument, NULL, 'r' },
 		{ "hosts", required_argument, NULL, 'h' },
+		{ "upstream", required_argument, NULL, 'u' },
+		{ "cert-file", required_argument, NULL, 'f' },
+		{ "cert-dir", required_argument, NULL, 'd' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *resolv_conf = "/etc/resolv.conf", *hosts = "/etc/hosts";
-	struct err err = { "" };
 	int option;
 
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'r')
-			resolv_conf = optarg;
+			o->resolv_conf = optarg;
 		else if (option == 'h')
-			hosts = optarg;
+			o->hosts = optarg;
+		else if (option == 'f')
+			o->cert_file = optarg;
+		else if (option == 'd')
+			o->cert_dir = optarg;
+		else if (option == 'u' && o->upstream_count < UPSTREAMS_MAX)
+			o->upstreams[o->upstream_count++] = optarg;
 		else
-			return 125;
+			return false;
 	}
-	if (!resolver_open(resolv_conf, hosts, &err)) {
+	return true;
+}
+
+int resolver_main(int argc, char **argv)
+{
+	struct resolver_options o = { .resolv_conf = "/etc/resolv.conf", .hosts = "/etc/hosts" };
+	struct err err = { "" };
+
+	if (!options_read(argc, argv, &o))
+		return 125;
+	signal(SIGPIPE, SIG_IGN);	/* a server that has gone is an error of write(2) */
+	if (!resolver_open(&o, &err)) {
 		fprintf(stderr, "sluice: resolver: %s\n", err.text);
 		return 125;
 	}

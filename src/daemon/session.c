@@ -11,10 +11,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <openssl/x509.h>
+
 #include "daemon/clock.h"
 #include "daemon/keeper.h"
 #include "daemon/role.h"
 #include "jail/broker.h"
+#include "policy/upstream.h"
 
 #define READY_LIMIT_MS 5000	/* for the gate to confine itself */
 #define PROBE_LIMIT_MS 4000
@@ -184,9 +187,9 @@ static int pair(enum role role, int *ret_theirs, struct err *err)
 }
 
 /* Start a role that has nothing but its end of a pair, which is closed here */
-static bool spawn_paired(struct session *s, enum role role, int *theirs, struct err *err)
+static bool spawn_paired(struct session *s, enum role role, const char *const argv[], int *theirs,
+			 struct err *err)
 {
-	const char *const argv[] = { "sluice", roles[role].word, NULL };
 	bool ok = spawn(s, role, argv, theirs, 1, err);
 
 	DROP_FD(*theirs);
@@ -396,6 +399,37 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	return k->audit;
 }
 
+static bool start_gate(struct session *s, int *theirs, struct err *err)
+{
+	const char *const argv[] = { "sluice", roles[ROLE_GATE].word, NULL };
+
+	return spawn_paired(s, ROLE_GATE, argv, theirs, err);
+}
+
+/* Roles have no environment: what counts of ours is said in words */
+static bool start_resolver(struct session *s, struct err *err)
+{
+	const char *argv[2 + 2 * (UPSTREAMS_MAX + 2) + 1] = { "sluice", roles[ROLE_RESOLVER].word };
+	const struct policy *p = s->keeper.policy;
+	const char *cert_file = secure_getenv(X509_get_default_cert_file_env());
+	const char *cert_dir = secure_getenv(X509_get_default_cert_dir_env());
+	size_t argc = 2;
+
+	for (size_t i = 0; i < policy_settings(p).upstream_count && i < UPSTREAMS_MAX; i++) {
+		argv[argc++] = "--upstream";
+		argv[argc++] = policy_upstream(p, i);
+	}
+	if (cert_file) {
+		argv[argc++] = "--cert-file";
+		argv[argc++] = cert_file;
+	}
+	if (cert_dir) {
+		argv[argc++] = "--cert-dir";
+		argv[argc++] = cert_dir;
+	}
+	return spawn_paired(s, ROLE_RESOLVER, argv, &s->resolver, err);
+}
+
 static bool start(struct session *s, struct err *err)
 {
 	struct keeper *k = &s->keeper;
@@ -408,7 +442,7 @@ static bool start(struct session *s, struct err *err)
 	if (!watch_signals(s, err))
 		return false;
 	gate = pair(ROLE_GATE, &theirs, err);
-	if (gate < 0 || !keeper_start(k, gate, err) || !spawn_paired(s, ROLE_GATE, &theirs, err) ||
+	if (gate < 0 || !keeper_start(k, gate, err) || !start_gate(s, &theirs, err) ||
 	    !hand_over_policy(s, err))
 		return false;
 	resolver = pair(ROLE_RESOLVER, &s->resolver, err);
@@ -427,7 +461,7 @@ static bool start(struct session *s, struct err *err)
 	if (!loop_until(s, &k->gate_ready, READY_LIMIT_MS))
 		return err_set(err, "the gate did not start (see `sluice doctor`)");
 	/* Nobody waits for the resolver: it gets ready while the command does */
-	if (!probe(s, err) || !spawn_paired(s, ROLE_RESOLVER, &s->resolver, err))
+	if (!probe(s, err) || !start_resolver(s, err))
 		return false;
 	if (!loop_until(s, &s->broker_ready, READY_LIMIT_MS))
 		return err_set(err, "the broker did not start (see `sluice doctor`)");

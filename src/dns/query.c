@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "proto/dns_answer.h"
 #include "proto/dns_msg.h"
 
 #define QUESTION_MAX 260	/* bytes of a question section: name 255, type, class */
@@ -29,6 +30,7 @@ struct dns {
 
 #define SLOT_BITS 12
 static_assert(DNS_SLOTS == 1 << SLOT_BITS, "slot numbers fit into the message id");
+static_assert(TALK_RECORDS_MAX == DNS_RECORDS_MAX, "the keeper hands on every list");
 
 struct dns *dns_new(const struct dns_host *host)
 {
@@ -58,7 +60,7 @@ const struct dns_host *dns_host_of(const struct dns *d)
 static void reply(struct dns *d, const struct dns_origin *o, const struct dns_query *q,
 		  const struct dns_reply *r)
 {
-	uint8_t out[DNS_REPLY_MAX];
+	uint8_t out[DNS_STREAM_REPLY_MAX];
 	size_t len = dns_reply_write(q, r, !o->stream, out, sizeof(out));
 
 	if (o->stream)
@@ -133,17 +135,18 @@ void dns_take(struct dns *d, const struct dns_origin *o, struct span message)
 	d->host.tell(d->host.arg, slot_id(d, s), &ask, span_of(q.name, q.name_len));
 }
 
-void dns_answer(struct dns *d, uint32_t id, const struct talk_dns_answer *a, struct span name)
+void dns_answer(struct dns *d, uint32_t id, const struct talk_dns_answer *a, struct span tail)
 {
 	struct slot *s = &d->slots[id & (DNS_SLOTS - 1)];
 	struct dns_reply r = {
 		.rcode = a->rcode, .ede = (enum dns_ede)a->ede, .addrs = &a->addr,
-		.addr_count = a->has_addr, .ptr_name = name, .ttl_s = a->ttl_s,
+		.addr_count = a->has_addr, .ttl_s = a->ttl_s,
 	};
 	struct dns_query q = { .id = 0 };
 
 	if (!s->used || slot_id(d, s) != id)
 		return;
+	*(a->records ? &r.records : &r.ptr_name) = tail;
 	q.id = s->id;
 	q.rd = s->rd;
 	q.type = s->type;

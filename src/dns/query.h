@@ -50,7 +50,7 @@ void dns_free(struct dns *d);
 void dns_take(struct dns *d, const struct dns_origin *origin, struct span message);
 
 /* The keeper's answer to the query with this message id */
-void dns_answer(struct dns *d, uint32_t id, const struct talk_dns_answer *a, struct span name);
+void dns_answer(struct dns *d, uint32_t id, const struct talk_dns_answer *a, struct span tail);
 
 /* stream.c: DNS over TCP (RFC 7766).  Takes @fd. */
 void dns_stream_open(struct dns *d, int fd);

@@ -146,8 +146,12 @@ bool canonical_lines(struct buf *lines, const struct draft *d)
 	char text[NET_TEXT_MAX], text6[NET_TEXT_MAX];
 
 	buf_printf(lines, "mode %s\n", mode_name(d->mode));
-	buf_printf(lines, "synthetic %s %s\n", net_text(&d->synthetic4, text),
-		   net_text(&d->synthetic6, text6));
+	buf_printf(lines, "synthetic %s %s\n", net_text(&d->dns.synthetic4, text),
+		   net_text(&d->dns.synthetic6, text6));
+	buf_printf(lines, "dns_types %x\nupstream", d->dns.types);
+	for (size_t i = 0; i < d->dns.upstream_count; i++)
+		buf_printf(lines, " %s", draft_text_at(d, d->dns.upstreams[i]));
+	buf_add_str(lines, "\n");
 	for (size_t i = 0; i < draft_rule_count(d); i++)
 		if (!form_is_list(draft_rule_at(d, i)->form))
 			line_rule(lines, d, i, NULL);

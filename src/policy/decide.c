@@ -29,6 +29,7 @@
 #include "policy/narrow.h"
 
 #include "base/auto.h"
+#include "base/dns_type.h"
 #include "policy/ranges.h"
 
 /* How far a question came with a rule */
@@ -626,6 +627,16 @@ static unsigned depends_on(const struct policy *p, const struct match *m, const 
 	return depends;
 }
 
+/* A name that is allowed is asked for the types of dns.types only */
+static struct verdict type_judge(const struct policy *p, const struct question *q,
+				 struct verdict v)
+{
+	if (q->about == ABOUT_NAME && q->dns_type && v.answer == ANSWER_ALLOW &&
+	    !(p->dns_types & dns_type_bit(q->dns_type)))
+		return deny(REASON_DNS_TYPE, v.rule);
+	return v;
+}
+
 struct verdict policy_decide(const struct policy *p, const struct question *q)
 {
 	struct denial d = { RULE_NONE, RULE_NONE, RULE_NONE, false };
@@ -659,5 +670,5 @@ struct verdict policy_decide(const struct policy *p, const struct question *q)
 		v = unseen_judge(&c, d.unseen, v);
 	if (v.answer == ANSWER_ALLOW)
 		v.depends = depends_on(p, &m, &d, q, v.rule);
-	return v;
+	return type_judge(p, q, v);
 }

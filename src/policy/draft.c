@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/draft.h"
 
+#include "base/dns_type.h"
 #include "policy/ports.h"
+
+struct draft_dns draft_dns_defaults(struct draft *d)
+{
+	struct draft_dns dns = {
+		.types = dns_type_bit(1) | dns_type_bit(28),	/* A, AAAA */
+		.upstreams = { draft_text(d, SPAN("system")) },
+		.upstream_count = 1,
+	};
+
+	/* Looks public: guards of agents' own tools refuse 198.18.0.0/15 */
+	net_parse(SPAN("28.0.0.0/12"), &dns.synthetic4);
+	net_parse(SPAN("2d00:736c::/64"), &dns.synthetic6);
+	return dns;
+}
 
 void draft_init(struct draft *d)
 {
@@ -29,11 +44,9 @@ void draft_init(struct draft *d)
 		.mode = MODE_FILTERED,
 		.mode_layer = LAYER_FLAG,
 	};
-	/* Looks public: guards of agents' own tools refuse 198.18.0.0/15 */
-	net_parse(SPAN("28.0.0.0/12"), &d->synthetic4);
-	net_parse(SPAN("2d00:736c::/64"), &d->synthetic6);
 	buf_add(&d->strings, "", 1);
 	buf_add(&d->image, &empty, sizeof(empty));
+	d->dns = draft_dns_defaults(d);
 }
 
 void draft_done(struct draft *d)

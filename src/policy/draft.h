@@ -11,6 +11,7 @@
 
 #include "policy/image.h"
 #include "policy/tree.h"
+#include "policy/upstream.h"
 
 #define RULES_MAX 100000		/* in all layers and presets together */
 #define MAPS_MAX 1024			/* host_ports, and publish */
@@ -29,6 +30,14 @@ struct draft_secret {
 	uint32_t	rule;
 	uint32_t	at, len;	/* in secret_text */
 	uint32_t	names_at;	/* text: the names of the variables in it */
+};
+
+/* The mapping dns: of one file, or the defaults */
+struct draft_dns {
+	struct net	 synthetic4, synthetic6;
+	uint32_t	 types;			/* bits of base/dns_type.h */
+	uint32_t	 upstreams[UPSTREAMS_MAX];	/* texts */
+	size_t		 upstream_count;
 };
 
 struct draft {
@@ -55,9 +64,12 @@ struct draft {
 	enum mode	 mode;
 	enum layer	 mode_layer;
 	bool		 mode_set;
-	struct net	 synthetic4, synthetic6;
-	bool		 synthetic_set;
+	struct draft_dns dns;
+	bool		 dns_set;
 };
+
+/* What holds for what a file does not say */
+struct draft_dns draft_dns_defaults(struct draft *d);
 
 void draft_init(struct draft *d);
 void draft_done(struct draft *d);

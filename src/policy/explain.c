@@ -2,13 +2,14 @@
 /*
  * explain.c - a verdict in words
  *
- * A message is a template with {subject}, {port}, {list} and the names in `fields`;
+ * A message is a template with {subject}, {port}, {type}, {list} and the names in `fields`;
  * nothing that came from the wire is repeated but the name that was asked for,
  * which is in normal form.
  */
 #include "policy/explain.h"
 
 #include "base/auto.h"
+#include "base/dns_type.h"
 #include "policy/image.h"
 #include "policy/ranges.h"
 #include "policy/units.h"
@@ -40,7 +41,7 @@ static const struct {
 	[REASON_SPECIAL_ADDRESS] = { "{subject} is or resolves to a special-purpose address",
 				     "user" },
 	[REASON_IP_LITERAL] = { "No ip rule names the address {subject}", "user" },
-	[REASON_DNS_TYPE] = { "This type of DNS record is not allowed for {subject}", "user" },
+	[REASON_DNS_TYPE] = { "Rule {rule} allows {subject}, but dns.types does not have {type}", "user" },
 	[REASON_RESOLVE_FAILED] = { "{subject} could not be resolved", "nobody" },
 	[REASON_UPSTREAM_FAILED] = { "{subject} could not be reached", "nobody" },
 	[REASON_SNI_MISSING] = { "The TLS client did not say that it wants {subject}", "nobody" },
@@ -69,6 +70,13 @@ static void add_subject(struct buf *b, const struct question *q)
 		buf_add_span(b, q->host);
 	else
 		buf_add_str(b, addr_text(&q->addr, text));
+}
+
+static void add_type(struct buf *b, const struct question *q)
+{
+	char text[DNS_TYPE_TEXT_MAX];
+
+	buf_add_str(b, dns_type_text(q->dns_type, text));
 }
 
 static void add_rule(struct buf *b, const struct policy *p, const struct verdict *v)
@@ -180,6 +188,8 @@ static void add_field(struct buf *b, const struct policy *p, const struct questi
 		buf_printf(b, "%u%s", q->port, q->transport == TRANSPORT_UDP ? "/udp" : "");
 	else if (span_eq(name, SPAN("list")))
 		add_list(b, p, q, v);
+	else if (span_eq(name, SPAN("type")))
+		add_type(b, q);
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (span_eq(name, span_str(fields[i].name)))
 			fields[i].add(b, p, v);
@@ -278,6 +288,24 @@ bool explain_suggest(struct buf *b, enum reason reason, struct span host,
 	if (reason == REASON_PROTOCOL)
 		return suggest_protocol(b, host, port, transport);
 	return address && suggest_network(b, host, a);
+}
+
+bool explain_suggest_type(struct buf *b, const struct policy *p, uint16_t dns_type)
+{
+	uint32_t types = p->dns_types | dns_type_bit(dns_type);
+	const char *before = "dns: {types: [";
+	char text[DNS_TYPE_TEXT_MAX];
+
+	if (types == p->dns_types)
+		return false;
+	for (unsigned i = 0; dns_type_open(i); i++) {
+		if (!(types & dns_type_bit(dns_type_open(i))))
+			continue;
+		buf_printf(b, "%s%s", before, dns_type_text(dns_type_open(i), text));
+		before = ", ";
+	}
+	buf_add_str(b, "]}");
+	return true;
 }
 
 const char *explain_fixable(const struct policy *p, const struct verdict *v)

@@ -19,6 +19,14 @@ void explain_message(struct buf *b, const struct policy *p, const struct questio
 bool explain_suggest(struct buf *b, enum reason reason, struct span host,
 		     const struct addr *a, uint16_t port, enum transport transport);
 
+/*
+ * explain_suggest_type() - the dns: mapping that would also answer this type, in YAML
+ *
+ * The types that are allowed now stay; the other keys of dns: are for the user to keep.
+ * Return: false, nothing appended, if no policy opens the type.
+ */
+bool explain_suggest_type(struct buf *b, const struct policy *p, uint16_t dns_type);
+
 /* "user", "admin" or "nobody" */
 const char *explain_fixable(const struct policy *p, const struct verdict *v);
 

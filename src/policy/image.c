@@ -331,8 +331,9 @@ static bool build(struct build *b)
 	b->d->image = buf_new(IMAGE_MAX);
 	b->head.mode = d->mode;
 	b->head.mode_layer = d->mode_layer;
-	b->head.synthetic4 = d->synthetic4;
-	b->head.synthetic6 = d->synthetic6;
+	b->head.synthetic4 = d->dns.synthetic4;
+	b->head.synthetic6 = d->dns.synthetic6;
+	b->head.dns_types = d->dns.types;
 	b->head.has_ceiling = d->has_ceiling;
 	b->head.system_peers = d->system_peers;
 	b->head.limits = d->limits;
@@ -349,6 +350,7 @@ static bool build(struct build *b)
 	b->head.words = buf_section(b, &d->words, sizeof(uint32_t));
 	b->head.digests = buf_section(b, &d->digests, DIGEST_BYTES);
 	b->head.peers = buf_section(b, &d->peers, sizeof(struct net));
+	b->head.upstreams = section(b, d->dns.upstreams, d->dns.upstream_count, sizeof(uint32_t));
 	if (b->image.full || !build_tables(b) || b->image.full || b->links.full)
 		return false;
 	b->head.size = (uint32_t)b->image.len;

@@ -111,10 +111,12 @@ struct policy {
 	uint32_t		has_ceiling;	/* the system's file has one; it may be empty */
 	uint32_t		system_peers;	/* the first so many of peers are the system's */
 	struct net		synthetic4, synthetic6;
+	uint32_t		dns_types;	/* bits of base/dns_type.h */
 	struct policy_limits	limits;
 	struct policy_log	log;
 	uint32_t		credential_names[CREDENTIALS_MAX];	/* texts; 0: no more */
 	struct slice		rules, ports, links, strings, privates, host_ports, publish;
+	struct slice		upstreams;	/* uint32_t: texts */
 	struct slice		more, words, digests, peers;	/* words: uint32_t, texts */
 	struct image_table	hosts, nets;
 	struct slice		lists;

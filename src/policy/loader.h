@@ -62,7 +62,7 @@ struct loader {
 	enum mode	 file_mode;	/* what the file says; MODE_NUM: nothing */
 	const struct node *default_allow;	/* the value, if the file says so */
 	unsigned	 index;		/* of the value in the list being read */
-	struct net	 synthetic4, synthetic6;	/* dns.synthetic of this file */
+	struct draft_dns dns;		/* of this file */
 	struct policy_log log;		/* of this file */
 };
 

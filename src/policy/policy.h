@@ -42,12 +42,13 @@ enum seen {
 };
 
 enum about {
-	ABOUT_NAME,		/* may this name be looked up?  Uses host only */
+	ABOUT_NAME,		/* may this name be looked up?  Uses host and dns_type only */
 	ABOUT_CONN,		/* may this connection be made? */
 };
 
 struct question {
 	enum about	 about;
+	uint16_t	 dns_type;	/* ABOUT_NAME: of the records; 0: not told, any */
 	struct span	 host;		/* normal form (host_normal()); empty: @addr is a literal */
 	struct addr	 addr;		/* the literal destination, if host is empty */
 	uint16_t	 port;		/* host order */
@@ -259,8 +260,13 @@ struct policy_settings {
 	struct policy_log	 log;
 	const struct net	*peers;		/* mode internal: other agents */
 	size_t			 peer_count;
+	uint32_t		 dns_types;	/* dns.types: bits of base/dns_type.h */
+	size_t			 upstream_count;	/* dns.upstream; see policy_upstream() */
 };
 struct policy_settings policy_settings(const struct policy *p);
+
+/* Entry @index of dns.upstream, in the order in which they are asked: see policy/upstream.h */
+const char *policy_upstream(const struct policy *p, size_t index);
 
 /* SHA-256 of the canonical policy, hex; the same rules give the same hash */
 const char *policy_sha256(const struct policy *p);

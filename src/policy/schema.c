@@ -11,6 +11,7 @@
 
 #include "policy/lists.h"
 #include "policy/schema.h"
+#include "policy/schema_dns.h"
 
 enum type {
 	TYPE_TEXT,		/* a text, and not what reads as a number, true or null */
@@ -109,7 +110,7 @@ static const struct key keys[] = {
 	{ "private_networks", IN_FILE, true, TYPE_EACH, ACCEPTS_PRIVATE, set_private_networks },
 	{ "host_ports", IN_FILE, true, TYPE_EACH, ACCEPTS_HOST_PORT, set_host_ports },
 	{ "publish", IN_FILE, true, TYPE_EACH, ACCEPTS_PUBLISH, set_publish },
-	{ "dns", IN_FILE, true, TYPE_MAP, "a mapping with synthetic", set_dns },
+	{ "dns", IN_FILE, true, TYPE_MAP, ACCEPTS_DNS, set_dns },
 	{ "limits", IN_FILE, false, TYPE_MAP, "a mapping of limits", set_limits },
 	{ "peers", IN_FILE, true, TYPE_EACH, ACCEPTS_PEERS, set_peer },
 	{ "log", IN_FILE, true, TYPE_MAP, "a mapping like {sync: true}", set_log },
@@ -121,8 +122,8 @@ static const struct key keys[] = {
 
 	{ "synthetic", IN_DNS, false, TYPE_SOME,
 	  "networks, IPv4 of /8 to /16 and IPv6 of /64 to /96", set_synthetic },
-	{ "upstream", IN_DNS, .type = TYPE_LATER },
-	{ "types", IN_DNS, .type = TYPE_LATER },
+	{ "upstream", IN_DNS, false, TYPE_SOME, ACCEPTS_UPSTREAM, set_upstream },
+	{ "types", IN_DNS, false, TYPE_SOME, DNS_TYPES_OPEN, set_dns_type },
 
 	{ "host", IN_RULES | IN_PRESET_HOST, false, TYPE_TEXT, ACCEPTS_HOST, set_host },
 	{ "ip", IN_RULES, false, TYPE_WORD, ACCEPTS_IP, set_ip },

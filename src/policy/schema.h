@@ -14,8 +14,6 @@ SETTER(set_default);
 SETTER(set_private_networks);
 SETTER(set_host_ports);
 SETTER(set_publish);
-SETTER(set_dns);
-SETTER(set_synthetic);
 SETTER(set_peer);
 SETTER(set_ceilings);
 SETTER(set_limits);

@@ -60,40 +60,6 @@ bool set_publish(struct loader *l, const struct node *value)
 	return port_map_publish(value->text, &map) && draft_map(&l->draft.publish, &map, true);
 }
 
-/* The strongest layer that has a dns mapping decides; it is read first */
-bool set_dns(struct loader *l, const struct node *value)
-{
-	struct draft *d = &l->draft;
-
-	l->synthetic4 = d->synthetic4;
-	l->synthetic6 = d->synthetic6;
-	if (!schema_read(l, value, IN_DNS))
-		return false;
-	if (d->synthetic_set)
-		return true;
-	d->synthetic4 = l->synthetic4;
-	d->synthetic6 = l->synthetic6;
-	d->synthetic_set = true;
-	return true;
-}
-
-bool set_synthetic(struct loader *l, const struct node *value)
-{
-	struct net n;
-	bool v4;
-
-	if (!net_parse(value->text, &n))
-		return false;
-	v4 = addr_is_v4(&n.base) && n.bits >= 96;
-	if (v4 ? n.bits < 96 + 8 || n.bits > 96 + 16 : n.bits < 64 || n.bits > 96)
-		return false;
-	/* the jail must be able to connect there, and its own loopback stays its own */
-	if (range_of(&n.base)->kind > RANGE_SPECIAL)
-		return false;
-	*(v4 ? &l->synthetic4 : &l->synthetic6) = n;
-	return true;
-}
-
 /* Networks of other agents, in mode internal; the system's come first */
 bool set_peer(struct loader *l, const struct node *value)
 {

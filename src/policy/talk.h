@@ -20,6 +20,7 @@
 #define TALK_ALPN_MAX 32
 #define TALK_METHOD_MAX 32
 #define TALK_PATH_MAX 2048	/* longer paths are cut in the record */
+#define TALK_RECORDS_MAX 16384	/* bytes of DNS_RECORDS_MAX (proto/dns_answer.h) */
 #define TALK_NAME_MAX 1008	/* a DNS name in presentation form */
 #define TALK_DIGESTS (CREDENTIALS_MAX * DIGEST_BYTES)	/* bytes of all digests */
 #define TALK_BODY_MAX 4096	/* the JSON of a denied request */
@@ -147,7 +148,7 @@ struct talk_dns_answer {
 	int16_t		ede;		/* enum dns_ede */
 	uint32_t	ttl_s;
 	struct addr	addr;
-	uint32_t	pad;
-};					/* tail: the name a PTR answers */
+	uint32_t	records;	/* not 0: the tail is a list of records (proto/dns_answer.h) */
+};					/* tail: that list, or the name a PTR answers */
 
 #endif

@@ -151,7 +151,17 @@ struct policy_settings policy_settings(const struct policy *p)
 		.log = p->log,
 		.peers = image_at(p, p->peers.at),
 		.peer_count = p->peers.count,
+		.dns_types = p->dns_types,
+		.upstream_count = p->upstreams.count,
 	};
+}
+
+const char *policy_upstream(const struct policy *p, size_t index)
+{
+	const uint32_t *texts = image_at(p, p->upstreams.at);
+
+	assert(index < p->upstreams.count);
+	return image_text(p, texts[index]);
 }
 
 const char *policy_sha256(const struct policy *p)
@@ -206,6 +216,7 @@ const struct policy *policy_attach(struct span image)
 	    !slice_fits(p, p->words, sizeof(uint32_t)) ||
 	    !slice_fits(p, p->digests, DIGEST_BYTES) ||
 	    !slice_fits(p, p->peers, sizeof(struct net)) ||
+	    !slice_fits(p, p->upstreams, sizeof(uint32_t)) ||
 	    !slice_fits(p, p->hosts.slots, sizeof(uint32_t)) ||
 	    !slice_fits(p, p->hosts.entries, sizeof(struct image_entry)) ||
 	    !slice_fits(p, p->nets.slots, sizeof(uint32_t)) ||

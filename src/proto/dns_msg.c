@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/wire.h"
+#include "proto/dns_answer.h"
 #include "proto/dns_name.h"
 
 #define HEADER_BYTES 12		/* RFC 1035 4.1.1 */
@@ -169,6 +170,20 @@ static bool ptr_put(struct wire_out *w, const struct dns_reply *r, uint16_t *cou
 	return true;
 }
 
+/* The jail learns addresses by addrs_put() alone */
+static bool records_put(struct wire_out *w, const struct dns_query *q, const struct dns_reply *r,
+			uint16_t *count)
+{
+	struct span list = r->records, data;
+
+	while (*count < DNS_RECORDS_COUNT_MAX && dns_records_next(&list, &data)) {
+		if (!record_put(w, q->type, r->ttl_s, data))
+			return false;
+		++*count;
+	}
+	return true;
+}
+
 static bool answers_put(struct wire_out *w, const struct dns_query *q, const struct dns_reply *r,
 			uint16_t *count)
 {
@@ -178,7 +193,7 @@ static bool answers_put(struct wire_out *w, const struct dns_query *q, const str
 		return addrs_put(w, q, r, count);
 	if (q->type == DNS_PTR && r->ptr_name.len)
 		return ptr_put(w, r, count);
-	return true;
+	return records_put(w, q, r, count);
 }
 
 /* The OPT record of an answer: our size, the rcode's upper bits, an extended error */

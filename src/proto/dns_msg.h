@@ -16,6 +16,7 @@
 #define DNS_REPLY_MAX 1232	/* our largest UDP answer (DNS flag day 2020) */
 
 enum dns_type {
+	/* those that are treated here; all names are in base/dns_type.h */
 	DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15,
 	DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33, DNS_OPT = 41, DNS_SVCB = 64,
 	DNS_HTTPS = 65, DNS_ANY = 255, DNS_CAA = 257,
@@ -61,6 +62,7 @@ struct dns_reply {
 	const struct addr *addrs;	/* A or AAAA, by the query's type */
 	size_t		addr_count;
 	struct span	ptr_name;	/* text of a PTR target in normal form; empty: none */
+	struct span	records;	/* of the query's type, as a list (dns_answer.h) */
 	uint32_t	ttl_s;
 };
 
@@ -71,7 +73,8 @@ struct dns_reply {
  *		left out with all after it, and TC is set
  *
  * Records are written for NOERROR and class IN only; addresses of the other
- * family and a ptr_name that is no name are left out.  QR, RA set, AA clear.
+ * family, a ptr_name that is no name, and what follows a break in @records are
+ * left out.  QR, RA set, AA clear.
  * Return: bytes written, never 0.
  */
 size_t dns_reply_write(const struct dns_query *q, const struct dns_reply *r, bool udp,

@@ -3,6 +3,9 @@
 
 #include <assert.h>
 
+#define POINTER 0xc0		/* RFC 1035 4.1.4 */
+#define HEADER_BYTES 12
+
 /* A letter, digit, '-' or '_': what host names and service names are made of */
 static bool is_plain(uint8_t c)
 {
@@ -121,4 +124,52 @@ bool dns_name_put(struct wire_out *w, struct span text)
 		return false;
 	wire_put(w, out.at, out.len);
 	return true;
+}
+
+/* Follow a pointer whose first octet was @first.  Return: false if it does not lead back */
+static bool pointer_follow(struct wire *at, uint8_t first, size_t *start)
+{
+	size_t to = (size_t)(first & ~POINTER) << 8;
+
+	to |= wire_u8(at);
+	if (at->spent || to >= *start || to < HEADER_BYTES)
+		return false;
+	*start = to;
+	return true;
+}
+
+size_t dns_name_unpack(struct span msg, struct wire *w, uint8_t out[DNS_NAME_WIRE_MAX])
+{
+	size_t len = 0, start = w->left.len ? (size_t)(w->left.at - msg.at) : 0;
+	struct wire at = *w;
+	bool followed = false;
+
+	for (;;) {
+		uint8_t octets = wire_u8(&at);
+		struct span label;
+
+		if (octets >= POINTER) {
+			if (!pointer_follow(&at, octets, &start))
+				break;
+			if (!followed)
+				*w = at;
+			followed = true;
+			at = wire_over(span_skip(msg, start));
+			continue;
+		}
+		label = wire_take(&at, octets);
+		if (at.spent || octets > DNS_LABEL_MAX || len + 1 + octets > DNS_NAME_WIRE_MAX)
+			break;
+		out[len++] = octets;
+		if (octets) {
+			memcpy(out + len, label.at, octets);
+			len += octets;
+			continue;
+		}
+		if (!followed)
+			*w = at;
+		return len;
+	}
+	w->spent = true;
+	return 0;
 }

@@ -37,4 +37,17 @@ size_t dns_name_read(struct wire *w, char text[DNS_NAME_TEXT_MAX], bool *ret_pla
  */
 bool dns_name_put(struct wire_out *w, struct span text);
 
+/*
+ * dns_name_unpack() - take a name that may be compressed (RFC 1035 4.1.4)
+ * @msg:	the whole message
+ * @w:		a reader over a part of @msg; left behind the name where it stands
+ * @out:	receives the name on the wire, its case kept, without pointers
+ *
+ * A pointer must lead to before the run of labels that it ends, and behind the
+ * header; so there is no loop (RFC 9267 section 2).
+ *
+ * Return: octets written; 0 if it is no name, @w is spent then.
+ */
+size_t dns_name_unpack(struct span msg, struct wire *w, uint8_t out[DNS_NAME_WIRE_MAX]);
+
 #endif

@@ -9,8 +9,8 @@ import dataclasses
 import ipaddress
 import struct
 
-A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, OPT, SVCB, HTTPS, ANY = (
-    1, 2, 5, 6, 12, 15, 16, 28, 33, 41, 64, 65, 255)
+A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, OPT, SVCB, HTTPS, ANY, CAA = (
+    1, 2, 5, 6, 12, 15, 16, 28, 33, 41, 64, 65, 255, 257)
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 
 
@@ -68,28 +68,37 @@ class Reply:
     names: list         # targets of PTR and CNAME
     types: list         # of the answer section
     ede: list           # extended error codes (RFC 8914)
+    rdata: list         # of the answer section
+    owners: list        # of the answer section
+    ttls: list          # of the answer section
+    others: int         # records beside the answer section, without OPT
     truncated: bool
 
 
 def parse_reply(data):
     _, flags, questions, answers, authority, additional = struct.unpack_from("!6H", data)
-    reply = Reply(flags & 15, [], [], [], [], bool(flags & 0x0200))
+    reply = Reply(flags & 15, [], [], [], [], [], [], [], 0, bool(flags & 0x0200))
     at = 12
     for _ in range(questions):
         at = unpack_name(data, at)[1] + 4
     for index in range(answers + authority + additional):
-        _, at = unpack_name(data, at)
-        rtype, _, _, size = struct.unpack_from("!2HIH", data, at)
+        owner, at = unpack_name(data, at)
+        rtype, _, ttl, size = struct.unpack_from("!2HIH", data, at)
         at += 10
         rdata = data[at:at + size]
         if index < answers:
             reply.types.append(rtype)
+            reply.rdata.append(rdata)
+            reply.owners.append(owner)
+            reply.ttls.append(ttl)
             if rtype in (A, AAAA):
                 reply.addresses.append(str(ipaddress.ip_address(rdata)))
             elif rtype in (PTR, CNAME):
                 reply.names.append(unpack_name(data, at)[0].lower())
         elif rtype == OPT:
             reply.ede += parse_ede(rdata)
+        else:
+            reply.others += 1
         at += size
     return reply
 
@@ -151,7 +160,9 @@ class Server:
     @staticmethod
     def own(name, entry, qtype):
         if qtype in entry.other:
-            return [record(name, qtype, entry.ttl, entry.other[qtype])]
+            rdata = entry.other[qtype]
+            return [record(name, qtype, entry.ttl, one)
+                    for one in (rdata if isinstance(rdata, list) else [rdata])]
         if qtype not in (A, AAAA):
             return []
         addresses = entry.addresses
@@ -175,16 +186,21 @@ class Server:
                 if got:
                     loop.call_later(got[0], self.transport.sendto, got[1], peer)
 
-        async def stream(reader, writer):
+        await loop.create_datagram_endpoint(Datagrams, sock=udp)
+        await asyncio.start_server(self.stream("tcp", server), sock=tcp)
+
+    async def serve_tls(self, tcp, server, context):
+        await asyncio.start_server(self.stream("tls", server), sock=tcp, ssl=context)
+
+    def stream(self, transport, server):
+        async def talk(reader, writer):
             try:
                 while True:
                     size = struct.unpack("!H", await reader.readexactly(2))[0]
-                    got = owner.answer(await reader.readexactly(size), "tcp", server)
+                    got = self.answer(await reader.readexactly(size), transport, server)
                     if got:
                         await asyncio.sleep(got[0])
                         writer.write(struct.pack("!H", len(got[1])) + got[1])
-            except (asyncio.IncompleteReadError, ConnectionError):
+            except (asyncio.IncompleteReadError, OSError):
                 writer.close()
-
-        await loop.create_datagram_endpoint(Datagrams, sock=udp)
-        await asyncio.start_server(stream, sock=tcp)
+        return talk

@@ -266,6 +266,7 @@ class Internet:
         self.dns = dnsd.Server()
         self.other_dns = dnsd.Server()
         self.recorder = Recorder(certificate, key)
+        self.certificate = certificate, key
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         self.trouble = None
@@ -320,6 +321,9 @@ class Internet:
             await self.other_dns.serve(self.loop, datagram_socket(address, 53),
                                        stream_socket(address, 53), address)
         recorder = self.recorder
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*self.certificate)
+        await self.dns.serve_tls(stream_socket(DNS4, 853), DNS4, tls)
         for address in RECORDERS + [OTHER_DNS4, OTHER_DNS6]:
             for kind, ports in (("http", TCP_PLAIN + TCP_TLS), ("raw", TCP_RAW),
                                 ("banner", TCP_BANNER), ("hold", TCP_HOLD), ("eof", TCP_EOF)):

@@ -117,15 +117,15 @@ static void a_url_with_two_readings_is_malformed(void **state)
 	}
 }
 
-static void only_addresses_are_answered(void **state)
+static void a_look_up_has_a_type(void **state)
 {
 	static const struct {
 		const char *text;
-		bool answered;
+		uint16_t type;
 	} rows[] = {
-		{"dns:a.example", true},	{"dns:a.example/aaaa", true},
-		{"dns:a.example/TYPE28", true}, {"dns:a.example/TXT", false},
-		{"dns:a.example/HTTPS", false}, {"dns:a.example/type65", false},
+		{"dns:a.example", 1},	     {"dns:a.example/aaaa", 28}, {"dns:a.example/TYPE28", 28},
+		{"dns:a.example/TXT", 16},   {"dns:a.example/HTTPS", 65},
+		{"dns:a.example/type65", 65},
 	};
 
 	(void)state;
@@ -134,7 +134,8 @@ static void only_addresses_are_answered(void **state)
 		struct target t;
 
 		assert_true(target_parse(span_str(rows[i].text), &t, &why));
-		assert_int_equal(t.answered, rows[i].answered);
+		assert_int_equal(t.dns_type, rows[i].type);
+		assert_int_equal(target_question(&t, SEEN_NOT_YET, 0).dns_type, rows[i].type);
 	}
 }
 
@@ -166,7 +167,7 @@ int main(void)
 		cmocka_unit_test(each_form_is_read),
 		cmocka_unit_test(what_is_no_target_says_why),
 		cmocka_unit_test(a_url_with_two_readings_is_malformed),
-		cmocka_unit_test(only_addresses_are_answered),
+		cmocka_unit_test(a_look_up_has_a_type),
 		cmocka_unit_test(a_question_agrees_with_its_target),
 	};
 

@@ -42,6 +42,14 @@ void resolve_ask(struct resolve *r, struct span host, resolve_done *done, void *
 	now->asked[now->asked_count++].arg = arg;
 }
 
+/* The same table: of records nobody waits but in the tests of resolve.c */
+void resolve_ask_records(struct resolve *r, struct span host, uint16_t type, resolve_done *done,
+			 void *arg)
+{
+	(void)type;
+	resolve_ask(r, host, done, arg);
+}
+
 static void dial_over(dial_done *done, void *arg, const struct permit *permit, bool well)
 {
 	int ends[2];

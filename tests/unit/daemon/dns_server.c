@@ -196,6 +196,39 @@ static void big(struct wire_out *w, const struct ask *q)
 	w->at[2] |= 2;		/* TC */
 }
 
+/* Records of the type that was asked for; an address besides */
+static void texts(struct wire_out *w, const struct ask *q)
+{
+	put_head(w, q, 0, 3, 0);
+	put_record(w, ASKED, q->type, 30,
+		   q->type == 15 ? SPAN("\0\12\4mail\xc0\x0c") : SPAN("\5hello"));
+	put_record(w, ELSEWHERE, q->type, 30, SPAN("\5wrong"));
+	put_addr(w, ASKED, A, 66);
+}
+
+/* The same behind an alias */
+static void alias(struct wire_out *w, const struct ask *q)
+{
+	put_head(w, q, 0, 2, 0);
+	put_record(w, ASKED, CNAME, 20, NEXT);
+	put_record(w, NEXT, q->type, 300, SPAN("\5hello"));
+}
+
+/* More than may be kept */
+static void huge(struct wire_out *w, const struct ask *q)
+{
+	static const uint8_t string[256] = { 255 };
+
+	put_head(w, q, 0, 1, 0);
+	wire_put(w, ASKED.at, ASKED.len);
+	wire_put_u16(w, (uint16_t)q->type);
+	wire_put_u16(w, 1);
+	wire_put_u32(w, 300);
+	wire_put_u16(w, 80 * 256);
+	for (int i = 0; i < 80; i++)
+		wire_put(w, string, sizeof(string));
+}
+
 static const struct {
 	const char	*label;
 	void		(*put)(struct wire_out *w, const struct ask *q);
@@ -205,7 +238,7 @@ static const struct {
 	{ "silent6", silent6 }, { "many", many }, { "chain", chain }, { "next", next },
 	{ "last", last }, { "loop", loop }, { "back", back },
 	{ "stranger", stranger }, { "torn", torn }, { "odd", odd_length },
-	{ "big", big },
+	{ "big", big }, { "texts", texts }, { "alias", alias }, { "huge", huge },
 };
 
 static bool ask_read(struct span packet, struct ask *ret_ask)
@@ -248,9 +281,8 @@ static size_t answer_write(const struct ask *q, uint8_t *out, size_t size)
 	return w.len;
 }
 
-/* Return: bytes to answer, 0 for silence */
-static size_t answer(struct dns_shared *shared, struct span packet, bool tcp, uint8_t *out,
-		     size_t size)
+size_t dns_server_answer(struct dns_shared *shared, struct span packet, bool tcp, uint8_t *out,
+			 size_t size)
 {
 	struct ask q;
 
@@ -263,7 +295,8 @@ static size_t answer(struct dns_shared *shared, struct span packet, bool tcp, ui
 
 static void serve_udp(int fd, struct dns_shared *shared)
 {
-	uint8_t in[4096], out[4096];
+	static uint8_t out[32768];
+	uint8_t in[4096];
 	struct sockaddr_in6 from;
 	socklen_t from_len = sizeof(from);
 	ssize_t len = recvfrom(fd, in, sizeof(in), 0, (struct sockaddr *)&from, &from_len);
@@ -271,7 +304,7 @@ static void serve_udp(int fd, struct dns_shared *shared)
 
 	if (len < 0)
 		return;
-	out_len = answer(shared, span_of(in, (size_t)len), false, out, sizeof(out));
+	out_len = dns_server_answer(shared, span_of(in, (size_t)len), false, out, sizeof(out));
 	if (out_len)
 		sendto(fd, out, out_len, 0, (struct sockaddr *)&from, from_len);
 }
@@ -279,14 +312,16 @@ static void serve_udp(int fd, struct dns_shared *shared)
 /* One question a connection, which arrives in one piece */
 static void serve_tcp(int listener, struct dns_shared *shared)
 {
-	uint8_t in[4096], out[4096];
+	static uint8_t out[32768];
+	uint8_t in[4096];
 	AUTO_CLOSE int fd = accept(listener, NULL, NULL);
 	ssize_t len = fd < 0 ? -1 : read(fd, in, sizeof(in));
 	size_t out_len;
 
 	if (len < 2)
 		return;
-	out_len = answer(shared, span_of(in + 2, (size_t)len - 2), true, out + 2, sizeof(out) - 2);
+	out_len = dns_server_answer(shared, span_of(in + 2, (size_t)len - 2), true, out + 2,
+				    sizeof(out) - 2);
 	out[0] = (uint8_t)(out_len >> 8);
 	out[1] = (uint8_t)out_len;
 	if (out_len)
@@ -306,17 +341,19 @@ static _Noreturn void serve(const int *fds, struct dns_shared *shared)
 	}
 }
 
-static int socket_at(const char *text, int type)
+int dns_server_socket(const char *text, uint16_t port, int type)
 {
 	struct addr addr;
 	struct sockaddr_in6 sa;
+	const int on = 1;
 	socklen_t len;
 	int fd;
 
 	if (!addr_parse(span_str(text), &addr))
 		exit(1);
-	len = addr_to_sockaddr(&addr, 53, &sa);
+	len = addr_to_sockaddr(&addr, port, &sa);
 	fd = socket(addr_is_v4(&addr) ? AF_INET : AF_INET6, type | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&sa, len) || (type == SOCK_STREAM && listen(fd, 64))) {
 		perror(text);
 		exit(1);
@@ -327,7 +364,8 @@ static int socket_at(const char *text, int type)
 struct dns_server dns_server_start(const char *addr)
 {
 	struct dns_server s = { .addr = addr };
-	const int fds[2] = { socket_at(addr, SOCK_DGRAM), socket_at(addr, SOCK_STREAM) };
+	const int fds[2] = { dns_server_socket(addr, 53, SOCK_DGRAM),
+			     dns_server_socket(addr, 53, SOCK_STREAM) };
 
 	s.shared = mmap(NULL, sizeof(*s.shared), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);

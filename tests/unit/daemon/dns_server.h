@@ -11,11 +11,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "base/span.h"
+
 struct dns_server {
 	pid_t		 pid;
 	const char	*addr;
 	struct dns_shared {
 		atomic_uint	asked;		/* questions received */
+		atomic_uint	connections, handshakes;	/* of tls_server.h */
 		atomic_bool	silent;		/* answer nothing */
 	} *shared;
 };
@@ -23,5 +26,10 @@ struct dns_server {
 /* Serve on @addr, port 53 of UDP and TCP */
 struct dns_server dns_server_start(const char *addr);
 void dns_server_stop(struct dns_server *s);
+
+/* For tls_server.c: the answer to one question; a socket at @addr.  Return: bytes, 0 for silence */
+size_t dns_server_answer(struct dns_shared *shared, struct span packet, bool tcp, uint8_t *out,
+			 size_t size);
+int dns_server_socket(const char *addr, uint16_t port, int type);
 
 #endif

@@ -18,6 +18,7 @@ static int64_t fake_clock(void)
 struct heard {
 	size_t			count;
 	struct resolution	last;
+	uint8_t			records[64];	/* of last: they are gone by then */
 	struct resolve		*ask_again;	/* ask this one from within */
 };
 
@@ -25,6 +26,7 @@ struct asks {
 	size_t	count;
 	uint32_t ids[20000];
 	char	last[HOST_MAX + 1];
+	struct resolver_ask last_ask;	/* type 0: addresses */
 };
 
 struct stage {
@@ -35,7 +37,11 @@ struct stage {
 	struct asks	 asks;
 };
 
-static const struct msg_type far_accepts[] = { [RESOLVE_ASK] = { "ask", 1, HOST_MAX, false } };
+static const struct msg_type far_accepts[RESOLVER_MSG_NUM] = {
+	[RESOLVE_ASK] = { "ask", 1, HOST_MAX, false },
+	[RESOLVE_ASK_RECORDS] = { "ask for records", sizeof(struct resolver_ask) + 1,
+				  sizeof(struct resolver_ask) + HOST_MAX, false },
+};
 
 static void on_died(void *arg)
 {
@@ -69,8 +75,15 @@ static void take_ask(void *arg, const struct msg *m)
 {
 	struct asks *a = arg;
 
+	struct span name = m->payload;
+
 	a->ids[a->count++] = m->id;
-	assert_true(span_copy(m->payload, a->last, sizeof(a->last)));
+	a->last_ask = (struct resolver_ask){ .type = 0 };
+	if (m->type == RESOLVE_ASK_RECORDS) {
+		memcpy(&a->last_ask, name.at, sizeof(a->last_ask));
+		name = span_skip(name, sizeof(a->last_ask));
+	}
+	assert_true(span_copy(name, a->last, sizeof(a->last)));
 }
 
 /* What has arrived at the resolver since the last call */
@@ -111,11 +124,122 @@ static void hear(void *arg, const struct resolution *res)
 
 	h->count++;
 	h->last = *res;
+	if (res->records.len && res->records.len <= sizeof(h->records))
+		memcpy(h->records, res->records.at, res->records.len);
 	if (h->ask_again) {
 		struct resolve *r = TAKE(h->ask_again);
 
 		resolve_ask(r, SPAN("again.example"), hear, h);
 	}
+}
+
+static void say_records(struct stage *s, uint32_t id, enum resolved status, struct span list)
+{
+	struct resolver_answer a = { .ttl_s = 10, .status = (uint8_t)status, .count = 1 };
+
+	assert_int_equal(msg_put(&s->far, RESOLVE_RECORDS, id, &a, sizeof(a), list, -1), 0);
+	assert_int_equal(msg_flush(&s->far), 0);
+	turn(s);
+}
+
+static void records_are_known_apart_from_addresses(void **state)
+{
+	struct stage *s = stage_new();
+	struct heard txt = { 0 }, mx = { 0 }, addr = { 0 };
+
+	(void)state;
+	resolve_ask_records(s->r, SPAN("a.example"), 16, hear, &txt);
+	assert_int_equal(asks_came(s), 1);
+	assert_int_equal(s->asks.last_ask.type, 16);
+	assert_string_equal(s->asks.last, "a.example");
+	say_records(s, s->asks.ids[0], RESOLVED_OK, SPAN("\0\2\1x"));
+	assert_int_equal(txt.count, 1);
+	assert_int_equal(txt.last.status, RESOLVED_OK);
+	assert_memory_equal(txt.records, "\0\2\1x", 4);
+	assert_int_equal(txt.last.ttl_s, 10);
+
+	resolve_ask_records(s->r, SPAN("a.example"), 15, hear, &mx);
+	resolve_ask(s->r, SPAN("a.example"), hear, &addr);
+	assert_int_equal(asks_came(s), 2);
+	say_records(s, s->asks.ids[0], RESOLVED_NO_DATA, (struct span){ 0 });
+	say(s, s->asks.ids[1], RESOLVED_OK, 10, 1);
+	assert_true(mx.count == 1 && mx.last.status == RESOLVED_NO_DATA && !mx.last.records.len);
+	assert_true(addr.count == 1 && addr.last.count == 1 && !addr.last.records.len);
+
+	fake_ms += 4000;	/* from the cache, with what is left of the TTL */
+	resolve_ask_records(s->r, SPAN("a.example"), 16, hear, &txt);
+	assert_int_equal(asks_came(s), 0);
+	assert_int_equal(txt.count, 2);
+	assert_int_equal(txt.last.ttl_s, 6);
+	assert_int_equal(txt.last.records.len, 4);
+	stage_free(s);
+}
+
+static void lists_without_their_shape_are_failures(void **state)
+{
+	static const struct {
+		enum resolved status;
+		struct span list;
+	} rows[] = {
+		{ RESOLVED_OK, { 0 } }, { RESOLVED_OK, SPAN("\0") }, { RESOLVED_OK, SPAN("\0\2x") },
+		{ RESOLVED_OK, SPAN("\0\1xy") }, { RESOLVED_NO_DATA, SPAN("\0\1x") },
+		{ RESOLVED_FAILED + 1, { 0 } },
+	};
+	struct stage *s = stage_new();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct heard h = { 0 };
+
+		fake_ms += 10000;
+		resolve_ask_records(s->r, SPAN("a.example"), 16, hear, &h);
+		assert_int_equal(asks_came(s), 1);
+		say_records(s, s->asks.ids[0], rows[i].status, rows[i].list);
+		assert_int_equal(h.count, 1);
+		assert_int_equal(h.last.status, RESOLVED_FAILED);
+		assert_int_equal(h.last.records.len, 0);
+	}
+	/* addresses are no answer to a question for records, nor the other way round */
+	for (unsigned type = 0; type <= 16; type += 16) {
+		struct heard h = { 0 };
+
+		fake_ms += 10000;
+		resolve_ask_records(s->r, SPAN("b.example"), (uint16_t)type, hear, &h);
+		assert_int_equal(asks_came(s), 1);
+		if (type)
+			say(s, s->asks.ids[0], RESOLVED_OK, 10, 1);
+		else
+			say_records(s, s->asks.ids[0], RESOLVED_OK, SPAN("\0\1x"));
+		assert_true(h.count == 1 && h.last.status == RESOLVED_FAILED);
+	}
+	assert_int_equal(s->died, 0);
+	stage_free(s);
+}
+
+static void kept_lists_have_a_bound(void **state)
+{
+	static uint8_t list[16384];
+	struct stage *s = stage_new();
+	struct heard h = { 0 };
+	char name[32];
+
+	(void)state;
+	list[0] = (sizeof(list) - 2) >> 8;
+	list[1] = (sizeof(list) - 2) & 0xff;
+	for (unsigned i = 0; i < 400; i++) {
+		snprintf(name, sizeof(name), "n%u.example", i);
+		resolve_ask_records(s->r, span_str(name), 16, hear, &h);
+		assert_int_equal(asks_came(s), 1);
+		say_records(s, s->asks.ids[0], RESOLVED_OK, span_of(list, sizeof(list)));
+		assert_true(s->r->record_bytes <= RESOLVE_RECORDS_BYTES);
+	}
+	assert_int_equal(h.count, 400);
+	assert_int_equal(s->r->record_bytes, RESOLVE_RECORDS_BYTES);
+	resolve_ask_records(s->r, SPAN("n399.example"), 16, hear, &h);	/* the newest is there */
+	assert_int_equal(asks_came(s), 0);
+	resolve_ask_records(s->r, SPAN("n0.example"), 16, hear, &h);	/* the oldest made room */
+	assert_int_equal(asks_came(s), 1);
+	stage_free(s);
 }
 
 static void questions_for_one_name_share_one(void **state)
@@ -404,6 +528,9 @@ static void waiters_have_a_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_are_known_apart_from_addresses),
+		cmocka_unit_test(lists_without_their_shape_are_failures),
+		cmocka_unit_test(kept_lists_have_a_bound),
 		cmocka_unit_test(questions_for_one_name_share_one),
 		cmocka_unit_test(answers_are_kept_for_their_time),
 		cmocka_unit_test(a_question_without_answer_fails_in_time),

@@ -12,126 +12,12 @@
 #include "daemon/resolver.c"
 #include "dns_server.h"
 #include "lonely.h"
+#include "resolver_rig.h"
 
 #define ONE "nameserver 127.0.0.1\n"
 #define TWO "nameserver 127.0.0.1\nnameserver 127.0.0.2\n"
 
 static struct dns_server first, second;
-
-struct role {
-	pid_t		 pid;
-	struct event_base *loop;
-	struct resolve	*r;
-	int		 died;
-	char		 resolv_conf[32], hosts[32];	/* paths */
-};
-
-struct heard {
-	size_t			count;
-	struct resolution	last;
-};
-
-static void on_died(void *arg)
-{
-	((struct role *)arg)->died++;
-}
-
-static void hear(void *arg, const struct resolution *res)
-{
-	struct heard *h = arg;
-
-	h->count++;
-	h->last = *res;
-}
-
-static void file_write(char path[32], const char *text)
-{
-	int fd;
-
-	strcpy(path, "/tmp/resolver-test-XXXXXX");
-	fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-}
-
-static void role_run(int fd, struct role *role)
-{
-	char *argv[] = { (char[]){ "resolver" }, (char[]){ "--resolv-conf" }, role->resolv_conf,
-			 (char[]){ "--hosts" }, role->hosts, NULL };
-
-	if (fd != RESOLVER_FD)
-		dup2(fd, RESOLVER_FD);
-	close_range(RESOLVER_FD + 1, ~0u, 0);
-	_exit(resolver_main(5, argv));
-}
-
-static struct role *role_start(const char *resolv_conf, const char *hosts)
-{
-	struct role *role = calloc(1, sizeof(*role));
-	int fds[2];
-
-	file_write(role->resolv_conf, resolv_conf);
-	file_write(role->hosts, hosts);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	fflush(NULL);
-	role->pid = fork();
-	if (!role->pid)
-		role_run(fds[1], role);
-	close(fds[1]);
-	role->loop = event_base_new();
-	role->r = resolve_new(role->loop, fds[0], on_died, role);
-	assert_non_null(role->r);
-	return role;
-}
-
-/* The role ends by itself when its socket closes; @signal: it was killed by that */
-static void role_stop(struct role *role, int signal)
-{
-	int status;
-
-	resolve_free(role->r);
-	event_base_free(role->loop);
-	assert_int_equal(waitpid(role->pid, &status, 0), role->pid);
-	if (signal)
-		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == signal);
-	else
-		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	unlink(role->resolv_conf);
-	unlink(role->hosts);
-	free(role);
-}
-
-static void turn_for(struct role *role, suseconds_t us)
-{
-	struct timeval end = { .tv_usec = us };
-
-	event_base_loopexit(role->loop, &end);
-	event_base_dispatch(role->loop);
-}
-
-static void hear_within(struct role *role, struct heard *h, size_t count, int64_t limit_ms)
-{
-	int64_t end = clock_ms() + limit_ms;
-
-	while (h->count < count && clock_ms() < end)
-		turn_for(role, 20000);
-	assert_int_equal(h->count, count);
-}
-
-static struct resolution ask_within(struct role *role, const char *host, int64_t limit_ms)
-{
-	struct heard h = { 0 };
-
-	resolve_ask(role->r, span_str(host), hear, &h);
-	hear_within(role, &h, 1, limit_ms);
-	return h.last;
-}
-
-static struct resolution ask(struct role *role, const char *host)
-{
-	return ask_within(role, host, 3000);
-}
 
 static size_t count_v4(const struct resolution *res)
 {
@@ -151,52 +37,6 @@ static bool has(const struct resolution *res, const char *text)
 		if (addr_eq(&res->addrs[i], &a))
 			return true;
 	return false;
-}
-
-/* "a": CNAME to "b", whose address is 192.0.2.1, and a record of another class */
-static const uint8_t packet[] =
-	"\0\0\x81\x80\0\1\0\3\0\0\0\0"
-	"\1a\0\0\1\0\1"
-	"\xc0\x0c\0\5\0\1\0\0\0\x0a\0\3\1b\0"
-	"\1b\0\0\1\0\1\0\0\0\x14\0\4\xc0\0\2\1"
-	"\1b\0\0\1\0\3\0\0\0\x14\0\4\xc0\0\2\2";
-
-static void packets_are_read_whole_or_not_at_all(void **state)
-{
-	size_t len = sizeof(packet) - 1;
-	struct found f = packet_read(span_of(packet, len), TYPE_A);
-
-	(void)state;
-	assert_int_equal(f.status, RESOLVED_OK);
-	assert_int_equal(f.count, 1);
-	assert_int_equal(f.ttl_s, 10);
-	assert_int_equal(addr_v4_value(&f.addrs[0]), 0xc0000201);
-	assert_int_equal(packet_read(span_of(packet, len), TYPE_AAAA).status, RESOLVED_NO_DATA);
-	for (size_t cut = 0; cut < len; cut++) {
-		AUTO_FREE uint8_t *part = malloc(cut + 1);	/* ASan watches its end */
-
-		memcpy(part + 1, packet, cut);
-		f = packet_read(span_of(part + 1, cut), TYPE_A);
-		assert_int_equal(f.status, RESOLVED_FAILED);
-	}
-}
-
-/* Every value of every byte: any result will do, but ASan and UBSan must be content */
-static void changed_packets_are_harmless(void **state)
-{
-	uint8_t changed[sizeof(packet) - 1];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(changed); i++)
-		for (unsigned value = 0; value < 256; value++) {
-			struct found f;
-
-			memcpy(changed, packet, sizeof(changed));
-			changed[i] = (uint8_t)value;
-			f = packet_read(span_of(changed, sizeof(changed)), TYPE_A);
-			assert_true(f.count <= RESOLVE_ADDRS_MAX);
-			assert_int_equal(f.status == RESOLVED_OK, f.count > 0);
-		}
 }
 
 static void two_families_make_one_answer(void **state)
@@ -511,8 +351,6 @@ static void many_questions_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(packets_are_read_whole_or_not_at_all),
-		cmocka_unit_test(changed_packets_are_harmless),
 		cmocka_unit_test(two_families_make_one_answer),
 		cmocka_unit_test(names_that_exist),
 		cmocka_unit_test(names_that_libunbound_would_answer_itself),

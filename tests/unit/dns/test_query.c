@@ -97,6 +97,32 @@ static void a_query_is_put_and_answered(void **state)
 	desk_free(d);
 }
 
+static void records_are_answered_under_the_name_that_was_asked(void **state)
+{
+	struct talk_dns_answer a = { .ede = DNS_EDE_NONE, .ttl_s = 30, .records = 1 };
+	static const uint8_t question[] = "\0\7\1\0\0\1\0\0\0\0\0\0\3TxT\7example\0\0\20\0\1";
+	struct dns_origin o = { .client_port = 5 };
+	struct desk *d = desk_new();
+
+	(void)state;
+	dns_take(d->dns, &o, span_of(question, sizeof(question) - 1));
+	assert_int_equal(d->ask.type, DNS_TXT);
+	dns_answer(d->dns, d->ids[0], &a, SPAN("\0\2\1x\0\3\2yz"));
+	assert_int_equal(d->answer[7], 2);
+	assert_true(span_ends(span_of(d->answer, d->answer_len),
+			      SPAN("\3TxT\7example\0\0\20\0\1"
+				   "\300\14\0\20\0\1\0\0\0\36\0\2\1x"
+				   "\300\14\0\20\0\1\0\0\0\36\0\3\2yz")));
+	/* a list that breaks ends there; one for a question about addresses is none */
+	dns_take(d->dns, &o, span_of(question, sizeof(question) - 1));
+	dns_answer(d->dns, d->ids[1], &a, SPAN("\0\2\1x\0\3\2"));
+	assert_int_equal(d->answer[7], 1);
+	ask(d, 1, 1);
+	dns_answer(d->dns, d->ids[2], &a, SPAN("\0\4\1\2\3\4"));
+	assert_int_equal(d->answer[7], 0);
+	desk_free(d);
+}
+
 static void an_answer_finds_its_query_once(void **state)
 {
 	struct talk_dns_answer a = { .rcode = DNS_NXDOMAIN, .ede = DNS_EDE_BLOCKED };
@@ -163,6 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_query_is_put_and_answered),
+		cmocka_unit_test(records_are_answered_under_the_name_that_was_asked),
 		cmocka_unit_test(an_answer_finds_its_query_once),
 		cmocka_unit_test(beyond_the_bound_the_answer_is_servfail),
 		cmocka_unit_test(what_is_no_query_is_not_put),

@@ -41,6 +41,43 @@ static void nothing_is_open_without_rules(void **state)
 	CHECK("allow: []\ndeny: []\npresets: []", rows);
 }
 
+static void types_are_asked_of_allowed_names_only(void **state)
+{
+	static const struct {
+		const char	*types, *ask;
+		uint16_t	 type;
+		const char	*want;
+	} rows[] = {
+		{ "[A, AAAA]", "a.example", 1, "allowed" }, { "[A, AAAA]", "a.example", 28, "allowed" },
+		{ "[A, AAAA]", "a.example", 0, "allowed" }, { "[A, AAAA]", "a.example", 16, "dns_type" },
+		{ "[A, TXT]", "a.example", 16, "allowed" }, { "[A, TXT]", "a.example", 28, "dns_type" },
+		{ "[A, TXT]", "a.example", 15, "dns_type" },
+		{ "[A, TXT]", "b.example", 16, "no_rule" }, { "[A, TXT]", "d.example", 16, "deny_rule" },
+		/* never: HTTPS, SVCB, ANY, AXFR, OPT, and what has no name */
+		{ "[A, TXT]", "a.example", 65, "dns_type" }, { "[A, TXT]", "a.example", 64, "dns_type" },
+		{ "[A, TXT]", "a.example", 255, "dns_type" }, { "[A, TXT]", "a.example", 252, "dns_type" },
+		{ "[A, TXT]", "a.example", 41, "dns_type" }, { "[A, TXT]", "a.example", 65280, "dns_type" },
+	};
+	char rules[200];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct question q = ask(rows[i].ask);
+		struct policy *p;
+		struct verdict v;
+
+		snprintf(rules, sizeof(rules), "allow: [{host: a.example}, {host: d.example}]\n"
+			 "deny: [{host: d.example}]\ndns: {types: %s}", rows[i].types);
+		p = make(rules);
+		q.dns_type = rows[i].type;
+		v = policy_decide(p, &q);
+		if (strcmp(verdict_word(&v), rows[i].want))
+			fail_msg("%s %s/%u: %s, not %s", rows[i].types, rows[i].ask, rows[i].type,
+				 verdict_word(&v), rows[i].want);
+		policy_free(p);
+	}
+}
+
 static void names_match_in_three_forms(void **state)
 {
 	static const struct row rows[] = {
@@ -280,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_open_without_rules),
+		cmocka_unit_test(types_are_asked_of_allowed_names_only),
 		cmocka_unit_test(names_match_in_three_forms),
 		cmocka_unit_test(deny_wins_in_any_layer),
 		cmocka_unit_test(ports_and_transports_must_match),

@@ -207,6 +207,30 @@ static void a_suggestion_works(void **state)
 	}
 }
 
+static void a_type_is_suggested_beside_those_that_are_allowed(void **state)
+{
+	struct policy *p = make("allow: [{host: a.example}]\ndns: {types: [TXT, A]}");
+	struct question q = ask("a.example");
+	struct buf b = buf_new(1000);
+	struct verdict v;
+
+	(void)state;
+	assert_true(explain_suggest_type(&b, p, 15));
+	assert_true(span_eq(buf_span(&b), SPAN("dns: {types: [A, MX, TXT]}")));
+	buf_clear(&b);
+	assert_false(explain_suggest_type(&b, p, 16));	/* has it */
+	assert_false(explain_suggest_type(&b, p, 65));	/* HTTPS: never */
+	assert_false(explain_suggest_type(&b, p, 65280));
+	assert_int_equal(b.len, 0);
+	q.dns_type = 65;
+	v = policy_decide(p, &q);
+	explain_message(&b, p, &q, &v);
+	assert_true(span_eq(buf_span(&b), SPAN("Rule p.yaml:allow[0] allows a.example, but dns.types "
+					       "does not have HTTPS")));
+	buf_done(&b);
+	policy_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +241,7 @@ int main(void)
 		cmocka_unit_test(every_reason_has_words),
 		cmocka_unit_test(a_suggestion_is_what_would_allow_it),
 		cmocka_unit_test(a_suggestion_works),
+		cmocka_unit_test(a_type_is_suggested_beside_those_that_are_allowed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,6 +67,10 @@ static void the_same_rules_have_the_same_hash(void **state)
 		{ RULES "- host: d.example", false }, { RULES "mode: isolated", false },
 		{ RULES "private_networks: [10.0.0.0/8]", false }, { RULES "publish: [1]", false },
 		{ RULES "host_ports: [1]", false }, { RULES "dns: {synthetic: [29.0.0.0/12]}", false },
+		{ RULES "dns: {types: [AAAA, a]}", true }, { RULES "dns: {types: [A]}", false },
+		{ RULES "dns: {upstream: [system]}", true },
+		{ RULES "dns: {upstream: [system, 9.9.9.9]}", false },
+		{ RULES "dns: {upstream: ['tls://9.9.9.9#a.b']}", false },
 		{ "", false },
 	};
 	struct policy *want = make(RULES);

@@ -2,6 +2,8 @@
 /* Layers, presets, flags and settings */
 #include "policy_unit.h"
 
+#include "base/dns_type.h"
+
 #define V "version: 1\n"
 
 static const struct extra_host mirrors[] = { { "npm.corp.example", 4873 }, { "b.example", 443 } };
@@ -266,6 +268,31 @@ static void settings_are_kept(void **state)
 	s = policy_settings(p);
 	assert_string_equal(net_text(&s.synthetic4, text), "28.0.0.0/12");
 	assert_int_equal(s.host_port_count + s.publish_count, 0);
+	assert_int_equal(s.dns_types, dns_type_bit(1) | dns_type_bit(28));
+	assert_int_equal(s.upstream_count, 1);
+	assert_string_equal(policy_upstream(p, 0), "system");
+	policy_free(p);
+}
+
+static void dns_of_the_strongest_layer_holds_whole(void **state)
+{
+	static const struct policy_file files[] = {
+		{ LAYER_SYSTEM, "s.yaml", SPAN(V "dns: {upstream: [\"tls://9.9.9.9#Dns.Quad9.net.\", "
+					       "\"tls://[2620:fe::fe]:8853#dns.quad9.net\"]}") },
+		{ LAYER_POLICY, "p.yaml", SPAN(V "dns: {upstream: [system], types: [TXT]}") },
+	};
+	struct policy *p = must_load((struct policy_input){ .files = files, .file_count = 2 });
+	struct policy_settings s = policy_settings(p);
+
+	(void)state;
+	assert_int_equal(s.dns_types, dns_type_bit(1) | dns_type_bit(28));
+	assert_int_equal(s.upstream_count, 2);
+	assert_string_equal(policy_upstream(p, 0), "tls://9.9.9.9:853#dns.quad9.net");
+	assert_string_equal(policy_upstream(p, 1), "tls://[2620:fe::fe]:8853#dns.quad9.net");
+	policy_free(p);
+
+	p = must_load((struct policy_input){ .files = files + 1, .file_count = 1 });
+	assert_int_equal(policy_settings(p).dns_types, dns_type_bit(16));
 	policy_free(p);
 }
 
@@ -339,6 +366,7 @@ int main(void)
 		cmocka_unit_test(a_project_may_name_any_preset),
 		cmocka_unit_test(flags_are_rules),
 		cmocka_unit_test(settings_are_kept),
+		cmocka_unit_test(dns_of_the_strongest_layer_holds_whole),
 		cmocka_unit_test(an_id_is_there_once_in_all_files),
 		cmocka_unit_test(too_many_rules_are_refused),
 		cmocka_unit_test(ports_of_a_host_are_told),

@@ -2,6 +2,9 @@
 /* Every mistake in a policy file has its place and its words */
 #include "policy_unit.h"
 
+#define UPSTREAM "system, ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT, tls://ADDRESS#NAME; at most 3"
+#define TYPES "A, AAAA, CAA, CNAME, LOC, MX, NAPTR, NS, OPENPGPKEY, PTR, SMIMEA, SOA, SRV, SSHFP, " \
+	"TLSA, TXT, URI"
 #define V "version: 1\n"
 #define KEYS " (accepted: version, mode, default, presets, allow, deny, private_networks, " \
 	"host_ports, publish, dns, limits, peers, log, ceiling)"
@@ -162,9 +165,48 @@ static const struct row rows[] = {
 	{ V "dns: {synthetic: [127.0.0.0/8]}\n",
 	  "2:19: found 127.0.0.0/8 (accepted: networks, IPv4 of /8 to /16 and IPv6 of /64 to "
 	  "/96)" },
-	{ V "dns: {upstream: [system]}\n",
-	  "2:7: key upstream is not supported yet (accepted: synthetic)" },
-	{ V "dns: [a]\n", "2:6: found a list (accepted: a mapping with synthetic)" },
+	{ V "dns: {upstream: []}\n",
+	  "2:17: found an empty list (accepted: a list of " UPSTREAM ")" },
+	{ V "dns: {upstream: system}\n", "2:17: found system (accepted: a list of " UPSTREAM ")" },
+	{ V "dns: {upstream: [null]}\n", "2:18: found nothing (accepted: " UPSTREAM ")" },
+	{ V "dns: {upstream: [dns.quad9.net]}\n",
+	  "2:18: found dns.quad9.net (accepted: " UPSTREAM ")" },
+	{ V "dns: {upstream: [\"9.9.9.9:0\"]}\n",
+	  "2:18: found \"9.9.9.9:0\" (accepted: " UPSTREAM ")" },
+	{ V "dns: {upstream: [0.0.0.0]}\n", "2:18: found 0.0.0.0 (accepted: " UPSTREAM ")" },
+	{ V "dns: {upstream: [\"tls://9.9.9.9\"]}\n",
+	  "2:18: found a server without the name that its certificate must have (accepted: "
+	  "tls://ADDRESS#NAME)" },
+	{ V "dns: {upstream: [\"tls://9.9.9.9#1.2.3.4\"]}\n",
+	  "2:18: found a server with what is no host name behind '#' (accepted: "
+	  "tls://ADDRESS#NAME)" },
+	{ V "dns: {upstream: [\"tls://dns.quad9.net#dns.quad9.net\"]}\n",
+	  "2:18: found \"tls://dns.quad9.net#dns.quad9.net\" (accepted: " UPSTREAM ")" },
+	{ V "dns: {upstream: [\"tls://9.9.9.9#a.b\", system]}\n",
+	  "2:39: found servers with and without tls:// in one list, which would fall back to "
+	  "plain DNS (accepted: all tls://, or none)" },
+	{ V "dns: {upstream: [1.1.1.1, \"tls://9.9.9.9#a.b\"]}\n",
+	  "2:27: found servers with and without tls:// in one list, which would fall back to "
+	  "plain DNS (accepted: all tls://, or none)" },
+	{ V "dns: {upstream: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]}\n",
+	  "2:45: found more servers (accepted: at most 3)" },
+	{ V "dns: {types: []}\n", "2:14: found an empty list (accepted: a list of " TYPES ")" },
+	{ V "dns: {types: [TXT, HTTPS]}\n",
+	  "2:20: found HTTPS, which is never answered (accepted: " TYPES ")" },
+	{ V "dns: {types: [svcb]}\n",
+	  "2:15: found SVCB, which is never answered (accepted: " TYPES ")" },
+	{ V "dns: {types: [ANY]}\n",
+	  "2:15: found ANY, which is never answered (accepted: " TYPES ")" },
+	{ V "dns: {types: [TYPE64]}\n",
+	  "2:15: found SVCB, which is never answered (accepted: " TYPES ")" },
+	{ V "dns: {types: [TYPE65280]}\n",
+	  "2:15: found TYPE65280, which is never answered (accepted: " TYPES ")" },
+	{ V "dns: {types: [TXTT]}\n", "2:15: found TXTT (accepted: " TYPES ")" },
+	{ V "dns: {types: [16]}\n", "2:15: found 16 (accepted: " TYPES ")" },
+	{ V "dns: {typs: [TXT]}\n",
+	  "2:7: unknown key typs (accepted: synthetic, upstream, types)" },
+	{ V "dns: [a]\n",
+	  "2:6: found a list (accepted: a mapping with synthetic, upstream, types)" },
 	{ V "dns: {synthetic: []}\n",
 	  "2:18: found an empty list (accepted: a list of networks, IPv4 of /8 to /16 and IPv6 "
 	  "of /64 to /96)" },

@@ -122,6 +122,69 @@ static void a_trailing_dot_changes_nothing(void **state)
 	assert_true(span_eq(span_of(room, out.len), SPAN("\1a\1b\0")));
 }
 
+/* Twelve bytes of header, then a message in which names lie at known places */
+#define MSG "............" "\1a\4test\0" "\1b\300\16" "\300\24" "\300\32" "\1c\300\34"
+
+static void packed_names_are_unpacked(void **state)
+{
+	static const struct {
+		size_t at, after;
+		struct span name;		/* empty: it is none */
+	} rows[] = {
+		{ 12, 20, SPAN("\1a\4test\0") },
+		{ 14, 20, SPAN("\4test\0") },
+		{ 19, 20, SPAN("\0") },
+		{ 20, 24, SPAN("\1b\4test\0") },
+		{ 24, 26, SPAN("\1b\4test\0") },	/* a pointer to a name with a pointer */
+		{ 26, 0, { 0 } },			/* to itself */
+		{ 28, 0, { 0 } },			/* behind a label, to another's pointer to it */
+		{ 31, 0, { 0 } },			/* cut */
+		{ 32, 0, { 0 } },			/* nothing */
+	};
+	const struct span msg = SPAN(MSG);
+
+	(void)state;
+	assert_int_equal(msg.len, 32);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct wire w = wire_over(span_skip(msg, rows[i].at));
+		uint8_t out[DNS_NAME_WIRE_MAX];
+		size_t len = dns_name_unpack(msg, &w, out);
+
+		assert_true(span_eq(span_of(out, len), rows[i].name));
+		assert_int_equal(w.spent, !len);
+		if (len)
+			assert_int_equal(w.left.len, msg.len - rows[i].after);
+	}
+}
+
+static void unpacked_names_have_their_bounds(void **state)
+{
+	uint8_t msg[600] = { 0 }, out[DNS_NAME_WIRE_MAX];
+	struct wire w;
+
+	(void)state;
+	/* four labels of 63 and the root are 257 octets; with 61 in the last it is the longest */
+	for (size_t i = 0; i < 4; i++)
+		msg[12 + i * 64] = 63;
+	w = wire_over(span_of(msg + 12, sizeof(msg) - 12));
+	assert_int_equal(dns_name_unpack(span_of(msg, sizeof(msg)), &w, out), 0);
+	msg[12 + 3 * 64] = 61;
+	w = wire_over(span_of(msg + 12, sizeof(msg) - 12));
+	assert_int_equal(dns_name_unpack(span_of(msg, sizeof(msg)), &w, out), 255);
+	/* pointers that each lead a step back are as many as there is room for, and end */
+	memset(msg, 0, sizeof(msg));
+	for (size_t i = 1; i < 200; i++) {
+		msg[12 + 2 * i] = (uint8_t)(0xc0 | (12 + 2 * (i - 1)) >> 8);
+		msg[13 + 2 * i] = (uint8_t)(12 + 2 * (i - 1));
+	}
+	w = wire_over(span_of(msg + 12 + 2 * 199, 2));
+	assert_int_equal(dns_name_unpack(span_of(msg, sizeof(msg)), &w, out), 1);
+	/* into the header: never */
+	memcpy(msg + 20, "\300\13", 2);
+	w = wire_over(span_of(msg + 20, 2));
+	assert_int_equal(dns_name_unpack(span_of(msg, sizeof(msg)), &w, out), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +193,8 @@ int main(void)
 		cmocka_unit_test(a_name_has_255_octets_at_most),
 		cmocka_unit_test(texts_that_are_no_names_are_not_written),
 		cmocka_unit_test(a_trailing_dot_changes_nothing),
+		cmocka_unit_test(packed_names_are_unpacked),
+		cmocka_unit_test(unpacked_names_have_their_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
