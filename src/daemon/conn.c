@@ -204,15 +204,15 @@ static void record_open(struct keeper *k, const struct question *q, const struct
 	audit_conn_open(k->audit, e);
 }
 
-static void note_denied(struct keeper *k, const struct question *q, enum reason reason,
+static void note_denied(struct keeper *k, const struct question *q, const struct verdict *v,
 			const struct addr *refused)
 {
 	struct denied d = {
 		.host = q->host, .addr = refused ? refused : &q->addr, .port = q->port,
-		.transport = q->transport, .reason = reason, .times = 1,
+		.transport = q->transport, .reason = v->reason, .times = 1,
 	};
 
-	keeper_denied(k, &d);
+	keeper_denied(k, &d, v->rule);
 }
 
 /* A request that was refused before or on a connection; it was answered by the gate */
@@ -238,7 +238,7 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 	record_open(k, q, v, &e);
 	if (t->method.len)
 		record_request(k, k->conn_count, t, q, v);
-	note_denied(k, q, v->reason, NULL);
+	note_denied(k, q, v, NULL);
 	if (ref != UINT32_MAX)
 		tell_denied(k, ref, q, v, false);
 	keeper_stir(k);
@@ -254,7 +254,8 @@ void conn_unix_denied(struct keeper *k, struct span path)
 	if (k->closed)
 		return;
 	audit_conn_open(k->audit, &e);
-	keeper_denied(k, &(struct denied){ .host = path, .unix_socket = true, .times = 1 });
+	keeper_denied(k, &(struct denied){ .host = path, .unix_socket = true, .times = 1 },
+		      RULE_NONE);
 	keeper_stir(k);
 }
 
@@ -344,7 +345,7 @@ static void conn_refuse(struct conn *c, enum reason reason, const struct addr *r
 	record_open(k, &q, &c->verdict, &e);
 	if (t.method.len)
 		record_request(k, k->conn_count, &t, &q, &c->verdict);
-	note_denied(k, &q, reason, refused);
+	note_denied(k, &q, &c->verdict, refused);
 	tell_denied(k, c->ref, &q, &c->verdict, false);
 	conn_unlink(c);
 	conn_free(c);
@@ -477,7 +478,7 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 	} else {
 		if (t->method.len || c->seen == SEEN_HTTP)
 			record_request(k, c->number, t, &q, &v);
-		note_denied(k, &q, v.reason, NULL);
+		note_denied(k, &q, &v, NULL);
 		tell_denied(k, ref, &q, &v, false);
 	}
 	keeper_stir(k);

@@ -78,10 +78,11 @@ void keeper_tell(struct keeper *k, enum keeper_says what, uint32_t id, const voi
 		keeper_close(k, "the gate does not take messages");
 }
 
-void keeper_denied(struct keeper *k, const struct denied *d)
+void keeper_denied(struct keeper *k, const struct denied *d, uint32_t rule)
 {
 	k->denied_count++;
-	summary_add(k->summary, d);
+	if (rule == RULE_NONE || !policy_rule(k->policy, rule).quiet)
+		summary_add(k->summary, d);
 }
 
 static void on_message(void *arg, const struct msg *m)

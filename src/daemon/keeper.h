@@ -74,8 +74,9 @@ void keeper_close(struct keeper *k, const char *why);
 void keeper_tell(struct keeper *k, enum keeper_says what, uint32_t id, const void *head,
 		 size_t len, struct span tail, int fd);
 
-/* Count a denial for the lines at the end; see summary_add() */
-void keeper_denied(struct keeper *k, const struct denied *d);
+/* Count a denial for the lines at the end; see summary_add().  @rule: the one that denied, or
+ * RULE_NONE; if it is quiet no line tells of it. */
+void keeper_denied(struct keeper *k, const struct denied *d, uint32_t rule);
 
 void keeper_done(struct keeper *k);
 

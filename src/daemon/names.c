@@ -60,7 +60,8 @@ static void name_reply(struct keeper *k, uint32_t id, struct span name, uint16_t
 		a.ttl_s = o->ttl_s < TTL_S ? o->ttl_s : TTL_S;
 	audit_dns_query(k->audit, &e);
 	if (o->verdict != ANSWER_ALLOW && !o->quiet)
-		keeper_denied(k, &(struct denied){ .host = name, .reason = o->reason, .times = 1 });
+		keeper_denied(k, &(struct denied){ .host = name, .reason = o->reason, .times = 1 },
+			      o->rule);
 	keeper_tell(k, KEEPER_DNS, id, &a, sizeof(a), a.records ? o->records : o->ptr, -1);
 	keeper_stir(k);
 }
@@ -224,7 +225,7 @@ static void on_resolved(void *arg, const struct resolution *r)
 		name_reply(k, a->id, host, a->type, &o);
 		if (o.quiet)
 			keeper_denied(k, &(struct denied){ .host = host, .addr = &refused,
-							   .reason = o.reason, .times = 1 });
+							   .reason = o.reason, .times = 1 }, o.rule);
 		break;
 	}
 	free(a);

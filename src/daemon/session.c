@@ -379,7 +379,9 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	const struct session_plan *plan = s->plan;
 	struct policy_settings settings = policy_settings(plan->jail.policy);
 	struct audit_options log = { .path = plan->log_path, .key_path = plan->key_path,
-				     .session = plan->jail.session };
+				     .session = plan->jail.session, .sync = settings.log.sync,
+				     .max_bytes = settings.log.max_bytes == AMOUNT_NONE ? 0 :
+						  settings.log.max_bytes };
 	struct keeper *k = &s->keeper;
 	struct seed seed;
 

@@ -580,7 +580,8 @@ static struct verdict pass_judge(const struct policy *p, const struct match *m,
 				  NEED_HTTP, c);
 	}
 	/* what came as far as a limit stays under it */
-	if (p->mode == MODE_MONITOR && listed == RULE_NONE && best.stage < STAGE_NEED && best.stage != STAGE_SIZE)
+	if (p->mode == MODE_MONITOR && listed == RULE_NONE && best.stage < STAGE_NEED &&
+	    best.stage != STAGE_SIZE)
 		return monitor_judge(c, ceiling);
 	if (best.stage < STAGE_NEED && is_outside(ceiling))
 		return deny(REASON_CEILING, best.rule);

@@ -157,10 +157,11 @@ static int word_order(const void *left, const void *right, void *arg)
 /* In an order of their own, each once; what is left over stays unused */
 static void sort_words(struct draft *d, struct slice *list)
 {
-	uint32_t *word = (uint32_t *)(void *)d->words.at + list->at, kept = 0;
+	uint32_t *word, kept = 0;
 
 	if (list->count < 2)
 		return;
+	word = (uint32_t *)(void *)d->words.at + list->at;
 	qsort_r(word, list->count, sizeof(*word), word_order, d);
 	for (uint32_t i = 0; i < list->count; i++)
 		if (!i || word_order(&word[i], &word[kept - 1], d))

@@ -209,53 +209,62 @@ bool set_log(struct loader *l, const struct node *value)
 	return true;
 }
 
-static bool log_bool(uint8_t *ret, const struct node *value)
+static bool log_bool(struct loader *l, const struct node *value, uint8_t *ret, bool only)
 {
 	bool on = false;
 
 	tree_is_bool(value, &on);
+	if (on != only)
+		return loader_bad(l, value, "%s is not supported yet (accepted: %s)",
+				  on ? "true" : "false", only ? "true" : "false");
 	*ret = on;
 	return true;
 }
 
 bool set_log_dns(struct loader *l, const struct node *value)
 {
-	return log_bool(&l->log.dns, value);
-}
-
-bool set_log_sync(struct loader *l, const struct node *value)
-{
-	return log_bool(&l->log.sync, value);
+	return log_bool(l, value, &l->log.dns, true);
 }
 
 bool set_log_process(struct loader *l, const struct node *value)
 {
-	return log_bool(&l->log.process, value);
+	return log_bool(l, value, &l->log.process, false);
 }
 
-static bool log_detail(uint8_t *ret, const struct node *value)
+bool set_log_sync(struct loader *l, const struct node *value)
+{
+	bool on = false;
+
+	tree_is_bool(value, &on);
+	l->log.sync = on;
+	return true;
+}
+
+/* What else there will be must not be taken for what there is */
+static bool log_detail(struct loader *l, const struct node *value, uint8_t *ret)
 {
 	static const char *const names[] = {
 		[DETAIL_REDACT] = "redact", [DETAIL_FULL] = "full", [DETAIL_NONE] = "none",
 	};
 
 	for (uint8_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (span_eq(value->text, span_str(names[i]))) {
-			*ret = i;
-			return true;
-		}
+		if (!span_eq(value->text, span_str(names[i])))
+			continue;
+		*ret = i;
+		return i == DETAIL_REDACT ||
+		       loader_bad(l, value, "%s is not supported yet (accepted: redact)", names[i]);
 	}
 	return false;
 }
 
 bool set_log_paths(struct loader *l, const struct node *value)
 {
-	return log_detail(&l->log.paths, value);
+	return log_detail(l, value, &l->log.paths);
 }
 
 bool set_log_command(struct loader *l, const struct node *value)
 {
-	return log_detail(&l->log.command, value);
+	return log_detail(l, value, &l->log.command);
 }
 
 bool set_log_max(struct loader *l, const struct node *value)

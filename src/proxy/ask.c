@@ -55,8 +55,9 @@ static void fill(struct talk_ask *a, struct buf *tail, const struct facts *facts
 static bool too_long(const struct facts *f)
 {
 	return (f->seen == SEEN_TLS && f->hello.sni.len > TALK_HOST_MAX) ||
-	       ((f->seen == SEEN_HTTP || f->seen == SEEN_UPGRADE) && (f->request.host.len > TALK_HOST_MAX ||
-					 f->request.method.len > TALK_METHOD_MAX));
+	       ((f->seen == SEEN_HTTP || f->seen == SEEN_UPGRADE) &&
+		(f->request.host.len > TALK_HOST_MAX ||
+		 f->request.method.len > TALK_METHOD_MAX));
 }
 
 unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts, unsigned flags)

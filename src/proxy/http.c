@@ -313,7 +313,7 @@ static void tunnel_begin(struct flow *f)
 {
 	struct http *h = f->http;
 
-	proxy_tell(f->proxy, GATE_HTTP, f->ref, &h->told, sizeof(h->told), buf_span(&h->record));
+	tell(f);
 	if (h->ahead.len && !pump_push(&f->out, f->peer, buf_span(&h->ahead))) {
 		cut(f, END_ERROR, REASON_ALLOWED);
 		return;

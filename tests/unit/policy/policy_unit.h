@@ -115,6 +115,44 @@ static inline struct span ask_word(struct span *text)
 	return word;
 }
 
+/* "[any ]WHAT[=NAME][ METHOD PATH[ BYTES]]" into the question */
+static inline void ask_seen(struct question *q, struct span seen)
+{
+	static char seen_text[3000];
+	struct span more = { 0 };
+	ptrdiff_t at;
+
+	assert_true(span_copy(seen, seen_text, sizeof(seen_text)));
+	seen = span_str(seen_text);
+	q->any_request = span_starts(seen, SPAN("any "));
+	seen = span_skip(seen, q->any_request ? 4 : 0);
+	at = span_find(seen, ' ');
+	if (at >= 0) {
+		more = span_skip(seen, (size_t)at + 1);
+		seen = span_head(seen, (size_t)at);
+	}
+	q->method = ask_word(&more);
+	q->path = ask_word(&more);
+	if (more.len)
+		assert_true(span_u64(more, UINT64_MAX, &q->body_bytes));
+	at = span_find(seen, '=');
+	if (span_starts(seen, SPAN("tls")) || span_starts(seen, SPAN("ech"))) {
+		q->seen = SEEN_TLS;
+		q->has_sni = at >= 0;
+		q->ech = seen.at[0] == 'e';
+		q->sni = at < 0 ? (struct span){ 0 } : span_skip(seen, (size_t)at + 1);
+	} else if (span_starts(seen, SPAN("http")) || span_starts(seen, SPAN("ws"))) {
+		q->websocket = seen.at[0] == 'w';
+		q->seen = q->websocket ? SEEN_UPGRADE : SEEN_HTTP;
+		q->inspected = span_starts(seen, SPAN("https"));
+		q->http_host = at < 0 ? (struct span){ 0 } : span_skip(seen, (size_t)at + 1);
+	} else if (seen.len) {
+		q->seen = span_eq(seen, SPAN("other")) ? SEEN_OTHER :
+			 span_eq(seen, SPAN("h2c")) ? SEEN_UPGRADE :
+			 span_eq(seen, SPAN("quic")) ? SEEN_QUIC : SEEN_MALFORMED;
+	}
+}
+
 /*
  * A question from words: "NAME", or "HOST:PORT[/udp]" or "[ADDR]:PORT[/udp]"
  * and then what was seen: other, tls, tls=SNI, ech=SNI, http=HOST, h2c, quic, malformed.
@@ -123,9 +161,9 @@ static inline struct span ask_word(struct span *text)
  */
 static inline struct question ask(const char *words)
 {
-	static char host[300], seen_text[3000];
+	static char host[300];
 	struct question q = { .about = ABOUT_NAME, .now_s = ASK_NOW };
-	struct span text = span_str(words), seen = { 0 }, more = { 0 };
+	struct span text = span_str(words), seen = { 0 };
 	ptrdiff_t at = span_find(text, ' ');
 	uint64_t port;
 
@@ -151,35 +189,7 @@ static inline struct question ask(const char *words)
 		assert_true(span_copy(text, host, sizeof(host)));
 		q.host = span_str(host);
 	}
-	assert_true(span_copy(seen, seen_text, sizeof(seen_text)));
-	seen = span_str(seen_text);
-	q.any_request = span_starts(seen, SPAN("any "));
-	seen = span_skip(seen, q.any_request ? 4 : 0);
-	at = span_find(seen, ' ');
-	if (at >= 0) {
-		more = span_skip(seen, (size_t)at + 1);
-		seen = span_head(seen, (size_t)at);
-	}
-	q.method = ask_word(&more);
-	q.path = ask_word(&more);
-	if (more.len)
-		assert_true(span_u64(more, UINT64_MAX, &q.body_bytes));
-	at = span_find(seen, '=');
-	if (span_starts(seen, SPAN("tls")) || span_starts(seen, SPAN("ech"))) {
-		q.seen = SEEN_TLS;
-		q.has_sni = at >= 0;
-		q.ech = seen.at[0] == 'e';
-		q.sni = at < 0 ? (struct span){ 0 } : span_skip(seen, (size_t)at + 1);
-	} else if (span_starts(seen, SPAN("http")) || span_starts(seen, SPAN("ws"))) {
-		q.websocket = seen.at[0] == 'w';
-		q.seen = q.websocket ? SEEN_UPGRADE : SEEN_HTTP;
-		q.inspected = span_starts(seen, SPAN("https"));
-		q.http_host = at < 0 ? (struct span){ 0 } : span_skip(seen, (size_t)at + 1);
-	} else if (seen.len) {
-		q.seen = span_eq(seen, SPAN("other")) ? SEEN_OTHER :
-			 span_eq(seen, SPAN("h2c")) ? SEEN_UPGRADE :
-			 span_eq(seen, SPAN("quic")) ? SEEN_QUIC : SEEN_MALFORMED;
-	}
+	ask_seen(&q, seen);
 	return q;
 }
 

@@ -24,6 +24,17 @@
 #define MODES " (accepted: filtered, restricted, nat-filtered, isolated, none, internal, " \
 	"monitor or bridge)"
 #define DEFAULTS " (accepted: deny; allow with mode: monitor)"
+#define METHODS "methods in capitals, like GET)"
+#define PATHS "paths like /v1/*, with no \"//\", dot segments, encoded " \
+	"slashes, ? or #; * stops at /, ** does not)"
+#define TIMES " (accepted: a day like 2027-01-31, or an RFC 3339 time)"
+#define RATES " (accepted: N/s, N/min or N/h)"
+#define BITS " (accepted: bits a second: 500kbit, 10mbit, 1gbit)"
+#define BYTES " (accepted: bytes: 500, 10kB, 1MB, 2GB, 1KiB, 1MiB, 1GiB)"
+#define HEADERS " (accepted: the name of a header field; not Host and the like)"
+#define INJECTS " (accepted: {header: NAME, value: TEXT})"
+#define PEERS "networks like 172.28.1.0/24; not loopback, metadata or multicast)"
+#define RULES " (accepted: a list of rules like {host: NAME})"
 
 struct row {
 	const char *text, *want;	/* want: behind "p.yaml:" */
@@ -230,6 +241,189 @@ static const struct row rows[] = {
 	{ V "x: a\x01" "b\n", "2:5: found bytes that YAML does not take (accepted: UTF-8 text)" },
 };
 
+/* Keys that say more of a rule, limits, and what else a file may hold */
+static const struct row more_rows[] = {
+	{ V "allow:\n  - {host: a.example, methods: []}\n",
+	  "3:32: found an empty list (accepted: a list of " METHODS },
+	{ V "allow:\n  - {host: a.example, methods: GET}\n",
+	  "3:32: found GET (accepted: a list of " METHODS },
+	{ V "allow:\n  - {host: a.example, methods: [get]}\n",
+	  "3:33: found get (accepted: " METHODS },
+	{ V "allow:\n  - {host: a.example, methods: [null]}\n",
+	  "3:33: found nothing (accepted: " METHODS },
+	{ V "allow:\n  - {host: a.example, methods: [\"GE T\"]}\n",
+	  "3:33: found \"GE T\" (accepted: " METHODS },
+	{ V "allow:\n  - {host: a.example, methods: [5]}\n",
+	  "3:33: found 5 (accepted: " METHODS },
+	{ V "allow:\n  - {host: a.example, methods: [ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGH]}\n",
+	  "3:33: found ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGH (accepted: " METHODS },
+	{ V "allow:\n  - {host: a.example, paths: []}\n",
+	  "3:30: found an empty list (accepted: a list of " PATHS },
+	{ V "allow:\n  - {host: a.example, paths: [v1]}\n", "3:31: found v1 (accepted: " PATHS },
+	{ V "allow:\n  - {host: a.example, paths: [\"/a//b\"]}\n",
+	  "3:31: found \"/a//b\" (accepted: " PATHS },
+	{ V "allow:\n  - {host: a.example, paths: [\"/a/../b\"]}\n",
+	  "3:31: found \"/a/../b\" (accepted: " PATHS },
+	{ V "allow:\n  - {host: a.example, paths: [\"/a%2fb\"]}\n",
+	  "3:31: found \"/a%2fb\" (accepted: " PATHS },
+	{ V "allow:\n  - {host: a.example, paths: [\"/a?b\"]}\n",
+	  "3:31: found \"/a?b\" (accepted: " PATHS },
+	{ V "allow:\n  - {host: a.example, paths: [\"/***\"]}\n",
+	  "3:31: found \"/***\" (accepted: " PATHS },
+	{ V "allow:\n  - {host: a.example, paths: [null]}\n",
+	  "3:31: found nothing (accepted: " PATHS },
+	{ V "allow:\n  - {host: a.example, expires: 2027-02-29}\n",
+	  "3:32: found 2027-02-29" TIMES },
+	{ V "allow:\n  - {host: a.example, expires: never}\n", "3:32: found never" TIMES },
+	{ V "allow:\n  - {host: a.example, expires: null}\n", "3:32: found nothing" TIMES },
+	{ V "allow:\n  - {host: a.example, expires: 2027-01-31T00:00:00}\n",
+	  "3:32: found 2027-01-31T00:00:00" TIMES },
+	{ V "allow:\n  - {host: a.example, expires: 1800000000}\n",
+	  "3:32: found 1800000000" TIMES },
+	{ V "allow:\n  - {host: a.example, rate: 30}\n", "3:29: found 30" RATES },
+	{ V "allow:\n  - {host: a.example, rate: 0/s}\n", "3:29: found 0/s" RATES },
+	{ V "allow:\n  - {host: a.example, rate: 30/day}\n", "3:29: found 30/day" RATES },
+	{ V "allow:\n  - {host: a.example, rate: 1.5/s}\n", "3:29: found 1.5/s" RATES },
+	{ V "allow:\n  - {host: a.example, rate: -1/s}\n", "3:29: found -1/s" RATES },
+	{ V "allow:\n  - {host: a.example, rate: 99999999999999999999/s}\n",
+	  "3:29: found 99999999999999999999/s" RATES },
+	{ V "allow:\n  - {host: a.example, rate:}\n",
+	  "3:27: found what is no YAML: while scanning a plain scalar, found unexpected ':'" },
+	{ V "allow:\n  - {host: a.example, rate: true}\n", "3:29: found true" RATES },
+	{ V "allow:\n  - {host: a.example, rate: [1/s]}\n", "3:29: found a list" RATES },
+	{ V "allow:\n  - {host: a.example, bandwidth: 1mbit}\n",
+	  "3:34: found 1mbit (accepted: {down: 10mbit, up: 1mbit, burst: 1MB})" },
+	{ V "allow:\n  - {host: a.example, bandwidth: {}}\n",
+	  "3:34: found a mapping (accepted: {down: 10mbit, up: 1mbit, burst: 1MB})" },
+	{ V "allow:\n  - {host: a.example, bandwidth: {burst: 1MB}}\n",
+	  "3:34: found a burst alone (accepted: {down: 10mbit, up: 1mbit, burst: 1MB})" },
+	{ V "allow:\n  - {host: a.example, bandwidth: {up: 1MB}}\n", "3:39: found 1MB" BITS },
+	{ V "allow:\n  - {host: a.example, bandwidth: {up: 1kbit}}\n", "3:39: found 1kbit" BITS },
+	{ V "allow:\n  - {host: a.example, bandwidth: {sideways: 1mbit}}\n",
+	  "3:35: unknown key sideways (accepted: down, up, burst)" },
+	{ V "allow:\n  - {host: a.example, quota: {}}\n",
+	  "3:30: found a mapping (accepted: {down: 1GB, up: 50MB})" },
+	{ V "allow:\n  - {host: a.example, quota: {up: 0}}\n", "3:35: found 0" BYTES },
+	{ V "allow:\n  - {host: a.example, quota: {up: 1mb}}\n", "3:35: found 1mb" BYTES },
+	{ V "allow:\n  - {host: a.example, quota: 1GB}\n",
+	  "3:30: found 1GB (accepted: {down: 1GB, up: 50MB})" },
+	{ V "allow:\n  - {host: a.example, max_request: 0}\n", "3:36: found 0" BYTES },
+	{ V "allow:\n  - {host: a.example, max_request: unlimited}\n",
+	  "3:36: found unlimited" BYTES },
+	{ V "allow:\n  - {host: a.example, max_request: 99999999999TiB}\n",
+	  "3:36: found 99999999999TiB" BYTES },
+	{ V "allow:\n  - {host: a.example, websocket: 1}\n",
+	  "3:34: found 1 (accepted: true or false)" },
+	{ V "allow:\n  - {host: a.example, websocket: \"true\"}\n",
+	  "3:34: found \"true\" (accepted: true or false)" },
+	{ V "allow:\n  - {host: a.example, inspect: maybe}\n",
+	  "3:32: found maybe (accepted: auto, always or never)" },
+	{ V "allow:\n  - {host: a.example, inspect: true}\n",
+	  "3:32: found true (accepted: auto, always or never)" },
+	{ V "allow:\n  - {host: a.example, ech: true}\n",
+	  "3:28: found true (accepted: deny or allow)" },
+	{ V "allow:\n  - {host: a.example, ech: deny, ech: allow}\n",
+	  "3:34: duplicate key ech (accepted: each key once)" },
+	{ V "allow:\n  - {host: a.example, inject: {}}\n", "3:31: found a mapping" INJECTS },
+	{ V "allow:\n  - {host: a.example, inject: {header: X-Key}}\n",
+	  "3:31: found inject without header or value" INJECTS },
+	{ V "allow:\n  - {host: a.example, inject: {value: v}}\n",
+	  "3:31: found inject without header or value" INJECTS },
+	{ V "allow:\n  - {host: a.example, inject: {header: Host, value: v}}\n",
+	  "3:40: found Host" HEADERS },
+	{ V "allow:\n  - {host: a.example, inject: {header: \"X Key\", value: v}}\n",
+	  "3:40: found \"X Key\"" HEADERS },
+	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"\"}}\n",
+	  "3:54: found \"\" (accepted: a text; ${env:NAME} in it is a variable)" },
+	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"${env:}\"}}\n",
+	  "3:31: found a $ that begins no variable (accepted: ${env:NAME})" },
+	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"$X\"}}\n",
+	  "3:31: found a $ that begins no variable (accepted: ${env:NAME})" },
+	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: v}, protocol: http}\n",
+	  "3:31: found inject where no TLS is inspected (accepted: with protocol auto or tls,"
+	  " and not inspect: never)" },
+	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: v}, inspect: never}\n",
+	  "3:31: found inject where no TLS is inspected (accepted: with protocol auto or tls,"
+	  " and not inspect: never)" },
+	{ V "allow:\n  - {host: a.example, credentials: {}}\n",
+	  "3:36: found a mapping (accepted: {header: NAME, sha256: [HEX]})" },
+	{ V "allow:\n  - {host: a.example, credentials: {header: X-Key, sha256: []}}\n",
+	  "3:60: found an empty list (accepted: a list of SHA-256 of values: 64 hex digits "
+	  "each)" },
+	{ V "allow:\n  - {host: a.example, credentials: {header: X-Key, sha256: [abc]}}\n",
+	  "3:61: found abc (accepted: SHA-256 of values: 64 hex digits each)" },
+	{ V "allow:\n  - {host: a.example, credentials: {header: X-Key, sha256: "
+	  "[zz23456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef]}}\n",
+	  "3:61: found zz23456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef (accepted: "
+	  "SHA-256 of values: 64 hex digits each)" },
+	{ V "allow:\n  - {host: a.example, credentials: {header: Connection, sha256: "
+	  "[0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef]}}\n",
+	  "3:45: found Connection" HEADERS },
+	{ V "allow:\n  - {host: a.example, repos: [a/b]}\n",
+	  "3:23: key repos is not supported yet" RULE_KEYS },
+	{ V "allow:\n  - {host: .example.net, inject: {header: X-Key, value: v}}\n",
+	  "3:34: found inject in a rule for more than one host (accepted: with an exact host "
+	  "only)" },
+	{ V "deny:\n  - {host: a.example, rate: 1/s}\n", "3:23: unknown key rate" DENY_KEYS },
+	{ V "deny:\n  - {host: a.example, quiet: yes}\n",
+	  "3:30: found yes (accepted: true or false)" },
+	{ V "deny:\n  - {host: a.example, methods: null}\n",
+	  "3:32: found nothing (accepted: a list of " METHODS },
+	{ V "deny:\n  - {host: a.example, expires: tomorrow}\n", "3:32: found tomorrow" TIMES },
+	{ V "limits:\n", "2:8: found nothing (accepted: a mapping of limits)" },
+	{ V "limits: {}\n", "2:9: found a mapping (accepted: a mapping of limits)" },
+	{ V "limits: []\n", "2:9: found an empty list (accepted: a mapping of limits)" },
+	{ V "limits: {requests: 600}\n", "2:20: found 600" RATES },
+	{ V "limits: {requests: 0/min}\n", "2:20: found 0/min" RATES },
+	{ V "limits: {unique_hosts: 0}\n", "2:24: found 0 (accepted: 1 to 1000000)" },
+	{ V "limits: {unique_hosts: 1e9}\n", "2:24: found 1e9 (accepted: 1 to 1000000)" },
+	{ V "limits: {upload_total: -1}\n", "2:24: found -1" BYTES },
+	{ V "limits: {download_total: .inf}\n", "2:26: found .inf" BYTES },
+	{ V "limits: {error_rate: 30}\n", "2:22: found 30 (accepted: 1% to 100%)" },
+	{ V "limits: {error_rate: 0%}\n", "2:22: found 0% (accepted: 1% to 100%)" },
+	{ V "limits: {on_exceed: ignore}\n",
+	  "2:21: found ignore (accepted: alert, block or kill)" },
+	{ V "limits: {requests: 1/s, requests: 2/s}\n",
+	  "2:25: duplicate key requests (accepted: each key once)" },
+	{ V "limits: {uploads: 1MB}\n",
+	  "2:10: unknown key uploads (accepted: requests, requests_per_host, unique_hosts, "
+	  "upload_per_request, upload_total, download_total, error_rate, on_exceed)" },
+	{ V "peers: 172.28.1.0/24\n", "2:8: found 172.28.1.0/24 (accepted: a list of " PEERS },
+	{ V "peers: [127.0.0.1]\n", "2:9: found 127.0.0.1 (accepted: " PEERS },
+	{ V "peers: [169.254.169.254]\n", "2:9: found 169.254.169.254 (accepted: " PEERS },
+	{ V "peers: [224.0.0.0/4]\n", "2:9: found 224.0.0.0/4 (accepted: " PEERS },
+	{ V "peers: [172.28.1.1/24]\n", "2:9: found 172.28.1.1/24 (accepted: " PEERS },
+	{ V "peers: [null]\n", "2:9: found nothing (accepted: " PEERS },
+	{ V "log: {}\n", "2:6: found a mapping (accepted: a mapping like {sync: true})" },
+	{ V "log: {dns: false}\n", "2:12: false is not supported yet (accepted: true)" },
+	{ V "log: {paths: full}\n", "2:14: full is not supported yet (accepted: redact)" },
+	{ V "log: {command: none}\n", "2:16: none is not supported yet (accepted: redact)" },
+	{ V "log: {process: true}\n", "2:16: true is not supported yet (accepted: false)" },
+	{ V "log: {max: 1kB}\n",
+	  "2:12: found 1kB (accepted: bytes: 500, 10kB, 1MB, 2GB, 1KiB, 1MiB, 1GiB, at least "
+	  "65536)" },
+	{ V "log: {sync: 1}\n", "2:13: found 1 (accepted: true or false)" },
+	{ V "log: {paths: all}\n", "2:14: found all (accepted: redact, full or none)" },
+	{ V "ceiling: []\n",
+	  "2:10: found a ceiling, which only the system's file has (accepted: in "
+	  "/etc/sluice/policy.yaml)" },
+	{ V "ceiling:\n", "2:9: found nothing" RULES },
+	{ V "ceiling: {host: a.example}\n", "2:10: found a mapping" RULES },
+	{ V "upstream_proxy: http://proxy.example:3128\n",
+	  "2:1: key upstream_proxy is not supported yet" KEYS },
+	{ V "tls_ca: [ca.pem]\n", "2:1: key tls_ca is not supported yet" KEYS },
+	{ V "alerts: {webhook: https://hooks.example/x}\n",
+	  "2:1: key alerts is not supported yet" KEYS },
+	{ V "mode: monitor\ndefault: ask\n", "3:10: ask is not supported yet" DEFAULTS },
+	{ V "mode: isolated\ndefault: allow\n",
+	  "3:10: found allow without mode: monitor" DEFAULTS },
+	{ V "default: null\n", "2:10: found nothing" DEFAULTS },
+	{ V "mode: null\n", "2:7: found nothing" MODES },
+	{ V "allow: null\n", "2:8: found nothing" RULES },
+	{ V "deny: null\n", "2:7: found nothing" RULES },
+	{ V "presets: null\n", "2:10: found nothing (accepted: a list of preset names)" },
+};
+
 /* What only other layers may say */
 static const struct row project_rows[] = {
 	{ V "dns: {}\n",
@@ -248,6 +442,13 @@ static const struct row project_rows[] = {
 	{ V "allow:\n  - {ip: 0.0.0.0/0, ports: [22]}\n",
 	  "3:10: found special-purpose addresses in a project file (accepted: public "
 	  "addresses)" },
+	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: v}}\n",
+	  "3:23: key inject is not for a project file" PROJECT_RULE_KEYS },
+	{ V "mode: monitor\n",
+	  "2:7: found monitor, which is not for a project file (accepted: filtered, internal or "
+	  "isolated)" },
+	{ V "peers: [172.28.1.0/24]\n", "2:1: key peers is not for a project file" PROJECT_KEYS },
+	{ V "log: {sync: true}\n", "2:1: key log is not for a project file" PROJECT_KEYS },
 	{ V "default: deny\n",
 	  "2:1: key default is not for a project file" PROJECT_KEYS },
 };
@@ -276,6 +477,8 @@ static void mistakes_have_their_words(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		check(LAYER_POLICY, &rows[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(more_rows); i++)
+		check(LAYER_POLICY, &more_rows[i]);
 }
 
 static void project_files_may_say_less(void **state)
@@ -290,6 +493,90 @@ static void project_files_may_say_less(void **state)
 		if (!p)
 			fail_msg("%s", err.text);
 		policy_free(p);
+	}
+}
+
+/* Bytes that are not what they look like, and more of them than anybody writes */
+static void odd_bytes_are_refused(void **state)
+{
+	static const struct {
+		struct span text;
+		const char *want;
+	} odd[] = {
+		{ SPAN("version: 1\0\nallow: []\n"), "p.yaml:1:11: found bytes that YAML does not take" },
+		{ SPAN("\xff\xfe" "v\0e\0r\0"), "p.yaml:1:" },
+		{ SPAN("version: 1\nallow: []\xc3\n"), "p.yaml:2:11: found bytes that YAML does not" },
+		{ SPAN("\x1f\x8b\x08"), "p.yaml:1:1: found bytes that YAML does not take" },
+		{ SPAN("\xef\xbb\xbf" "version: 2\n"), "p.yaml:1:" },
+		{ SPAN("version: 1\r\nmode: open\r\n"), "p.yaml:2:7: found open" },
+		{ SPAN("{"), "p.yaml:2:1: found what is no YAML" },
+		{ SPAN("\"version: 1\""), "p.yaml:1:1: found \"version: 1\" (accepted: a mapping)" },
+	};
+	struct policy_file big = { LAYER_POLICY, "p.yaml", { NULL, 100u << 20 } };
+	struct policy_input in = { .files = &big, .file_count = 1 };
+	struct err err = { "" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+		struct policy_file file = { LAYER_POLICY, "p.yaml", odd[i].text };
+		struct policy_input one = { .files = &file, .file_count = 1 };
+
+		err = (struct err){ "" };
+		if (policy_load(&one, &err) || strncmp(err.text, odd[i].want, strlen(odd[i].want)))
+			fail_msg("%zu: %s", i, err.text);
+	}
+	/* not a byte of it is read */
+	err = (struct err){ "" };
+	assert_null(policy_load(&in, &err));
+	assert_string_equal(err.text,
+			    "p.yaml:1:1: found more than 64 MB (accepted: smaller files)");
+}
+
+static const char *variables(void *arg, const char *name)
+{
+	(void)arg;
+	return !strcmp(name, "SET") ? "s3cret" : !strcmp(name, "BAD") ? "a\nb" : NULL;
+}
+
+/* The value of inject is apart from the image, and a variable that is unset is an error */
+static void secrets_stay_apart(void **state)
+{
+	static const char text[] = "version: 1\nallow:\n- host: a.example\n"
+		"- {host: b.example, inject: {header: X-Key, value: \"Bearer ${env:%s}!\"}}\n";
+	struct policy_secrets secrets = { .count = 0 };
+	struct policy_file file = { LAYER_POLICY, "p.yaml" };
+	struct policy_input in = { .files = &file, .file_count = 1, .env = variables,
+				   .secrets = &secrets };
+	struct err err = { "" };
+	struct policy *p;
+	struct span image;
+	char yaml[256];
+
+	(void)state;
+	snprintf(yaml, sizeof(yaml), text, "SET");
+	file.text = span_str(yaml);
+	p = policy_load(&in, &err);
+	assert_non_null(p);
+	assert_int_equal(secrets.count, 1);
+	assert_int_equal(secrets.list[0].rule, 1);
+	assert_string_equal(secrets.list[0].value, "Bearer s3cret!");
+	assert_string_equal(policy_rule(p, 1).inject_header, "x-key");
+	image = policy_image(p);
+	assert_null(memmem(image.at, image.len, "s3cret", 6));
+	assert_null(memmem(image.at, image.len, "Bearer", 6));
+	policy_secrets_done(&secrets);
+	policy_free(p);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(yaml, sizeof(yaml), text, i ? "BAD" : "UNSET");
+		file.text = span_str(yaml);
+		err = (struct err){ "" };
+		assert_null(policy_load(&in, &err));
+		assert_string_equal(err.text, i ?
+			"p.yaml:4:29: found ${env:BAD}, which is empty or holds what no header field "
+			"can (accepted: printable ASCII)" :
+			"p.yaml:4:29: found ${env:UNSET}, which is not set (accepted: variables that "
+			"are set)");
+		in.env_optional = true;
 	}
 }
 
@@ -355,6 +642,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mistakes_have_their_words),
 		cmocka_unit_test(project_files_may_say_less),
+		cmocka_unit_test(odd_bytes_are_refused), cmocka_unit_test(secrets_stay_apart),
 		cmocka_unit_test(flags_have_their_words),
 	};
 

@@ -551,7 +551,7 @@ static void layers_add_up(void **state)
 		.system = "limits: {requests: 600/min, upload_total: 50MB, unique_hosts: 50, "
 			  "on_exceed: block}\nlog: {sync: true, max: 1MB}",
 		.user = "limits: {requests: 20/s, upload_total: 40MB, error_rate: 30%, "
-			"requests_per_host: 2/min, on_exceed: alert}\nlog: {paths: full}",
+			"requests_per_host: 2/min, on_exceed: alert}\nlog: {sync: false, max: 2MB}",
 		.policy = "limits: {requests: 5/s, upload_total: 60MB, unique_hosts: 60, "
 			  "error_rate: 40%, requests_per_host: 60/h, download_total: 5GB, "
 			  "upload_per_request: 1MB}" });
