@@ -235,10 +235,13 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 		.proto = proto_of(t->ask), .has_sni = q->has_sni, .sni = t->sni, .alpn = t->alpn,
 	};
 
-	record_open(k, q, v, &e);
-	if (t->method.len)
-		record_request(k, k->conn_count, t, q, v);
-	note_denied(k, q, v, NULL);
+	/* what the start-up probe is refused is no event: the session has not begun */
+	if (!k->probing) {
+		record_open(k, q, v, &e);
+		if (t->method.len)
+			record_request(k, k->conn_count, t, q, v);
+		note_denied(k, q, v, NULL);
+	}
 	if (ref != UINT32_MAX)
 		tell_denied(k, ref, q, v, false);
 	keeper_stir(k);

@@ -537,10 +537,15 @@ static enum stage mode_stage(const struct case_of *c, enum stage ceiling)
 			   ceiling);
 }
 
-static struct verdict monitor_judge(const struct case_of *c, enum stage ceiling)
+static struct verdict monitor_judge(const struct policy *p, const struct case_of *c,
+				    enum stage ceiling)
 {
 	struct verdict v = verdict_of(mode_stage(c, ceiling), RULE_NONE, NEED_HTTP, c);
 
+	/* a synthetic address that stands for no name is nobody's */
+	if (!c->q->host.len && (net_has(&p->synthetic4, &c->q->addr) ||
+				net_has(&p->synthetic6, &c->q->addr)))
+		return deny(REASON_IP_LITERAL, RULE_NONE);
 	/* special addresses need a rule in every mode */
 	if (!c->q->host.len && unmatched(c->q) == REASON_SPECIAL_ADDRESS)
 		return deny(REASON_SPECIAL_ADDRESS, RULE_NONE);
@@ -582,7 +587,7 @@ static struct verdict pass_judge(const struct policy *p, const struct match *m,
 	/* what came as far as a limit stays under it */
 	if (p->mode == MODE_MONITOR && listed == RULE_NONE && best.stage < STAGE_NEED &&
 	    best.stage != STAGE_SIZE)
-		return monitor_judge(c, ceiling);
+		return monitor_judge(p, c, ceiling);
 	if (best.stage < STAGE_NEED && is_outside(ceiling))
 		return deny(REASON_CEILING, best.rule);
 	return verdict_of(best.stage, best.rule, best.need, c);

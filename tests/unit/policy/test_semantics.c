@@ -479,6 +479,9 @@ static void monitor_lets_pass(void **state)
 		{ "[192.31.196.1]:443 tls", "allowed_monitor", NULL },
 		{ "[10.0.0.1]:443", "special_address", NULL },
 		{ "[169.254.169.254]:80", "special_address", NULL },
+		/* synthetic, and no name has it */
+		{ "[28.0.0.15]:443", "ip_literal", NULL },
+		{ "[2d00:736c::15]:443", "ip_literal", NULL },
 		{ "[10.0.0.2]:22", "watch", "p.yaml:allow[1]" },
 		{ "bad.example", "deny_rule", "p.yaml:deny[0]" },
 		{ "any.example:443 malformed", "malformed", NULL },
