@@ -16,18 +16,18 @@ static struct policy *load(struct span text)
 	return policy_load(&in, NULL);
 }
 
-static void no_change(void *arg, enum change change, const char *words)
+static void count(void *arg, enum change change, const char *words)
 {
-	(void)arg;
 	(void)change;
 	(void)words;
-	assert(!"the same policies differ");
+	++*(unsigned *)arg;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct buf first = buf_new(1 << 26), second = buf_new(1 << 26);
 	struct policy *p = load(span_of(bytes, size)), *q;
+	unsigned changes = 0;
 
 	if (!p)
 		return 0;
@@ -38,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	policy_show(&first, p, false);
 	policy_show(&second, q, false);
 	assert(span_eq(buf_span(&first), buf_span(&second)));
-	policy_compare(p, q, "b6d0e5f1c3a4", 1, no_change, NULL);
+	policy_compare(p, q, "b6d0e5f1c3a4", 1, count, &changes);
+	assert(!changes);
 	buf_done(&first);
 	buf_done(&second);
 	policy_free(p);
