@@ -8,6 +8,7 @@
 #include "policy/show.h"
 
 #include "base/auto.h"
+#include "base/dns_type.h"
 #include "policy/image.h"
 
 static const char *const protocols[] = {
@@ -369,14 +370,35 @@ static void add_maps(struct buf *b, const struct policy_settings *s)
 	}
 }
 
+static void add_dns(struct buf *b, const struct policy *p, const struct policy_settings *s)
+{
+	char text[NET_TEXT_MAX], text6[NET_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
+	const char *before = "";
+
+	buf_printf(b, "dns:\n  synthetic: [\"%s\", \"%s\"]\n", net_text(&s->synthetic4, text),
+		   net_text(&s->synthetic6, text6));
+	buf_add_str(b, "  types: [");
+	for (unsigned i = 0; i < DNS_TYPES_OPEN_MAX; i++) {
+		if (!(s->dns_types >> i & 1))
+			continue;
+		buf_printf(b, "%s%s", before, dns_type_text(dns_type_open(i), type));
+		before = ", ";
+	}
+	buf_add_str(b, "]\n");
+	for (size_t i = 0; i < s->upstream_count; i++) {
+		buf_add_str(b, i ? ", " : "  upstream: [");
+		add_quoted(b, span_str(policy_upstream(p, i)));
+	}
+	buf_add_str(b, s->upstream_count ? "]\n" : "");
+}
+
 static void add_settings(struct buf *b, const struct policy *p)
 {
 	struct policy_settings s = policy_settings(p);
-	char text[NET_TEXT_MAX], text6[NET_TEXT_MAX];
+	char text[NET_TEXT_MAX];
 
 	add_limits(b, &s.limits);
-	buf_printf(b, "dns:\n  synthetic: [\"%s\", \"%s\"]\n", net_text(&s.synthetic4, text),
-		   net_text(&s.synthetic6, text6));
+	add_dns(b, p, &s);
 	add_privates(b, p);
 	add_maps(b, &s);
 	if (s.peer_count)

@@ -374,7 +374,7 @@ static const struct row more_rows[] = {
 	  "[0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef]}}\n",
 	  "3:45: found Connection" HEADERS },
 	{ V "allow:\n  - {host: a.example, repos: [a/b]}\n",
-	  "3:23: key repos is not supported yet" RULE_KEYS },
+	  "3:5: found repos without a preset (accepted: with one)" },
 	{ V "allow:\n  - {host: .example.net, inject: {header: X-Key, value: v}}\n",
 	  "3:34: found inject in a rule for more than one host (accepted: with an exact host "
 	  "only)" },

@@ -87,11 +87,13 @@ static void every_key_survives(void **state)
 		"private_networks: [10.20.0.0/16, a.test=192.168.0.0/24]",
 		"host_ports: [5432, '80:8080']\npublish: [3000, '0.0.0.0:80:8080', '[::1]:1:2']",
 		"dns: {synthetic: [29.0.0.0/12, '2d00:736d::/64']}",
+		"dns: {types: [A, AAAA, TXT, SRV]}", "dns: {upstream: [system], types: [MX]}",
+		"dns: {upstream: ['tls://9.9.9.9#dns.quad9.net', 'tls://[2620:fe::fe]#dns.quad9.net']}",
 		"limits: {requests: 600/min, requests_per_host: 2/s, unique_hosts: 50,"
 		" upload_per_request: 1MB, upload_total: 50MB, download_total: 5GB, error_rate: 30%,"
 		" on_exceed: kill}",
 		"limits: {on_exceed: block}",
-		"log: {dns: false, paths: full, command: none, sync: true, process: true, max: 1GB}",
+		"log: {dns: true, paths: full, command: none, sync: true, process: true, max: 1GB}",
 	};
 
 	(void)state;
