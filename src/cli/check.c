@@ -232,6 +232,19 @@ static void judge_target(struct check *c, struct span text, struct outcome *o)
 	o->word = word_of(o->v.answer);
 }
 
+const char *check_answer(const struct policy *p, struct span target, const char **ret_reason)
+{
+	struct check c = { .judged.policy = (struct policy *)(uintptr_t)p };
+	struct outcome o;
+
+	judge_target(&c, target, &o);
+	place_done(&c.place);
+	/* what is wrong is a literal: a machine without addresses of its own is none to test on */
+	*ret_reason = o.word != WORD_ERROR ? reason_name(o.v.reason)
+		      : o.why != o.why_text ? o.why : "this machine's own addresses cannot be read";
+	return o.word != WORD_ERROR ? words[o.word].name : NULL;
+}
+
 /* ---- showing ---- */
 
 /* What would allow it, or false */

@@ -5,13 +5,18 @@
 
 #include <stdio.h>
 
+#include "base/span.h"
 #include "cli/options.h"
+
+struct policy;
 
 #define EXIT_SLUICE 125		/* sluice failed; as in daemon/session.h */
 
 int run_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int presets_main(int argc, char **argv);
+int policy_main(int argc, char **argv);
+int trust_main(int argc, char **argv);
 int log_main(int argc, char **argv);
 int report_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
@@ -29,6 +34,14 @@ bool run_in_a_jail(void);
  * Return: as `sluice run` exits.
  */
 int run_alone(char *policy_path, char *const *argv);
+
+/*
+ * check_answer() - what `sluice check` says of @target; check.c
+ * @ret_reason:	the reason's code
+ *
+ * Return: "allow", "deny", "ask"; or NULL, and @ret_reason is what is wrong with the target.
+ */
+const char *check_answer(const struct policy *p, struct span target, const char **ret_reason);
 
 /* Version, git revision, and the libraries that were loaded; version.c */
 void version_print(FILE *to);

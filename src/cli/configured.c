@@ -248,12 +248,14 @@ void configured_apt_stanzas(struct configured *c, struct span text)
 
 typedef void reader(struct configured *c, struct span text);
 
-static bool read_one(struct configured *c, const char *path, reader *read,
-		     struct path_list *files, struct err *err)
+const char *const configured_managers[CONFIGURED_MANAGERS] = { "npm", "apt" };
+
+static bool read_as(struct configured *c, const char *path, enum file_trust trust, reader *read,
+		    struct path_list *files, struct err *err)
 {
 	struct buf text;
 
-	switch (file_read(path, FILE_ROOTS, &text, err)) {
+	switch (file_read(path, trust, &text, err)) {
 	case FILE_ABSENT:
 		return true;
 	case FILE_FAILED:
@@ -263,7 +265,13 @@ static bool read_one(struct configured *c, const char *path, reader *read,
 	}
 	read(c, buf_span(&text));
 	buf_done(&text);
-	return path_list_add_file(files, path, err);
+	return !files || path_list_add_file(files, path, err);
+}
+
+static bool read_one(struct configured *c, const char *path, reader *read,
+		     struct path_list *files, struct err *err)
+{
+	return read_as(c, path, FILE_ROOTS, read, files, err);
 }
 
 static bool read_npm(struct configured *c, struct path_list *files, struct err *err)
@@ -336,4 +344,15 @@ bool configured_read(struct configured *c, const char *manager, struct path_list
 	if (!strcmp(manager, "apt"))
 		return read_apt(c, files, err);
 	return true;
+}
+
+bool configured_read_own(struct configured *c, const char *manager, struct err *err)
+{
+	char path[PATH_MAX];
+
+	/* apt has no file of the user's; root's own .npmrc counts as it is */
+	if (strcmp(manager, "npm") || geteuid() == 0)
+		return true;
+	return folder_home(path, err) && folder_join(path, path, ".npmrc", err) &&
+	       read_as(c, path, FILE_ANYONES, configured_npmrc, NULL, err);
 }

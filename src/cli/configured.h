@@ -6,7 +6,8 @@
  * Their configuration files are read here; the package manager is never run,
  * since it would read the project's files and the environment as well.  Only
  * files that belong to root and that nobody else can write count: what a
- * package manager believes, an agent may have written.
+ * package manager believes, an agent may have written.  Of the user's own files
+ * the hosts count that `sluice trust --configured` recorded, see trust_store.h.
  */
 #ifndef SLUICE_CLI_CONFIGURED_H
 #define SLUICE_CLI_CONFIGURED_H
@@ -49,5 +50,16 @@ void configured_apt_stanzas(struct configured *c, struct span text);
  */
 bool configured_read(struct configured *c, const char *manager, struct path_list *files,
 		     struct err *err);
+
+/* The package managers that are known */
+#define CONFIGURED_MANAGERS 2
+extern const char *const configured_managers[CONFIGURED_MANAGERS];
+
+/*
+ * configured_read_own() - add what the user's own files name, for him to accept
+ *
+ * Return: false and @err if a file could not be read.
+ */
+bool configured_read_own(struct configured *c, const char *manager, struct err *err);
 
 #endif

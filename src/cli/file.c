@@ -42,6 +42,11 @@ enum file_result file_read(const char *path, enum file_trust trust, struct buf *
 	}
 	if (trust == FILE_ROOTS && (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH)))
 		return FILE_ABSENT;
+	if (trust == FILE_OWN && ((st.st_uid != 0 && st.st_uid != geteuid()) ||
+				  st.st_mode & (S_IWGRP | S_IWOTH))) {
+		err_set(err, "%s: others can write it (chown and chmod it, or remove it)", path);
+		return FILE_FAILED;
+	}
 	if (!S_ISREG(st.st_mode)) {
 		err_set(err, "%s: not a regular file", path);
 		return FILE_FAILED;

@@ -13,6 +13,7 @@ enum file_result { FILE_READ, FILE_ABSENT, FILE_FAILED };
 enum file_trust {
 	FILE_ANYONES,
 	FILE_ROOTS,	/* belongs to root, and nobody else can write it; any other is absent */
+	FILE_OWN,	/* belongs to us or to root, and nobody else can write it; any other is an error */
 };
 
 /*

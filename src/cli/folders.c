@@ -19,6 +19,31 @@ bool folder_join(char *ret, const char *folder, const char *name, struct err *er
 	return true;
 }
 
+bool folder_holds(const char *folder, const char *path)
+{
+	size_t len = strlen(folder);
+
+	/* "/" holds everything, and its path ends where the others go on */
+	if (len == 1)
+		return path[0] == '/';
+	return !strncmp(path, folder, len) && (!path[len] || path[len] == '/');
+}
+
+bool folder_make(const char *path, struct err *err)
+{
+	char part[PATH_MAX];
+
+	for (size_t i = 1; path[i - 1]; i++) {
+		if (path[i] != '/' && path[i])
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, 0700) < 0 && errno != EEXIST)
+			return err_sys(err, errno, "%s: cannot make the folder", part);
+	}
+	return true;
+}
+
 /* The value of a variable that holds an absolute path, or NULL */
 static const char *path_variable(const char *name)
 {
@@ -44,6 +69,11 @@ static bool below_home(char *ret, const char *name, struct err *err)
 
 	return at ? folder_join(ret, at, name, err) :
 		    err_set(err, "no home folder: HOME is not set (set it)");
+}
+
+bool folder_home(char *ret, struct err *err)
+{
+	return below_home(ret, ".", err);
 }
 
 bool folder_config(char *ret, struct err *err)

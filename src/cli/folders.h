@@ -38,7 +38,16 @@ bool folder_data(char *ret, struct err *err);
 /* Where sluice's other programs are: beside this one in a build, else in libexec/sluice */
 bool folder_programs(char *ret, struct err *err);
 
+/* $HOME, or what the user database says */
+bool folder_home(char *ret, struct err *err);
+
 /* @folder "/" @name into PATH_MAX bytes; @ret may be @folder */
 bool folder_join(char *ret, const char *folder, const char *name, struct err *err);
+
+/* mkdir -p; each folder that is new is 0700 */
+bool folder_make(const char *path, struct err *err);
+
+/* Is @path @folder or below it?  Both in their true form. */
+bool folder_holds(const char *folder, const char *path);
 
 #endif

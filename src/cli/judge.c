@@ -14,11 +14,11 @@
 #include <sys/stat.h>
 
 #include "cli/configured.h"
+#include "cli/difference.h"
 #include "cli/list_file.h"
 #include "cli/preset_store.h"
 #include "cli/print.h"
 
-#define PROJECT_FILE ".sluice.yaml"
 #define MANAGERS_MAX 2	/* npm and apt */
 
 struct manager {
@@ -31,7 +31,10 @@ struct judging {
 	struct policy_file	*files;
 	size_t			 count;
 	char			 user[PATH_MAX];	/* path of the user's file */
-	char			 project[PATH_MAX];	/* path of the project's file */
+	struct project		 project;
+	size_t			 project_at;		/* its number among the files, if it was found */
+	struct path_list	*unset;			/* judge_options.unset */
+	bool			 own;			/* what the user recorded of his own counts */
 	struct preset_store	 presets, categories;
 	struct list_file	 list;		/* the one that is being read */
 	struct manager		*managers;	/* MANAGERS_MAX */
@@ -76,59 +79,27 @@ static bool add_folder(struct judging *j, const char *path)
 	       err_set(j->err, "out of memory");
 }
 
-/* Is @path @folder or below it?  Both in their true form. */
-static bool is_below(const char *path, const char *folder)
+/* The project's file is found from the working directory up */
+static bool add_project(struct judging *j, const char *folder)
 {
-	size_t len = strlen(folder);
-
-	return !strncmp(path, folder, len) && (!path[len] || path[len] == '/');
-}
-
-/* A repository that could hold sluice's own files could bring its own trust with it */
-static bool check_own_folders(const char *project, struct err *err)
-{
-	bool (*const folders[])(char *, struct err *) = { folder_config, folder_state, folder_run };
-	char own[PATH_MAX], real[PATH_MAX];
-
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		if (!folders[i](own, err))
-			return false;
-		if (is_below(realpath(own, real) ? real : own, project))
-			return err_set(err, "%s: sluice's own folder is inside the project (move it, "
-				       "or run elsewhere)", own);
-	}
-	return true;
-}
-
-/*
- * The project's file is found from the working directory up.  Until it can be
- * trusted its denies hold and its allows do not, which is said in one line.
- */
-static bool add_project(struct judging *j)
-{
+	struct project *p = &j->project;
 	char here[PATH_MAX];
 
-	if (!getcwd(here, sizeof(here)))
+	if (!folder && !getcwd(here, sizeof(here)))
 		return true;
-	for (char *slash = here + strlen(here); slash; slash = strrchr(here, '/')) {
-		*slash = '\0';
-		if (!folder_join(j->project, here, PROJECT_FILE, NULL) || access(j->project, F_OK))
-			continue;
-		if (!check_own_folders(here[0] ? here : "/", j->err) ||
-		    !add_file(j, LAYER_PROJECT, j->project, false))
-			return false;
-		j->files[j->count - 1].untrusted = true;
-		fputs("sluice: ", stderr);
-		print_safe(stderr, span_str(j->project));
-		fputs(": its denies hold; it allows nothing: trusting a project is not supported "
-		      "yet (-p loads it whole)\n", stderr);
+	if (!project_find(p, folder ? folder : here, j->err))
+		return false;
+	if (!p->found)
 		return true;
-	}
-	return true;
+	j->project_at = j->count++;
+	j->files[j->project_at] = (struct policy_file){
+		LAYER_PROJECT, p->path, buf_span(&p->text), p->trust != TRUST_HOLDS,
+	};
+	return path_list_add_file(&j->read, p->path, j->err);
 }
 
 /* Strongest layer first */
-static bool add_files(struct judging *j, const struct judge_options *o)
+static bool add_files(struct judging *j, const struct judge_options *o, const char *folder)
 {
 	static const char system[] = FOLDER_SYSTEM "/policy.yaml";
 	char config[PATH_MAX];
@@ -143,7 +114,7 @@ static bool add_files(struct judging *j, const struct judge_options *o)
 	if (!o->only && !o->alone && strcmp(j->user, system) &&
 	    !add_file(j, LAYER_USER, j->user, true))
 		return false;
-	if (!o->only && !o->alone && !add_project(j))
+	if (!o->only && !o->alone && !add_project(j, folder))
 		return false;
 	for (size_t i = 0; i < o->policies.count; i++)
 		if (!add_file(j, LAYER_POLICY, o->policies.at[i], false))
@@ -197,10 +168,24 @@ static ptrdiff_t list_read(void *arg, const char *path, enum layer layer, uint64
 {
 	struct judging *j = arg;
 
-	if (at == 0 && !list_file_open(&j->list, path, layer == LAYER_PROJECT ? j->project : NULL,
+	if (at == 0 && !list_file_open(&j->list, path, layer == LAYER_PROJECT ? j->project.path : NULL,
 				       &j->read, &j->asked))
 		return -1;
 	return list_file_read(&j->list, ret_bytes, room, &j->asked);
+}
+
+/* What the user's own files say counts as it was recorded, and they are not read */
+static void add_recorded(struct judging *j, struct manager *m)
+{
+	struct trust_store store;
+	size_t roots = m->configured.count;
+
+	if (!trust_store_read(&store, &j->asked))
+		return;
+	trust_store_hosts(&store, m->name, &m->configured);
+	for (size_t i = roots; i < m->configured.count; i++)
+		m->configured.at[i].own = true;
+	trust_store_done(&store);
 }
 
 static struct manager *manager_of(struct judging *j, const char *name)
@@ -215,6 +200,8 @@ static struct manager *manager_of(struct judging *j, const char *name)
 	m = &j->managers[j->manager_count++];
 	memcpy(m->name, name, strlen(name) + 1);
 	configured_read(&m->configured, name, &j->read, &j->asked);
+	if (j->own)
+		add_recorded(j, m);
 	return m;
 }
 
@@ -226,7 +213,19 @@ static size_t configured(void *arg, const char *manager, const struct extra_host
 	return m ? m->configured.count : 0;
 }
 
-static bool load(struct judging *j, const struct judge_options *o, struct policy **ret_policy)
+static const char *variable(void *arg, const char *name)
+{
+	struct judging *j = arg;
+	const char *value = getenv(name);
+
+	if (!value && !path_list_add(j->unset, name))
+		err_set(&j->asked, "out of memory");
+	return value;
+}
+
+/* A policy of what was read, with this for the project's file.  Return: NULL and @err */
+static struct policy *load(struct judging *j, const struct judge_options *o,
+			   struct span project, bool untrusted, struct err *err)
 {
 	const struct policy_input in = {
 		.files = j->files, .file_count = j->count,
@@ -236,16 +235,22 @@ static bool load(struct judging *j, const struct judge_options *o, struct policy
 		.preset_text = preset_text, .configured = configured,
 		.category_text = category_text, .category_name = category_name,
 		.list_read = list_read, .arg = j,
+		.env = o->unset ? variable : NULL, .env_optional = true,
 	};
 	struct err wrong = { "" };
-	struct policy *p = policy_load(&in, &wrong);
+	struct policy *p;
 
-	if (p && !j->asked.text[0]) {
-		*ret_policy = p;
-		return true;
+	if (j->project.found) {
+		j->files[j->project_at].text = project;
+		j->files[j->project_at].untrusted = untrusted;
 	}
+	j->asked.text[0] = '\0';
+	p = policy_load(&in, &wrong);
+	if (p && !j->asked.text[0])
+		return p;
 	policy_free(p);
-	return err_set(j->err, "%s", j->asked.text[0] ? j->asked.text : wrong.text);
+	err_set(err, "%s", j->asked.text[0] ? j->asked.text : wrong.text);
+	return NULL;
 }
 
 static void judging_done(struct judging *j)
@@ -257,6 +262,7 @@ static void judging_done(struct judging *j)
 	free(j->managers);
 	free(j->texts);
 	free(j->files);
+	project_done(&j->project);
 	preset_store_done(&j->presets);
 	preset_store_done(&j->categories);
 	list_file_done(&j->list);
@@ -264,31 +270,136 @@ static void judging_done(struct judging *j)
 	path_list_done(&j->folders);
 }
 
-bool judge(const struct judge_options *o, struct judged *ret_judged, struct err *err)
+/* @folder: where the project's file is looked for; NULL: the working directory */
+static bool judging_open(struct judging *j, const struct judge_options *o, const char *folder,
+			 struct err *err)
 {
 	size_t most = o->policies.count + 3;	/* the system's, the user's, the project's */
-	struct judging j = {
-		.err = err,
-		.list.fd = -1,
-		.texts = calloc(most, sizeof(*j.texts)),
-		.files = calloc(most, sizeof(*j.files)),
-		.managers = calloc(MANAGERS_MAX, sizeof(*j.managers)),
-	};
-	struct policy *p = NULL;
 	bool ok;
 
-	ok = (j.texts && j.files && j.managers) || err_set(err, "out of memory");
-	ok = ok && add_files(&j, o) && add_store(&j, &j.presets, "presets", o) &&
-	     add_store(&j, &j.categories, "categories", o);
-	ok = ok && load(&j, o, &p);
-	if (ok) {
+	*j = (struct judging){
+		.err = err,
+		.list.fd = -1,
+		.texts = calloc(most, sizeof(*j->texts)),
+		.files = calloc(most, sizeof(*j->files)),
+		.managers = calloc(MANAGERS_MAX, sizeof(*j->managers)),
+		.own = !o->only && !o->alone,
+		.unset = o->unset,
+	};
+	ok = (j->texts && j->files && j->managers) || err_set(err, "out of memory");
+	return ok && add_files(j, o, folder) && add_store(j, &j->presets, "presets", o) &&
+	       add_store(j, &j->categories, "categories", o);
+}
+
+/* ---- the project's file, when it is not trusted ---- */
+
+#define TOLD_LINES 3	/* of what a changed file newly opens, in the one line that run has for it */
+
+static void tell_opened(const struct difference *d)
+{
+	size_t count = d->count[CHANGE_OPENS];
+
+	fputs(count ? "; it newly opens " : "; it opens nothing new", stderr);
+	for (size_t i = 0; i < count && i < TOLD_LINES; i++) {
+		fputs(i ? ", " : "", stderr);
+		print_safe(stderr, span_str(d->lines[CHANGE_OPENS][i]));
+	}
+	if (count > TOLD_LINES)
+		fprintf(stderr, " and %zu more", count - TOLD_LINES);
+}
+
+/* What trusting it would open beyond @before; a file that opens nothing is not worth a line */
+static void tell_untrusted(const struct project *p, const struct policy *before,
+			   const struct policy *trusted, const struct err *wrong)
+{
+	struct difference d = { .count = { 0 } };
+	struct err err = { "" };
+	bool known = before && trusted && difference_make(&d, before, trusted, &err);
+
+	if (p->trust == TRUST_CHANGED || !known || d.count[CHANGE_OPENS]) {
+		fputs("sluice: ", stderr);
+		print_safe(stderr, span_str(p->path));
+		fprintf(stderr, ": %s: what it denies holds, what it allows does not",
+			p->trust == TRUST_CHANGED ? "changed since it was trusted" : "not trusted");
+		if (wrong->text[0]) {
+			fputs("; ", stderr);
+			print_safe(stderr, span_str(wrong->text));
+		} else if (known && p->trust == TRUST_CHANGED) {
+			tell_opened(&d);
+		}
+		fputs(" (see sluice trust)\n", stderr);
+	}
+	difference_done(&d);
+}
+
+static void check_untrusted(struct judging *j, const struct judge_options *o,
+			    const struct policy *now)
+{
+	struct project *p = &j->project;
+	struct err wrong = { "" }, old_wrong = { "" };
+	struct policy *trusted = load(j, o, buf_span(&p->text), false, &wrong), *old = NULL;
+
+	if (p->trust == TRUST_CHANGED && p->accepted.len)
+		old = load(j, o, buf_span(&p->accepted), false, &old_wrong);
+	tell_untrusted(p, p->trust == TRUST_CHANGED ? old : now, trusted, &wrong);
+	policy_free(trusted);
+	policy_free(old);
+}
+
+bool judge(const struct judge_options *o, struct judged *ret_judged, struct err *err)
+{
+	struct judging j;
+	bool ok = judging_open(&j, o, NULL, err);
+	struct policy *p = NULL;
+
+	if (ok)
+		p = load(&j, o, buf_span(&j.project.text), j.project.trust != TRUST_HOLDS, err);
+	if (p) {
+		if (j.project.found && j.project.trust != TRUST_HOLDS)
+			check_untrusted(&j, o, p);
 		*ret_judged = (struct judged){
 			p, j.read.at, j.read.count, j.folders.at, j.folders.count,
 		};
 		j.read = j.folders = (struct path_list){ 0 };
 	}
 	judging_done(&j);
+	return p;
+}
+
+bool judge_project(const struct judge_options *o, const char *folder,
+		   struct judged_project *ret_project, struct err *err)
+{
+	struct judged_project *r = ret_project;
+	struct err old_wrong = { "" };
+	struct judging j;
+	bool ok;
+
+	*r = (struct judged_project){ .now = NULL };
+	ok = judging_open(&j, o, folder, err) &&
+	     (j.project.found || err_set(err, "%s: no " PROJECT_FILE " here or above", folder));
+	if (ok) {
+		r->now = load(&j, o, buf_span(&j.project.text), true, err);
+		r->trusted = r->now ? load(&j, o, buf_span(&j.project.text), false, err) : NULL;
+		ok = r->trusted;
+	}
+	/* if it cannot be read any more, all that the file opens is told */
+	if (ok && j.project.accepted.len)
+		r->old = load(&j, o, buf_span(&j.project.accepted), false, &old_wrong);
+	if (ok) {
+		r->project = j.project;
+		j.project = (struct project){ .found = false };
+	}
+	judging_done(&j);
 	return ok;
+}
+
+void judge_project_done(struct judged_project *p)
+{
+	project_done(&p->project);
+	policy_free(p->now);
+	policy_free(p->trusted);
+	policy_free(p->old);
+	*p = (struct judged_project){ .now = NULL };
 }
 
 void judge_done(struct judged *j)

@@ -8,6 +8,7 @@
 
 #include "cli/folders.h"
 #include "cli/options.h"
+#include "cli/project.h"
 #include "policy/load.h"
 
 struct judge_options {
@@ -15,6 +16,8 @@ struct judge_options {
 	struct option_list host_ports, publishes;
 	const char	*mode;
 	bool		 only;
+	/* for lint: the variables that inject names and that are not set; NULL: nobody asks */
+	struct path_list *unset;
 	bool		 alone;		/* no option: not even the system's layer (selftest) */
 };
 
@@ -50,9 +53,27 @@ struct judged {
 	size_t		 folder_count;
 };
 
-/* Reads files, finds presets (data directory of the build or of the installation,
- * then presets.d), compiles.  Return: false and @err. */
+/*
+ * judge() - read files, find presets (data directory of the build or of the
+ * installation, then presets.d), compile
+ *
+ * Of a project's file that is not trusted it says one line on stderr, if the file
+ * would open anything.  Return: false and @err.
+ */
 bool judge(const struct judge_options *o, struct judged *ret_judged, struct err *err);
 void judge_done(struct judged *j);
+
+/* What it would mean to trust a project's file */
+struct judged_project {
+	struct project	 project;
+	struct policy	*now;		/* all layers, and of the file what holds untrusted */
+	struct policy	*trusted;	/* all layers, and the whole file */
+	struct policy	*old;		/* the same with the text that was accepted; NULL: none known */
+};
+
+/* @folder: where to look for the file, from there up.  Return: false and @err. */
+bool judge_project(const struct judge_options *o, const char *folder,
+		   struct judged_project *ret_project, struct err *err);
+void judge_project_done(struct judged_project *p);
 
 #endif

@@ -20,7 +20,7 @@ struct parse_state {
 static void (*help_show)(void *arg, const struct option *rows);
 static void *help_arg;
 
-static bool list_add(struct option_list *l, char *value, struct err *err)
+bool option_list_add(struct option_list *l, char *value, struct err *err)
 {
 	char **at = realloc(l->at, (l->count + 2) * sizeof(*at));
 
@@ -51,7 +51,7 @@ static bool option_set(const struct option *o, char *value, struct err *err)
 		*(const char **)o->into = value ? value : "";
 		return true;
 	case OPTION_LIST:
-		return list_add(o->into, value, err);
+		return option_list_add(o->into, value, err);
 	}
 	return false;
 }

@@ -51,6 +51,9 @@ bool options_parse_mixed(int argc, char **argv, const struct option *rows, int *
 			 bool *ret_help, struct err *err);
 void options_print(const struct option *rows, FILE *to);	/* the option lines of --help */
 
+/* Return: false and @err if memory is out */
+bool option_list_add(struct option_list *l, char *value, struct err *err);
+
 /* Free the array; the list is empty again */
 void option_list_done(struct option_list *l);
 

@@ -138,6 +138,15 @@ static void print_preset(const struct shown *s)
 	puts("\nHosts:");
 	for (const struct node *h = first_of(s->root, "hosts"); h; h = h->next)
 		print_host(h);
+	for (const struct node *v = first_of(s->root, "variants"); v; v = v->next) {
+		printf("\nAnd with %s:", s->name);
+		print_safe(stdout, text_of(v, "variant"));
+		fputs(": ", stdout);
+		print_safe(stdout, text_of(v, "description"));
+		putchar('\n');
+		for (const struct node *h = first_of(v, "hosts"); h; h = h->next)
+			print_host(h);
+	}
 	puts("\nEach host is open whole on these ports, for writing as well as for reading:\n"
 	     "sluice does not look into TLS yet, so it cannot hold requests to what is needed.");
 }
@@ -189,6 +198,24 @@ static void json_host(struct buf *b, const struct node *h)
 	json_close(b, '}');
 }
 
+static void json_variants(struct buf *b, const struct shown *s)
+{
+	json_key(b, "variants");
+	json_open(b, '[');
+	for (const struct node *v = first_of(s->root, "variants"); v; v = v->next) {
+		json_open(b, '{');
+		json_text(b, v, "variant");
+		json_text(b, v, "description");
+		json_key(b, "hosts");
+		json_open(b, '[');
+		for (const struct node *h = first_of(v, "hosts"); h; h = h->next)
+			json_host(b, h);
+		json_close(b, ']');
+		json_close(b, '}');
+	}
+	json_close(b, ']');
+}
+
 static void json_preset(struct buf *b, const struct shown *s)
 {
 	json_open(b, '{');
@@ -204,6 +231,7 @@ static void json_preset(struct buf *b, const struct shown *s)
 	for (const struct node *h = first_of(s->root, "hosts"); h; h = h->next)
 		json_host(b, h);
 	json_close(b, ']');
+	json_variants(b, s);
 	json_list(b, s->root, "sources");
 	json_close(b, '}');
 }
@@ -230,6 +258,11 @@ static void print_names(const struct shown *s)
 	puts(s->name);
 	for (const struct node *n = first_of(s->root, "aliases"); n; n = n->next) {
 		print_safe(stdout, n->text);
+		putchar('\n');
+	}
+	for (const struct node *v = first_of(s->root, "variants"); v; v = v->next) {
+		printf("%s:", s->name);
+		print_safe(stdout, text_of(v, "variant"));
 		putchar('\n');
 	}
 }

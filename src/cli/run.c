@@ -131,22 +131,6 @@ static bool join(char *dst, const char *folder, const char *name, struct err *er
 	return (len > 0 && len < PATH_MAX) || err_set(err, "%s/%s: path too long", folder, name);
 }
 
-/* mkdir -p, each new folder 0700 */
-static bool make_folder(const char *path, struct err *err)
-{
-	char part[PATH_MAX];
-
-	for (size_t i = 1; path[i - 1]; i++) {
-		if (path[i] != '/' && path[i])
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0700) < 0 && errno != EEXIST)
-			return err_sys(err, errno, "%s: cannot make the folder", part);
-	}
-	return true;
-}
-
 /* The folder in its one true form; the file itself must not be a link to another */
 static bool true_path(const char *path, char ret[PATH_MAX], struct err *err)
 {
@@ -169,8 +153,8 @@ static bool make_log_path(struct run *r, struct err *err)
 	struct tm tm;
 
 	if (!folder_state(r->state, err) || !join(folder, r->state, "audit", err) ||
-	    !make_folder(folder, err) || !join(folder, r->state, "keys", err) ||
-	    !make_folder(folder, err) || !join(r->key_path, folder, "audit.key", err))
+	    !folder_make(folder, err) || !join(folder, r->state, "keys", err) ||
+	    !folder_make(folder, err) || !join(r->key_path, folder, "audit.key", err))
 		return false;
 	if (r->log)
 		return true_path(r->log, r->log_path, err);
@@ -207,7 +191,7 @@ static bool make_protection(struct run *r, struct err *err)
 		return err_sys(err, errno, "/proc/self/exe");
 	r->self[len] = '\0';
 	if (!folder_data(r->data, err) || !folder_config(r->config, err) ||
-	    !make_folder(r->config, err) || !folder_run(r->run_folder, err) ||
+	    !folder_make(r->config, err) || !folder_run(r->run_folder, err) ||
 	    !getcwd(r->cwd, sizeof(r->cwd)))
 		return err_sys(err, errno, "cannot find sluice's folders");
 	r->read_only = calloc(r->judged.file_count + r->judged.folder_count + PROGRAM_NUM + 3,

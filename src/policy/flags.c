@@ -105,7 +105,7 @@ static bool flag_preset(struct loader *l, const char *value, size_t index)
 	struct spot s = { .file = "--preset" };
 
 	(void)index;
-	return preset_open(l, span_str(value), &s);
+	return preset_open(l, span_str(value), &s, NULL);
 }
 
 static bool flag_private_network(struct loader *l, const char *value, size_t index)

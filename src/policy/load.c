@@ -3,7 +3,7 @@
 
 #define ARENA_MAX (1u << 30)	/* bytes of the trees of all files together */
 #define IDS_MAX (RULES_MAX * sizeof(struct given_id))
-#define PRESETS_MAX (1024 * sizeof(struct span))	/* there are some 50 */
+#define PRESETS_MAX (4096 * sizeof(uint32_t))	/* there are some 50 */
 
 static bool read_file(struct loader *l, const struct policy_file *file)
 {

@@ -26,6 +26,7 @@ struct policy_file {
 struct extra_host {
 	const char	*host;		/* normal form */
 	uint16_t	 port;
+	bool		 own;		/* the user's word: no rule of a stronger layer than his */
 };
 
 /* What inject puts into requests: never part of the image, which the gate is handed */

@@ -16,6 +16,7 @@ enum where {
 	IN_PRESET = 16, IN_PRESET_HOST = 32, IN_PRESET_READ = 64,
 	IN_CEILING = 128, IN_BANDWIDTH = 256, IN_QUOTA = 512, IN_INJECT = 1024,
 	IN_CREDENTIALS = 2048, IN_LIMITS = 4096, IN_LOG = 8192, IN_CATEGORY = 16384,
+	IN_VARIANT = 32768,
 };
 
 /* An id that a file gives, to find the one that is there twice */
@@ -44,12 +45,27 @@ struct item {
 	unsigned		 others;	/* keys besides host, ip, preset, reason */
 };
 
+#define NARROW_PORTS_MAX 64	/* ranges, of a rule for a preset and of a preset's host */
+#define REPO_MAX 256		/* bytes of a repository's name, and of a template for it */
+
+/* What an allow rule says of the preset that it names */
+struct narrow {
+	const struct node	*at;
+	struct span		 id;
+	uint32_t		 note;
+	struct port_range	 ports[NARROW_PORTS_MAX];
+	size_t			 port_count;	/* 0: all of the preset's */
+	const struct node	*methods, *repos;	/* lists, or NULL */
+	int64_t			 expires_s;
+	bool			 opened;	/* some rule came of it */
+};
+
 struct loader {
 	const struct policy_input *in;
 	struct draft	 draft;
 	struct arena	 arena;		/* trees of all files */
 	struct buf	 ids;		/* struct given_id */
-	struct buf	 presets;	/* struct span: names of those that are open */
+	struct buf	 presets;	/* uint32_t: texts, "NAME" or "NAME:VARIANT", of those that are open */
 	struct err	*err;
 	/* the file that is being read */
 	const char	*file;
@@ -57,6 +73,11 @@ struct loader {
 	bool		 untrusted;	/* policy_file.untrusted */
 	const char	*preset;	/* its name, in a preset file */
 	struct category_visit *category;	/* in a category's file */
+	const char	*variant;	/* of which hosts are opened: "" for the preset's own */
+	bool		 shut;		/* hosts are only read: they are not what is opened */
+	bool		 writes;	/* variant write: not only reading */
+	bool		 has_repos;	/* the preset has templates for repositories */
+	struct narrow	*narrow;	/* NULL: the preset is opened whole */
 	struct item	 item;
 	uint32_t	 file_text;	/* its name among the draft's texts */
 	enum mode	 file_mode;	/* what the file says; MODE_NUM: nothing */
@@ -84,10 +105,24 @@ bool preset_name_is_good(struct span name);
 
 /*
  * preset_open() - add the rules of a preset, unless they are there already
- * @name:	as it was typed; may be an alias
+ * @name:	as it was typed: NAME or NAME:VARIANT; NAME may be an alias
  * @spot:	where, for messages
+ * @narrow:	what narrows it, or NULL
+ *
+ * A variant opens the preset and more.
  */
-bool preset_open(struct loader *l, struct span name, const struct spot *spot);
+bool preset_open(struct loader *l, struct span name, const struct spot *spot,
+		 struct narrow *narrow);
+
+/* narrow_read() - what the item, which names a preset, says of it */
+bool narrow_read(struct loader *l, struct narrow *n);
+
+/*
+ * narrow_host() - add the item, a host of a preset, as the preset is being opened
+ * @host:	its mapping in the preset's file; NULL: the host is from elsewhere
+ * @list:	for the rule's id
+ */
+bool narrow_host(struct loader *l, const struct node *host, const char *list);
 
 /* flags_read() - add what the command line asks for */
 bool flags_read(struct loader *l);

@@ -51,6 +51,10 @@ SETTER(set_preset_name);
 SETTER(set_use_configured);
 SETTER(set_preset_host);
 SETTER(set_preset_read);
+SETTER(set_variant);
+SETTER(set_variant_host);
+SETTER(set_repo);			/* preset_narrow.c */
+SETTER(set_repo_template);
 SETTER(set_nothing);
 
 /* schema_more.c */
@@ -79,5 +83,8 @@ SETTER(set_credentials_sha256);
 
 /* Keep the value of inject of the rule that is added next, apart from the image */
 bool item_secret(struct loader *l);
+
+/* Add the item as a rule; @file and @list make its id, if it has none of its own */
+bool rule_add(struct loader *l, const char *file, const char *list);
 
 #endif

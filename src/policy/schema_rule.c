@@ -180,8 +180,7 @@ static bool check_more(struct loader *l)
 	return true;
 }
 
-/* @list: "allow", "deny"; a preset's name for its hosts */
-static bool add_rule(struct loader *l, const char *file, const char *list)
+bool rule_add(struct loader *l, const char *file, const char *list)
 {
 	struct item *item = &l->item;
 	struct buf id = buf_new(FILE_MAX);
@@ -229,33 +228,55 @@ static bool item_read(struct loader *l, const struct node *value, enum where whe
 	return check_ports(l) && check_more(l);
 }
 
+/* A rule for a preset: whole, unless it says more than a reason */
+static bool narrow_preset(struct loader *l)
+{
+	const struct node *subject = l->item.subject;
+	struct spot s = { l->file, subject->line, subject->column };
+	const struct node *at = l->item.at;
+	struct narrow n;
+
+	if (!l->item.others)
+		return set_presets(l, subject);
+	if (!narrow_read(l, &n))
+		return false;
+	if (l->untrusted)
+		return true;
+	if (!preset_open(l, subject->text, &s, &n))
+		return false;
+	if (n.repos && !l->has_repos)
+		return loader_bad(l, at, "found repos for a preset whose paths name no repository "
+				  "(accepted: without repos)");
+	return n.opened || loader_bad(l, at, "found a preset narrowed to nothing (accepted: ports and "
+				      "methods that it has)");
+}
+
 bool set_allow(struct loader *l, const struct node *value)
 {
 	if (!item_read(l, value, IN_ALLOW, RULE_ALLOW))
 		return false;
+	if (!l->item.is_preset && tree_get(value, "repos"))
+		return loader_bad(l, value, "found repos without a preset (accepted: with one)");
 	if (!l->item.is_preset)
-		return l->untrusted || add_rule(l, l->file, "allow");
-	if (l->item.others)
-		return loader_bad(l, value, "found a preset with other keys, which is not "
-					    "supported yet (accepted: preset, reason)");
-	return set_presets(l, l->item.subject);
+		return l->untrusted || rule_add(l, l->file, "allow");
+	return narrow_preset(l);
 }
 
 bool set_deny(struct loader *l, const struct node *value)
 {
-	return item_read(l, value, IN_DENY, 0) && add_rule(l, l->file, "deny");
+	return item_read(l, value, IN_DENY, 0) && rule_add(l, l->file, "deny");
 }
 
 bool set_presets(struct loader *l, const struct node *value)
 {
 	struct spot s = { l->file, value->line, value->column };
 
-	return l->untrusted || preset_open(l, value->text, &s);
+	return l->untrusted || preset_open(l, value->text, &s, NULL);
 }
 
 bool set_ceiling(struct loader *l, const struct node *value)
 {
-	return item_read(l, value, IN_CEILING, RULE_CEILING) && add_rule(l, l->file, "ceiling");
+	return item_read(l, value, IN_CEILING, RULE_CEILING) && rule_add(l, l->file, "ceiling");
 }
 
 /* Keys of a preset file */
@@ -274,7 +295,30 @@ bool set_use_configured(struct loader *l, const struct node *value)
 
 bool set_preset_host(struct loader *l, const struct node *value)
 {
-	return item_read(l, value, IN_PRESET_HOST, RULE_ALLOW) && add_rule(l, "preset", l->preset);
+	return item_read(l, value, IN_PRESET_HOST, RULE_ALLOW) &&
+	       (l->shut || narrow_host(l, value, l->preset));
+}
+
+bool set_variant_host(struct loader *l, const struct node *value)
+{
+	char list[2 * ID_MAX + 2];
+
+	snprintf(list, sizeof(list), "%s:%s", l->preset, l->variant);
+	return item_read(l, value, IN_PRESET_HOST, RULE_ALLOW) &&
+	       (l->shut || narrow_host(l, value, list));
+}
+
+/* Its hosts are opened if it is what was asked for, and else only read */
+bool set_variant(struct loader *l, const struct node *value)
+{
+	const struct node *name = tree_get(value, "variant");
+	bool old = l->shut, ok;
+
+	l->shut = !name || name->kind != NODE_TEXT || !span_eq(name->text, span_str(l->variant));
+	ok = schema_read(l, value, IN_VARIANT);
+	l->shut = old;
+	return ok && (name || loader_bad(l, value, "found a variant without a name "
+					 "(accepted: variant: NAME)"));
 }
 
 bool set_preset_read(struct loader *l, const struct node *value)

@@ -182,7 +182,7 @@ static void presets_say_who_they_are(void **state)
 			    "`sluice presets` lists)" },
 		{ "empty", "preset empty:1:1: found no hosts (accepted: hosts: a list)" },
 		{ "broken", "preset broken:3:5: unknown key hots (accepted: host, ports, protocol, "
-			    "unsafe_wildcard, optional, unverified, exfil_risk, read, note)" },
+			    "unsafe_wildcard, repos, optional, unverified, exfil_risk, read, note)" },
 	};
 	char name[16];
 	char *const presets[] = { name, NULL };

@@ -10,12 +10,13 @@
 	"host_ports, publish, dns, limits, peers, log, ceiling)"
 #define RULE_KEYS " (accepted: host, ip, preset, ports, protocol, private, unsafe_wildcard, " \
 	"reason, id, methods, paths, expires, rate, bandwidth, quota, max_request, websocket, " \
-	"inspect, ech, inject, credentials)"
+	"inspect, ech, inject, credentials, repos)"
 #define DENY_KEYS " (accepted: host, ip, category, ip_list, host_list, ports, reason, id, methods, " \
 	"paths, expires, quiet)"
 #define PROJECT_KEYS " (accepted: version, mode, presets, allow, deny, limits)"
 #define PROJECT_RULE_KEYS " (accepted: host, ip, preset, ports, protocol, reason, id, methods, " \
-	"paths, expires, rate, bandwidth, quota, max_request, websocket, inspect, ech, credentials)"
+	"paths, expires, rate, bandwidth, quota, max_request, websocket, inspect, ech, credentials, " \
+	"repos)"
 #define HOSTS " (accepted: NAME, \"*.NAME\" for what is below it, \".NAME\" for both; " \
 	"addresses are ip rules)"
 #define PORTS "ports: 443, \"8000-8010\", \"123/udp\"; 53 and 853 are sluice's own)"
@@ -64,8 +65,7 @@ static const struct row rows[] = {
 	  "2:11: found the unknown preset nosuch (accepted: a name that `sluice presets` "
 	  "lists)" },
 	{ V "presets: ['npm:write']\n",
-	  "2:11: found npm:write, which is not supported yet (accepted: the name of a preset "
-	  "without what follows ':')" },
+	  "2:11: found the unknown variant npm:write (accepted: npm)" },
 	{ V "presets: [[npm]]\n", "2:11: found a list (accepted: preset names)" },
 	{ V "allow:\n", "2:7: found nothing (accepted: a list of rules like {host: NAME})" },
 	{ V "allow: {host: a.example}\n",
@@ -138,11 +138,25 @@ static const struct row rows[] = {
 	{ V "allow:\n  - {ip: a.example, ports: [22]}\n", "3:10: found a.example" NETS },
 	{ V "allow:\n  - {ip: 10.0.0.0/8, ports: [22], private: true}\n",
 	  "3:5: found private or unsafe_wildcard in an ip rule (accepted: with host only)" },
-	{ V "allow:\n  - {preset: npm, ports: [443]}\n",
-	  "3:5: found a preset with other keys, which is not supported yet (accepted: preset, "
-	  "reason)" },
+	{ V "allow:\n  - {preset: npm, ports: [22]}\n",
+	  "3:5: found a preset narrowed to nothing (accepted: ports and methods that it has)" },
 	{ V "allow:\n  - {preset: npm, repos: [a/b]}\n",
-	  "3:19: key repos is not supported yet" RULE_KEYS },
+	  "3:5: found repos for a preset whose paths name no repository (accepted: without "
+	  "repos)" },
+	{ V "allow:\n  - {preset: npm, rate: 1/s}\n",
+	  "3:19: found rate in a rule for a preset (accepted: preset, repos, ports, methods, "
+	  "expires, reason, id)" },
+	{ V "allow:\n  - {preset: npm, repos: [a//b]}\n",
+	  "3:27: found a//b (accepted: OWNER/NAME or OWNER; * is any name or part of one)" },
+	{ V "allow:\n  - {preset: npm, repos: [../b]}\n",
+	  "3:27: found ../b (accepted: OWNER/NAME or OWNER; * is any name or part of one)" },
+	{ V "allow:\n  - {preset: npm, repos: ['**']}\n",
+	  "3:27: found \"**\" (accepted: OWNER/NAME or OWNER; * is any name or part of one)" },
+	{ V "allow:\n  - {preset: npm, repos: [a/]}\n",
+	  "3:27: found a/ (accepted: OWNER/NAME or OWNER; * is any name or part of one)" },
+	{ V "allow:\n  - {preset: npm, repos: []}\n",
+	  "3:26: found an empty list (accepted: a list of OWNER/NAME or OWNER; * is any name or "
+	  "part of one)" },
 	{ V "deny:\n  - category: nosuch\n",
 	  "3:15: found the unknown category nosuch (accepted: the name of a category)" },
 	{ V "deny:\n  - category: [a]\n",
@@ -360,7 +374,7 @@ static const struct row more_rows[] = {
 	  "[0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef]}}\n",
 	  "3:45: found Connection" HEADERS },
 	{ V "allow:\n  - {host: a.example, repos: [a/b]}\n",
-	  "3:23: key repos is not supported yet" RULE_KEYS },
+	  "3:5: found repos without a preset (accepted: with one)" },
 	{ V "allow:\n  - {host: .example.net, inject: {header: X-Key, value: v}}\n",
 	  "3:34: found inject in a rule for more than one host (accepted: with an exact host "
 	  "only)" },
@@ -606,7 +620,7 @@ static void flags_have_their_words(void **state)
 		{ DENY, "a.example:443", "--deny: found a.example:443 (accepted" },
 		{ DENY, "", "--deny: found  (accepted" }, { DENY, "*", "--deny: found * (accepted" },
 		{ PRESET, "nosuch", "--preset: found the unknown preset nosuch" },
-		{ PRESET, "npm:write", "--preset: found npm:write, which is not supported yet" },
+		{ PRESET, "npm:write", "--preset: found the unknown preset npm:write" },
 		{ PRIVATE, "10.0.0.1/8", "--private-network: found 10.0.0.1/8 (accepted" },
 		{ PRIVATE, "*.a.example=10.0.0.0/8", "--private-network: found *.a" },
 		{ PRIVATE, "=10.0.0.0/8", "--private-network: found =10.0.0.0/8 (accepted" },

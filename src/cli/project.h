@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * project.h - the .sluice.yaml that a repository brings along, and whether it is trusted
+ *
+ * What it denies holds at once; what it allows holds when its hash, over the file
+ * and the lists that it names, is the one in trust.json.
+ */
+#ifndef SLUICE_CLI_PROJECT_H
+#define SLUICE_CLI_PROJECT_H
+
+#include <limits.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "cli/trust_store.h"
+
+#define PROJECT_FILE ".sluice.yaml"
+
+enum trust { TRUST_NONE, TRUST_CHANGED, TRUST_HOLDS };
+
+struct project {
+	bool		found;
+	char		path[PATH_MAX];		/* of the file, by the way it was found */
+	char		folder[PATH_MAX];	/* the folder's true path */
+	struct buf	text;
+	char		sha256[TRUST_HEX];
+	enum trust	trust;
+	struct buf	accepted;		/* TRUST_CHANGED: the text that was, if it was kept */
+};
+
+/*
+ * project_find() - the project's file, from @folder up
+ *
+ * One that is a link to a place outside of its folder is an error, and so are
+ * sluice's own folders inside the project: it could bring its own trust along.
+ * Return: false and @err; none found is no error.  Free with project_done() in any case.
+ */
+bool project_find(struct project *p, const char *folder, struct err *err);
+void project_done(struct project *p);
+
+/*
+ * project_hash() - SHA-256 over the file and the lists that its rules name
+ * @folder:	what relative names of lists begin at
+ *
+ * A text that is no YAML names no lists.
+ */
+bool project_hash(const char *folder, const char *path, struct span text,
+		  char ret_hex[TRUST_HEX], struct err *err);
+
+#endif

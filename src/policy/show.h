@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * show.h - a policy as the text of a policy file
+ *
+ * What loads from it decides as the policy does, and shows as the same text, but for
+ * the comments: all rules come from one file then.  What cannot be said is said in
+ * a comment: a value that inject puts into requests is in no image.
+ */
+#ifndef SLUICE_POLICY_SHOW_H
+#define SLUICE_POLICY_SHOW_H
+
+#include "policy/policy.h"
+
+/*
+ * policy_show() - append the text to @b
+ * @comments:	before each rule its layer, and the file and line that it comes from
+ */
+void policy_show(struct buf *b, const struct policy *p, bool comments);
+
+/* One rule's pattern, ports and requests in words: "GET,HEAD /v1/x on a.test:80,443" */
+void rule_words(struct buf *b, const struct rule_view *v);
+
+#endif
