@@ -218,7 +218,7 @@ static bool connection_arm(struct dot *d)
 
 static bool tls_begin(struct dot *d)
 {
-	const char *name = d->server.name;
+	char *name = d->server.name;
 
 	d->ssl = SSL_new(d->ctx);
 	if (!d->ssl)

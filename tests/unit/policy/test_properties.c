@@ -29,8 +29,8 @@ struct rule {
 static const char *const above[] = {
 	"", "", "", "mode: monitor", "mode: internal\npeers: [198.51.100.0/28]",
 	"ceiling: [{host: .x.test, ports: [443, 80]}, {ip: 198.51.100.0/24, ports: [22, 443]}]",
-	"ceiling: [{host: .x.test, methods: [GET], ports: [80, 22, 443]}, "
-	"{host: y.test, paths: [/a/*], expires: 2027-02-01}]\nmode: monitor",
+	("ceiling: [{host: .x.test, methods: [GET], ports: [80, 22, 443]}, "
+	 "{host: y.test, paths: [/a/*], expires: 2027-02-01}]\nmode: monitor"),
 };
 
 /* Keys that say which requests, and until when */
