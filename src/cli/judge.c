@@ -218,7 +218,7 @@ static const char *variable(void *arg, const char *name)
 	struct judging *j = arg;
 	const char *value = getenv(name);
 
-	if (!value && !path_list_add(j->unset, name))
+	if (!value && j->unset && !path_list_add(j->unset, name))
 		err_set(&j->asked, "out of memory");
 	return value;
 }
@@ -235,7 +235,7 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 		.preset_text = preset_text, .configured = configured,
 		.category_text = category_text, .category_name = category_name,
 		.list_read = list_read, .arg = j,
-		.env = o->unset ? variable : NULL, .env_optional = true,
+		.env = o->unset || o->runs ? variable : NULL, .env_optional = !o->runs,
 	};
 	struct err wrong = { "" };
 	struct policy *p;

@@ -18,6 +18,7 @@ struct judge_options {
 	bool		 only;
 	/* for lint: the variables that inject names and that are not set; NULL: nobody asks */
 	struct path_list *unset;
+	bool		 runs;		/* for run: such a variable is an error */
 	bool		 alone;		/* no option: not even the system's layer (selftest) */
 };
 

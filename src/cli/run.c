@@ -414,7 +414,7 @@ static bool report_known(const char *format)
 
 int run_main(int argc, char **argv)
 {
-	struct run r = { .quiet = false };
+	struct run r = { .judge = { .runs = true } };
 	const struct option rows[] = {
 		JUDGE_OPTIONS(&r.judge),
 		{ 0, "host-port", OPTION_LIST, "[JAIL:]PORT",

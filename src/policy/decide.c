@@ -168,8 +168,11 @@ static enum stage more_stage(const struct policy *p, const struct image_more *m,
 		return stage;
 	if (m->inspect == INSPECT_ALWAYS && (q->seen == SEEN_TLS || !looked))
 		return q->any_request && looked ? stage : STAGE_UNSEEN;
+	/* elsewhere a connection counts as one request; inside of TLS there may be thousands */
+	if (m->rate.count && q->seen == SEEN_TLS && !q->any_request)
+		return STAGE_UNSEEN;
 	if (!more_needs_http(m))
-		return stage;
+		return m->rate.count && tls && m->inspect == INSPECT_NEVER ? STAGE_UNSEEN : stage;
 	if (!looked || q->transport == TRANSPORT_UDP || (tls && m->inspect == INSPECT_NEVER))
 		return STAGE_UNSEEN;
 	if (c->is_http && !q->any_request)

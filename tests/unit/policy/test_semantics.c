@@ -166,7 +166,7 @@ static void the_most_specific_host_names_the_rule(void **state)
 	};
 
 	(void)state;
-	CHECK(POLICY("allow:\n- {host: '*.example.org', id: all, rate: 1/s}\n"
+	CHECK(POLICY("allow:\n- {host: '*.example.org', id: all, quota: {up: 1GB}}\n"
 		     "- {host: .b.example.org, id: b}\n- {host: a.b.example.org, id: exact}"), rows);
 }
 
@@ -253,8 +253,13 @@ static void what_narrows_must_be_seen(void **state)
 		{ "inject.example:443 tls=inject.example", "inspection_required", "inject" },
 		{ "inject.example:443 https=inject.example GET /", "allowed", "inject" },
 		{ "inject.example:80 http=inject.example GET /", "protocol", "inject" },
+		/* requests inside of TLS can't be counted; elsewhere a connection is one */
+		{ "rate.example:443 tls=rate.example", "inspection_required", "rate" },
+		{ "rate.example:443 https=rate.example GET /", "allowed", "rate" },
+		{ "rate.example:80 http=rate.example GET /", "allowed", "rate" },
+		{ "rate.example:22 other", "allowed", "rate" },
 		/* what needs no sight of requests */
-		{ "rate.example:443 tls=rate.example", "allowed", "rate" },
+		{ "quota.example:443 tls=quota.example", "allowed", "quota" },
 	};
 
 	(void)state;
@@ -268,8 +273,9 @@ static void what_narrows_must_be_seen(void **state)
 		     "[0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef]}, id: key}\n"
 		     "- {host: size.example, max_request: 1MB, id: size}\n"
 		     "- {host: inject.example, inject: {header: X-Key, value: v}, id: inject}\n"
-		     "- {host: rate.example, rate: 1/s, quota: {up: 1B}, bandwidth: {up: 1mbit}, "
-		     "id: rate}"), rows);
+		     "- {host: rate.example, ports: [443, 80, 22], rate: 1/s, id: rate}\n"
+		     "- {host: quota.example, quota: {up: 1B}, bandwidth: {up: 1mbit}, "
+		     "id: quota}"), rows);
 }
 
 /* "HOST:PORT under a rule with methods or paths is allow with depends" (section 1) */
