@@ -110,9 +110,11 @@ static X509 *certificate_for(enum tls_fault fault)
 static SSL_CTX *context(enum tls_fault fault)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	X509 *own = certificate_for(fault);
 
-	assert(ctx && SSL_CTX_use_certificate(ctx, certificate_for(fault)) == 1 &&
+	assert(ctx && SSL_CTX_use_certificate(ctx, own) == 1 &&
 	       SSL_CTX_use_PrivateKey(ctx, key) == 1);
+	X509_free(own);
 	if (fault == TLS_OLD) {
 		SSL_CTX_set_min_proto_version(ctx, TLS1_1_VERSION);
 		SSL_CTX_set_max_proto_version(ctx, TLS1_1_VERSION);
