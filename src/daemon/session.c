@@ -82,6 +82,11 @@ static void on_closed(void *arg, const char *why)
 		fail(s, why);
 }
 
+static void on_kill(void *arg, const char *why)
+{
+	fail(arg, why);
+}
+
 static void on_resolver_died(void *arg)
 {
 	fail(arg, "the resolver is gone: the command is ended");
@@ -388,6 +393,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->policy = plan->jail.policy;
 	k->summary = plan->summary;
 	k->on_closed = on_closed;
+	k->on_kill = on_kill;
 	k->arg = s;
 	k->nft_fd = k->porter_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
