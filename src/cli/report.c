@@ -73,7 +73,7 @@ static const char *cell_value(struct cell *c, const json_t *event, const char *k
 
 static void print_overview(const struct style *s, FILE *to, const struct tally *t)
 {
-	static const struct column columns[] = { { "", 12, false }, { "", 0, false } };
+	static const struct column columns[] = { { "", 13, false }, { "", 0, false } };
 	const struct table table = { columns, ARRAY_SIZE(columns) };
 	char out[BYTES_TEXT_MAX], in[BYTES_TEXT_MAX], duration[DURATION_TEXT_MAX];
 	const struct audit_totals *n = &t->totals;
@@ -92,6 +92,8 @@ static void print_overview(const struct style *s, FILE *to, const struct tally *
 	ROW("dns queries", "%" PRIu64 " (%" PRIu64 " denied)", n->dns, t->dns_denied);
 	ROW("bytes", "%s out, %s in", bytes_text(n->bytes_out, out), bytes_text(n->bytes_in, in));
 	ROW("alerts", "%" PRIu64, n->alerts);
+	if (t->limited)
+		ROW("cut by limits", "%" PRIu64 " connections", t->limited);
 	if (t->dropped)
 		ROW("dropped", "%" PRIu64 " packets", t->dropped);
 	if (t->bad)
@@ -243,6 +245,7 @@ static void json_overview(struct buf *b, const struct tally *t)
 	number(b, "alerts", n->alerts);
 	json_close(b, '}');
 	number(b, "dns_denied", t->dns_denied);
+	number(b, "connections_limited", t->limited);
 	number(b, "packets_dropped", t->dropped);
 	number(b, "bad_lines", t->bad);
 }

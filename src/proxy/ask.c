@@ -163,7 +163,7 @@ void ask_allowed(struct flow *f, const struct talk_allow *a, int peer)
 	f->allowed = f->door != DOOR_PROBE;	/* that one is no connection to the keeper */
 	f->watch = f->watch && a->watch;
 	f->looks = 0;
-	if (!a->http)
+	if (!a->http && f->allowed)
 		meter_outcome(f->proxy, false, REASON_ALLOWED);
 	go_on(f, a->http);
 }

@@ -181,8 +181,9 @@ void flow_ends(struct flow *f, enum flow_end end, enum reason reason)
 	if (f->ended)
 		return;
 	f->ended = true;
-	f->end = (uint8_t)end;
-	f->reason = (uint8_t)reason;
+	/* whatever ends now ends because the command is */
+	f->end = (uint8_t)(f->proxy->killed ? END_KILLED : end);
+	f->reason = (uint8_t)(f->proxy->killed ? REASON_KILLED : reason);
 }
 
 /* Arm one side's event for exactly what is wanted; leave it alone if it is */
@@ -329,9 +330,7 @@ void flow_tick(struct proxy *x)
 
 static void finish_one(struct flow *f)
 {
-	bool killed = f->proxy->killed;
-
-	flow_ends(f, killed ? END_KILLED : END_CLIENT, killed ? REASON_KILLED : REASON_ALLOWED);
+	flow_ends(f, END_CLIENT, REASON_ALLOWED);
 	flow_become(f, FLOW_OVER);
 	flow_drive(f);
 }
