@@ -73,7 +73,7 @@ static const char *cell_value(struct cell *c, const json_t *event, const char *k
 
 static void print_overview(const struct style *s, FILE *to, const struct tally *t)
 {
-	static const struct column columns[] = { { "", 13, false }, { "", 0, false } };
+	static const struct column columns[] = { { "", 12, false }, { "", 0, false } };
 	const struct table table = { columns, ARRAY_SIZE(columns) };
 	char out[BYTES_TEXT_MAX], in[BYTES_TEXT_MAX], duration[DURATION_TEXT_MAX];
 	const struct audit_totals *n = &t->totals;
@@ -93,7 +93,7 @@ static void print_overview(const struct style *s, FILE *to, const struct tally *
 	ROW("bytes", "%s out, %s in", bytes_text(n->bytes_out, out), bytes_text(n->bytes_in, in));
 	ROW("alerts", "%" PRIu64, n->alerts);
 	if (t->limited)
-		ROW("cut by limits", "%" PRIu64 " connections", t->limited);
+		ROW("limited", "%" PRIu64 " connections cut off", t->limited);
 	if (t->dropped)
 		ROW("dropped", "%" PRIu64 " packets", t->dropped);
 	if (t->bad)

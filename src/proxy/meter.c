@@ -130,6 +130,8 @@ static void tell_flow_alerts(struct flow *f)
 
 void meter_begin(struct flow *f, uint32_t rule, bool whole)
 {
+	if (!meter_is_on(f->proxy))
+		return;
 	f->usage.account = limits_account(f->proxy->limits, rule);
 	f->usage.whole = whole;
 	f->metered = f->door != DOOR_PROBE &&

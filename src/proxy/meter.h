@@ -24,7 +24,8 @@ static inline bool meter_is_on(const struct proxy *x)
 	return x->limits != NULL;
 }
 
-/* What the flow does from now on is under @rule, or RULE_NONE; @whole: no request is seen in it */
+/* What the flow does from now on is under @rule, or RULE_NONE; @whole: no request is seen in it.
+ * Also when another policy was taken: rules have other numbers there. */
 void meter_begin(struct flow *f, uint32_t rule, bool whole);
 
 /* Tell the keeper of alerts that wait; of what touches @host */

@@ -212,7 +212,7 @@ def test_download_total_of_the_session(limited):
     assert report["totals"]["alerts"] == 1 and len(report["alerts"]) == 1
     assert report["connections_limited"] == 1
     text = sluice.call("report", done.log).out
-    assert "download_total" in text and "cut by limits" in text
+    assert "download_total" in text and "1 connections cut off" in text
 
 
 # Bodies
