@@ -128,7 +128,7 @@ def test_rate_of_a_rule_is_its_own_and_alerts_nobody(limited):
 
 def test_connections_without_requests_count_as_one_each(limited):
     agent = limited(limits="requests: 3/min, on_exceed: block")
-    assert [agent.do("tcp", REC, 7, "hello").get("ok", {}).get("data") for _ in range(4)] \
+    assert [agent.do("tcp", REC, 7, "hello").get("ok", {"data": ""})["data"] for _ in range(4)] \
         == ["hello"] * 3 + [""]
     assert alerts(agent.end()) == [("request_rate", 4, 3)]
 
