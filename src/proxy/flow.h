@@ -6,7 +6,7 @@
  *	ASK	the facts are with the keeper; it decides, records and dials
  *	RELAY	bytes go both ways; perhaps the client's first are still looked at
  *	HTTP	the same, request by request; a websocket goes on in RELAY
- *	CUT	a limit was reached: what may pass is on its way, a reset will follow
+ *	CUT	a limit was reached: what may pass is on its way, then comes a reset
  *	DENY	the refusal, or the last answer, is on its way to the client
  *	OVER	everything is closed and reported
  *
