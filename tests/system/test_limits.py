@@ -193,6 +193,11 @@ def test_quota_of_datagrams(world, limited, token):
     assert ("limit", "quota") in closes(done) and "quota" in done.reasons()
 
 
+def test_bandwidth_of_datagrams(limited):
+    agent = limited(", bandwidth: {up: 8kbit}")      # two fit into the burst, the third is lost
+    assert agent.ok("datagrams", REC, 9999, 1000, 3, 0.5) == {"answered": 2, "end": "timeout"}
+
+
 def test_quota_cuts_a_request_body_and_says_so(world, limited, token):
     agent = limited(", quota: {up: 100000}")
     answer = agent.ok("upload", REC, 80, 300000,
