@@ -150,6 +150,12 @@ struct audit_drop {
 	uint64_t	 count;
 };
 
+struct audit_alert {
+	const char	*kind;		/* contract section 4 */
+	uint64_t	 value, threshold;
+	struct span	 message;
+};
+
 /*
  * Denials (dns, conn, http with verdict deny) beyond 50 a second of one reason
  * are folded: one "denials" record a second tells reason, count, distinct
@@ -165,6 +171,7 @@ void audit_conn_open(struct audit *a, const struct audit_conn *e);
 void audit_conn_close(struct audit *a, const struct audit_close *e);
 void audit_http_done(struct audit *a, const struct audit_http *e);
 void audit_packet_drop(struct audit *a, const struct audit_drop *e);
+void audit_alert(struct audit *a, const struct audit_alert *e);
 void audit_session_end(struct audit *a, int exit_code);
 
 #endif

@@ -418,6 +418,21 @@ void record_packet_drop(struct record *r, int64_t now_us, const struct audit_dro
 	close_line(r);
 }
 
+void record_alert(struct record *r, int64_t now_us, const struct audit_alert *e)
+{
+	struct buf *b = OPEN(r, now_us, "alert");
+
+	KEY(b, "kind");
+	put_str(b, e->kind);
+	KEY(b, "value");
+	put_uint(b, e->value);
+	KEY(b, "threshold");
+	put_uint(b, e->threshold);
+	KEY(b, "message");
+	put_text(b, e->message);
+	close_line(r);
+}
+
 void record_denials(struct record *r, int64_t now_us, const struct record_denials *e)
 {
 	struct buf *b = OPEN(r, now_us, "denials");

@@ -351,6 +351,17 @@ void audit_packet_drop(struct audit *a, const struct audit_drop *e)
 	count_event(a);
 }
 
+void audit_alert(struct audit *a, const struct audit_alert *e)
+{
+	int64_t now_us;
+
+	if (!begin_event(a, &now_us))
+		return;
+	a->totals.alerts++;
+	record_alert(&a->record, now_us, e);
+	count_event(a);
+}
+
 void audit_session_end(struct audit *a, int exit_code)
 {
 	int64_t now_us = clock_us(CLOCK_REALTIME);

@@ -92,6 +92,8 @@ static void print_overview(const struct style *s, FILE *to, const struct tally *
 	ROW("dns queries", "%" PRIu64 " (%" PRIu64 " denied)", n->dns, t->dns_denied);
 	ROW("bytes", "%s out, %s in", bytes_text(n->bytes_out, out), bytes_text(n->bytes_in, in));
 	ROW("alerts", "%" PRIu64, n->alerts);
+	if (t->limited)
+		ROW("limited", "%" PRIu64 " connections cut off", t->limited);
 	if (t->dropped)
 		ROW("dropped", "%" PRIu64 " packets", t->dropped);
 	if (t->bad)
@@ -243,6 +245,7 @@ static void json_overview(struct buf *b, const struct tally *t)
 	number(b, "alerts", n->alerts);
 	json_close(b, '}');
 	number(b, "dns_denied", t->dns_denied);
+	number(b, "connections_limited", t->limited);
 	number(b, "packets_dropped", t->dropped);
 	number(b, "bad_lines", t->bad);
 }

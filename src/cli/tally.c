@@ -172,6 +172,8 @@ static void conn_close(struct tally *t, const json_t *event)
 	struct tally_host *host = host_of(t, event_text(event, "host"));
 	uint64_t out = event_uint(event, "bytes_out"), in = event_uint(event, "bytes_in");
 
+	if (span_eq(event_text(event, "end"), SPAN("limit")) && event_text(event, "reason").len)
+		t->limited++;
 	add(&t->session.bytes_out, out);
 	add(&t->session.bytes_in, in);
 	add(&host->bytes_out, out);

@@ -22,6 +22,7 @@ struct tally {
 	struct audit_totals session;		/* of the one that is being read */
 	uint64_t	 sessions, unfinished;	/* unfinished: without session.end */
 	uint64_t	 dns_denied;		/* of those with a record of their own */
+	uint64_t	 limited;		/* connections cut by a limit */
 	uint64_t	 dropped;		/* packets that the kernel refused */
 	uint64_t	 folded[REASON_NUM];	/* denials in floods, no host known for each */
 	uint64_t	 bad;			/* lines that were no events */

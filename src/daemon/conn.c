@@ -76,6 +76,8 @@ static bool told_read(const struct talk_ask *a, struct span tail, struct told *t
 	    len != tail.len || a->sni_len > TALK_HOST_MAX || a->alpn_len > TALK_ALPN_MAX ||
 	    a->host_len > TALK_HOST_MAX || a->method_len > TALK_METHOD_MAX)
 		return false;
+	if (!limited_is_valid(a))
+		return false;
 	/* The policy's own maps are of TCP ports */
 	if ((a->door == DOOR_HOST_PORT || a->door == DOOR_PUBLISH) && a->transport != TRANSPORT_TCP)
 		return false;
@@ -168,7 +170,9 @@ static struct question question_of(struct keeper *k, const struct told *t, uint3
 		.sni = t->sni, .http_host = t->host, .http_port = t->ask->host_port,
 		.method = t->method, .path = t->path, .body_bytes = t->ask->body_bytes,
 		.websocket = t->ask->flags & TALK_WEBSOCKET, .credentials = t->ask->credentials,
-		.digests = (const void *)t->digests.at, .now_s = time(NULL),
+		.digests = (const void *)t->digests.at,
+		/* what is denied anyway: its head is not told again */
+		.any_credential = t->ask->limited != REASON_ALLOWED, .now_s = time(NULL),
 	};
 
 	if (host != BINDING_NONE)
@@ -476,6 +480,7 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 	q.addr = c->literal;
 	q.port = c->permit.port;
 	v = policy_decide(k->policy, &q);
+	limited_judge(t->ask, &v);
 	if (v.answer == ANSWER_ALLOW) {
 		keeper_tell(k, KEEPER_PASS, ref, NULL, 0, (struct span){ 0 }, -1);
 	} else {
@@ -487,13 +492,36 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 	keeper_stir(k);
 }
 
+/* @a: as it was told; the door of host_ports leads to another address and port */
+static struct verdict judge(struct keeper *k, struct talk_ask *a, const struct question *q)
+{
+	struct verdict v = { ANSWER_ALLOW, REASON_ALLOWED, RULE_NONE, 0, false };
+	const struct talk_ask told = *a;
+
+	if (a->flags & TALK_FULL) {
+		v = (struct verdict){ ANSWER_DENY, REASON_LIMIT, RULE_NONE, 0, false };
+	} else if (a->door == DOOR_HOST_PORT || a->door == DOOR_PUBLISH) {
+		if (!mapped(k, &told, &a->addr, &a->port))
+			v = (struct verdict){ ANSWER_DENY, REASON_NO_RULE, RULE_NONE, 0, false };
+	} else {
+		v = policy_decide(k->policy, q);
+	}
+	/* The gate was to look first, and the client has gone without a word */
+	if (v.answer == ANSWER_NEED && a->flags & TALK_EMPTY)
+		v = (struct verdict){ ANSWER_ALLOW, REASON_ALLOWED, v.rule, 0, false };
+	if (v.answer == ANSWER_NEED)
+		v = (struct verdict){ ANSWER_DENY, REASON_PROTOCOL, v.rule, 0, false };
+	limited_judge(a, &v);
+	return v;
+}
+
 void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct span tail,
 	      bool again)
 {
-	struct verdict v = { ANSWER_ALLOW, REASON_ALLOWED, RULE_NONE, 0, false };
 	struct talk_ask a = *ask;
 	uint32_t host = BINDING_NONE;
 	struct question q;
+	struct verdict v;
 	struct conn *c;
 	struct told t;
 
@@ -512,19 +540,7 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 	if (a.door == DOOR_JAIL || a.door == DOOR_PROBE)
 		host = binding_of_addr(k->bindings, &a.addr);
 	q = question_of(k, &t, host);
-	if (a.flags & TALK_FULL) {
-		v = (struct verdict){ ANSWER_DENY, REASON_LIMIT, RULE_NONE, 0, false };
-	} else if (a.door == DOOR_HOST_PORT || a.door == DOOR_PUBLISH) {
-		if (!mapped(k, ask, &a.addr, &a.port))
-			v = (struct verdict){ ANSWER_DENY, REASON_NO_RULE, RULE_NONE, 0, false };
-	} else {
-		v = policy_decide(k->policy, &q);
-	}
-	/* The gate was to look first, and the client has gone without a word */
-	if (v.answer == ANSWER_NEED && a.flags & TALK_EMPTY)
-		v = (struct verdict){ ANSWER_ALLOW, REASON_ALLOWED, v.rule, 0, false };
-	if (v.answer == ANSWER_NEED)
-		v = (struct verdict){ ANSWER_DENY, REASON_PROTOCOL, v.rule, 0, false };
+	v = judge(k, &a, &q);
 	if (v.answer != ANSWER_ALLOW) {
 		deny(k, a.flags & TALK_FULL ? UINT32_MAX : ref, &t, &q, &v);
 		return;

@@ -49,6 +49,8 @@ uint16_t denial_status(enum reason reason)
 	case REASON_REQUEST_SIZE:
 		return 413;
 	case REASON_RATE:
+	case REASON_QUOTA:
+	case REASON_LIMIT:
 		return 429;
 	default:
 		return 403;

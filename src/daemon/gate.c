@@ -16,6 +16,7 @@
 #include "proxy/accept.h"
 #include "proxy/drops.h"
 #include "proxy/flow.h"
+#include "proxy/meter.h"
 #include "proxy/udp.h"
 
 #define SOCKETS_MAX 256		/* that the keeper may hand over before the start */
@@ -60,7 +61,8 @@ _Noreturn void proxy_fail(const char *why)
 /* Reports that nobody waits for travel with the next question, or a moment later */
 static bool waits_for_answer(enum gate_says what)
 {
-	return what != GATE_CLOSED && what != GATE_HTTP && what != GATE_DROP;
+	return what != GATE_CLOSED && what != GATE_HTTP && what != GATE_DROP &&
+	       what != GATE_ALERT;
 }
 
 void proxy_tell(struct proxy *x, enum gate_says what, uint32_t id, const void *head, size_t len,
@@ -134,7 +136,7 @@ static void use_policy(struct gate *g, int fd)
 		proxy_fail("the policy is not one of this program");
 	s = policy_settings(g->proxy.policy);
 	g->proxy.bindings = bindings_new(&s.synthetic4, &s.synthetic6, &g->seed);
-	if (!g->proxy.bindings)
+	if (!g->proxy.bindings || !meter_policy(&g->proxy, g->proxy.policy))
 		proxy_fail("out of memory");
 	if (!confine_gate(&err))
 		proxy_fail(err.text);
@@ -235,7 +237,7 @@ static void denied(struct gate *g, const struct msg *m)
 	memcpy(&d, m->payload.at, sizeof(d));
 	f = m->id & REF_UDP ? NULL : flow_find(g->proxy.flows, m->id);
 	if (m->id & REF_UDP)
-		udp_denied(&g->proxy, m->id);
+		udp_denied(&g->proxy, m->id, (enum reason)d.reason);
 	else if (f)
 		ask_denied(f, &d, span_skip(m->payload, sizeof(d)));
 }
@@ -383,6 +385,7 @@ int gate_main(int argc, char **argv)
 		proxy_fail("no event loop");
 	msg_link_init(&g.keeper, ROLE_FD, accepts, ARRAY_SIZE(accepts));
 	g.proxy.keeper = &g.keeper;
+	g.proxy.seed = g.seed;
 	g.proxy.raw4 = g.proxy.raw6 = -1;
 	g.proxy.now_s = seconds();
 	tables_new(&g.proxy, &g.seed);

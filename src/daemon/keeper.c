@@ -21,6 +21,8 @@ static struct msg_type accepts[GATE_SAYS_NUM] = {
 	[GATE_DNS]	 = { "dns", sizeof(struct talk_dns_ask) + 1,
 			     sizeof(struct talk_dns_ask) + TALK_NAME_MAX, false },
 	[GATE_DROP]	 = { "drop", sizeof(struct talk_drop), sizeof(struct talk_drop), false },
+	[GATE_ALERT]	 = { "alert", sizeof(struct talk_alert),
+			     sizeof(struct talk_alert) + TALK_HOST_MAX, false },
 };
 
 struct audit_rule keeper_rule(const struct keeper *k, const struct verdict *v)
@@ -94,6 +96,7 @@ static void on_message(void *arg, const struct msg *m)
 		struct talk_http	http;
 		struct talk_dns_ask	dns;
 		struct talk_drop	drop;
+		struct talk_alert	alert;
 	} u;
 	size_t head = accepts[m->type].min;
 	struct span tail;
@@ -122,6 +125,9 @@ static void on_message(void *arg, const struct msg *m)
 		break;
 	case GATE_DROP:
 		conn_drop(k, &u.drop);
+		break;
+	case GATE_ALERT:
+		limited_alert(k, &u.alert, tail);
 		break;
 	case GATE_SAYS_NUM:
 		break;

@@ -55,6 +55,7 @@ struct keeper {
 	size_t			 conn_held;	/* in the buckets */
 	struct conn		*to_dial, **to_dial_end;
 	void			(*on_closed)(void *arg, const char *why);
+	void			(*on_kill)(void *arg, const char *why);	/* end the command; or NULL */
 	void			*arg;
 };
 
@@ -94,6 +95,11 @@ void conn_unix_denied(struct keeper *k, struct span path);	/* by the broker, a m
 void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */
 size_t conn_open_count(const struct keeper *k);
+
+/* limited.c: what the gate counts */
+bool limited_is_valid(const struct talk_ask *a);
+void limited_judge(const struct talk_ask *a, struct verdict *v);
+void limited_alert(struct keeper *k, const struct talk_alert *a, struct span host);
 
 /* names.c: DNS queries */
 void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, struct span name);

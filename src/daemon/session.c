@@ -54,6 +54,7 @@ struct session {
 	bool		 over;			/* bwrap has ended */
 	bool		 finishing;		/* roles may end now */
 	bool		 failed;		/* a role was lost */
+	bool		 killed;		/* limits: on_exceed: kill */
 };
 
 /* ---- the command and the roles ---- */
@@ -80,6 +81,19 @@ static void on_closed(void *arg, const char *why)
 		role_complain("keeper", why);
 	else
 		fail(s, why);
+}
+
+/* A limit of the policy's: the roles live on, and tell of the last connections */
+static void on_kill(void *arg, const char *why)
+{
+	struct session *s = arg;
+
+	if (s->finishing || s->failed || s->killed)
+		return;
+	s->killed = true;
+	role_complain("session", why);
+	jail_end(&s->jail);
+	s->over = true;
 }
 
 static void on_resolver_died(void *arg)
@@ -388,6 +402,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->policy = plan->jail.policy;
 	k->summary = plan->summary;
 	k->on_closed = on_closed;
+	k->on_kill = on_kill;
 	k->arg = s;
 	k->nft_fd = k->porter_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
@@ -541,7 +556,7 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 	ret_result->started = true;
 	while (!s.over)
 		event_base_loop(s.keeper.loop, EVLOOP_ONCE);
-	ret_result->exit_code = s.failed ? EXIT_SLUICE : s.exit_code;
+	ret_result->exit_code = s.failed || s.killed ? EXIT_SLUICE : s.exit_code;
 	finish(&s, ret_result->exit_code);
 	ret_result->denied = s.keeper.denied_count;
 	stop(&s);

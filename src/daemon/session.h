@@ -13,7 +13,8 @@
 #include "audit/summary.h"
 #include "jail/jail.h"
 
-#define EXIT_SLUICE 125		/* sluice failed before the command started, or lost a role */
+#define EXIT_SLUICE 125		/* sluice failed before the command started, lost a role, or ended it
+				 * for a limit */
 
 struct session_plan {
 	struct jail_plan	 jail;

@@ -66,7 +66,7 @@ static void pool_give(const int p[2], bool empty)
 
 void pump_init(struct pump *p)
 {
-	*p = (struct pump){ .pipe = { -1, -1 } };
+	*p = (struct pump){ .pipe = { -1, -1 }, .room = UINT64_MAX };
 }
 
 static void stop_splicing(struct pump *p)
@@ -165,6 +165,23 @@ static void note_size(struct pump *p, size_t len)
 	p->idle_reads = len < SMALL_READ ? (uint8_t)(p->idle_reads + 1) : 0;
 }
 
+/* No room: is there more?  An end is no more */
+static enum pumped look(struct pump *p, int from)
+{
+	uint8_t byte;
+	ssize_t n;
+
+	do
+		n = recv(from, &byte, 1, MSG_PEEK);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? PUMPED_READ : PUMPED_SOURCE_FAILED;
+	if (n > 0)
+		return PUMPED_FULL;
+	p->eof = true;
+	return PUMPED_AGAIN;
+}
+
 /* One read.  READ: the source is (probably) empty for now. */
 static enum pumped fill(struct pump *p, int from, int to)
 {
@@ -172,6 +189,10 @@ static enum pumped fill(struct pump *p, int from, int to)
 	size_t want = splicing ? PIPE_BYTES : PUMP_SCRATCH;
 	ssize_t n;
 
+	if (want > p->room)
+		want = (size_t)p->room;
+	if (!want)
+		return look(p, from);
 	do
 		n = splicing ? splice(from, NULL, p->pipe[1], NULL, want,
 				      SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
@@ -183,6 +204,8 @@ static enum pumped fill(struct pump *p, int from, int to)
 		p->eof = true;
 		return PUMPED_AGAIN;
 	}
+	if (p->room != UINT64_MAX)
+		p->room -= (uint64_t)n;
 	if (splicing)
 		p->in_pipe += (uint32_t)n;
 	else if (!pump_push(p, to, span_of(pump_scratch(), (size_t)n)))

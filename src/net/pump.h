@@ -20,6 +20,7 @@
 struct pump {
 	uint64_t	 bytes;		/* taken by the target */
 	uint64_t	 bytes_rested;	/* as of the last pump_rest() */
+	uint64_t	 room;		/* bytes that may still be read from the source */
 	uint8_t		*held;		/* read, not yet written; owned */
 	uint32_t	 held_at, held_len;
 	int		 pipe[2];	/* from the pool; -1: copying */
@@ -35,6 +36,7 @@ enum pumped {
 	PUMPED_READ,		/* wait until the source is readable */
 	PUMPED_WRITE,		/* wait until the target is writable */
 	PUMPED_AGAIN,		/* a fair share was moved; come back after the others */
+	PUMPED_FULL,		/* the source has more than there is room for */
 	PUMPED_OVER,		/* end of the source reached the target */
 	PUMPED_SOURCE_FAILED,	/* the source was reset */
 	PUMPED_TARGET_FAILED,
@@ -45,7 +47,8 @@ enum pumped {
 void pump_init(struct pump *p);
 void pump_done(struct pump *p);
 
-/* Move what can be moved now.  Both sockets are non-blocking. */
+/* Move what can be moved now, taking p->room down by what was read; UINT64_MAX has no end.
+ * Both sockets are non-blocking. */
 enum pumped pump_move(struct pump *p, int from, int to);
 
 /* Call once in a while: a direction that moved nothing since the last call gives its pipe back */

@@ -34,6 +34,7 @@ enum gate_says {
 	GATE_HTTP,		/* a request is over: struct talk_http */
 	GATE_DNS,		/* struct talk_dns_ask */
 	GATE_DROP,		/* packets that the kernel refused: struct talk_drop */
+	GATE_ALERT,		/* a limit of the session was crossed: struct talk_alert */
 	GATE_SAYS_NUM
 };
 
@@ -80,7 +81,9 @@ struct talk_ask {
 	uint16_t	sni_len, alpn_len, host_len, path_len;
 	uint16_t	host_port;	/* port of the Host field; 0: none */
 	uint8_t		credentials;	/* question.credentials; if not 0, all digests end the tail */
-	uint8_t		pad[5];
+	uint8_t		limited;	/* enum reason: what the rule allows is beyond a limit (policy/
+					 * limits.h), and to be denied for it; REASON_ALLOWED: it is not */
+	uint8_t		pad[4];
 	uint64_t	body_bytes;	/* question.body_bytes */
 };
 
@@ -115,6 +118,13 @@ struct talk_drop {
 	uint8_t		pad;
 	uint32_t	count;
 };
+
+struct talk_alert {
+	uint64_t	value, threshold;
+	uint8_t		kind;		/* enum alert */
+	uint8_t		per_host;
+	uint8_t		pad[6];
+};					/* tail: the host, or the text of an address */
 
 enum talk_socket_kind {
 	SOCKET_TCP4, SOCKET_TCP6, SOCKET_UDP4, SOCKET_UDP6, SOCKET_RAW4, SOCKET_RAW6,

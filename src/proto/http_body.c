@@ -126,10 +126,11 @@ static enum step octet_read(struct http_body *b, uint8_t c)
 /* Pass over data; the chunk's end, or the body's, comes with its last byte */
 static size_t data_skip(struct http_body *b, size_t len)
 {
+	if (b->framing != HTTP_BODY_CLOSE && len > b->left)
+		len = (size_t)b->left;
+	b->data += len;
 	if (b->framing == HTTP_BODY_CLOSE)
 		return len;
-	if (len > b->left)
-		len = (size_t)b->left;
 	b->left -= len;
 	if (!b->left)
 		b->step = b->step == DATA ? DATA_CR : DONE;

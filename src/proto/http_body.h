@@ -21,6 +21,7 @@ struct http_body {
 	uint8_t		 step;		/* http_body.c: enum step */
 	uint32_t	 line_bytes;	/* of the line or trailers read so far */
 	uint64_t	 size;		/* chunk size as far as read */
+	uint64_t	 data;		/* bytes of the body itself passed over so far */
 };
 
 void http_body_init(struct http_body *b, enum http_framing framing, uint64_t length);

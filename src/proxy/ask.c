@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "proxy/credential.h"
+#include "proxy/meter.h"
 
 struct question ask_question(const struct flow *f)
 {
@@ -60,6 +61,43 @@ static bool too_long(const struct facts *f)
 		 f->request.method.len > TALK_METHOD_MAX));
 }
 
+/* The rule that lets it pass as it stands.  Return: false if none does, and the keeper will say so */
+static bool passes(struct flow *f, const struct facts *facts, uint32_t *ret_rule)
+{
+	struct question q = ask_question(f);
+	struct credentials c;
+	struct verdict v;
+
+	*ret_rule = RULE_NONE;
+	if (f->door == DOOR_HOST_PORT)
+		return true;
+	look_question(facts, &q);
+	credentials_read(f->proxy->policy, facts, &c);
+	credentials_question(&c, &q);
+	v = policy_decide(f->proxy->policy, &q);
+	*ret_rule = v.rule;
+	return v.answer == ANSWER_ALLOW;
+}
+
+/* A connection is about to be asked for: a request, if there is one already, or all of it as one */
+static enum reason count(struct flow *f, const struct facts *facts)
+{
+	bool http = facts->seen == SEEN_HTTP || look_is_websocket(facts);
+	uint32_t rule;
+
+	if (!meter_is_on(f->proxy) || f->door == DOOR_PROBE)
+		return REASON_ALLOWED;
+	if (f->door == DOOR_PUBLISH) {
+		meter_begin(f, RULE_NONE, true);
+		return REASON_ALLOWED;
+	}
+	if (!passes(f, facts, &rule))
+		return REASON_ALLOWED;
+	meter_begin(f, rule, !http);
+	f->counted = true;
+	return meter_request(f, http ? facts->request.length : 0);
+}
+
 unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts, unsigned flags)
 {
 	struct talk_ask a = {
@@ -75,6 +113,10 @@ unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts
 	else
 		fill(&a, &tail, facts, f->proxy->policy);
 	/* a websocket begins as a request, and is refused as one */
+	if (what == GATE_ASK && !(flags & TALK_EMPTY) && a.seen != SEEN_MALFORMED)
+		f->limited = (uint8_t)count(f, facts);
+	a.limited = f->limited;
+	f->limited = REASON_ALLOWED;
 	f->form = (uint8_t)(look_is_websocket(facts) ? SEEN_HTTP : facts->seen);
 	f->again = what == GATE_ASK_AGAIN;
 	if (facts->seen != SEEN_NOT_YET)
@@ -121,6 +163,8 @@ void ask_allowed(struct flow *f, const struct talk_allow *a, int peer)
 	f->allowed = f->door != DOOR_PROBE;	/* that one is no connection to the keeper */
 	f->watch = f->watch && a->watch;
 	f->looks = 0;
+	if (!a->http && f->allowed)
+		meter_outcome(f->proxy, false, REASON_ALLOWED);
 	go_on(f, a->http);
 }
 
@@ -142,7 +186,10 @@ void ask_denied(struct flow *f, const struct talk_deny *d, struct span body)
 {
 	assert(f->state == FLOW_ASK);
 	if (f->again || d->dialled)
-		flow_ends(f, d->dialled ? END_ERROR : END_KILLED, d->reason);
+		flow_ends(f, d->dialled ? END_ERROR :
+			  meter_is_reason(d->reason) && d->reason != REASON_KILLED ? END_LIMIT :
+			  END_KILLED, d->reason);
+	meter_outcome(f->proxy, true, d->reason);
 	deny_start(f, d->reason, d->status, body);
 	flow_drive(f);
 }

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "proxy/flow.h"
+#include "proxy/meter.h"
 
 #define DRAIN_MAX 262144	/* bytes thrown away in a turn; the state's limit ends it */
 #define PAGE_MAX (TALK_BODY_MAX + 1024)
@@ -33,11 +33,14 @@ static const char *phrase_of(unsigned status)
 	return "Forbidden";
 }
 
-static void page(struct buf *b, unsigned status, struct span body)
+static void page(struct buf *b, unsigned status, uint32_t retry_s, struct span body)
 {
 	buf_printf(b, "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n"
-		   "Content-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n",
+		   "Content-Length: %zu\r\nConnection: close\r\nCache-Control: no-store\r\n",
 		   status, phrase_of(status), body.len);
+	if (status == 429 && retry_s)
+		buf_printf(b, "Retry-After: %u\r\n", retry_s);
+	buf_add_str(b, "\r\n");
 	buf_add_span(b, body);
 }
 
@@ -49,7 +52,7 @@ void deny_start(struct flow *f, enum reason reason, unsigned status, struct span
 	switch ((enum seen)f->form) {
 	case SEEN_HTTP:
 		f->refusal = buf_new(PAGE_MAX);
-		page(&f->refusal, status, body);
+		page(&f->refusal, status, f->retry_s, body);
 		break;
 	case SEEN_TLS:
 		f->refusal = buf_new(sizeof(alert));
@@ -84,20 +87,29 @@ static enum pumped last_words(struct flow *f)
 	return r;
 }
 
+/* The client has gone; does the server have what it was to get? */
+static unsigned leave(struct flow *f)
+{
+	if (f->peer >= 0 && f->settle && !meter_settled(&f->out, f->peer))
+		return WANT_PACE_OUT;
+	flow_become(f, FLOW_OVER);
+	return 0;
+}
+
 unsigned deny_step(struct flow *f)
 {
 	enum pumped r = last_words(f);
 	size_t drained = 0;
 	ssize_t n;
 
-	if (f->peer >= 0)
+	if (f->peer >= 0 && f->settle && !meter_settled(&f->out, f->peer))
+		meter_look_again(f);
+	else if (f->peer >= 0)
 		flow_leave_peer(f);
 	if (r == PUMPED_WRITE)
 		return WANT_AGENT_WRITE;
-	if (r == PUMPED_TARGET_FAILED) {
-		flow_become(f, FLOW_OVER);
-		return 0;
-	}
+	if (r == PUMPED_TARGET_FAILED)
+		return leave(f);
 	do {
 		n = recv(f->agent, pump_scratch(), PUMP_SCRATCH, 0);
 		if (n > 0)
@@ -105,6 +117,5 @@ unsigned deny_step(struct flow *f)
 	} while (n > 0 && drained < DRAIN_MAX);
 	if (n > 0 || (n < 0 && errno == EAGAIN))
 		return WANT_AGENT_READ;
-	flow_become(f, FLOW_OVER);
-	return 0;
+	return leave(f);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proxy/flow.h"
+#include "proxy/meter.h"
 
 #include <assert.h>
 #include <sys/socket.h>
@@ -7,7 +7,7 @@
 /* Successor sets, for the table below only */
 enum {
 	ASK = BIT(FLOW_ASK), RELAY = BIT(FLOW_RELAY), HTTP = BIT(FLOW_HTTP),
-	DENY = BIT(FLOW_DENY), OVER = BIT(FLOW_OVER),
+	CUT = BIT(FLOW_CUT), DENY = BIT(FLOW_DENY), OVER = BIT(FLOW_OVER),
 };
 
 static unsigned over_step(struct flow *f);
@@ -21,8 +21,9 @@ static const struct stage {
 } stages[] = {
 	[FLOW_LOOK]  = { "look",  look_step,  ASK | OVER,		10,   END_LIMIT },
 	[FLOW_ASK]   = { "ask",   ask_step,   RELAY | HTTP | DENY | OVER, 60, END_LIMIT },
-	[FLOW_RELAY] = { "relay", relay_step, ASK | DENY | OVER,	7200, END_IDLE },
-	[FLOW_HTTP]  = { "http",  http_step,  ASK | RELAY | DENY | OVER, 7200, END_IDLE },
+	[FLOW_RELAY] = { "relay", relay_step, ASK | CUT | DENY | OVER,	7200, END_IDLE },
+	[FLOW_HTTP]  = { "http",  http_step,  ASK | RELAY | CUT | DENY | OVER, 7200, END_IDLE },
+	[FLOW_CUT]   = { "cut",   cut_step,   OVER,			10,   END_LIMIT },
 	[FLOW_DENY]  = { "deny",  deny_step,  OVER,			2,    END_SERVER },
 	[FLOW_OVER]  = { "over",  over_step,  0,			0,    END_ERROR },
 };
@@ -151,6 +152,7 @@ struct flow *flow_new(struct proxy *x, int agent, enum door door, const struct a
 	};
 	if (door == DOOR_JAIL)
 		f->host = binding_of_addr(x->bindings, dst);
+	f->usage.account = ACCOUNT_NONE;
 	pump_init(&f->out);
 	pump_init(&f->in);
 	return f;
@@ -179,8 +181,9 @@ void flow_ends(struct flow *f, enum flow_end end, enum reason reason)
 	if (f->ended)
 		return;
 	f->ended = true;
-	f->end = (uint8_t)end;
-	f->reason = (uint8_t)reason;
+	/* whatever ends now ends because the command is */
+	f->end = (uint8_t)(f->proxy->killed ? END_KILLED : end);
+	f->reason = (uint8_t)(f->proxy->killed ? REASON_KILLED : reason);
 }
 
 /* Arm one side's event for exactly what is wanted; leave it alone if it is */
@@ -201,6 +204,7 @@ static void arm(struct flow *f, struct event *ev, int fd, short what, bool chang
 static void flow_watch(struct flow *f, unsigned wants)
 {
 	const unsigned agent = WANT_AGENT_READ | WANT_AGENT_WRITE | WANT_AGENT_MORE;
+	const unsigned peer = WANT_PEER_READ | WANT_PEER_WRITE;
 	unsigned changed = f->wants ^ wants;
 	short what = 0;
 
@@ -217,7 +221,7 @@ static void flow_watch(struct flow *f, unsigned wants)
 		what |= EV_READ;
 	if (wants & WANT_PEER_WRITE)
 		what |= EV_WRITE;
-	arm(f, &f->peer_ev, f->peer, what, changed & ~agent);
+	arm(f, &f->peer_ev, f->peer, what, changed & peer);
 	f->wants = (uint8_t)wants;
 }
 
@@ -279,6 +283,7 @@ static unsigned over_step(struct flow *f)
 	/* A refusal that was written must not be overtaken by a reset */
 	close_socket(f->agent, f->door != DOOR_PUBLISH, ends_well(f) || f->refusal.max);
 	flow_leave_peer(f);
+	meter_end(f);
 	pump_done(&f->out);
 	pump_done(&f->in);
 	buf_done(&f->refusal);

@@ -6,6 +6,7 @@
  *	ASK	the facts are with the keeper; it decides, records and dials
  *	RELAY	bytes go both ways; perhaps the client's first are still looked at
  *	HTTP	the same, request by request; a websocket goes on in RELAY
+ *	CUT	a limit was reached: what may pass is on its way, then comes a reset
  *	DENY	the refusal, or the last answer, is on its way to the client
  *	OVER	everything is closed and reported
  *
@@ -14,18 +15,31 @@
 #ifndef SLUICE_PROXY_FLOW_H
 #define SLUICE_PROXY_FLOW_H
 
+#include <sys/queue.h>
+
 #include "net/pump.h"
 #include "proxy/proxy.h"
 
-enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_RELAY, FLOW_HTTP, FLOW_DENY, FLOW_OVER, FLOW_NUM };
+enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_RELAY, FLOW_HTTP, FLOW_CUT, FLOW_DENY, FLOW_OVER, FLOW_NUM };
 
 enum want {
 	WANT_AGENT_READ = 1, WANT_AGENT_WRITE = 2, WANT_PEER_READ = 4, WANT_PEER_WRITE = 8,
 	WANT_AGENT_MORE = 16,	/* readable again, or ended: bytes are there that are too few */
+	WANT_PACE_OUT = 64,	/* room for bytes from the agent, or to the agent: proxy/meter.h */
+	WANT_PACE_IN = 128,
 	WANT_AGAIN = 32,	/* nothing: call the (new) step at once */
 };
 
 struct http;
+struct lane;
+
+/* A direction that waits for bandwidth */
+struct waiter {
+	TAILQ_ENTRY(waiter) link;
+	struct lane	*lane;		/* NULL: it does not wait */
+	struct flow	*flow;
+	uint8_t		 bit;		/* WANT_* that is ready when its turn comes */
+};
 
 struct flow {
 	uint32_t	 ref;		/* message id: generation and index */
@@ -41,6 +55,10 @@ struct flow {
 	bool		 allowed;	/* the keeper has a connection of this number: report its end */
 	bool		 again;		/* in ASK: a second question, the peer is there already */
 	bool		 ended;		/* `end` is set */
+	bool		 metered;	/* its bytes are counted */
+	bool		 counted;	/* the request that is next was counted when it was asked about */
+	bool		 settle;	/* in DENY: what went to the server must arrive */
+	uint8_t		 limited;	/* enum reason: to be told with the next question */
 	uint16_t	 port;
 	uint16_t	 looks;		/* times that the first bytes were parsed */
 	uint32_t	 host;		/* index in the bindings, or BINDING_NONE: a literal */
@@ -48,6 +66,9 @@ struct flow {
 	int		 agent, peer;	/* sockets; -1 */
 	struct addr	 dst;
 	struct pump	 out, in;	/* from and to the agent */
+	struct usage	 usage;
+	uint32_t	 retry_s;	/* for a refusal: when a rate has room again; 0: unknown */
+	struct waiter	 wait[2];	/* of the agent's bytes, of the peer's */
 	struct http	*http;		/* in HTTP */
 	struct buf	 refusal;	/* in DENY: what is to be written */
 	struct event	 agent_ev, peer_ev;

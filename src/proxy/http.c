@@ -26,8 +26,8 @@
 #include "proto/http_body.h"
 #include "proxy/ask.h"
 #include "proxy/credential.h"
-#include "proxy/flow.h"
 #include "proxy/look.h"
+#include "proxy/meter.h"
 
 #define AHEAD_MAX (PUMP_SCRATCH + LOOK_MAX)	/* bytes a client may send ahead of its turn */
 #define HEAD_MAX LOOK_MAX			/* bytes of a head */
@@ -48,8 +48,11 @@ struct http {
 	bool		 last_words;	/* the client has said that it says no more */
 	bool		 agent_eof;
 	bool		 peer_failed;	/* takes no more; what it answers still counts */
-	uint64_t	 body_bytes;	/* of the request that stands, as they lie on the wire */
-	uint64_t	 body_max;	/* max_request of its rule */
+	uint64_t	 body_max;	/* bytes of the request that stands, at most */
+	enum reason	 body_reason;	/* for which no more may pass */
+	uint16_t	 host_port;	/* told of it again if it is stopped */
+	bool		 too_large;	/* the next byte of the body is one too many */
+	bool		 more;		/* the server has sent more than there is room for */
 	bool		 websocket;	/* it asks for one */
 	bool		 tunnel;	/* and the server has agreed: no more requests */
 	bool		 asked;		/* the keeper was asked about the head that lies in `ahead` */
@@ -86,6 +89,39 @@ static void cut(struct flow *f, enum flow_end end, enum reason reason)
 
 /* ---- the request ---- */
 
+/* How large its body may be: the rule and limits.upload_per_request say */
+static void bound_body(struct flow *f, uint32_t rule)
+{
+	struct http *h = f->http;
+	uint64_t session = meter_body_room(f->proxy);
+
+	h->body_max = rule == RULE_NONE ? AMOUNT_NONE :
+		      policy_rule(f->proxy->policy, rule).max_request;
+	h->body_reason = REASON_REQUEST_SIZE;
+	if (session < h->body_max) {
+		h->body_max = session;
+		h->body_reason = REASON_LIMIT;
+	}
+}
+
+/* Count a request that the rule lets pass.  Return: false if it is beyond a limit */
+static bool count(struct flow *f, const struct facts *facts, uint32_t rule)
+{
+	size_t head = facts->request.head_bytes;
+	enum reason reason = REASON_ALLOWED;
+
+	f->retry_s = 0;
+	meter_begin(f, rule, false);
+	/* half a head is of use to nobody: a quota ends before it */
+	if (f->metered && !meter_fits(f, true, head))
+		reason = meter_full(f, true, head);
+	if (reason == REASON_ALLOWED && !f->counted)
+		reason = meter_request(f, facts->request.length);
+	f->counted = false;
+	f->limited = (uint8_t)reason;
+	return reason == REASON_ALLOWED;
+}
+
 /*
  * Does the policy let this request through as it stands?  If not, the keeper is
  * asked, which records; should it say yes (it was told a text that was cut), no
@@ -102,8 +138,11 @@ static bool request_passes(struct flow *f, const struct facts *facts)
 	credentials_read(f->proxy->policy, facts, &c);
 	credentials_question(&c, &q);
 	v = policy_decide(f->proxy->policy, &q);
-	h->body_max = v.rule == RULE_NONE ? AMOUNT_NONE :
-		      policy_rule(f->proxy->policy, v.rule).max_request;
+	bound_body(f, v.rule);
+	if (v.answer == ANSWER_ALLOW && meter_is_on(f->proxy) && !count(f, facts, v.rule)) {
+		ask_send(f, GATE_ASK_AGAIN, facts, 0);
+		return false;
+	}
 	if (v.answer != ANSWER_ALLOW && h->asked)
 		deny_start(f, v.answer == ANSWER_DENY ? v.reason : REASON_PROTOCOL, 403,
 			   (struct span){ 0 });
@@ -126,9 +165,88 @@ static void remember(struct http *h, const struct http_request *r)
 	h->keep_alive = r->keep_alive;
 	h->last_words = !r->keep_alive && r->framing == HTTP_BODY_NONE;
 	h->answer = PART_HEAD;
-	h->body_bytes = 0;
+	h->host_port = r->host_port;
+	h->too_large = false;
 	h->websocket = r->websocket;
 	http_body_init(&h->request_body, r->framing, r->length);
+}
+
+/*
+ * The request that stands can't go on: it is beyond a limit.  If the client has
+ * not begun to hear the answer it is told why; what went to the server arrives.
+ */
+static void stop(struct flow *f, enum reason reason)
+{
+	struct http *h = f->http;
+	struct span rest = buf_span(&h->record);
+	struct facts facts = { .seen = SEEN_HTTP };
+
+	f->settle = true;
+	if (h->answer != PART_HEAD || h->told.bytes_in || h->partial.len) {
+		meter_cut(f, reason);
+		return;
+	}
+	facts.request.method = span_head(rest, h->told.method_len);
+	rest = span_skip(rest, h->told.method_len);
+	facts.request.host = span_head(rest, h->told.host_len);
+	facts.request.path = span_skip(rest, h->told.host_len);
+	facts.request.host_port = h->host_port;
+	f->limited = (uint8_t)reason;
+	ask_send(f, GATE_ASK_AGAIN, &facts, 0);
+}
+
+/*
+ * As http_body_feed(), but not a byte more of the body than it may have: the
+ * framing of chunks does not count.
+ */
+static enum parse body_feed(struct http *h, struct span bytes, size_t *ret_used)
+{
+	struct http_body *b = &h->request_body;
+	size_t used;
+	enum parse p;
+
+	*ret_used = 0;
+	if (b->framing != HTTP_BODY_CHUNKED || h->body_max == AMOUNT_NONE)
+		return http_body_feed(b, bytes, ret_used);
+	do {
+		struct http_body before = *b;
+		uint64_t left = h->body_max - b->data;
+		struct span next = span_skip(bytes, *ret_used);
+
+		p = http_body_feed(b, span_head(next, left && left < next.len ? (size_t)left : left ? next.len : 1),
+				   &used);
+		if (b->data > h->body_max) {
+			*b = before;
+			h->too_large = true;
+			return PARSE_MORE;
+		}
+		*ret_used += used;
+	} while (p == PARSE_MORE && *ret_used < bytes.len);
+	return p;
+}
+
+/* Return: how many bytes of the body may go to the server now */
+static size_t body_pass(struct flow *f, struct span bytes)
+{
+	struct http *h = f->http;
+	uint64_t room = meter_room(f, true), before = h->request_body.data;
+	size_t used = 0;
+	enum parse p;
+
+	p = body_feed(h, span_head(bytes, room < bytes.len ? (size_t)room : bytes.len), &used);
+	if (p == PARSE_OK)
+		h->request = REQUEST_SENT;
+	if (p == PARSE_BAD)
+		cut(f, END_KILLED, REASON_MALFORMED);
+	meter_moved(f, true, used);
+	if (h->request_body.framing == HTTP_BODY_CHUNKED)
+		meter_body(f->proxy, before, h->request_body.data);
+	if (h->too_large) {
+		if (h->body_reason == REASON_LIMIT)
+			h->body_reason = meter_body(f->proxy, h->body_max, h->body_max + 1);
+		stop(f, h->body_reason);
+	}
+	return used;
 }
 
 /*
@@ -141,7 +259,6 @@ static size_t judge(struct flow *f, struct span bytes)
 	struct http *h = f->http;
 	struct http_request r = { .head_bytes = 0 };
 	struct facts facts;
-	size_t used = 0, head = 0;
 	enum parse p;
 
 	if (h->request == REQUEST_HEAD) {
@@ -156,21 +273,9 @@ static size_t judge(struct flow *f, struct span bytes)
 			return 0;
 		remember(h, &r);
 		h->request = REQUEST_BODY;
-		head = r.head_bytes;
+		meter_moved(f, true, r.head_bytes);
 	}
-	p = http_body_feed(&h->request_body, span_skip(bytes, head), &used);
-	if (p == PARSE_OK)
-		h->request = REQUEST_SENT;
-	if (p == PARSE_BAD)
-		cut(f, END_KILLED, REASON_MALFORMED);
-	h->body_bytes += used;
-	if (h->body_bytes > h->body_max && p != PARSE_BAD) {
-		/* a body whose length nobody said, which is counted with its frames */
-		f->form = SEEN_HTTP;
-		deny_start(f, REASON_REQUEST_SIZE, 413, (struct span){ 0 });
-		return 0;
-	}
-	return head + used;
+	return r.head_bytes + body_pass(f, span_skip(bytes, r.head_bytes));
 }
 
 /* What is held for it is waited for no more */
@@ -214,7 +319,7 @@ static void read_agent(struct flow *f)
 	if (n <= 0)
 		return;
 	f->since_s = f->proxy->now_s;
-	if (h->ahead.len || h->request == REQUEST_SENT) {
+	if (h->ahead.len || h->request == REQUEST_SENT || f->metered) {
 		buf_add(&h->ahead, pump_scratch(), (size_t)n);
 		return;
 	}
@@ -236,6 +341,8 @@ static unsigned agent_wants(const struct flow *f)
 {
 	const struct http *h = f->http;
 
+	if (meter_waits(f, true))
+		return WANT_PACE_OUT;
 	return h->agent_eof || h->ahead.len >= AHEAD_MAX || agent_can_wait(f) ? 0 : WANT_AGENT_READ;
 }
 
@@ -243,6 +350,31 @@ void http_tick(struct flow *f)
 {
 	if (f->http->request == REQUEST_SENT && !(f->wants & WANT_AGENT_READ) && !agent_can_wait(f))
 		flow_drive(f);
+}
+
+/* Bytes lie ahead, it is their turn, and there is room for them */
+static bool may_forward(struct flow *f)
+{
+	const struct http *h = f->http;
+
+	return f->state == FLOW_HTTP && h->ahead.len && h->request != REQUEST_SENT &&
+	       !f->out.held_len && !meter_is_paced(f, true);
+}
+
+/* Did limits leave something of the request behind? */
+static void wait_for_room(struct flow *f)
+{
+	const struct http *h = f->http;
+	enum reason reason;
+
+	if (!f->metered || !h->ahead.len || h->request == REQUEST_SENT || f->out.held_len ||
+	    meter_waits(f, true) || meter_room(f, true))
+		return;
+	if (h->request == REQUEST_HEAD && !meter_is_paced(f, true))
+		return;		/* a head that is not whole yet; it is judged when it is */
+	reason = meter_full(f, true, 1);
+	if (reason != REASON_ALLOWED)
+		stop(f, reason);
 }
 
 /* Return: wants of this direction; the state may have changed */
@@ -259,10 +391,13 @@ static unsigned request_step(struct flow *f)
 	read_agent(f);
 	do {
 		before = h->ahead.len;
-		if (f->state == FLOW_HTTP && before && h->request != REQUEST_SENT &&
-		    !f->out.held_len)
+		if (may_forward(f))
 			forward(f, buf_span(&h->ahead), true);
 	} while (f->state == FLOW_HTTP && h->ahead.len && h->ahead.len != before);
+	if (f->state == FLOW_HTTP)
+		wait_for_room(f);
+	if (f->state == FLOW_CUT)
+		return WANT_AGAIN;
 	if (f->state != FLOW_HTTP)
 		return 0;
 	/* The client sends no more; it may still read the last answer */
@@ -295,6 +430,7 @@ static void request_over(struct flow *f)
 {
 	struct http *h = f->http;
 
+	meter_outcome(f->proxy, h->told.status >= 400, REASON_ALLOWED);
 	tell(f);
 	if (h->request != REQUEST_SENT)
 		h->keep_alive = false;	/* answered before it was asked: the rest is void */
@@ -389,6 +525,7 @@ static void server_ended(struct flow *f, bool reset)
 	if (whole)
 		request_over(f);
 	if (!whole && h->answer != PART_NONE) {
+		meter_outcome(f->proxy, true, REASON_ALLOWED);
 		cut(f, END_ERROR, REASON_ALLOWED);
 		return;
 	}
@@ -402,19 +539,26 @@ static void read_peer(struct flow *f)
 	struct http *h = f->http;
 	struct span bytes;
 	bool bad = false;
+	uint64_t room;
 	size_t used;
 	ssize_t n;
 
 	if (!(f->ready & WANT_PEER_READ))
 		return;
-	n = recv(f->peer, pump_scratch(), PUMP_SCRATCH, 0);
+	room = meter_room(f, false);
+	n = recv(f->peer, pump_scratch(), room < PUMP_SCRATCH ? room ? (size_t)room : 1 : PUMP_SCRATCH,
+		 room ? 0 : MSG_PEEK);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
 		server_ended(f, n < 0);
 		return;
 	}
+	h->more = !room;
+	if (h->more)
+		return;
 	f->since_s = f->proxy->now_s;
+	meter_moved(f, false, (uint64_t)n);
 	bytes = span_of(pump_scratch(), (size_t)n);
 	if (h->partial.len) {
 		buf_add_span(&h->partial, bytes);
@@ -434,6 +578,16 @@ static void read_peer(struct flow *f)
 	}
 }
 
+/* The server has more than there is room for */
+static void stop_unless_waits(struct flow *f)
+{
+	enum reason reason = meter_full(f, false, 1);
+
+	f->http->more = false;
+	if (reason != REASON_ALLOWED)
+		stop(f, reason);
+}
+
 static unsigned answer_step(struct flow *f)
 {
 	struct http *h = f->http;
@@ -447,8 +601,14 @@ static unsigned answer_step(struct flow *f)
 		read_peer(f);
 	if (f->state == FLOW_RELAY)
 		return WANT_AGAIN;
+	if (f->state == FLOW_HTTP && h->more)
+		stop_unless_waits(f);
+	if (f->state == FLOW_CUT)
+		return WANT_AGAIN;
 	if (f->state != FLOW_HTTP)
 		return 0;
+	if (meter_waits(f, false))
+		return WANT_PACE_IN;
 	if (f->in.held_len)
 		return WANT_AGENT_WRITE;
 	if (h->answer == PART_NONE && ((!h->keep_alive && h->told.status) || f->ended)) {
@@ -462,12 +622,15 @@ static unsigned answer_step(struct flow *f)
 
 unsigned http_step(struct flow *f)
 {
-	unsigned in_wants = answer_step(f), out_wants;
+	unsigned in_wants, out_wants;
 
+	if (f->ready & WANT_PACE_IN)
+		f->ready |= WANT_PEER_READ;
+	in_wants = answer_step(f);
 	if (f->state != FLOW_HTTP)
 		return in_wants;
 	out_wants = request_step(f);
-	if (f->state == FLOW_DENY)
+	if (f->state == FLOW_DENY || f->state == FLOW_CUT)
 		return WANT_AGAIN;
 	return f->state == FLOW_HTTP ? in_wants | out_wants : 0;
 }

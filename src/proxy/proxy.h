@@ -13,12 +13,14 @@
 
 #include "net/msg.h"
 #include "policy/binding.h"
+#include "policy/limits.h"
 #include "policy/policy.h"
 #include "policy/talk.h"
 
 struct flow;
 struct flow_table;
 struct udp_table;
+struct lanes;
 
 #define REF_UDP (1u << 31)	/* message ids of UDP flows have it */
 #define REF_DNS (1u << 30)	/* ... of DNS queries this one; of TCP flows neither */
@@ -38,6 +40,11 @@ struct proxy {
 	struct bindings		*bindings;	/* a copy of the keeper's, in the same order */
 	struct flow_table	*flows;
 	struct udp_table	*udp;
+	struct limits		*limits;	/* NULL: the policy has none; see proxy/meter.h */
+	struct lanes		*lanes;
+	struct seed		 seed;
+	bool			 kills;		/* limits: on_exceed: kill */
+	bool			 killed;	/* a limit was crossed, and the command will be ended */
 	struct dns_door		 dns;
 	int			 raw4, raw6;	/* for datagrams to clients */
 	uint32_t		 now_s;		/* seconds since the gate started; one tick a second */

@@ -3,8 +3,8 @@
 #include <sys/socket.h>
 
 #include "proxy/ask.h"
-#include "proxy/flow.h"
 #include "proxy/look.h"
+#include "proxy/meter.h"
 
 #define LATE_LOOKS_MAX 4096	/* as LOOKS_MAX: parses of the client's first bytes */
 
@@ -41,6 +41,31 @@ static bool late_look(struct flow *f, unsigned *ret_wants)
 	return false;
 }
 
+/* More came than there is room for: it waits for its turn, or that was all */
+static unsigned full(struct flow *f, bool outward)
+{
+	enum reason reason = meter_full(f, outward, 1);
+
+	if (reason == REASON_ALLOWED)
+		return outward ? WANT_PACE_OUT : WANT_PACE_IN;
+	meter_cut(f, reason);
+	return WANT_AGAIN;
+}
+
+/* As pump_move(), within limits */
+static enum pumped pump_metered(struct flow *f, struct pump *p, int from, int to, bool outward)
+{
+	uint64_t room = meter_room(f, outward);
+	enum pumped r;
+
+	if (room == UINT64_MAX)
+		room--;		/* the pump does not count without a bound */
+	p->room = room;
+	r = pump_move(p, from, to);
+	meter_moved(f, outward, room - p->room);
+	return r;
+}
+
 /* One direction.  Return: its wants; ends the flow when a side fails. */
 static unsigned move(struct flow *f, struct pump *p, bool outward)
 {
@@ -49,7 +74,7 @@ static unsigned move(struct flow *f, struct pump *p, bool outward)
 	enum pumped r;
 
 	p->last = outward ? f->in.shut : f->out.shut;
-	r = pump_move(p, from, to);
+	r = f->metered ? pump_metered(f, p, from, to, outward) : pump_move(p, from, to);
 	if (p->bytes != before)
 		f->since_s = f->proxy->now_s;
 	switch (r) {
@@ -58,6 +83,8 @@ static unsigned move(struct flow *f, struct pump *p, bool outward)
 		return outward ? WANT_AGENT_READ : WANT_PEER_READ;
 	case PUMPED_WRITE:
 		return outward ? WANT_PEER_WRITE : WANT_AGENT_WRITE;
+	case PUMPED_FULL:
+		return full(f, outward);
 	case PUMPED_OVER:
 		flow_ends(f, outward ? END_CLIENT : END_SERVER, REASON_ALLOWED);
 		return 0;
@@ -84,15 +111,16 @@ static unsigned still(const struct flow *f, unsigned mask, unsigned first)
 
 unsigned relay_step(struct flow *f)
 {
-	const unsigned outward = WANT_AGENT_READ | WANT_AGENT_MORE | WANT_PEER_WRITE;
-	const unsigned inward = WANT_PEER_READ | WANT_AGENT_WRITE;
+	const unsigned outward = WANT_AGENT_READ | WANT_AGENT_MORE | WANT_PEER_WRITE |
+			     WANT_PACE_OUT;
+	const unsigned inward = WANT_PEER_READ | WANT_AGENT_WRITE | WANT_PACE_IN;
 	unsigned out_wants = f->out.shut ? 0 : still(f, outward, WANT_AGENT_READ);
 	unsigned in_wants = f->in.shut ? 0 : still(f, inward, WANT_PEER_READ);
 
 	if (!in_wants && !f->in.shut)
 		in_wants = move(f, &f->in, false);
 	if (f->state != FLOW_RELAY)
-		return 0;
+		return in_wants & WANT_AGAIN;
 	if (!out_wants && !f->out.shut && (!f->watch || late_look(f, &out_wants)))
 		out_wants = move(f, &f->out, true);
 	if (f->state != FLOW_RELAY)

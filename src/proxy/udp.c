@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/meter.h"
 #include "proxy/udp.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/hash.h"
 #include "proto/udp_ip.h"
@@ -41,6 +43,8 @@ struct udp_flow {
 	int		 peer;
 	uint32_t	 since_s;
 	uint64_t	 bytes_out, bytes_in;
+	struct usage	 usage;
+	bool		 metered;
 	struct held	*held;
 	size_t		 held_count;
 	struct event	 ev;
@@ -193,10 +197,10 @@ static void drop_held(struct udp_flow *u)
 	u->held_count = 0;
 }
 
-static void forget(struct udp_flow *u, enum flow_end end)
+static void forget(struct udp_flow *u, enum flow_end end, enum reason reason)
 {
 	struct udp_flow **at = bucket_of(u->proxy->udp, &u->key);
-	struct talk_closed c = { u->bytes_out, u->bytes_in, (uint8_t)end, REASON_ALLOWED, { 0 } };
+	struct talk_closed c = { u->bytes_out, u->bytes_in, (uint8_t)end, (uint8_t)reason, { 0 } };
 
 	while (*at != u)
 		at = &(*at)->next;
@@ -211,6 +215,41 @@ static void forget(struct udp_flow *u, enum flow_end end)
 	free(u);
 }
 
+/* The keeper's name for it, or the text of its address */
+static struct span host_of(const struct udp_flow *u, char text[ADDR_TEXT_MAX])
+{
+	uint32_t host = binding_of_addr(u->proxy->bindings, &u->key.server);
+
+	return host != BINDING_NONE ? binding_host(u->proxy->bindings, host)
+				    : span_str(addr_text(&u->key.server, text));
+}
+
+/* A flow is a request of its own */
+static enum reason count(struct udp_flow *u, enum seen seen)
+{
+	uint32_t host = binding_of_addr(u->proxy->bindings, &u->key.server);
+	struct question q = {
+		.about = ABOUT_CONN, .addr = u->key.server, .port = u->key.server_port,
+		.transport = TRANSPORT_UDP, .seen = seen, .now_s = time(NULL),
+	};
+	char text[ADDR_TEXT_MAX];
+	struct verdict v;
+
+	if (!meter_is_on(u->proxy))
+		return REASON_ALLOWED;
+	if (host != BINDING_NONE)
+		q.host = binding_host(u->proxy->bindings, host);
+	v = policy_decide(u->proxy->policy, &q);
+	if (v.answer != ANSWER_ALLOW)
+		return REASON_ALLOWED;
+	u->usage = (struct usage){ .account = limits_account(u->proxy->limits, v.rule),
+				   .whole = true };
+	u->metered = limits_meters(u->proxy->limits, u->usage.account);
+	if (!limits_counts(u->proxy->limits, u->usage.account))
+		return REASON_ALLOWED;
+	return meter_datagrams(u->proxy, u->usage.account, host_of(u, text));
+}
+
 static void ask(struct udp_flow *u, struct span payload)
 {
 	struct talk_ask a = {
@@ -218,6 +257,7 @@ static void ask(struct udp_flow *u, struct span payload)
 		.seen = quic_likely(payload) ? SEEN_QUIC : SEEN_NOT_YET, .door = DOOR_JAIL,
 	};
 
+	a.limited = (uint8_t)count(u, (enum seen)a.seen);
 	proxy_tell(u->proxy, GATE_ASK, u->ref, &a, sizeof(a), (struct span){ 0 });
 }
 
@@ -264,17 +304,44 @@ static void hold(struct udp_flow *u, struct span payload)
 	u->held_count++;
 }
 
-static void pass(struct udp_flow *u, struct span payload)
+/* Is there room for a datagram?  ENDED: the flow is gone, for it has come to a limit */
+enum room { ROOM, NO_ROOM, ENDED };
+
+static enum room room_for(struct udp_flow *u, enum way way, size_t len)
 {
+	char text[ADDR_TEXT_MAX];
+	enum reason reason;
+	bool drop;
+
+	if (!u->metered)
+		return ROOM;
+	reason = meter_datagram(u->proxy, &u->usage, way, len, &drop);
+	meter_tell_alerts(u->proxy, host_of(u, text));
+	if (reason == REASON_ALLOWED)
+		return drop ? NO_ROOM : ROOM;
+	refuse(u->proxy, &u->key, len);
+	forget(u, reason == REASON_KILLED ? END_KILLED : END_LIMIT, reason);
+	return ENDED;
+}
+
+/* Return: false if the flow has ended */
+static bool pass(struct udp_flow *u, struct span payload)
+{
+	enum room room;
+
 	if (u->watch && quic_likely(payload)) {
 		refuse(u->proxy, &u->key, payload.len);
-		return;
+		return true;
 	}
+	room = room_for(u, WAY_UP, payload.len);
+	if (room != ROOM)
+		return room == NO_ROOM;
 	u->since_s = u->proxy->now_s;
 	if (send(u->peer, payload.at, payload.len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		u->bytes_out += payload.len;
 	else if (errno == ECONNREFUSED)
 		refuse(u->proxy, &u->key, payload.len);
+	return true;
 }
 
 static void take(struct proxy *x, const struct udp_key *k, struct span payload)
@@ -356,6 +423,8 @@ static void on_peer(evutil_socket_t fd, short what, void *arg)
 {
 	static uint8_t bytes[DATAGRAM_MAX];
 	struct udp_flow *u = arg;
+	struct proxy *x = u->proxy;
+	enum room room;
 
 	(void)what;
 	for (int i = 0; i < BATCH; i++) {
@@ -365,18 +434,24 @@ static void on_peer(evutil_socket_t fd, short what, void *arg)
 			refuse(u->proxy, &u->key, 0);
 		if (n < 0)
 			break;
+		room = room_for(u, WAY_DOWN, (size_t)n);
+		if (room == ENDED)
+			break;
+		if (room == NO_ROOM)
+			continue;
 		u->bytes_in += (uint64_t)n;
 		u->since_s = u->proxy->now_s;
 		udp_answer(u->proxy, &u->key.server, u->key.server_port, &u->key.client,
 			   u->key.client_port, span_of(bytes, (size_t)n));
 	}
-	udp_flush(u->proxy);
+	udp_flush(x);
 }
 
 void udp_allowed(struct proxy *x, uint32_t ref, const struct talk_allow *a, int peer)
 {
 	struct udp_flow *u = find_ref(x->udp, ref);
 	struct talk_closed gone = { .end = END_CLIENT };
+	struct held *held, *next;
 
 	if (!u) {
 		close(peer);
@@ -389,18 +464,23 @@ void udp_allowed(struct proxy *x, uint32_t ref, const struct talk_allow *a, int 
 	event_assign(&u->ev, x->loop, peer, EV_READ | EV_PERSIST, on_peer, u);
 	if (event_add(&u->ev, NULL) < 0)
 		proxy_fail("cannot watch a socket");
-	for (struct held *h = u->held; h; h = h->next)
-		pass(u, span_of(h->bytes, h->len));
-	drop_held(u);
+	meter_outcome(x, false, REASON_ALLOWED);
+	for (held = TAKE(u->held), u->held_count = 0; held; held = next) {
+		next = held->next;
+		if (u && !pass(u, span_of(held->bytes, held->len)))
+			u = NULL;
+		free(held);
+	}
 }
 
-void udp_denied(struct proxy *x, uint32_t ref)
+void udp_denied(struct proxy *x, uint32_t ref, enum reason reason)
 {
 	struct udp_flow *u = find_ref(x->udp, ref);
 
 	if (!u)
 		return;
 	udp_become(u, UDP_DENIED);
+	meter_outcome(x, true, reason);
 	for (struct held *h = u->held; h; h = h->next)
 		refuse(x, &u->key, h->len);
 	drop_held(u);
@@ -408,6 +488,8 @@ void udp_denied(struct proxy *x, uint32_t ref)
 
 static void sweep(struct proxy *x, bool all)
 {
+	bool killed = x->killed;
+
 	for (size_t b = 0; b < BUCKETS; b++) {
 		struct udp_flow *u = x->udp->bucket[b], *next;
 
@@ -417,7 +499,8 @@ static void sweep(struct proxy *x, bool all)
 			next = u->next;
 			if (all || (u->state == UDP_DENIED && idle_s > DENIED_S) ||
 			    (u->state == UDP_OPEN && idle_s > IDLE_S))
-				forget(u, all ? END_CLIENT : END_IDLE);
+				forget(u, !all ? END_IDLE : killed ? END_KILLED : END_CLIENT,
+				       all && killed ? REASON_KILLED : REASON_ALLOWED);
 		}
 	}
 }

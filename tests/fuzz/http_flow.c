@@ -54,6 +54,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct line l;
 	ssize_t n;
 
+	/* half of them within limits, which cut where they like */
+	rig_rule_more = size & 1 ? "    quota: {up: 3000, down: 5000}\n    max_request: 200\n    rate: 4/h\n"
+				   "limits: {upload_per_request: 150, error_rate: 50%, on_exceed: block}\n"
+				 : "";
 	rig_open(&r, 2);
 	l = rig_connect(&r, 80);
 	say(l.client, GET);

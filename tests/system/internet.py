@@ -53,6 +53,8 @@ TCP_TLS = [443, 8443]                   # TLS that records SNI, with HTTP inside
 TCP_RAW = [7, 22, 853, 5433, 9418, 9999]    # echo, whatever comes
 TCP_BANNER = [25]                       # speaks first
 TCP_HOLD = [9000]                       # accepts and keeps silent
+TCP_SINK = [9002]                       # counts what comes
+TCP_BLAST = [9003]                      # sends as many bytes as it is asked for
 TCP_EOF = [9001]                        # answers only after the client's end
 UDP_ECHO = [7, 123, 443, 9999]
 
@@ -237,6 +239,23 @@ class Recorder:
     async def hold(self, reader, writer, address, port):
         await reader.read()
 
+    async def sink(self, reader, writer, address, port):
+        count, arrivals, end = 0, [], "eof"
+        try:
+            while data := await reader.read(65536):
+                count += len(data)
+                arrivals.append((time.monotonic(), len(data)))
+        except OSError:
+            end = "reset"
+        self.note("sink", address, port, count=count, end=end, arrivals=arrivals)
+
+    async def blast(self, reader, writer, address, port):
+        size, block = int(await reader.readuntil(b"\n")), b"b" * 65536
+        while size > 0:
+            writer.write(block[:size])
+            size -= len(block)
+            await writer.drain()
+
     async def eof(self, reader, writer, address, port):
         data = await reader.read()
         self.note("eof", address, port, data[:4096])
@@ -326,7 +345,8 @@ class Internet:
         await self.dns.serve_tls(stream_socket(DNS4, 853), DNS4, tls)
         for address in RECORDERS + [OTHER_DNS4, OTHER_DNS6]:
             for kind, ports in (("http", TCP_PLAIN + TCP_TLS), ("raw", TCP_RAW),
-                                ("banner", TCP_BANNER), ("hold", TCP_HOLD), ("eof", TCP_EOF)):
+                                ("banner", TCP_BANNER), ("hold", TCP_HOLD), ("eof", TCP_EOF),
+                                ("sink", TCP_SINK), ("blast", TCP_BLAST)):
                 for port in ports:
                     await asyncio.start_server(
                         recorder.handler(kind, address, port), sock=stream_socket(address, port),

@@ -102,6 +102,93 @@ def send_and_reset(host, port, pieces):
     return True
 
 
+def upload(host, port, size, head=""):
+    """Send as much; how it ended."""
+    sent, block = 0, b"u" * 65536
+    with socket.create_connection((host, port), 12) as s:
+        s.settimeout(10)
+        try:
+            s.sendall(head.encode())
+            while sent < size:
+                sent += s.send(block[:size - sent])
+            s.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            return {"sent": sent, "end": errno.errorcode.get(error.errno, "timeout"), "data": ""}
+        data, end = read_all(s)
+        return {"sent": sent, "end": end, "data": text(data)}
+
+
+def download(host, port, size):
+    """Ask for as much; how much came, and how it ended."""
+    with socket.create_connection((host, port), 12) as s:
+        s.settimeout(10)
+        try:
+            s.sendall(b"%d\n" % size)
+        except OSError as error:
+            return {"count": 0, "end": errno.errorcode.get(error.errno, "timeout")}
+        count = 0
+        try:
+            while piece := s.recv(1 << 20):
+                count += len(piece)
+        except OSError as error:
+            return {"count": count, "end": errno.errorcode.get(error.errno, "timeout")}
+        return {"count": count, "end": "eof"}
+
+
+def datagrams(host, port, size, count, wait=1.0):
+    """Send datagrams, one after the answer to the one before; how many were answered, and the end."""
+    answered = 0
+    with socket.socket(family_of(host), socket.SOCK_DGRAM) as s:
+        s.settimeout(wait)
+        s.connect((host, port))
+        for _ in range(count):
+            try:
+                s.send(b"d" * size)
+                answered += len(s.recv(65536)) == size
+            except OSError as error:
+                return {"answered": answered, "end": errno.errorcode.get(error.errno, "timeout")}
+    return {"answered": answered, "end": "all"}
+
+
+def bulk(host, way, seconds, streams, small=None):
+    """Transfers for some seconds, and meanwhile small requests: bytes of each stream, the slowest."""
+    import threading
+    counts, slow, over = [0] * streams, [], threading.Event()
+
+    def transfer(i):
+        with socket.create_connection((host, 9003 if way == "down" else 9002), 12) as s:
+            s.settimeout(2)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if way == "down":
+                s.sendall(b"1000000000\n")
+            while not over.is_set():
+                try:
+                    counts[i] += len(s.recv(65536)) if way == "down" else s.send(b"u" * 16384)
+                except TimeoutError:
+                    pass
+
+    def ask():
+        while not over.wait(0.15):
+            start = time.monotonic()
+            with socket.create_connection((host, 80), 12) as s:
+                s.settimeout(10)
+                s.sendall(small.encode())
+                assert s.recv(65536).startswith(b"HTTP/1.1 200")
+            slow.append(time.monotonic() - start)
+
+    threads = [threading.Thread(target=transfer, args=(i,)) for i in range(streams)]
+    threads += [threading.Thread(target=ask)] if small else []
+    for thread in threads:
+        thread.start()
+    start = time.monotonic()
+    time.sleep(seconds)
+    passed, got = time.monotonic() - start, list(counts)
+    over.set()
+    for thread in threads:
+        thread.join()
+    return {"seconds": passed, "counts": got, "slow": sorted(slow)}
+
+
 def one_answer(s):
     data = b""
     while b"\r\n\r\n" not in data:

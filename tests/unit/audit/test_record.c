@@ -128,6 +128,10 @@ static void packet_drop_and_denials(void **state)
 	check_line(&r, FRONT "\"packet.drop\",\"proto\":\"udp\",\"ip\":\"8.8.8.8\",\"port\":443,"
 		   "\"count\":9" BACK);
 	r = begin();
+	record_alert(&r, T0, &(struct audit_alert){ "upload_total", 1000001, 1000000, SPAN("a \"b\"") });
+	check_line(&r, FRONT "\"alert\",\"kind\":\"upload_total\",\"value\":1000001,"
+		   "\"threshold\":1000000,\"message\":\"a \\\"b\\\"\"" BACK);
+	r = begin();
 	record_denials(&r, T0, &(struct record_denials){ REASON_NO_RULE, 120, 2, sample, 2 });
 	check_line(&r, FRONT "\"denials\",\"reason\":\"no_rule\",\"count\":120,\"distinct\":2,"
 		   "\"sample\":[\"a.example\",\"b.example\"]" BACK);

@@ -51,6 +51,51 @@ static void small_messages_hold_nothing(void **state)
 	rig_down(&r);
 }
 
+/* No more is taken than there is room for, copied or spliced; an end needs no room */
+static void there_is_no_more_than_the_room(void **state)
+{
+	static uint8_t bytes[1 << 20];
+	static const uint64_t rooms[] = { 1, 4096, 65536, 65537, 700001 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rooms); i++) {
+		size_t got = 0, sent = 0;
+		enum pumped p = PUMPED_READ;
+		struct rig r;
+
+		rig_up(&r);
+		r.pump.room = rooms[i];
+		while (p != PUMPED_FULL) {
+			ssize_t n = write(r.source[1], bytes, sizeof(bytes) - sent);
+
+			sent += n > 0 ? (size_t)n : 0;
+			p = turn(&r);
+			while ((n = read(r.target[1], bytes, sizeof(bytes))) > 0)
+				got += (size_t)n;
+		}
+		assert_int_equal(got, rooms[i]);
+		assert_int_equal(r.pump.bytes, rooms[i]);
+		assert_int_equal(turn(&r), PUMPED_FULL);
+		rig_down(&r);
+	}
+}
+
+static void an_end_needs_no_room(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_up(&r);
+	r.pump.room = 5;
+	assert_int_equal(write(r.source[1], "hello", 5), 5);
+	assert_int_equal(turn(&r), PUMPED_READ);
+	assert_int_equal(turn(&r), PUMPED_READ);
+	close(r.source[1]);
+	r.source[1] = -1;
+	assert_int_equal(turn(&r), PUMPED_OVER);
+	rig_down(&r);
+}
+
 /* Everything arrives, in order, whatever the reader's pace, copied or spliced */
 static void bulk_arrives_whole_and_in_order(void **state)
 {
@@ -126,6 +171,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_messages_hold_nothing),
+		cmocka_unit_test(there_is_no_more_than_the_room),
+		cmocka_unit_test(an_end_needs_no_room),
 		cmocka_unit_test(bulk_arrives_whole_and_in_order),
 		cmocka_unit_test(a_full_target_stops_the_reading),
 		cmocka_unit_test(failures_are_told_apart),

@@ -10,6 +10,7 @@
 #include "base/wire.h"
 #include "policy/load.h"
 #include "proxy/ask.h"
+#include "proxy/meter.h"
 
 #define QUIET_ROUNDS 8		/* turns of the loop without an event */
 
@@ -19,6 +20,7 @@ static const struct msg_type accepts[GATE_SAYS_NUM] = {
 	[GATE_ASK_AGAIN] = { "ask again", sizeof(struct talk_ask), 8192, false },
 	[GATE_CLOSED] = { "closed", sizeof(struct talk_closed), sizeof(struct talk_closed), false },
 	[GATE_HTTP] = { "http", sizeof(struct talk_http), 8192, false },
+	[GATE_ALERT] = { "alert", sizeof(struct talk_alert), 8192, false },
 	[GATE_DROP] = { "drop", sizeof(struct talk_drop), sizeof(struct talk_drop), false },
 };
 
@@ -94,6 +96,7 @@ void rig_open(struct rig *r, size_t flows_max)
 		.flows = flow_table_new(flows_max), .udp = udp_table_new(&seed, flows_max),
 		.raw4 = -1, .raw6 = -1, .now_s = 1000,
 	};
+	assert_true(meter_policy(&r->x, r->policy));
 	index = binding_learn(r->x.bindings, SPAN(RIG_HOST));
 	r->host = binding_addr4(r->x.bindings, index);
 }
@@ -103,6 +106,7 @@ void rig_done(struct rig *r)
 	flow_finish(&r->x);
 	udp_finish(&r->x);
 	assert_int_equal(flow_count(r->x.flows), 0);
+	meter_done(&r->x);
 	event_base_free(r->x.loop);
 	flow_table_free(r->x.flows);
 	udp_table_free(r->x.udp);

@@ -25,6 +25,7 @@ struct told {
 		struct talk_ask		ask;
 		struct talk_closed	closed;
 		struct talk_http	http;
+		struct talk_alert	alert;
 	};
 	uint8_t		bytes[8192];
 };

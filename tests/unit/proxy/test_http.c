@@ -321,6 +321,7 @@ static void a_chunked_body_is_counted(void **state)
 {
 	static const char head[] = "POST / HTTP/1.1\r\n" HOST_FIELD
 				   "Transfer-Encoding: chunked\r\n\r\n";
+	const struct told *t;
 	struct rig r;
 	struct line l;
 
@@ -331,11 +332,21 @@ static void a_chunked_body_is_counted(void **state)
 	heard(&r, l.server, head);
 	say(l.client, "5\r\n12345\r\n");
 	heard(&r, l.server, "5\r\n12345\r\n");
-	say(l.client, "5\r\n67890\r\n5\r\nabcde\r\n");
+	say(l.client, "c\r\n67890abcdefg\r\n5\r\nhijkl\r\n0\r\n\r\n");
+	/* the framing does not count, and the 21st byte is not there */
+	heard(&r, l.server, "c\r\n67890abcdefg\r\n5\r\nhij");
+	t = rig_told(&r, GATE_ASK_AGAIN);
+	assert_int_equal(t->ask.limited, REASON_REQUEST_SIZE);
+	assert_true(span_eq(t->tail, SPAN(RIG_HOST "POST/")));
+	rig_deny(&r, &l, REASON_REQUEST_SIZE, "{}\n");
+	heard(&r, l.client, "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n"
+	      "Content-Length: 3\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n{}\n");
 	heard_reset(&r, l.server);
 	shutdown(l.client, SHUT_WR);
-	rig_told(&r, GATE_HTTP);		/* bytes of it went */
-	assert_int_equal(rig_told(&r, GATE_CLOSED)->closed.reason, REASON_REQUEST_SIZE);
+	assert_int_equal(rig_told(&r, GATE_HTTP)->http.bytes_out, sizeof(head) - 1 + 10 + 23);
+	t = rig_told(&r, GATE_CLOSED);
+	assert_int_equal(t->closed.reason, REASON_REQUEST_SIZE);
+	assert_int_equal(t->closed.end, END_LIMIT);
 	done(&r, &l);
 	rig_rule_more = "";
 }

@@ -150,7 +150,7 @@ static void a_refusal_reaches_the_client(void **state)
 	begin(&u, 4);
 	say(u.client, "a");
 	ref = asked(&u, SEEN_NOT_YET);
-	udp_denied(&u.r.x, ref);
+	udp_denied(&u.r.x, ref, REASON_NO_RULE);
 	was_refused(u.client);
 	say(u.client, "b");			/* a flood asks once */
 	rig_told_nothing(&u.r);
@@ -241,7 +241,7 @@ static void an_idle_flow_ends(void **state)
 	rig_told_nothing(&u.r);
 	rig_seconds(&u.r, 30);
 	assert_int_equal(rig_told(&u.r, GATE_CLOSED)->closed.end, END_IDLE);
-	udp_denied(&u.r.x, ref);		/* nobody's any more */
+	udp_denied(&u.r.x, ref, REASON_NO_RULE);		/* nobody's any more */
 	end(&u);
 }
 
