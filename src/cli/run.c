@@ -325,6 +325,9 @@ static bool prepare(struct run *r, struct err *err)
 		return false;
 	if (geteuid() == 0 && !r->quiet)
 		fprintf(stderr, "sluice: running as root: the command can change this system's files\n");
+	if (policy_mode(r->shared.policy) == MODE_MONITOR)
+		fprintf(stderr, "sluice: mode monitor: every public destination passes and is "
+			"logged; only deny rules, the ceiling, limits and special addresses hold\n");
 	return true;
 }
 

@@ -158,7 +158,7 @@ static bool bind_open(struct keeper *k, struct span host, uint32_t *ret_index)
 /* What is allowed, and empty so far */
 static struct outcome allowed_answer(const struct asked *a)
 {
-	return (struct outcome){ .verdict = ANSWER_ALLOW, .reason = REASON_ALLOWED,
+	return (struct outcome){ .verdict = ANSWER_ALLOW, .reason = a->verdict.reason,
 				 .rule = a->verdict.rule, .rcode = DNS_NOERROR,
 				 .ede = DNS_EDE_NONE };
 }

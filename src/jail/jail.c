@@ -68,8 +68,12 @@ static bool wait_readable(int fd, const char *whom, struct err *err)
 
 static int ruleset_memfd(const struct jail_plan *plan)
 {
+	static const struct port_range every[] = {
+		{ 1, UINT16_MAX, TRANSPORT_TCP }, { 1, UINT16_MAX, TRANSPORT_UDP },
+	};
+	struct policy_settings s = policy_settings(plan->policy);
 	size_t total = policy_rule_count(plan->policy), count = 0;
-	AUTO_FREE struct link_net *nets = calloc(total + 1, sizeof(*nets));
+	AUTO_FREE struct link_net *nets = calloc(total + s.peer_count + 1, sizeof(*nets));
 	struct link_rules rules = { plan->pool4, plan->pool6, plan->open_all, nets, 0 };
 	struct buf text = buf_new(LINK_RULESET_MAX);
 	int fd = -1;
@@ -82,6 +86,8 @@ static int ruleset_memfd(const struct jail_plan *plan)
 		if (r.allow && r.is_net)
 			nets[count++] = (struct link_net){ r.net, r.ports, r.port_count };
 	}
+	for (size_t i = 0; policy_mode(plan->policy) == MODE_INTERNAL && i < s.peer_count; i++)
+		nets[count++] = (struct link_net){ s.peers[i], every, ARRAY_SIZE(every) };
 	rules.net_count = count;
 	rules.open_all = plan->open_all || policy_mode(plan->policy) == MODE_MONITOR;
 	link_ruleset(&rules, &text);

@@ -45,7 +45,7 @@ struct jail_plan {
 	const struct policy *policy;	/* ip rules go into the static ruleset */
 	struct net	 pool4, pool6;
 	bool		 open_all;	/* refuse nothing before the gate judged it: for default:
-					 * ask and mode: internal; monitor implies it */
+					 * ask; monitor implies it */
 	const char	*session;
 	const char *const *protect_read;	/* what decides and exists: read-only */
 	size_t		 protect_read_count;

@@ -489,6 +489,9 @@ static void monitor_lets_pass(void **state)
 		{ "[28.0.0.15]:443", "ip_literal", NULL },
 		{ "[2d00:736c::15]:443", "ip_literal", NULL },
 		{ "[10.0.0.2]:22", "watch", "p.yaml:allow[1]" },
+		/* of dns.synthetic, and bound to no name: the start-up probe asks for these */
+		{ "[28.0.0.15]:9", "ip_literal", NULL }, { "[28.0.0.15]:9/udp", "ip_literal", NULL },
+		{ "[2d00:736c::f]:9", "ip_literal", NULL },
 		{ "bad.example", "deny_rule", "p.yaml:deny[0]" },
 		{ "any.example:443 malformed", "malformed", NULL },
 		/* a name must be the name */
