@@ -300,10 +300,26 @@ def test_error_rate_blocks(limited):
 
 # Bandwidth
 
+BANDWIDTH_TRIES = 3     # a machine that is busy with other things for 100 ms has lost them
+
+
+def tried(measure):
+    for _ in range(BANDWIDTH_TRIES - 1):
+        try:
+            return measure()
+        except AssertionError:
+            pass
+    return measure()
+
+
 @pytest.mark.parametrize("streams", [1, 4])
 @pytest.mark.parametrize("way", ["down", "up"])
 def test_bandwidth_is_shared_and_small_requests_are_fast(world, limited, way, streams):
     agent = limited(", bandwidth: {down: 10mbit, up: 10mbit}")
+    tried(lambda: shared(world, agent, way, streams))
+
+
+def shared(world, agent, way, streams):
     before = len(world.recorder.seen)
     answer = agent.ok("bulk", REC, way, 5, streams, small=get(), limit=40)
     if way == "down":
@@ -320,8 +336,11 @@ def test_bandwidth_is_shared_and_small_requests_are_fast(world, limited, way, st
 
 def test_high_bandwidth_is_met(limited):
     agent = limited(", bandwidth: {down: 400mbit}")
-    answer = agent.ok("bulk", REC, "down", 5, 1, limit=40)
-    assert 0.95 * 50e6 < answer["counts"][0] / answer["seconds"] < 1.05 * 50e6, answer
+
+    def measure():
+        answer = agent.ok("bulk", REC, "down", 5, 1, limit=40)
+        assert 0.95 * 50e6 < answer["counts"][0] / answer["seconds"] < 1.05 * 50e6, answer
+    tried(measure)
 
 
 def test_burst_passes_at_once(limited):
