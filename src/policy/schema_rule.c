@@ -264,11 +264,12 @@ bool set_allow(struct loader *l, const struct node *value)
 
 /*
  * A comparison of policies asks for one address of a network and one path of a
- * pattern, and not for all.  A deny rule made to hold for just those would hide the others.
+ * pattern, and not for all, and asks now.  A deny rule made to hold for just those, or
+ * until tomorrow, would hide the others.
  */
 static bool closes_a_part(const struct item *item)
 {
-	return item->is_net || item->is_list || item->more.paths.count;
+	return item->is_net || item->is_list || item->more.paths.count || item->more.expires_s;
 }
 
 bool set_deny(struct loader *l, const struct node *value)

@@ -268,6 +268,8 @@ static void what_a_project_opens_is_told_whole(void **state)
 		  "8.8.0.0/16:22" },
 		{ "allow: [{ip: '64:ff9b::/96', ports: [22]}]\ndeny: [{ip: 0.0.0.0}]",
 		  "64:ff9b::/96:22" },
+		{ "allow: [{host: a.test}]\ndeny: [{host: a.test, expires: 9998-01-01}]",
+		  "a.test:80,443" },
 		{ "allow: [{host: .a.test}]\ndeny: [{host_list: names}, {host: .a.test}]", NULL },
 		{ "allow: [{host: a.test}]\ndeny: [{host: a.test, methods: [GET], ports: [80]},"
 		  " {host: a.test, ports: [443]}]", "any other method on a.test:80" },

@@ -35,10 +35,15 @@ static void listing_done(struct listing *l)
 
 static bool has(const struct listing *l, const char *text)
 {
-	struct addr a;
+	struct addr a, last;
+	bool found;
 
 	assert_true(addr_parse(span_str(text), &a));
-	return netlist_has(&l->list, &a);
+	found = netlist_last(&l->list, &a, &last);
+	assert_int_equal(found, netlist_has(&l->list, &a));
+	/* the last of a range is in it, and so is the last of all that it leads to */
+	assert_true(!found || (memcmp(&last, &a, sizeof(a)) >= 0 && netlist_has(&l->list, &last)));
+	return found;
 }
 
 static void lines_name_networks(void **state)
