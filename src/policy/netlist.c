@@ -74,9 +74,12 @@ void netlist_add(struct buf *v4, struct buf *v6, const struct net *n)
 	}
 }
 
-static bool is_comment(uint8_t c)
+/* A ';' right behind an address may be what separates it from the next */
+static bool is_comment(struct span line, size_t at)
 {
-	return c == '#' || c == ';';
+	uint8_t before = at ? line.at[at - 1] : ' ';
+
+	return line.at[at] == '#' || (line.at[at] == ';' && (before == ' ' || before == '\t'));
 }
 
 bool netlist_line(struct buf *v4, struct buf *v6, struct span line, struct list_error *ret_error)
@@ -85,7 +88,7 @@ bool netlist_line(struct buf *v4, struct buf *v6, struct span line, struct list_
 	struct net n;
 	size_t len = 0;
 
-	while (len < line.len && !is_comment(line.at[len]))
+	while (len < line.len && !is_comment(line, len))
 		len++;
 	text = span_head(line, len);
 	if (len == line.len && len && text.at[len - 1] == '\r')

@@ -41,6 +41,7 @@ static const char *const unit_lists[][2] = {
 	{ "furniture", "127.0.0.1 localhost\n::1 ip6-localhost\n" },
 	{ "hosts-star", "0.0.0.0 *.a.test\n" },
 	{ "bom", "\xef\xbb\xbf" "0.0.0.0 bom.test\n" },
+	{ "old-mac", "a.test\n# ads\rb.test\rc.test\nd.test\n" },
 	{ "late-bom", "0.0.0.0 a.test\n\xef\xbb\xbf" "0.0.0.0 b.test\n" },
 };
 

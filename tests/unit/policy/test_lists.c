@@ -288,6 +288,8 @@ static const struct {
 	{ "ip_list: empty", "empty:1:1: found nothing in the list (accepted: at least one "
 	  "address or network)" },
 	{ "host_list: bad-host", "bad-host:2:3: found b_!.test (accepted: " NAMES },
+	{ "host_list: old-mac", "old-mac:2:6: found CR inside of a line (accepted: lines that end in "
+	  "LF or CR LF)" },
 	{ "host_list: filter", "filter:1:1: found ! (accepted: " NAMES },
 	{ "host_list: late-bom", "late-bom:2:1: found \xef\xbb\xbf" "0.0.0.0 (accepted: "
 	  NAMES },
