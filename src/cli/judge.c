@@ -223,9 +223,13 @@ static const char *variable(void *arg, const char *name)
 	return value;
 }
 
+/* What a policy is made for */
+enum purpose { TO_HOLD, TO_TELL };
+
 /* A policy of what was read, with this for the project's file.  Return: NULL and @err */
 static struct policy *load(struct judging *j, const struct judge_options *o,
-			   struct span project, bool untrusted, struct err *err)
+			   struct span project, bool untrusted, enum purpose purpose,
+			   struct err *err)
 {
 	const struct policy_input in = {
 		.files = j->files, .file_count = j->count,
@@ -243,6 +247,7 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 	if (j->project.found) {
 		j->files[j->project_at].text = project;
 		j->files[j->project_at].untrusted = untrusted;
+		j->files[j->project_at].widest = purpose == TO_TELL;
 	}
 	j->asked.text[0] = '\0';
 	p = policy_load(&in, &wrong);
@@ -337,10 +342,11 @@ static void check_untrusted(struct judging *j, const struct judge_options *o,
 {
 	struct project *p = &j->project;
 	struct err wrong = { "" }, old_wrong = { "" };
-	struct policy *trusted = load(j, o, buf_span(&p->text), false, &wrong), *old = NULL;
+	struct policy *trusted = load(j, o, buf_span(&p->text), false, TO_TELL, &wrong);
+	struct policy *old = NULL;
 
 	if (p->trust == TRUST_CHANGED && p->accepted.len)
-		old = load(j, o, buf_span(&p->accepted), false, &old_wrong);
+		old = load(j, o, buf_span(&p->accepted), false, TO_HOLD, &old_wrong);
 	tell_untrusted(p, p->trust == TRUST_CHANGED ? old : now, trusted, &wrong);
 	policy_free(trusted);
 	policy_free(old);
@@ -353,7 +359,8 @@ bool judge(const struct judge_options *o, struct judged *ret_judged, struct err 
 	struct policy *p = NULL;
 
 	if (ok)
-		p = load(&j, o, buf_span(&j.project.text), j.project.trust != TRUST_HOLDS, err);
+		p = load(&j, o, buf_span(&j.project.text), j.project.trust != TRUST_HOLDS, TO_HOLD,
+			 err);
 	if (p) {
 		if (j.project.found && j.project.trust != TRUST_HOLDS)
 			check_untrusted(&j, o, p);
@@ -378,13 +385,14 @@ bool judge_project(const struct judge_options *o, const char *folder,
 	ok = judging_open(&j, o, folder, err) &&
 	     (j.project.found || err_set(err, "%s: no " PROJECT_FILE " here or above", folder));
 	if (ok) {
-		r->now = load(&j, o, buf_span(&j.project.text), true, err);
-		r->trusted = r->now ? load(&j, o, buf_span(&j.project.text), false, err) : NULL;
+		r->now = load(&j, o, buf_span(&j.project.text), true, TO_TELL, err);
+		r->trusted = r->now ? load(&j, o, buf_span(&j.project.text), false, TO_TELL, err)
+			    : NULL;
 		ok = r->trusted;
 	}
 	/* if it cannot be read any more, all that the file opens is told */
 	if (ok && j.project.accepted.len)
-		r->old = load(&j, o, buf_span(&j.project.accepted), false, &old_wrong);
+		r->old = load(&j, o, buf_span(&j.project.accepted), false, TO_HOLD, &old_wrong);
 	if (ok) {
 		r->project = j.project;
 		j.project = (struct project){ .found = false };

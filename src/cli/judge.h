@@ -65,7 +65,12 @@ struct judged {
 bool judge(const struct judge_options *o, struct judged *ret_judged, struct err *err);
 void judge_done(struct judged *j);
 
-/* What it would mean to trust a project's file */
+/*
+ * What it would mean to trust a project's file
+ *
+ * `now` and `trusted` are told at their widest (policy_file.widest): a file's own denials
+ * must not make what it opens look smaller.
+ */
 struct judged_project {
 	struct project	 project;
 	struct policy	*now;		/* all layers, and of the file what holds untrusted */

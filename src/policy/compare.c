@@ -14,11 +14,12 @@
  *    which protocol auto looks, cut the line of ports in the same way.
  *  - Of requests each method and each pattern of paths that a subject's rules name is
  *    asked for, with what is no method and no path of theirs besides.  A pattern is
- *    stood for by the path that has a stranger in place of each star; what two
- *    patterns share is not looked for.
+ *    stood for by the path that has a stranger in place of a star, and for two stars
+ *    more segments than any pattern has; what two patterns share is not looked for.
  *
- * The names of categories and lists are not gone through: that one is denied by a list
- * shows for names that a rule lists, and for no other.
+ * The names and addresses of categories and lists are not gone through: that one is denied
+ * by a list shows for names that a rule lists, and for no other.  Of a stretch of
+ * addresses one that no list holds is asked for, if it has one.
  *
  * What changed is kept as pieces.  One that the line of a parent's strangers
  * tells already is left out when it is told: who opens *.example.com opens all
@@ -30,6 +31,8 @@
 
 #include "base/auto.h"
 #include "policy/image.h"
+#include "policy/path.h"
+#include "policy/ranges.h"
 
 #define PIECES_MAX (1u << 28)	/* bytes */
 #define TEXT_MAX (1u << 21)	/* bytes of one line's words: every second port of both kinds */
@@ -51,6 +54,10 @@ struct piece {
 	uint32_t	 request;	/* a method's number in the upper half, a path's in the lower */
 };
 
+#define DEEPER "-"	/* what stands for a star behind the stranger */
+#define DEEP_MAX 600	/* bytes of a path that two stars make longer than they must */
+_Static_assert(DEEP_MAX + PATTERN_MAX * 4 / 3 + STRANGER_MAX < PATH_MAX_BYTES,
+	       "such a path is compared");
 #define METHOD_SHIFT 16
 #define WORD_ANY 0u		/* all methods, or paths, alike */
 #define WORDS_MAX 4000u		/* different methods, or patterns; those beyond have no name */
@@ -77,6 +84,7 @@ struct compare {
 	/* const char *: all names of methods and patterns so far, and those of the subject in hand */
 	struct buf	 methods, paths, own_methods, own_paths;
 	struct buf	 levels;	/* uint8_t: before and after, of each method and path */
+	size_t		 depth;		/* segments of the deepest pattern in hand */
 };
 
 /* ---- asking ---- */
@@ -198,9 +206,30 @@ static void own_requests(struct compare *c, const struct policy *p, const struct
 	}
 }
 
-/* The path that stands for a pattern; NULL: the one that none names */
+static void measure_depth(struct compare *c)
+{
+	c->depth = 1;
+	for (size_t i = 0; i < word_count(&c->own_paths); i++) {
+		size_t slashes = 0;
+
+		for (const char *at = word_at(&c->own_paths, i); *at; at++)
+			slashes += *at == '/';
+		if (slashes > c->depth)
+			c->depth = slashes;
+	}
+}
+
+/*
+ * The path that stands for a pattern; NULL: the one that none names
+ *
+ * One stranger is enough, and two stars reach where one does not.  It must not become
+ * longer than what can be compared: PATTERN_MAX and what DEEPER adds at least to that
+ * fit behind DEEP_MAX.
+ */
 static struct span path_of(const struct compare *c, const char *pattern, struct buf *ret)
 {
+	const char *star = c->stranger;
+
 	buf_clear(ret);
 	if (!pattern)
 		buf_printf(ret, "/%s", c->stranger);
@@ -209,12 +238,13 @@ static struct span path_of(const struct compare *c, const char *pattern, struct 
 			buf_add(ret, at, 1);
 			continue;
 		}
-		buf_add_str(ret, c->stranger);
-		/* two stars reach where one does not */
-		if (at[1] == '*') {
-			buf_printf(ret, "/%s", c->stranger);
-			at++;
-		}
+		buf_add_str(ret, star);
+		star = DEEPER;
+		if (at[1] != '*')
+			continue;
+		for (size_t i = 0; i < c->depth && (!i || ret->len < DEEP_MAX); i++)
+			buf_printf(ret, "/%s", DEEPER);
+		at++;
 	}
 	return buf_span(ret);
 }
@@ -356,10 +386,11 @@ static void compare_stretch(struct compare *c, struct question q, struct piece p
 		compare_requests(c, &q, &piece);
 		return;
 	}
-	/* so many that they are told as one: open if one of them is */
-	q.any_request = methods * paths > 1;
-	for (size_t i = 0; i < 2; i++)
+	/* so many that they are told as one: open if one of them is, and was not if one was not */
+	for (size_t i = 0; i < 2; i++) {
+		q.any_request = i && methods * paths > 1;
 		levels[i] = (uint8_t)ask(c->side[i], q);
+	}
 	add_piece(c, piece, levels, 0);
 }
 
@@ -381,6 +412,7 @@ static void compare_ports(struct compare *c, struct question q, const struct mat
 		cut_ports(c, c->side[i], &matches[i]);
 		own_requests(c, c->side[i], &matches[i]);
 	}
+	measure_depth(c);
 	cut = (void *)c->cuts.at;
 	count = c->cuts.full ? 0 : c->cuts.len / sizeof(*cut);
 	qsort(cut, count, sizeof(*cut), u32_order);
@@ -655,6 +687,39 @@ static bool is_same_net(const struct net *a, const struct net *b)
 	return a && b && a->bits == b->bits && addr_eq(&a->base, &b->base);
 }
 
+/* Does a list of either side hold @a, or the IPv4 address at its end?  Then up to *ret_last */
+static bool is_listed(const struct compare *c, const struct addr *a, struct addr *ret_last)
+{
+	struct addr inner[ADDR_INSIDE_MAX], last;
+	unsigned count = addr_inside(a, inner);
+
+	for (size_t side = 0; side < 2; side++) {
+		if (listed_last(c->side[side], a, ret_last))
+			return true;
+		for (unsigned i = 0; i < count; i++) {
+			if (memcmp(inner[i].b + 12, a->b + 12, 4) ||
+			    !listed_last(c->side[side], &inner[i], &last))
+				continue;
+			*ret_last = *a;
+			memcpy(ret_last->b + 12, last.b + 12, 4);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* An address from @a to before @end (NULL: to the last of all) that no list holds; @a if none is */
+static struct addr unlisted(const struct compare *c, const struct addr *a, const struct addr *end)
+{
+	struct net last = { .bits = 128 };
+	struct addr at = *a;
+
+	while (is_listed(c, &at, &last.base))
+		if (!net_end(&last, &at) || (end && addr_order(&at, end) >= 0))
+			return *a;
+	return at;
+}
+
 /* Stretches of one network that changed alike, one after the other, are one line */
 static void compare_addrs(struct compare *c)
 {
@@ -663,13 +728,14 @@ static void compare_addrs(struct compare *c)
 	struct buf last = buf_new(PIECES_MAX);
 
 	for (size_t i = 0; i < c->addrs.len / sizeof(*a); i++) {
-		struct question q = { .about = ABOUT_CONN, .addr = a[i] };
+		const struct addr *end = i + 1 < c->addrs.len / sizeof(*a) ? a + i + 1 : NULL;
+		struct question q = { .about = ABOUT_CONN, .addr = unlisted(c, a + i, end) };
 		char text[NET_TEXT_MAX];
 		struct match matches[2];
 		const struct net *net;
 
 		for (size_t k = 0; k < 2; k++)
-			match_addr(c->side[k], &a[i], &matches[k]);
+			match_addr(c->side[k], &q.addr, &matches[k]);
 		net = closest_net(c, matches);
 		if (!net)
 			continue;

@@ -340,6 +340,14 @@ static bool list_holds(void *arg, uint32_t rule)
 	return deny_note(l->d, l->p, l->c, rule);
 }
 
+/* Of two rules about lists the one that fewer allow rules beat; either may be RULE_NONE */
+static uint32_t stronger(const struct policy *p, uint32_t a, uint32_t b)
+{
+	if (a == RULE_NONE || b == RULE_NONE)
+		return a == RULE_NONE ? b : a;
+	return image_rule(p, b)->layer < image_rule(p, a)->layer ? b : a;
+}
+
 /* The rule about a list that the host is in, or the address, or an address inside it */
 static uint32_t subject_listed(const struct policy *p, const struct case_of *c, struct denial *d)
 {
@@ -352,8 +360,8 @@ static uint32_t subject_listed(const struct policy *p, const struct case_of *c, 
 		return listed_host(p, c->q->host, list_holds, &l, NULL);
 	count = addr_inside(&c->q->addr, inner);
 	rule = listed_addr(p, &c->q->addr, list_holds, &l);
-	for (unsigned i = 0; i < count && rule == RULE_NONE; i++)
-		rule = listed_addr(p, &inner[i], list_holds, &l);
+	for (unsigned i = 0; i < count; i++)
+		rule = stronger(p, rule, listed_addr(p, &inner[i], list_holds, &l));
 	return rule;
 }
 

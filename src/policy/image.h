@@ -190,6 +190,9 @@ uint32_t listed_host(const struct policy *p, struct span host,
 uint32_t listed_addr(const struct policy *p, const struct addr *a,
 		     bool (*holds)(void *arg, uint32_t rule), void *arg);
 
+/* The last address of a listed range that has @a.  Return: false if @a is in no list */
+bool listed_last(const struct policy *p, const struct addr *a, struct addr *ret_last);
+
 /* "category", "host_list", "ip_list" for the rule's form */
 enum reason listed_reason(const struct image_rule *r);
 

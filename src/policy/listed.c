@@ -78,3 +78,16 @@ uint32_t listed_addr(const struct policy *p, const struct addr *a,
 	}
 	return RULE_NONE;
 }
+
+bool listed_last(const struct policy *p, const struct addr *a, struct addr *ret_last)
+{
+	const struct image_use *uses = image_at(p, p->addr_uses.at);
+
+	for (uint32_t i = 0; i < p->addr_uses.count; i++) {
+		struct netlist l = ranges_of(p, list_at(p, uses[i].list));
+
+		if (netlist_last(&l, a, ret_last))
+			return true;
+	}
+	return false;
+}

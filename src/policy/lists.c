@@ -81,6 +81,19 @@ static bool bad_line(const struct reading *r, const struct list_error *e)
 			SPAN_ARG(span_head(e->found, 80)), cut ? "..." : "", e->accepted);
 }
 
+/* A CR that ends no line would hide the rest of it, as lines of their own, behind a "#" */
+static bool has_lone_cr(struct span line, struct list_error *ret_error)
+{
+	ptrdiff_t cr = span_find(line, '\r');
+
+	if (cr < 0 || (size_t)cr + 1 == line.len)
+		return false;
+	*ret_error = (struct list_error){
+		(unsigned)cr + 1, SPAN("CR inside of a line"), "lines that end in LF or CR LF",
+	};
+	return true;
+}
+
 static bool read_line(struct reading *r, struct span line)
 {
 	struct list_error e;
@@ -89,7 +102,9 @@ static bool read_line(struct reading *r, struct span line)
 	/* a byte order mark, as YAML may have one too */
 	if (r->line++ == 0 && span_starts(line, SPAN("\xef\xbb\xbf")))
 		line = span_skip(line, 3);
-	if (r->form == FORM_HOST_LIST)
+	if (has_lone_cr(line, &e))
+		ok = false;
+	else if (r->form == FORM_HOST_LIST)
 		ok = hostlist_line(&r->l->draft.image, line, &e);
 	else
 		ok = netlist_line(&r->v4, &r->v6, line, &e);

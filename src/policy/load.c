@@ -18,6 +18,7 @@ static bool read_file(struct loader *l, const struct policy_file *file)
 	l->default_allow = NULL;
 	l->layer = file->layer;
 	l->untrusted = file->untrusted;
+	l->widest = file->widest;
 	root = tree_read(file->path, file->text, &l->arena, l->err);
 	if (!root || !schema_read(l, root, IN_FILE))
 		return false;

@@ -20,6 +20,8 @@ struct policy_file {
 	struct span	 text;
 	bool		 untrusted;	/* its allows and presets are read and left out: only what
 					 * it denies holds */
+	bool		 widest;	/* what it denies by a list, an address or a path, or for a
+					 * time, is left out: for telling what it opens, never for holding it */
 };
 
 /* Hosts that use_configured adds to a preset (contract section 2) */

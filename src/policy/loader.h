@@ -71,6 +71,7 @@ struct loader {
 	const char	*file;
 	enum layer	 layer;
 	bool		 untrusted;	/* policy_file.untrusted */
+	bool		 widest;	/* policy_file.widest */
 	const char	*preset;	/* its name, in a preset file */
 	struct category_visit *category;	/* in a category's file */
 	const char	*variant;	/* of which hosts are opened: "" for the preset's own */

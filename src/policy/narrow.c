@@ -53,6 +53,15 @@ bool more_has_credential(const struct policy *p, const struct image_more *m,
 	return false;
 }
 
+/* Methods have case (RFC 9110 9.1), and some servers do not know: "post" is denied with POST */
+static bool denies_method(const struct policy *p, const struct image_more *m, struct span method)
+{
+	for (uint32_t i = 0; i < m->methods.count; i++)
+		if (span_eq_fold(method, span_str(image_word(p, m->methods.at + i))))
+			return true;
+	return !m->methods.count;
+}
+
 /* Of a deny rule that is for some requests only */
 static enum hold request_holds(const struct policy *p, const struct image_more *m,
 			       const struct case_of *c)
@@ -67,7 +76,7 @@ static enum hold request_holds(const struct policy *p, const struct image_more *
 		return HOLD_NO;
 	if (!c->is_http)
 		return HOLD_UNSEEN;
-	return more_has_method(p, m, c->q->method) ? of_path[more_path(p, m, &c->path)] : HOLD_NO;
+	return denies_method(p, m, c->q->method) ? of_path[more_path(p, m, &c->path)] : HOLD_NO;
 }
 
 enum hold deny_holds(const struct policy *p, const struct image_rule *r, const struct case_of *c)

@@ -3,7 +3,7 @@
 
 #define V4_BITS 96	/* of ::ffff:0:0/96, in which IPv4 addresses are kept */
 
-static bool v4_has(const struct netlist *l, uint32_t a)
+static const struct range4 *v4_find(const struct netlist *l, uint32_t a)
 {
 	uint32_t low = 0, high = l->v4_count;
 
@@ -16,7 +16,7 @@ static bool v4_has(const struct netlist *l, uint32_t a)
 		else
 			high = middle;
 	}
-	return low && a <= l->v4[low - 1].last;
+	return low && a <= l->v4[low - 1].last ? &l->v4[low - 1] : NULL;
 }
 
 static int addr_order(const struct addr *a, const struct addr *b)
@@ -24,7 +24,7 @@ static int addr_order(const struct addr *a, const struct addr *b)
 	return memcmp(a->b, b->b, sizeof(a->b));
 }
 
-static bool v6_has(const struct netlist *l, const struct addr *a)
+static const struct range6 *v6_find(const struct netlist *l, const struct addr *a)
 {
 	uint32_t low = 0, high = l->v6_count;
 
@@ -36,12 +36,24 @@ static bool v6_has(const struct netlist *l, const struct addr *a)
 		else
 			high = middle;
 	}
-	return low && addr_order(a, &l->v6[low - 1].last) <= 0;
+	return low && addr_order(a, &l->v6[low - 1].last) <= 0 ? &l->v6[low - 1] : NULL;
 }
 
 bool netlist_has(const struct netlist *l, const struct addr *a)
 {
-	return (addr_is_v4(a) && v4_has(l, addr_v4_value(a))) || v6_has(l, a);
+	return (addr_is_v4(a) && v4_find(l, addr_v4_value(a))) || v6_find(l, a);
+}
+
+bool netlist_last(const struct netlist *l, const struct addr *a, struct addr *ret_last)
+{
+	const struct range4 *v4 = addr_is_v4(a) ? v4_find(l, addr_v4_value(a)) : NULL;
+	const struct range6 *v6 = v4 ? NULL : v6_find(l, a);
+
+	if (v4)
+		*ret_last = addr_v4(v4->last);
+	else if (v6)
+		*ret_last = v6->last;
+	return v4 || v6;
 }
 
 void netlist_add(struct buf *v4, struct buf *v6, const struct net *n)
@@ -62,9 +74,12 @@ void netlist_add(struct buf *v4, struct buf *v6, const struct net *n)
 	}
 }
 
-static bool is_comment(uint8_t c)
+/* A ';' right behind an address may be what separates it from the next */
+static bool is_comment(struct span line, size_t at)
 {
-	return c == '#' || c == ';';
+	uint8_t before = at ? line.at[at - 1] : ' ';
+
+	return line.at[at] == '#' || (line.at[at] == ';' && (before == ' ' || before == '\t'));
 }
 
 bool netlist_line(struct buf *v4, struct buf *v6, struct span line, struct list_error *ret_error)
@@ -73,7 +88,7 @@ bool netlist_line(struct buf *v4, struct buf *v6, struct span line, struct list_
 	struct net n;
 	size_t len = 0;
 
-	while (len < line.len && !is_comment(line.at[len]))
+	while (len < line.len && !is_comment(line, len))
 		len++;
 	text = span_head(line, len);
 	if (len == line.len && len && text.at[len - 1] == '\r')

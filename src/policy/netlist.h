@@ -28,6 +28,8 @@ struct netlist {
 };
 
 bool netlist_has(const struct netlist *l, const struct addr *a);
+/* The last address of a range that has @a.  Return: false if none has */
+bool netlist_last(const struct netlist *l, const struct addr *a, struct addr *ret_last);
 
 /* Append the range of @n to its buffer (struct range4, struct range6); either may be full then */
 void netlist_add(struct buf *v4, struct buf *v6, const struct net *n);
@@ -37,8 +39,8 @@ void netlist_add(struct buf *v4, struct buf *v6, const struct net *n);
  * @line:	without its newline; may end in CR
  * @ret_error:	set if false is returned
  *
- * Blank, a comment, or an address or network (net_parse()); "#" and ";" begin a
- * comment anywhere.
+ * Blank, a comment, or an address or network (net_parse()); "#" begins a comment
+ * anywhere, ";" at the front or behind a blank.
  */
 bool netlist_line(struct buf *v4, struct buf *v6, struct span line, struct list_error *ret_error);
 

@@ -42,31 +42,53 @@ static bool has_dots(struct span path)
 	return false;
 }
 
+/* The octet that the escape at the front of @s stands for; -1: it is none */
+static int escaped_octet(struct span s)
+{
+	int high, low;
+
+	if (s.len < 3 || s.at[0] != '%')
+		return -1;
+	high = hex_digit(s.at[1]);
+	low = hex_digit(s.at[2]);
+	return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+/*
+ * Does an escape of @c, and @rest behind it, mean something else to whoever undoes
+ * escapes twice, or takes UTF-8 that is longer than it must be (RFC 3629, section 3)?
+ */
+static bool has_two_readings(uint8_t c, struct span rest)
+{
+	int next = escaped_octet(rest);
+
+	if (c == '%')
+		return rest.len >= 2 && hex_digit(rest.at[0]) >= 0 && hex_digit(rest.at[1]) >= 0;
+	return c == '/' || c == 0xc0 || c == 0xc1 || (c == 0xe0 && next >= 0x80 && next < 0xa0) ||
+	       (c == 0xf0 && next >= 0x80 && next < 0x90);
+}
+
 /* One octet, or one escape, of @s into @p.  Return: how many bytes were read; 0: bad */
 static size_t take_octet(struct span s, struct path *p)
 {
 	uint8_t c = s.at[0];
 	bool escaped = c == '%';
-	int high, low;
+	int octet = escaped_octet(s);
 
-	if (escaped) {
-		if (s.len < 3)
-			return 0;
-		high = hex_digit(s.at[1]);
-		low = hex_digit(s.at[2]);
-		if (high < 0 || low < 0)
-			return 0;
-		c = (uint8_t)(high << 4 | low);
-	}
+	if (escaped && octet < 0)
+		return 0;
+	if (escaped)
+		c = (uint8_t)octet;
 	/* octets of other characters are written as escapes (RFC 3986 2.1) */
 	if (c < ' ' || c == 0x7f || c == '\\' || (!escaped && (c == ' ' || c > 0x7f)))
 		return 0;
 	if (!escaped || is_plain(c)) {
 		p->doubled |= c == '/' && p->len && p->at[p->len - 1] == '/';
+		p->parameters |= c == ';';
 		p->at[p->len++] = c;
 		return escaped ? 3 : 1;
 	}
-	if (c == '/')
+	if (has_two_readings(c, span_skip(s, 3)))
 		p->kind = PATH_DOUBTFUL;
 	p->at[p->len++] = '%';
 	p->at[p->len++] = (uint8_t)"0123456789ABCDEF"[c >> 4];
@@ -80,7 +102,7 @@ void path_normal(struct span text, struct path *ret_path)
 	size_t used;
 
 	p->kind = PATH_OTHER;
-	p->doubled = false;
+	p->doubled = p->parameters = false;
 	p->len = 0;
 	if (!text.len || span_eq(text, SPAN("*")))
 		return;
@@ -169,30 +191,42 @@ static enum path_match match_one(struct span pattern, struct span path, unsigned
 	return PATH_YES;
 }
 
-/* @path with runs of slashes as one each */
-static size_t merge_slashes(const struct path *path, uint8_t ret[PATH_MAX_BYTES])
+enum { READ_MERGED = 1, READ_BARE = 2, READINGS = 4 };
+
+/* @path with runs of slashes as one each, or each segment without what a ';' begins */
+static struct span path_read(const struct path *path, unsigned reading, uint8_t ret[PATH_MAX_BYTES])
 {
+	bool left_out = false;
 	size_t len = 0;
 
-	for (size_t i = 0; i < path->len; i++)
-		if (path->at[i] != '/' || !len || ret[len - 1] != '/')
-			ret[len++] = path->at[i];
-	return len;
+	for (size_t i = 0; i < path->len; i++) {
+		uint8_t c = path->at[i];
+
+		left_out = c != '/' && (left_out || (c == ';' && reading & READ_BARE));
+		if (!left_out && (c != '/' || !len || ret[len - 1] != '/' || !(reading & READ_MERGED)))
+			ret[len++] = c;
+	}
+	return span_of(ret, len);
 }
 
 enum path_match path_match(struct span pattern, const struct path *path)
 {
+	bool bare = path->parameters && span_find(pattern, ';') < 0;
 	unsigned steps = PATH_STEPS_MAX;
-	uint8_t merged[PATH_MAX_BYTES];
-	enum path_match m, other;
+	uint8_t other[PATH_MAX_BYTES];
+	enum path_match m;
 
 	if (path->kind == PATH_OTHER)
 		return PATH_NO;
 	if (path->kind != PATH_GOOD)
 		return PATH_UNSURE;
 	m = match_one(pattern, span_of(path->at, path->len), &steps);
-	if (!path->doubled)
-		return m;
-	other = match_one(pattern, span_of(merged, merge_slashes(path, merged)), &steps);
-	return m == other ? m : PATH_UNSURE;
+	for (unsigned r = 1; r < READINGS; r++) {
+		/* without its parameters a segment may be empty */
+		if (r & READ_BARE ? !bare : !path->doubled)
+			continue;
+		if (match_one(pattern, path_read(path, r, other), &steps) != m)
+			return PATH_UNSURE;
+	}
+	return m;
 }

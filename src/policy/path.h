@@ -15,14 +15,16 @@
  *   bad        NUL, control characters, '\' (all of them also as %XX), a broken
  *              escape, octets that are not ASCII, a segment that is "." or ".." with or
  *              without ";...", a form that is no path
- *   doubtful   as good, but for an encoded slash, or too long to be compared: whoever
+ *   doubtful   as good, but for an encoded slash, an escape of an escape (%252e), UTF-8
+ *              that is longer than it must be (%C0%AE), or too long to be compared: whoever
  *              compares paths must refuse it, whoever does not may pass it (npm
  *              writes @scope%2fname)
  *   other      "*" of OPTIONS, or nothing: no path, and no pattern matches it
  *
  * Empty segments: some servers merge slashes and some do not.  So a path with
  * "//" is matched in both readings; what allows must match in both, what
- * denies holds if one does.
+ * denies holds if one does.  So it is with ';' and what follows it in a segment, which
+ * some servers leave out, unless the pattern itself has a ';'.
  */
 #ifndef SLUICE_POLICY_PATH_H
 #define SLUICE_POLICY_PATH_H
@@ -39,6 +41,7 @@ enum path_kind { PATH_OTHER, PATH_GOOD, PATH_DOUBTFUL, PATH_BAD };
 struct path {
 	enum path_kind	 kind;
 	bool		 doubled;	/* holds "//" */
+	bool		 parameters;	/* holds ';' */
 	size_t		 len;
 	uint8_t		 at[PATH_MAX_BYTES];
 };

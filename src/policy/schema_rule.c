@@ -262,9 +262,26 @@ bool set_allow(struct loader *l, const struct node *value)
 	return narrow_preset(l);
 }
 
+/*
+ * A comparison of policies asks for one address of a network and one path of a
+ * pattern, and not for all, and asks now.  A deny rule made to hold for just those, or
+ * until tomorrow, would hide the others.
+ */
+static bool closes_a_part(const struct item *item)
+{
+	return item->is_net || item->is_list || item->more.paths.count || item->more.expires_s;
+}
+
 bool set_deny(struct loader *l, const struct node *value)
 {
-	return item_read(l, value, IN_DENY, 0) && rule_add(l, l->file, "deny");
+	size_t uses = l->draft.uses.len;
+
+	if (!item_read(l, value, IN_DENY, 0))
+		return false;
+	if (!l->widest || !closes_a_part(&l->item))
+		return rule_add(l, l->file, "deny");
+	l->draft.uses.len = uses;
+	return true;
 }
 
 bool set_presets(struct loader *l, const struct node *value)

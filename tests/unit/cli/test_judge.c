@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "cli/difference.h"
 #include "cli/judge.h"
 
 static char folder[64];
@@ -255,6 +256,51 @@ static void a_projects_lists_are_its_own(void **state)
 	assert_null(strstr(err.text, "secret"));
 }
 
+/* Denials made for just those addresses and paths that a comparison asks for hide nothing */
+static void what_a_project_opens_is_told_whole(void **state)
+{
+	static const struct {
+		const char *text, *told;	/* NULL: it opens nothing */
+	} rows[] = {
+		{ "allow: [{host: a.test}]\ndeny: [{host: a.test, paths: ['/*', '/*/*']}]",
+		  "a.test:80,443" },
+		{ "allow: [{ip: 8.8.0.0/16, ports: [22]}]\ndeny: [{ip_list: base}]",
+		  "8.8.0.0/16:22" },
+		{ "allow: [{ip: '64:ff9b::/96', ports: [22]}]\ndeny: [{ip: 0.0.0.0}]",
+		  "64:ff9b::/96:22" },
+		{ "allow: [{host: a.test}]\ndeny: [{host: a.test, expires: 9998-01-01}]",
+		  "a.test:80,443" },
+		{ "allow: [{host: .a.test}]\ndeny: [{host_list: names}, {host: .a.test}]", NULL },
+		{ "allow: [{host: a.test}]\ndeny: [{host: a.test, methods: [GET], ports: [80]},"
+		  " {host: a.test, ports: [443]}]", "any other method on a.test:80" },
+	};
+	const struct judge_options o = { .only = false };
+	char path[PATH_MAX];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/repo", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_file("repo/base", "8.8.0.0\n");
+	write_file("repo/names", "b.a.test\n");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct judged_project j;
+		struct difference d;
+		struct err err = { "" };
+		char text[512];
+
+		snprintf(text, sizeof(text), "version: 1\n%s\n", rows[i].text);
+		write_file("repo/.sluice.yaml", text);
+		if (!judge_project(&o, path, &j, &err))
+			fail_msg("%s: %s", rows[i].text, err.text);
+		assert_true(difference_make(&d, j.now, j.trusted, &err));
+		assert_int_equal(d.count[CHANGE_OPENS], rows[i].told != NULL);
+		if (rows[i].told)
+			assert_string_equal(d.lines[CHANGE_OPENS][0], rows[i].told);
+		difference_done(&d);
+		judge_project_done(&j);
+	}
+}
+
 static void an_unknown_category_tells_which_there_are(void **state)
 {
 	struct judged j;
@@ -291,6 +337,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_list_file_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_projects_lists_are_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_a_project_opens_is_told_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_unknown_category_tells_which_there_are, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_broken_preset_says_what_is_wrong, setup,

@@ -28,6 +28,7 @@ static const char *const unit_lists[][2] = {
 	{ "same", "X.test.\r\nADS.test # comment\r\n\r\n*.wild.test" },
 	{ "nets", "# bad\n198.51.100.0/28\n203.0.113.7 ; one\n10.0.0.0/8\n2001:db8:1::/48\n" },
 	{ "other-nets", "9.9.9.0/24\n" },
+	{ "nat", "64:ff9b::/96\n" },
 	{ "sub/hosts", "sub.test\n" },
 	{ "empty", "" },
 	{ "comments", "# nothing\n\n   \n# more\n" },
@@ -40,6 +41,7 @@ static const char *const unit_lists[][2] = {
 	{ "furniture", "127.0.0.1 localhost\n::1 ip6-localhost\n" },
 	{ "hosts-star", "0.0.0.0 *.a.test\n" },
 	{ "bom", "\xef\xbb\xbf" "0.0.0.0 bom.test\n" },
+	{ "old-mac", "a.test\n# ads\rb.test\rc.test\nd.test\n" },
 	{ "late-bom", "0.0.0.0 a.test\n\xef\xbb\xbf" "0.0.0.0 b.test\n" },
 };
 

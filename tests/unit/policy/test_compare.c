@@ -84,6 +84,18 @@ static const struct {
 	 "+ GET /x on a.test:443 (only where requests can be seen)\n"},
 	{"allow: [{host: a.test, ports: [443], methods: [GET]}]",
 	 "allow: [{host: a.test, ports: [443]}]", "+ a.test:443\n"},
+	/* two stars reach deeper than any that are named one by one */
+	{"allow: [{host: a.test, ports: [80], paths: ['/v1/*', '/v1/*/*']}]",
+	 "allow: [{host: a.test, ports: [80], paths: ['/v1/*', '/v1/*/*', '/v1/**']}]",
+	 "+ any other method /v1/** on a.test:80\n"},
+	/* lists: an address that none holds stands for a network */
+	{"deny: [{ip_list: nets}]",
+	 "allow: [{ip: 198.51.100.0/24, ports: [22]}]\ndeny: [{ip_list: nets}]",
+	 "+ 198.51.100.0/24:22\n"},
+	{"", "allow: [{ip: 198.51.100.0/28, ports: [22]}]\ndeny: [{ip_list: nets}]", ""},
+	{"", "allow: [{ip: '64:ff9b::a00:0/104', ports: [22]}]\ndeny: [{ip_list: nets}]", ""},
+	{"", "allow: [{ip: '64:ff9b::a00:0/103', ports: [22]}]\ndeny: [{ip_list: nets}]",
+	 "+ 64:ff9b::a00:0/103:22\n"},
 	/* time */
 	{"", "allow: [{host: a.test, expires: 1970-01-01}]", "+ a.test:80,443\n"},
 	{"", "allow: [{host: a.test, expires: '1970-01-01T00:00:01Z'}]", ""},
@@ -119,6 +131,21 @@ static void the_stranger_stands_for_all_names(void **state)
 		"+ *.a.test:80,443\n");
 }
 
+/* A pattern of many stars stands for short paths too */
+static void many_stars(void **state)
+{
+	struct buf text = buf_new(8192);
+
+	(void)state;
+	buf_add_str(&text, "allow: [{host: a.test, ports: [80], paths: ['/x/");
+	for (size_t i = 0; i < 300; i++)
+		buf_add_str(&text, "**/");
+	buf_add_str(&text, "*']}]");
+	buf_add(&text, "", 1);
+	assert_true(span_starts(span_str(compared("", (const char *)text.at)), SPAN("+ any other method /x/**/")));
+	buf_done(&text);
+}
+
 /* Names so long that no stranger fits below them have none */
 static void long_names(void **state)
 {
@@ -136,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(differences_have_words),
 		cmocka_unit_test(the_stranger_stands_for_all_names),
+		cmocka_unit_test(many_stars),
 		cmocka_unit_test(long_names),
 	};
 

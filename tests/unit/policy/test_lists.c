@@ -122,6 +122,23 @@ static struct policy *load(struct policy_file *files, size_t count)
 	return p;
 }
 
+/* A weaker list that holds the address does not stand before a stronger one with that inside */
+static void a_weaker_list_hides_no_stronger_one(void **state)
+{
+	struct policy_file files[] = {
+		{ LAYER_SYSTEM, "a.yaml", SPAN("version: 1\ndeny: [{ip_list: nets}]\n") },
+		{ LAYER_POLICY, "b.yaml", SPAN("version: 1\ndeny: [{ip_list: nat}]\n"
+			"allow: [{ip: '64:ff9b::203.0.113.7', ports: [22]},"
+			" {ip: '64:ff9b::203.0.113.8', ports: [22]}]\n") },
+	};
+	struct policy *p = load(files, 2);
+
+	(void)state;
+	assert_string_equal(word_of(p, "[64:ff9b::203.0.113.7]:22"), "ip_list");
+	assert_string_equal(word_of(p, "[64:ff9b::203.0.113.8]:22"), "watch");
+	policy_free(p);
+}
+
 /* Every pair of layers: the allow rule must be of the same or a stronger one */
 static void a_weaker_layer_opens_nothing(void **state)
 {
@@ -271,6 +288,8 @@ static const struct {
 	{ "ip_list: empty", "empty:1:1: found nothing in the list (accepted: at least one "
 	  "address or network)" },
 	{ "host_list: bad-host", "bad-host:2:3: found b_!.test (accepted: " NAMES },
+	{ "host_list: old-mac", "old-mac:2:6: found CR inside of a line (accepted: lines that end in "
+	  "LF or CR LF)" },
 	{ "host_list: filter", "filter:1:1: found ! (accepted: " NAMES },
 	{ "host_list: late-bom", "late-bom:2:1: found \xef\xbb\xbf" "0.0.0.0 (accepted: "
 	  NAMES },
@@ -414,6 +433,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_deny_and_exact_rules_count_more),
 		cmocka_unit_test(a_weaker_layer_opens_nothing),
+		cmocka_unit_test(a_weaker_list_hides_no_stronger_one),
 		cmocka_unit_test(every_list_must_be_beaten),
 		cmocka_unit_test(resolved_addresses_are_judged),
 		cmocka_unit_test(denials_have_words),

@@ -35,10 +35,15 @@ static void listing_done(struct listing *l)
 
 static bool has(const struct listing *l, const char *text)
 {
-	struct addr a;
+	struct addr a, last;
+	bool found;
 
 	assert_true(addr_parse(span_str(text), &a));
-	return netlist_has(&l->list, &a);
+	found = netlist_last(&l->list, &a, &last);
+	assert_int_equal(found, netlist_has(&l->list, &a));
+	/* the last of a range is in it, and so is the last of all that it leads to */
+	assert_true(!found || (memcmp(&last, &a, sizeof(a)) >= 0 && netlist_has(&l->list, &last)));
+	return found;
 }
 
 static void lines_name_networks(void **state)
@@ -103,6 +108,7 @@ static void what_is_no_network_is_told(void **state)
 		unsigned column;
 		const char *found;
 	} rows[] = {
+		{ "10.0.0.1;10.0.0.2", 1, "10.0.0.1;10.0.0.2" },
 		{ "10.0.0.1/8", 1, "10.0.0.1/8" }, { "  10.0.0.0/33 # x", 3, "10.0.0.0/33" },
 		{ "10.0.0.1-10.0.0.9", 1, "10.0.0.1-10.0.0.9" }, { "10.0.0", 1, "10.0.0" },
 		{ "10.0.0.1 10.0.0.2", 1, "10.0.0.1 10.0.0.2" }, { "a.test", 1, "a.test" },

@@ -70,6 +70,7 @@ static void deny_wins(void **state)
 		{ "c.example:80 http=c.example GET /", "deny_rule", "p.yaml:deny[1]" },
 		{ "c.example:443 tls=c.example", "allowed", "s.yaml:allow[3]" },
 		{ "d.example:80 http=d.example DELETE /x", "deny_rule", "p.yaml:deny[2]" },
+		{ "d.example:80 http=d.example delete /x", "deny_rule", "p.yaml:deny[2]" },
 		{ "d.example:80 http=d.example GET /admin/x", "deny_rule", "p.yaml:deny[3]" },
 		{ "d.example:80 http=d.example GET /%61dmin/x", "deny_rule", "p.yaml:deny[3]" },
 		{ "d.example:80 http=d.example GET //admin/x", "malformed", "p.yaml:deny[3]" },
