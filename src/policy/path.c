@@ -25,21 +25,26 @@ static bool is_dots(struct span segment)
 	while (dots < segment.len && segment.at[dots] == '.')
 		dots++;
 	segment = span_skip(segment, dots);
-	return dots > 0 && dots <= 2 &&
-	       (!segment.len || segment.at[0] == ';');
+	return dots > 0 && dots <= 2 && (!segment.len || segment.at[0] == ';');
 }
 
-static bool has_dots(struct span path)
+static bool is_dot(struct span segment)
 {
+	return span_eq(segment, SPAN("."));
+}
+
+static unsigned segments_count(struct span path, bool (*is)(struct span segment))
+{
+	unsigned count = 0;
+
 	while (path.len) {
 		ptrdiff_t slash = span_find(path, '/');
 		size_t len = slash < 0 ? path.len : (size_t)slash;
 
-		if (is_dots(span_head(path, len)))
-			return true;
+		count += is(span_head(path, len));
 		path = span_skip(path, len + 1);
 	}
-	return false;
+	return count;
 }
 
 /* The octet that the escape at the front of @s stands for; -1: it is none */
@@ -99,6 +104,7 @@ static size_t take_octet(struct span s, struct path *p)
 void path_normal(struct span text, struct path *ret_path)
 {
 	struct path *p = ret_path;
+	unsigned written = segments_count(text, is_dot), dots;
 	size_t used;
 
 	p->kind = PATH_OTHER;
@@ -121,8 +127,9 @@ void path_normal(struct span text, struct path *ret_path)
 			return;
 		}
 	}
-	if (has_dots(span_of(p->at, p->len)))
-		p->kind = PATH_BAD;
+	dots = segments_count(span_of(p->at, p->len), is_dots);
+	if (dots)
+		p->kind = dots == written ? PATH_DOUBTFUL : PATH_BAD;
 }
 
 size_t path_pattern(struct span text, uint8_t *ret)

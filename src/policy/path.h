@@ -13,9 +13,9 @@
  * path than the rule was asked about.
  *
  *   bad        NUL, control characters, '\' (all of them also as %XX), a broken
- *              escape, octets that are not ASCII, a segment that is "." or ".." with or
+ *              escape, octets that are not ASCII, a segment that is ".." or ".", with or
  *              without ";...", a form that is no path
- *   doubtful   as good, but for an encoded slash, an escape of an escape (%252e), UTF-8
+ *   doubtful   as good, but for a "." written as such (apt asks for /./), an encoded slash, an escape of an escape (%252e), UTF-8
  *              that is longer than it must be (%C0%AE), or too long to be compared: whoever
  *              compares paths must refuse it, whoever does not may pass it (npm
  *              writes @scope%2fname)
