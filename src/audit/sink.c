@@ -312,6 +312,11 @@ void audit_conn_open(struct audit *a, const struct audit_conn *e)
 	count_event(a);
 }
 
+bool audit_folds(const struct audit *a, enum reason reason)
+{
+	return fold_is_full(&a->fold, clock_us(CLOCK_REALTIME) / 1000000, reason);
+}
+
 /* Counts come from the gate, which may be taken over: a sum must not wrap to little */
 static void add_bytes(uint64_t *sum, uint64_t bytes)
 {

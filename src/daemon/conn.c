@@ -17,46 +17,16 @@
 
 #include "base/json.h"
 #include "daemon/clock.h"
+#include "daemon/conn.h"
 #include "daemon/denial.h"
-#include "daemon/keeper.h"
 #include "jail/jail.h"
 #include "policy/explain.h"
 
 #define DROPS_RECORDED_MAX 64	/* of one kind in one message; the rest is a count */
 #define CONNS_MAX 32768		/* a gate has at most 16384 TCP flows and 2048 UDP flows */
 
-struct conn {
-	struct conn	*next;		/* in its bucket */
-	struct conn	*next_dial;
-	struct keeper	*keeper;
-	uint32_t	 ref;
-	uint32_t	 host;		/* binding, or BINDING_NONE */
-	uint64_t	 number;	/* in the log */
-	struct addr	 literal;
-	struct addr	 ip;		/* dialled */
-	struct permit	 permit;
-	struct verdict	 verdict;
-	struct dial	*dial;
-	int64_t		 since_ms;
-	uint8_t		 seen, door;
-	bool		 has_ip;	/* the gate has its socket */
-	bool		 resolving;
-	bool		 gone;		/* forgotten while resolving */
-	bool		 empty;		/* open, and nothing was dialled */
-	/* kept only until it is open */
-	const char	*proto;
-	struct talk_ask	 ask;		/* what was told, with its texts in @tail */
-	struct buf	 tail;
-};
-
 #define TAIL_MAX (2 * TALK_HOST_MAX + TALK_ALPN_MAX + TALK_METHOD_MAX + TALK_PATH_MAX + \
 		  TALK_DIGESTS)
-
-/* The facts of an ask, with their texts found */
-struct told {
-	const struct talk_ask *ask;
-	struct span	 sni, alpn, host, method, path, digests;
-};
 
 static struct span cut(struct span *tail, size_t len)
 {
@@ -64,6 +34,16 @@ static struct span cut(struct span *tail, size_t len)
 
 	*tail = span_skip(*tail, s.len);
 	return s;
+}
+
+/* The client's socket in the jail; of what comes in from the host there is none */
+static struct socket_key asker_of(const struct talk_ask *a)
+{
+	return (struct socket_key){
+		.client = a->client, .client_port = a->door == DOOR_PUBLISH ? 0 : a->client_port,
+		.server = a->addr, .server_port = a->port,
+		.transport = (enum transport)a->transport,
+	};
 }
 
 /* Every value is judged: the gate may have been taken over */
@@ -88,6 +68,7 @@ static bool told_read(const struct talk_ask *a, struct span tail, struct told *t
 	t->method = cut(&tail, a->method_len);
 	t->path = cut(&tail, a->path_len);
 	t->digests = tail;
+	t->from = asker_of(a);
 	return true;
 }
 
@@ -195,8 +176,8 @@ static void tell_denied(struct keeper *k, uint32_t ref, const struct question *q
 	buf_done(&body);
 }
 
-static void record_open(struct keeper *k, const struct question *q, const struct verdict *v,
-			struct audit_conn *e)
+static void record_open(struct keeper *k, const struct told *t, const struct question *q,
+			const struct verdict *v, struct audit_conn *e)
 {
 	e->conn = ++k->conn_count;
 	e->host = q->host;
@@ -205,6 +186,7 @@ static void record_open(struct keeper *k, const struct question *q, const struct
 	e->verdict = v->answer == ANSWER_ALLOW ? ANSWER_ALLOW : ANSWER_DENY;
 	e->reason = v->reason;
 	e->rule = keeper_rule(k, v);
+	e->process = keeper_process(k, &t->from, e->verdict, e->reason);
 	audit_conn_open(k->audit, e);
 }
 
@@ -241,7 +223,7 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 
 	/* what the start-up probe is refused is no event: the session has not begun */
 	if (!k->probing) {
-		record_open(k, q, v, &e);
+		record_open(k, t, q, v, &e);
 		if (t->method.len)
 			record_request(k, k->conn_count, t, q, v);
 		note_denied(k, q, v, NULL);
@@ -279,7 +261,7 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 		.next = *bucket_of(k, ref), .keeper = k, .ref = ref, .host = host,
 		.literal = t->ask->addr, .verdict = *v, .since_ms = clock_ms(),
 		.seen = t->ask->seen, .door = t->ask->door, .proto = proto_of(t->ask),
-		.ask = *t->ask, .tail = buf_new(TAIL_MAX),
+		.ask = *t->ask, .tail = buf_new(TAIL_MAX), .from = t->from,
 		.permit = { .port = t->ask->port, .transport = (enum transport)t->ask->transport },
 	};
 	buf_add_span(&c->tail, t->sni);
@@ -305,6 +287,7 @@ static struct told told_again(const struct conn *c)
 
 	if (!told_read(&c->ask, buf_span(&c->tail), &t))
 		t = (struct told){ .ask = &c->ask };
+	t.from = c->from;
 	return t;
 }
 
@@ -330,7 +313,7 @@ static void conn_record(struct conn *c)
 	};
 
 	q.host = shown_host(c);
-	record_open(k, &q, &c->verdict, &e);
+	record_open(k, &t, &q, &c->verdict, &e);
 	c->number = k->conn_count;
 	c->next_dial = NULL;
 	*k->to_dial_end = c;
@@ -349,7 +332,7 @@ static void conn_refuse(struct conn *c, enum reason reason, const struct addr *r
 
 	c->verdict.answer = ANSWER_DENY;
 	c->verdict.reason = reason;
-	record_open(k, &q, &c->verdict, &e);
+	record_open(k, &t, &q, &c->verdict, &e);
 	if (t.method.len)
 		record_request(k, k->conn_count, &t, &q, &c->verdict);
 	note_denied(k, &q, &c->verdict, refused);
@@ -411,10 +394,11 @@ static void conn_empty(struct conn *c)
 {
 	struct keeper *k = c->keeper;
 	struct question q = question_again(c);
+	struct told t = told_again(c);
 	struct audit_conn e = { .proto = c->proto };
 
 	q.host = shown_host(c);
-	record_open(k, &q, &c->verdict, &e);
+	record_open(k, &t, &q, &c->verdict, &e);
 	c->number = k->conn_count;
 	c->empty = true;
 	keeper_tell(k, KEEPER_PASS, c->ref, NULL, 0, (struct span){ 0 }, -1);
@@ -746,8 +730,9 @@ void conn_drop(struct keeper *k, const struct talk_drop *d)
 	struct talk_ask a = {
 		.addr = d->addr, .port = d->port,
 		.transport = d->protocol == IPPROTO_UDP ? TRANSPORT_UDP : TRANSPORT_TCP,
+		.client = d->client, .client_port = d->client_port,
 	};
-	struct told t = { .ask = &a };
+	struct told t = { .ask = &a, .from = asker_of(&a) };
 	struct question q = question_of(k, &t, binding_of_addr(k->bindings, &d->addr));
 	struct verdict v = policy_decide(k->policy, &q);
 	struct audit_drop drop = { protocol_name(d->protocol), d->addr, d->port, d->count };

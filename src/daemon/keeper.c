@@ -58,6 +58,19 @@ size_t keeper_addresses(struct keeper *k, const struct question *q, const struct
 	return count;
 }
 
+struct audit_process keeper_process(struct keeper *k, const struct socket_key *from,
+				    enum answer verdict, enum reason reason)
+{
+	bool wanted = verdict == ANSWER_ALLOW ? policy_settings(k->policy).log.process
+					      : !audit_folds(k->audit, reason);
+
+	if (!k->processes || !wanted ||
+	    !process_of_socket(k->processes, from, &k->process))
+		return (struct audit_process){ 0 };
+	return (struct audit_process){ k->process.pid,
+				       span_of(k->process.exe, k->process.exe_len) };
+}
+
 void keeper_close(struct keeper *k, const char *why)
 {
 	if (k->closed)

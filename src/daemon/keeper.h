@@ -24,6 +24,7 @@
 #include "daemon/dial.h"
 #include "daemon/place.h"
 #include "daemon/resolve.h"
+#include "jail/process.h"
 #include "net/msg.h"
 #include "policy/binding.h"
 #include "policy/talk.h"
@@ -47,6 +48,9 @@ struct keeper {
 	struct place_store	 place;
 	int			 nft_fd;	/* the jail's sets of open addresses */
 	int			 porter_fd;	/* makes sockets in the jail; -1 */
+	struct processes	*processes;	/* who holds a socket of the jail's; NULL: unknown */
+	struct process		 process;	/* the last one found */
+	struct socket_key	 asker;		/* of the DNS query that is being handled */
 	uint8_t			 probe_token[16];
 	bool			 probing;	/* before the command runs */
 	uint64_t		 conn_count;	/* conn.open records */
@@ -83,6 +87,16 @@ void keeper_done(struct keeper *k);
 
 /* The rule that a verdict names, for the record */
 struct audit_rule keeper_rule(const struct keeper *k, const struct verdict *v);
+
+/*
+ * keeper_process() - whose socket it is, for the record of a verdict
+ *
+ * Asked for each denial that gets a record of its own, and with log.process for what is
+ * allowed.  It informs: nothing is decided by it.
+ * Return: its text lives until the next call.
+ */
+struct audit_process keeper_process(struct keeper *k, const struct socket_key *from,
+				    enum answer verdict, enum reason reason);
 
 /* conn.c: connections */
 void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct span tail,

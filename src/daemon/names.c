@@ -26,6 +26,7 @@ struct asked {
 	uint16_t	 type;
 	struct verdict	 verdict;
 	size_t		 len;
+	struct socket_key from;
 	char		 host[];
 };
 
@@ -58,6 +59,7 @@ static void name_reply(struct keeper *k, uint32_t id, struct span name, uint16_t
 		a.addr = *o->addr;
 	if (o->records.len)
 		a.ttl_s = o->ttl_s < TTL_S ? o->ttl_s : TTL_S;
+	e.process = keeper_process(k, &k->asker, e.verdict, e.reason);
 	audit_dns_query(k->audit, &e);
 	if (o->verdict != ANSWER_ALLOW && !o->quiet)
 		keeper_denied(k, &(struct denied){ .host = name, .reason = o->reason, .times = 1 },
@@ -203,6 +205,7 @@ static void on_resolved(void *arg, const struct resolution *r)
 	struct outcome o = allowed_answer(a);
 	struct addr usable[DIAL_ADDRS_MAX], refused;
 
+	k->asker = a->from;
 	if (k->closed) {
 		free(a);	/* nobody is there to hear of it */
 		return;
@@ -264,7 +267,7 @@ static void look_up(struct keeper *k, uint32_t id, uint16_t type, struct span ho
 		name_blocked(k, id, host, type, &limit);
 		return;
 	}
-	*a = (struct asked){ k, id, type, *v, host.len };
+	*a = (struct asked){ k, id, type, *v, host.len, k->asker };
 	memcpy(a->host, host.at, host.len);
 	if (type == DNS_A || type == DNS_AAAA)
 		resolve_ask(k->resolve, host, on_resolved, a);
@@ -294,6 +297,10 @@ void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, str
 	char host[HOST_MAX + 1];
 	struct addr reverse;
 
+	k->asker = (struct socket_key){
+		.client = ask->client, .server = ask->server, .client_port = ask->client_port,
+		.server_port = 53, .transport = (enum transport)ask->transport,
+	};
 	if (k->probing) {
 		answer_probe(k, id);
 		return;

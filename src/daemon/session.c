@@ -259,6 +259,7 @@ static bool hand_over_all(struct session *s, struct err *err)
 		[JAIL_TCP4] = SOCKET_TCP4, [JAIL_TCP6] = SOCKET_TCP6, [JAIL_UDP4] = SOCKET_UDP4,
 		[JAIL_UDP6] = SOCKET_UDP6, [JAIL_RAW4] = SOCKET_RAW4, [JAIL_RAW6] = SOCKET_RAW6,
 		[JAIL_NFLOG] = SOCKET_NFLOG, [JAIL_NFT] = SOCKET_NUM,
+		[JAIL_DIAG] = SOCKET_NUM,
 	};
 	struct policy_settings settings = policy_settings(s->keeper.policy);
 	int fd;
@@ -473,6 +474,7 @@ static bool start(struct session *s, struct err *err)
 	s->jailed = true;
 	k->nft_fd = s->jail.fd[JAIL_NFT];
 	k->porter_fd = s->jail.porter;
+	k->processes = processes_new(s->jail.fd[JAIL_DIAG], s->jail.init);
 	if (!start_broker(s, err) || !hand_over_all(s, err))
 		return false;
 	if (!loop_until(s, &k->gate_ready, READY_LIMIT_MS))
@@ -514,6 +516,7 @@ static void stop(struct session *s)
 	if (k->audit)
 		audit_close(k->audit);
 	bindings_free(k->bindings);
+	processes_free(k->processes);
 	if (s->notes >= 0) {
 		event_del(&s->note_ev);
 		close(s->notes);

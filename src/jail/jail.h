@@ -28,6 +28,7 @@ enum jail_fd {
 	JAIL_RAW4, JAIL_RAW6,		/* for UDP answers and ICMP errors, IP_HDRINCL, marked */
 	JAIL_NFT,			/* NETLINK_NETFILTER for set updates: the keeper's */
 	JAIL_NFLOG,			/* NETLINK_NETFILTER bound to log group 5: the gate's */
+	JAIL_DIAG,			/* NETLINK_SOCK_DIAG: whose socket? (jail/process.h); the keeper's */
 	JAIL_FD_NUM
 };
 

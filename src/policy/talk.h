@@ -83,8 +83,10 @@ struct talk_ask {
 	uint8_t		credentials;	/* question.credentials; if not 0, all digests end the tail */
 	uint8_t		limited;	/* enum reason: what the rule allows is beyond a limit (policy/
 					 * limits.h), and to be denied for it; REASON_ALLOWED: it is not */
-	uint8_t		pad[4];
+	uint8_t		pad[2];
+	uint16_t	client_port;	/* who asked, for the record: no verdict hangs on it */
 	uint64_t	body_bytes;	/* question.body_bytes */
+	struct addr	client;
 };
 
 enum flow_end { END_CLIENT, END_SERVER, END_IDLE, END_LIMIT, END_KILLED, END_ERROR, END_NUM };
@@ -108,7 +110,9 @@ struct talk_http {
 struct talk_dns_ask {
 	uint16_t	type;
 	uint8_t		plain;		/* dns_query.plain */
-	uint8_t		pad;
+	uint8_t		transport;	/* enum transport */
+	uint16_t	client_port;	/* as in talk_ask */
+	struct addr	client, server;
 };
 
 struct talk_drop {
@@ -117,6 +121,9 @@ struct talk_drop {
 	uint8_t		protocol;	/* IP protocol number */
 	uint8_t		pad;
 	uint32_t	count;
+	struct addr	client;		/* as in talk_ask: of one of them */
+	uint16_t	client_port;
+	uint16_t	pad2;
 };
 
 struct talk_alert {

@@ -59,12 +59,12 @@ struct flow {
 	bool		 counted;	/* the request that is next was counted when it was asked about */
 	bool		 settle;	/* in DENY: what went to the server must arrive */
 	uint8_t		 limited;	/* enum reason: to be told with the next question */
-	uint16_t	 port;
+	uint16_t	 port, client_port;
 	uint16_t	 looks;		/* times that the first bytes were parsed */
 	uint32_t	 host;		/* index in the bindings, or BINDING_NONE: a literal */
 	uint32_t	 since_s;	/* entered this state, or last moved a byte */
 	int		 agent, peer;	/* sockets; -1 */
-	struct addr	 dst;
+	struct addr	 dst, client;
 	struct pump	 out, in;	/* from and to the agent */
 	struct usage	 usage;
 	uint32_t	 retry_s;	/* for a refusal: when a rate has room again; 0: unknown */

@@ -255,6 +255,7 @@ static void ask(struct udp_flow *u, struct span payload)
 	struct talk_ask a = {
 		.addr = u->key.server, .port = u->key.server_port, .transport = TRANSPORT_UDP,
 		.seen = quic_likely(payload) ? SEEN_QUIC : SEEN_NOT_YET, .door = DOOR_JAIL,
+		.client = u->key.client, .client_port = u->key.client_port,
 	};
 
 	a.limited = (uint8_t)count(u, (enum seen)a.seen);

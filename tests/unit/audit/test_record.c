@@ -61,6 +61,28 @@ static void dns_query(void **state)
 		   "\"answer\":null" BACK);
 }
 
+/* The agent chooses its program's name: any bytes */
+static void processes_are_escaped(void **state)
+{
+	struct audit_process p = { 41, SPAN("/tmp/a\n\x1b[31m\"\xff") };
+	struct record r = begin();
+
+	(void)state;
+	record_dns_query(&r, T0, &(struct audit_dns){ .name = SPAN("x"), .type = 1,
+		.verdict = ANSWER_DENY, .reason = REASON_NO_RULE, .process = p });
+	check_line(&r, FRONT "\"dns.query\",\"name\":\"x\",\"type\":\"A\",\"verdict\":\"deny\","
+		   "\"reason\":\"no_rule\",\"rule\":null,\"answer\":null,\"pid\":41,"
+		   "\"exe\":\"/tmp/a\\n\\u001b[31m\\\"\\ufffd\"" BACK);
+	r = begin();
+	p.exe = (struct span){ 0 };
+	record_conn_open(&r, T0, &(struct audit_conn){ .conn = 8, .host = SPAN("h"), .port = 22,
+		.proto = "tcp", .verdict = ANSWER_DENY, .reason = REASON_NO_RULE, .process = p,
+		.has_sni = true });
+	check_line(&r, FRONT "\"conn.open\",\"conn\":8,\"host\":\"h\",\"ips\":[],"
+		   "\"port\":22,\"proto\":\"tcp\",\"verdict\":\"deny\",\"reason\":\"no_rule\","
+		   "\"rule\":null,\"layer\":null,\"pid\":41,\"sni\":\"\"" BACK);
+}
+
 static void conn_open(void **state)
 {
 	struct addr ips[2] = { addr_v4(0xcb007107), { { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } } };
@@ -297,6 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(session_start),
 		cmocka_unit_test(dns_query),
+		cmocka_unit_test(processes_are_escaped),
 		cmocka_unit_test(conn_open),
 		cmocka_unit_test(conn_close),
 		cmocka_unit_test(http),
