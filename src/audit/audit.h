@@ -185,4 +185,7 @@ void audit_packet_drop(struct audit *a, const struct audit_drop *e);
 void audit_alert(struct audit *a, const struct audit_alert *e);
 void audit_session_end(struct audit *a, int exit_code);
 
+/* A reload: @sha256 of the policy that holds now; @why: it was refused, and this is the old one */
+void audit_policy_reload(struct audit *a, const char *sha256, bool changed, const char *why);
+
 #endif

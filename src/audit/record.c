@@ -464,6 +464,22 @@ void record_denials(struct record *r, int64_t now_us, const struct record_denial
 	close_line(r);
 }
 
+void record_policy_reload(struct record *r, int64_t now_us, const char *sha256, bool changed,
+			  const char *why)
+{
+	struct buf *b = OPEN(r, now_us, "policy.reload");
+
+	KEY(b, "policy_sha256");
+	put_str(b, sha256);
+	KEY(b, "changed");
+	json_bool(b, changed);
+	if (why) {
+		KEY(b, "error");
+		put_str(b, why);
+	}
+	close_line(r);
+}
+
 void record_session_end(struct record *r, int64_t now_us, int exit_code,
 			const struct audit_totals *totals)
 {

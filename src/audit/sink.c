@@ -367,6 +367,16 @@ void audit_alert(struct audit *a, const struct audit_alert *e)
 	count_event(a);
 }
 
+void audit_policy_reload(struct audit *a, const char *sha256, bool changed, const char *why)
+{
+	int64_t now_us;
+
+	if (!begin_event(a, &now_us))
+		return;
+	record_policy_reload(&a->record, now_us, sha256, changed, why);
+	count_event(a);
+}
+
 void audit_session_end(struct audit *a, int exit_code)
 {
 	int64_t now_us = clock_us(CLOCK_REALTIME);

@@ -250,6 +250,19 @@ void conn_unix_denied(struct keeper *k, struct span path)
 
 /* ---- allowing ---- */
 
+/* What was told of it, for the day that the policy changes */
+static bool conn_keep(struct conn *c, const struct told *t)
+{
+	buf_clear(&c->tail);
+	buf_add_span(&c->tail, t->sni);
+	buf_add_span(&c->tail, t->alpn);
+	buf_add_span(&c->tail, t->host);
+	buf_add_span(&c->tail, t->method);
+	buf_add_span(&c->tail, t->path);
+	buf_add_span(&c->tail, t->digests);
+	return !c->tail.full;
+}
+
 static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *t, uint32_t host,
 			     const struct verdict *v)
 {
@@ -264,13 +277,7 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 		.ask = *t->ask, .tail = buf_new(TAIL_MAX), .from = t->from,
 		.permit = { .port = t->ask->port, .transport = (enum transport)t->ask->transport },
 	};
-	buf_add_span(&c->tail, t->sni);
-	buf_add_span(&c->tail, t->alpn);
-	buf_add_span(&c->tail, t->host);
-	buf_add_span(&c->tail, t->method);
-	buf_add_span(&c->tail, t->path);
-	buf_add_span(&c->tail, t->digests);
-	if (c->tail.full) {
+	if (!conn_keep(c, t)) {
 		buf_done(&c->tail);
 		free(c);
 		return NULL;
@@ -280,7 +287,7 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 	return c;
 }
 
-/* The facts that are kept, until it is open */
+/* The facts that are kept */
 static struct told told_again(const struct conn *c)
 {
 	struct told t;
@@ -291,7 +298,7 @@ static struct told told_again(const struct conn *c)
 	return t;
 }
 
-static struct question question_again(const struct conn *c)
+struct question conn_question(const struct conn *c)
 {
 	struct told t = told_again(c);
 	struct question q = question_of(c->keeper, &t, c->host);
@@ -305,7 +312,7 @@ static struct question question_again(const struct conn *c)
 static void conn_record(struct conn *c)
 {
 	struct keeper *k = c->keeper;
-	struct question q = question_again(c);
+	struct question q = conn_question(c);
 	struct told t = told_again(c);
 	struct audit_conn e = {
 		.ips = c->permit.addrs, .ip_count = c->permit.count, .proto = c->proto,
@@ -321,10 +328,10 @@ static void conn_record(struct conn *c)
 	keeper_stir(k);
 }
 
-static void conn_refuse(struct conn *c, enum reason reason, const struct addr *refused)
+void conn_refuse(struct conn *c, enum reason reason, const struct addr *refused)
 {
 	struct keeper *k = c->keeper;
-	struct question q = question_again(c);
+	struct question q = conn_question(c);
 	struct told t = told_again(c);
 	struct audit_conn e = {
 		.proto = c->proto, .has_sni = q.has_sni, .sni = t.sni, .alpn = t.alpn,
@@ -356,7 +363,7 @@ static void on_resolved(void *arg, const struct resolution *r)
 		conn_free(c);
 		return;
 	}
-	q = question_again(c);
+	q = conn_question(c);
 	c->permit.count = keeper_addresses(c->keeper, &q, &c->verdict, r, c->permit.addrs,
 					   &reason, &refused);
 	if (c->permit.count)
@@ -368,7 +375,7 @@ static void on_resolved(void *arg, const struct resolution *r)
 static void conn_allow(struct conn *c)
 {
 	struct keeper *k = c->keeper;
-	struct question q = question_again(c);
+	struct question q = conn_question(c);
 	const struct place *place;
 	enum reason reason;
 
@@ -393,7 +400,7 @@ static void conn_allow(struct conn *c)
 static void conn_empty(struct conn *c)
 {
 	struct keeper *k = c->keeper;
-	struct question q = question_again(c);
+	struct question q = conn_question(c);
 	struct told t = told_again(c);
 	struct audit_conn e = { .proto = c->proto };
 
@@ -450,6 +457,19 @@ static void probe_answer(struct keeper *k, uint32_t ref)
 
 /* ---- the gate's messages ---- */
 
+/* Now more is known of it */
+static void told_once_more(struct conn *c, const struct told *t)
+{
+	struct addr addr = c->ask.addr;
+	uint16_t port = c->ask.port;
+
+	c->ask = *t->ask;
+	c->ask.addr = addr;
+	c->ask.port = port;
+	if (!conn_keep(c, t))
+		keeper_close(c->keeper, "out of memory");
+}
+
 static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 {
 	struct conn *c = conn_find(k, ref);
@@ -466,6 +486,7 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 	v = policy_decide(k->policy, &q);
 	limited_judge(t->ask, &v);
 	if (v.answer == ANSWER_ALLOW) {
+		told_once_more(c, t);
 		keeper_tell(k, KEEPER_PASS, ref, NULL, 0, (struct span){ 0 }, -1);
 	} else {
 		if (t->method.len || c->seen == SEEN_HTTP)
@@ -640,15 +661,15 @@ void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct
 
 /* ---- dialling ---- */
 
-static void dial_failed(struct conn *c)
+void conn_abandon(struct conn *c, const char *end, enum reason reason)
 {
 	static const struct talk_closed none;
 	struct keeper *k = c->keeper;
-	struct question q = question_again(c);
+	struct question q = conn_question(c);
 
 	c->verdict.answer = ANSWER_DENY;
-	c->verdict.reason = REASON_UPSTREAM_FAILED;
-	record_close(c, "error", REASON_UPSTREAM_FAILED, &none);
+	c->verdict.reason = reason;
+	record_close(c, end, reason, &none);
 	tell_denied(k, c->ref, &q, &c->verdict, true);
 	conn_unlink(c);
 	conn_free(c);
@@ -670,12 +691,11 @@ static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
 		return;
 	}
 	if (fd < 0) {
-		dial_failed(c);
+		conn_abandon(c, "error", REASON_UPSTREAM_FAILED);
 		return;
 	}
 	c->ip = *addr;
 	c->has_ip = true;
-	buf_done(&c->tail);
 	keeper_tell(c->keeper, KEEPER_ALLOW, c->ref, &allow, sizeof(allow), (struct span){ 0 }, fd);
 	keeper_stir(c->keeper);
 }

@@ -24,7 +24,6 @@ struct conn {
 	bool		 gone;		/* forgotten while resolving */
 	bool		 empty;		/* open, and nothing was dialled */
 	const char	*proto;
-	/* kept only until it is open */
 	struct talk_ask	 ask;		/* what was told, with its texts in @tail */
 	struct buf	 tail;
 	struct socket_key from;
@@ -36,5 +35,14 @@ struct told {
 	struct span	 sni, alpn, host, method, path, digests;
 	struct socket_key from;		/* who asked */
 };
+
+/* The question that its facts make, as if it was asked now */
+struct question conn_question(const struct conn *c);
+
+/* Deny one that was not recorded yet; @c is gone */
+void conn_refuse(struct conn *c, enum reason reason, const struct addr *refused);
+
+/* End one that is recorded and has no socket yet; @c is gone */
+void conn_abandon(struct conn *c, const char *end, enum reason reason);
 
 #endif

@@ -20,6 +20,7 @@ static struct msg_type accepts[GATE_SAYS_NUM] = {
 			     TALK_HOST_MAX + TALK_METHOD_MAX + TALK_PATH_MAX, false },
 	[GATE_DNS]	 = { "dns", sizeof(struct talk_dns_ask) + 1,
 			     sizeof(struct talk_dns_ask) + TALK_NAME_MAX, false },
+	[GATE_POLICY]	 = { "policy", 0, 0, false },
 	[GATE_DROP]	 = { "drop", sizeof(struct talk_drop), sizeof(struct talk_drop), false },
 	[GATE_ALERT]	 = { "alert", sizeof(struct talk_alert),
 			     sizeof(struct talk_alert) + TALK_HOST_MAX, false },
@@ -142,6 +143,9 @@ static void on_message(void *arg, const struct msg *m)
 	case GATE_ALERT:
 		limited_alert(k, &u.alert, tail);
 		break;
+	case GATE_POLICY:
+		keeper_gate_changed(k, m->id);
+		break;
 	case GATE_SAYS_NUM:
 		break;
 	}
@@ -219,6 +223,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (!k->closed && audit_tick(k->audit) < 0)
 		keeper_close(k, "the audit log cannot be written; everything is denied from now on");
+	if (!k->closed)
+		keeper_check_gate(k);
 }
 
 bool keeper_start(struct keeper *k, int gate_fd, struct err *err)

@@ -24,12 +24,14 @@
 #include "daemon/dial.h"
 #include "daemon/place.h"
 #include "daemon/resolve.h"
+#include "daemon/share.h"
 #include "jail/process.h"
 #include "net/msg.h"
 #include "policy/binding.h"
 #include "policy/talk.h"
 
 #define CONN_BUCKETS 4096
+#define GATE_LIMIT_MS 5000	/* for the gate to take a new policy */
 
 struct conn;
 
@@ -41,6 +43,9 @@ struct keeper {
 	bool			 gate_ready;
 	bool			 closed;	/* the jail has no network any more */
 	const struct policy	*policy;
+	uint32_t		 generation;	/* of the policy: how often it was changed */
+	uint32_t		 gate_generation;	/* that the gate judges by */
+	int64_t			 changed_ms;	/* when it was changed last */
 	struct bindings		*bindings;
 	struct resolve		*resolve;
 	struct audit		*audit;
@@ -115,8 +120,20 @@ bool limited_is_valid(const struct talk_ask *a);
 void limited_judge(const struct talk_ask *a, struct verdict *v);
 void limited_alert(struct keeper *k, const struct talk_alert *a, struct span host);
 
+/*
+ * rejudge.c: judge by another policy from now on
+ *
+ * What is open and no longer allowed is reset.  @new lives until the next change; the old one
+ * may go when this returns.
+ */
+void keeper_change_policy(struct keeper *k, const struct shared_policy *new);
+void keeper_gate_changed(struct keeper *k, uint32_t generation);	/* the gate says so */
+void keeper_check_gate(struct keeper *k);	/* once a second: has it? */
+
 /* names.c: DNS queries */
 void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, struct span name);
+/* The kernel lets through what the bound names may be reached on by @after; it has what @before says */
+void names_change(struct keeper *k, const struct policy *before, const struct policy *after);
 
 /*
  * keeper_addresses() - which of a name's addresses may be dialled

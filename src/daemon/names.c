@@ -27,6 +27,7 @@ struct asked {
 	struct verdict	 verdict;
 	size_t		 len;
 	struct socket_key from;
+	uint32_t	 generation;	/* of the policy that the verdict is by */
 	char		 host[];
 };
 
@@ -131,12 +132,57 @@ static void answer_probe(struct keeper *k, uint32_t id)
 
 /* ---- names that exist outside ---- */
 
+/* What the kernel lets through for a name */
+struct opening {
+	struct port_range	ranges[RANGES_MAX];
+	struct link_batch	batch;
+};
+
+static void opening_of(const struct keeper *k, const struct policy *p, uint32_t index,
+		       struct opening *ret)
+{
+	ret->batch = (struct link_batch){
+		.addr4 = binding_addr4(k->bindings, index),
+		.addr6 = binding_addr6(k->bindings, index), .ranges = ret->ranges,
+	};
+	ret->batch.range_count = policy_ports(p, binding_host(k->bindings, index), ret->ranges,
+					      RANGES_MAX, &ret->batch.all_ports);
+}
+
+static bool opening_same(const struct opening *a, const struct opening *b)
+{
+	if (a->batch.all_ports != b->batch.all_ports ||
+	    a->batch.range_count != b->batch.range_count)
+		return false;
+	for (size_t i = 0; i < a->batch.range_count; i++)
+		if (a->ranges[i].first != b->ranges[i].first ||
+		    a->ranges[i].last != b->ranges[i].last ||
+		    a->ranges[i].transport != b->ranges[i].transport)
+			return false;
+	return true;
+}
+
+void names_change(struct keeper *k, const struct policy *before, const struct policy *after)
+{
+	struct opening old, new;
+
+	for (uint32_t i = RESERVED_FIRST; i < binding_end(k->bindings); i++) {
+		opening_of(k, before, i, &old);
+		opening_of(k, after, i, &new);
+		if (opening_same(&old, &new))
+			continue;
+		if (link_change(k->nft_fd, &old.batch, &new.batch) < 0) {
+			keeper_close(k, "the kernel does not take a name's address");
+			return;
+		}
+	}
+}
+
 /* Let the kernel know the address, tell the gate.  Return: false: the name cannot be used. */
 static bool bind_open(struct keeper *k, struct span host, uint32_t *ret_index)
 {
 	uint32_t index = binding_of_host(k->bindings, host);
-	struct port_range ranges[RANGES_MAX];
-	struct link_batch batch = { .ranges = ranges };
+	struct opening opening;
 
 	if (index != BINDING_NONE) {
 		*ret_index = index;
@@ -145,10 +191,8 @@ static bool bind_open(struct keeper *k, struct span host, uint32_t *ret_index)
 	index = binding_learn(k->bindings, host);
 	if (index == BINDING_NONE)
 		return false;
-	batch.addr4 = binding_addr4(k->bindings, index);
-	batch.addr6 = binding_addr6(k->bindings, index);
-	batch.range_count = policy_ports(k->policy, host, ranges, RANGES_MAX, &batch.all_ports);
-	if (link_open(k->nft_fd, &batch) < 0) {
+	opening_of(k, k->policy, index, &opening);
+	if (link_open(k->nft_fd, &opening.batch) < 0) {
 		keeper_close(k, "the kernel does not take a name's address");
 		return false;
 	}
@@ -210,6 +254,15 @@ static void on_resolved(void *arg, const struct resolution *r)
 		free(a);	/* nobody is there to hear of it */
 		return;
 	}
+	if (a->generation != k->generation) {
+		a->verdict = policy_decide(k->policy, &q);
+		o.rule = a->verdict.rule;
+	}
+	if (a->verdict.answer != ANSWER_ALLOW) {
+		name_blocked(k, a->id, host, a->type, &a->verdict);
+		free(a);
+		return;
+	}
 	switch (r->status) {
 	case RESOLVED_NO_NAME:
 		o.rcode = DNS_NXDOMAIN;
@@ -267,7 +320,8 @@ static void look_up(struct keeper *k, uint32_t id, uint16_t type, struct span ho
 		name_blocked(k, id, host, type, &limit);
 		return;
 	}
-	*a = (struct asked){ k, id, type, *v, host.len, k->asker };
+	*a = (struct asked){ k, id, type, *v, host.len, k->asker,
+			     k->generation };
 	memcpy(a->host, host.at, host.len);
 	if (type == DNS_A || type == DNS_AAAA)
 		resolve_ask(k->resolve, host, on_resolved, a);

@@ -15,6 +15,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/keeper.h"
+#include "daemon/reload.h"
 #include "daemon/role.h"
 #include "jail/broker.h"
 #include "policy/upstream.h"
@@ -48,6 +49,8 @@ struct session {
 	sigset_t	 old_signals;
 	int		 resolver;		/* its end of the link, until it is started; -1 */
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
+	struct reload	*reload;
+	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
 	bool		 jailed;		/* jail_start() worked */
 	bool		 broker_ready;		/* it is confined and serves */
@@ -129,9 +132,84 @@ static void on_child(evutil_socket_t fd, short what, void *arg)
 			role_ended(s, (enum role)r);
 }
 
+/* ---- another policy ---- */
+
+static bool maps_same(const struct port_map *a, size_t a_count, const struct port_map *b,
+		      size_t b_count)
+{
+	bool same = a_count == b_count;
+
+	for (size_t i = 0; same && i < a_count; i++)
+		same = addr_eq(&a[i].addr, &b[i].addr) && a[i].outside == b[i].outside &&
+		       a[i].inside == b[i].inside;
+	return same;
+}
+
+static bool net_same(const struct net *a, const struct net *b)
+{
+	return a->bits == b->bits && addr_eq(&a->base, &b->base);
+}
+
+/* What the jail was built with cannot change while it stands */
+static bool check_fixed(const struct policy *old, const struct policy *new, struct err *err)
+{
+	struct policy_settings a = policy_settings(old), b = policy_settings(new);
+	const char *what = NULL;
+
+	if (policy_mode(old) != policy_mode(new))
+		what = "mode";
+	else if (!net_same(&a.synthetic4, &b.synthetic4) || !net_same(&a.synthetic6, &b.synthetic6))
+		what = "dns.synthetic";
+	else if (!maps_same(a.host_ports, a.host_port_count, b.host_ports, b.host_port_count))
+		what = "host_ports";
+	else if (!maps_same(a.publish, a.publish_count, b.publish, b.publish_count))
+		what = "publish";
+	return !what || err_set(err, "%s cannot change while the command runs (start it anew)",
+				what);
+}
+
+static bool change_policy(struct session *s, const struct shared_policy *new, struct err *err)
+{
+	struct keeper *k = &s->keeper;
+
+	if (!check_fixed(k->policy, new->policy, err) ||
+	    !jail_change_nets(&s->jail, k->policy, new->policy, err))
+		return false;
+	keeper_change_policy(k, new);
+	return true;
+}
+
+static void on_reloaded(void *arg, struct shared_policy *new, const struct err *failed, bool asked)
+{
+	struct session *s = arg;
+	struct keeper *k = &s->keeper;
+	char why[ERR_TEXT_MAX + 64];
+	struct err err = { "" };
+	bool same = new && !strcmp(policy_sha256(new->policy), policy_sha256(k->policy));
+
+	if (new && !same && change_policy(s, new, &err)) {
+		share_done(&s->current);
+		s->current = *new;
+		return;
+	}
+	if (!new)
+		err = *failed;
+	if (!same) {
+		snprintf(why, sizeof(why), "%s (the policy stays as it was)", err.text);
+		role_complain("policy not reloaded", why);
+	}
+	if (!same || asked)
+		audit_policy_reload(k->audit, policy_sha256(k->policy), false,
+				    same ? NULL : err.text);
+	if (new)
+		share_done(new);
+	keeper_stir(k);
+}
+
 /*
- * Ctrl-C and Ctrl-\ reach the command from the terminal (SI_KERNEL); we live
- * on to record its end.  What somebody sends to us is passed on to the command.
+ * Ctrl-C and Ctrl-\ reach the command from the terminal, as does the SIGHUP of one that
+ * hangs up (SI_KERNEL); we live on to record its end.  What somebody sends to us is
+ * passed on to the command, but for SIGHUP, which is ours: read the policy again.
  */
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
@@ -140,7 +218,9 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	while (read(fd, &info, sizeof(info)) == sizeof(info))
-		if (s->jailed && info.ssi_code != SI_KERNEL)
+		if (info.ssi_signo == SIGHUP && info.ssi_code != SI_KERNEL && s->reload)
+			reload_ask(s->reload);
+		else if (s->jailed && info.ssi_code != SI_KERNEL)
 			jail_signal(&s->jail, (int)info.ssi_signo);
 }
 
@@ -244,11 +324,12 @@ static int publish_socket(const struct port_map *map, struct err *err)
 /* The gate confines itself as soon as it has the policy, while the jail is made */
 static bool hand_over_policy(struct session *s, struct err *err)
 {
+	struct talk_policy about = { policy_image(s->keeper.policy).len };
 	int fd = fcntl(s->plan->policy_fd, F_DUPFD_CLOEXEC, 3);
 
 	if (fd < 0)
 		return err_sys(err, errno, "cannot hand over the policy");
-	keeper_tell(&s->keeper, KEEPER_POLICY, 0, NULL, 0, (struct span){ 0 }, fd);
+	keeper_tell(&s->keeper, KEEPER_POLICY, 0, &about, sizeof(about), (struct span){ 0 }, fd);
 	keeper_settle(&s->keeper);
 	return true;
 }
@@ -510,6 +591,7 @@ static void stop(struct session *s)
 	stop_roles(s);
 	programs_close(&s->programs);
 	DROP_FD(s->resolver);
+	reload_free(s->reload);
 	if (k->resolve)
 		resolve_free(k->resolve);	/* answers what waits, with a failure */
 	keeper_done(k);
@@ -517,6 +599,7 @@ static void stop(struct session *s)
 		audit_close(k->audit);
 	bindings_free(k->bindings);
 	processes_free(k->processes);
+	share_done(&s->current);
 	if (s->notes >= 0) {
 		event_del(&s->note_ev);
 		close(s->notes);
@@ -545,6 +628,17 @@ static void finish(struct session *s, int code)
 	audit_session_end(k->audit, code);
 }
 
+/* The command has its own disposition by now: nohup is for it, not for our SIGHUP */
+static void start_reload(struct session *s)
+{
+	if (!s->plan->reload.load)
+		return;
+	signal(SIGHUP, SIG_DFL);
+	s->reload = reload_new(s->keeper.loop, &s->plan->reload, on_reloaded, s);
+	if (!s->reload)
+		role_complain("reload", "out of memory: the policy stays as it is");
+}
+
 bool session_run(const struct session_plan *plan, struct session_result *ret_result,
 		 struct err *err)
 {
@@ -557,6 +651,7 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 		return false;
 	}
 	ret_result->started = true;
+	start_reload(&s);
 	while (!s.over)
 		event_base_loop(s.keeper.loop, EVLOOP_ONCE);
 	ret_result->exit_code = s.failed || s.killed ? EXIT_SLUICE : s.exit_code;

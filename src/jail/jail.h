@@ -121,6 +121,19 @@ struct link_batch {
 };
 int link_open(int nft_fd, const struct link_batch *b);
 
+/* link_change() - the same for a name that has @before: all of it goes, at once with what comes.
+ * It must be what is there.  Return: as link_open(); then nothing has changed. */
+int link_change(int nft_fd, const struct link_batch *before, const struct link_batch *after);
+
+/*
+ * jail_change_nets() - the kernel lets through the networks of @after instead of @before's
+ *
+ * Nothing is done if they are the same.  Blocks for a run of nft, 10 ms.
+ * Return: false and @err; then those before stand.
+ */
+bool jail_change_nets(const struct jail *jail, const struct policy *before,
+		      const struct policy *after, struct err *err);
+
 /* porter_socket() - a TCP socket made inside, connecting to 127.0.0.1:@port or
  * [::1]:@port there; non-blocking.  Return: descriptor or negative errno. */
 int porter_socket(int porter_fd, uint16_t port);

@@ -35,12 +35,14 @@ enum gate_says {
 	GATE_DNS,		/* struct talk_dns_ask */
 	GATE_DROP,		/* packets that the kernel refused: struct talk_drop */
 	GATE_ALERT,		/* a limit of the session was crossed: struct talk_alert */
+	GATE_POLICY,		/* it judges by the policy of generation @id now */
 	GATE_SAYS_NUM
 };
 
 /* Keeper to gate */
 enum keeper_says {
-	KEEPER_POLICY,		/* + memfd of the image */
+	KEEPER_POLICY,		/* + sealed memfd of the image; struct talk_policy; id: its generation.
+				 * The first is 0; later ones replace it and are acknowledged */
 	KEEPER_SOCKET,		/* + a socket; struct talk_socket */
 	KEEPER_START,		/* confine yourself and serve */
 	KEEPER_BIND,		/* a new name: tail; id is its index in the bindings */
@@ -48,6 +50,7 @@ enum keeper_says {
 	KEEPER_PASS,		/* answer to ASK_AGAIN, and to an ASK that was `empty` */
 	KEEPER_DENY,		/* struct talk_deny */
 	KEEPER_DNS,		/* struct talk_dns_answer */
+	KEEPER_KILL,		/* reset a flow that is open; struct talk_kill */
 	KEEPER_FINISH,		/* close every flow, report, exit */
 	KEEPER_SAYS_NUM
 };
@@ -144,6 +147,15 @@ enum talk_socket_kind {
 struct talk_socket {
 	uint16_t	kind;
 	uint16_t	port;
+};
+
+struct talk_policy {
+	uint64_t	bytes;		/* of the image */
+};
+
+struct talk_kill {
+	uint8_t		reason;		/* enum reason */
+	uint8_t		pad[7];
 };
 
 struct talk_allow {

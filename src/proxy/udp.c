@@ -487,6 +487,14 @@ void udp_denied(struct proxy *x, uint32_t ref, enum reason reason)
 	drop_held(u);
 }
 
+void udp_kill(struct proxy *x, uint32_t ref, enum reason reason)
+{
+	struct udp_flow *u = find_ref(x->udp, ref);
+
+	if (u && u->state == UDP_OPEN)
+		forget(u, END_KILLED, reason);
+}
+
 static void sweep(struct proxy *x, bool all)
 {
 	bool killed = x->killed;
