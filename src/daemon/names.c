@@ -209,6 +209,44 @@ static struct outcome allowed_answer(const struct asked *a)
 				 .ede = DNS_EDE_NONE };
 }
 
+/* A type that is not allowed, of a name that is: empty.  Clients ask
+ * for HTTPS and SVCB by themselves; that is no wish that was denied. */
+static void answer_empty(struct keeper *k, uint32_t id, uint16_t type, struct span host,
+			 const struct verdict *v)
+{
+	struct outcome o = { .verdict = ANSWER_DENY, .reason = v->reason, .rule = v->rule,
+			     .rcode = DNS_NOERROR, .ede = DNS_EDE_NONE };
+
+	if (type == DNS_HTTPS || type == DNS_SVCB) {
+		o.verdict = ANSWER_ALLOW;
+		o.reason = REASON_ALLOWED;
+	}
+	name_reply(k, id, host, type, &o);
+}
+
+/*
+ * The resolver has answered: is there still somebody to hear of it, and may he by the policy
+ * that holds now?  If not, that is said, and @a is gone.
+ */
+static bool still_asked(struct asked *a)
+{
+	struct keeper *k = a->keeper;
+	struct question q = { .about = ABOUT_NAME, .host = span_of(a->host, a->len),
+			      .dns_type = a->type, .now_s = time(NULL) };
+
+	k->asker = a->from;
+	if (!k->closed && a->generation != k->generation)
+		a->verdict = policy_decide(k->policy, &q);
+	if (!k->closed && a->verdict.answer == ANSWER_ALLOW)
+		return true;
+	if (!k->closed && a->verdict.reason == REASON_DNS_TYPE)
+		answer_empty(k, a->id, a->type, q.host, &a->verdict);
+	else if (!k->closed)
+		name_blocked(k, a->id, q.host, a->type, &a->verdict);
+	free(a);
+	return false;
+}
+
 static void answer_bound(struct asked *a)
 {
 	struct keeper *k = a->keeper;
@@ -246,23 +284,12 @@ static void on_resolved(void *arg, const struct resolution *r)
 	struct keeper *k = a->keeper;
 	struct span host = span_of(a->host, a->len);
 	struct question q = { .about = ABOUT_NAME, .host = host, .now_s = time(NULL) };
-	struct outcome o = allowed_answer(a);
 	struct addr usable[DIAL_ADDRS_MAX], refused;
+	struct outcome o;
 
-	k->asker = a->from;
-	if (k->closed) {
-		free(a);	/* nobody is there to hear of it */
+	if (!still_asked(a))
 		return;
-	}
-	if (a->generation != k->generation) {
-		a->verdict = policy_decide(k->policy, &q);
-		o.rule = a->verdict.rule;
-	}
-	if (a->verdict.answer != ANSWER_ALLOW) {
-		name_blocked(k, a->id, host, a->type, &a->verdict);
-		free(a);
-		return;
-	}
+	o = allowed_answer(a);
 	switch (r->status) {
 	case RESOLVED_NO_NAME:
 		o.rcode = DNS_NXDOMAIN;
@@ -291,12 +318,11 @@ static void on_resolved(void *arg, const struct resolution *r)
 static void on_records(void *arg, const struct resolution *r)
 {
 	struct asked *a = arg;
-	struct outcome o = allowed_answer(a);
+	struct outcome o;
 
-	if (a->keeper->closed) {
-		free(a);
+	if (!still_asked(a))
 		return;
-	}
+	o = allowed_answer(a);
 	if (r->status == RESOLVED_OK) {
 		o.records = r->records;
 		o.ttl_s = r->ttl_s;
@@ -327,21 +353,6 @@ static void look_up(struct keeper *k, uint32_t id, uint16_t type, struct span ho
 		resolve_ask(k->resolve, host, on_resolved, a);
 	else
 		resolve_ask_records(k->resolve, host, type, on_records, a);
-}
-
-/* A type that is not allowed, of a name that is: empty.  Clients ask
- * for HTTPS and SVCB by themselves; that is no wish that was denied. */
-static void answer_empty(struct keeper *k, uint32_t id, uint16_t type, struct span host,
-			 const struct verdict *v)
-{
-	struct outcome o = { .verdict = ANSWER_DENY, .reason = v->reason, .rule = v->rule,
-			     .rcode = DNS_NOERROR, .ede = DNS_EDE_NONE };
-
-	if (type == DNS_HTTPS || type == DNS_SVCB) {
-		o.verdict = ANSWER_ALLOW;
-		o.reason = REASON_ALLOWED;
-	}
-	name_reply(k, id, host, type, &o);
 }
 
 void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, struct span name)

@@ -150,6 +150,16 @@ static bool net_same(const struct net *a, const struct net *b)
 	return a->bits == b->bits && addr_eq(&a->base, &b->base);
 }
 
+static bool upstreams_same(const struct policy *old, const struct policy *new)
+{
+	size_t count = policy_settings(old).upstream_count;
+	bool same = count == policy_settings(new).upstream_count;
+
+	for (size_t i = 0; same && i < count; i++)
+		same = !strcmp(policy_upstream(old, i), policy_upstream(new, i));
+	return same;
+}
+
 /* What the jail was built with cannot change while it stands */
 static bool check_fixed(const struct policy *old, const struct policy *new, struct err *err)
 {
@@ -164,6 +174,8 @@ static bool check_fixed(const struct policy *old, const struct policy *new, stru
 		what = "host_ports";
 	else if (!maps_same(a.publish, a.publish_count, b.publish, b.publish_count))
 		what = "publish";
+	else if (!upstreams_same(old, new))
+		what = "dns.upstream";
 	return !what || err_set(err, "%s cannot change while the command runs (start it anew)",
 				what);
 }

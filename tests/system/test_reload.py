@@ -151,6 +151,7 @@ BAD = {
     "mode": "version: 1\nmode: isolated\n",
     "pool": "version: 1\ndns: {synthetic: [28.16.0.0/12, \"2d00:736d::/64\"]}\n",
     "host port": "version: 1\nhost_ports: [5432]\n",
+    "upstream": "version: 1\ndns: {upstream: [\"tls://9.9.9.9#dns.quad9.net\"]}\n",
     "publish": "version: 1\npublish: [3999]\n",
 }
 

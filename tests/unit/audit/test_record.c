@@ -159,6 +159,19 @@ static void packet_drop_and_denials(void **state)
 		   "\"sample\":[\"a.example\",\"b.example\"]" BACK);
 }
 
+static void policy_reload(void **state)
+{
+	struct record r = begin();
+
+	(void)state;
+	record_policy_reload(&r, T0, ZEROS, true, NULL);
+	check_line(&r, FRONT "\"policy.reload\",\"policy_sha256\":\"" ZEROS "\",\"changed\":true" BACK);
+	r = begin();
+	record_policy_reload(&r, T0, ZEROS, false, "p.yaml:1:1: a\nb");
+	check_line(&r, FRONT "\"policy.reload\",\"policy_sha256\":\"" ZEROS "\",\"changed\":false,"
+		   "\"error\":\"p.yaml:1:1: a\\nb\"" BACK);
+}
+
 static void session_end_and_checkpoint(void **state)
 {
 	struct audit_totals totals = { 1, 2, 3, 4, 5, 6 };
@@ -324,6 +337,7 @@ int main(void)
 		cmocka_unit_test(conn_close),
 		cmocka_unit_test(http),
 		cmocka_unit_test(packet_drop_and_denials),
+		cmocka_unit_test(policy_reload),
 		cmocka_unit_test(session_end_and_checkpoint),
 		cmocka_unit_test(lines_are_chained),
 		cmocka_unit_test(times_are_right),
