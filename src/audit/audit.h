@@ -101,8 +101,8 @@ struct audit_rule {
 
 /* Which process it was, as far as could be told; a pid as the jail counts */
 struct audit_process {
-	int32_t		 pid;		/* 0: unknown, and nothing is written */
-	struct span	 exe;		/* as it came: the agent may have chosen it */
+	int32_t		 pid;		/* 0: unknown, and not written */
+	struct span	 exe;		/* the same, if empty.  As it came: the agent may have chosen it */
 };
 
 struct audit_dns {

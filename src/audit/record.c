@@ -296,10 +296,10 @@ static void put_dns_type(struct buf *b, uint16_t type)
 
 static void put_process(struct buf *b, const struct audit_process *p)
 {
-	if (p->pid <= 0)
-		return;
-	KEY(b, "pid");
-	put_uint(b, (uint64_t)p->pid);
+	if (p->pid > 0) {
+		KEY(b, "pid");
+		put_uint(b, (uint64_t)p->pid);
+	}
 	if (!p->exe.len)
 		return;
 	KEY(b, "exe");

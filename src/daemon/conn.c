@@ -19,6 +19,7 @@
 #include "daemon/clock.h"
 #include "daemon/conn.h"
 #include "daemon/denial.h"
+#include "jail/broker.h"
 #include "jail/jail.h"
 #include "policy/explain.h"
 
@@ -233,11 +234,13 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 	keeper_stir(k);
 }
 
-void conn_unix_denied(struct keeper *k, struct span path)
+void conn_unix_denied(struct keeper *k, const struct broker_note *note)
 {
+	struct span path = span_of(note->path, strnlen(note->path, sizeof(note->path)));
 	struct audit_conn e = {
 		.conn = ++k->conn_count, .host = path, .proto = "unix", .verdict = ANSWER_DENY,
-		.reason = REASON_NO_RULE,
+		.reason = REASON_NO_RULE, .process.pid = process_of_thread(note->pid),
+		.process.exe = span_of(note->exe, strnlen(note->exe, sizeof(note->exe))),
 	};
 
 	if (k->closed)
@@ -761,6 +764,8 @@ void conn_drop(struct keeper *k, const struct talk_drop *d)
 
 	if (k->probing || !d->count)
 		return;
+	if (k->hear)
+		k->hear(k->arg);
 	for (uint32_t i = 0; judged && i < DROPS_RECORDED_MAX && drop.count; i++, drop.count--)
 		deny(k, UINT32_MAX, &t, &q, &v);
 	if (drop.count)

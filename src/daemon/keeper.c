@@ -65,8 +65,8 @@ struct audit_process keeper_process(struct keeper *k, const struct socket_key *f
 	bool wanted = verdict == ANSWER_ALLOW ? policy_settings(k->policy).log.process
 					      : !audit_folds(k->audit, reason);
 
-	if (!k->processes || !wanted ||
-	    !process_of_socket(k->processes, from, &k->process))
+	if (!wanted || (!process_of_socket(k->processes, from, &k->process) &&
+			!(verdict == ANSWER_DENY && refusal_take(k, from, &k->process))))
 		return (struct audit_process){ 0 };
 	return (struct audit_process){ k->process.pid,
 				       span_of(k->process.exe, k->process.exe_len) };
@@ -257,5 +257,7 @@ void keeper_done(struct keeper *k)
 		msg_link_done(&k->gate);
 	}
 	k->closed = true;
+	free(k->refusals);
+	k->refusals = NULL;
 	place_done(&k->place);
 }

@@ -34,6 +34,8 @@
 #define GATE_LIMIT_MS 5000	/* for the gate to take a new policy */
 
 struct conn;
+struct broker_note;
+struct refusals;
 
 struct keeper {
 	struct event_base	*loop;
@@ -55,6 +57,8 @@ struct keeper {
 	int			 porter_fd;	/* makes sockets in the jail; -1 */
 	struct processes	*processes;	/* who holds a socket of the jail's; NULL: unknown */
 	struct process		 process;	/* the last one found */
+	struct refusals		*refusals;	/* who the kernel refused a moment ago; or NULL */
+	void			(*hear)(void *arg);	/* take in what the broker has to say; or NULL */
 	struct socket_key	 asker;		/* of the DNS query that is being handled */
 	uint8_t			 probe_token[16];
 	bool			 probing;	/* before the command runs */
@@ -103,6 +107,11 @@ struct audit_rule keeper_rule(const struct keeper *k, const struct verdict *v);
 struct audit_process keeper_process(struct keeper *k, const struct socket_key *from,
 				    enum answer verdict, enum reason reason);
 
+/* refusal.c: the broker tells who it was whose SYN the kernel has refused */
+void refusal_note(struct keeper *k, const struct broker_note *note);
+/* Once for each note.  Return: false: none is known */
+bool refusal_take(struct keeper *k, const struct socket_key *key, struct process *ret);
+
 /* conn.c: connections */
 void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct span tail,
 	      bool again);
@@ -110,7 +119,7 @@ void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *c);
 void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail);
 void conn_dial_all(struct keeper *k);	/* after the records are written */
 void conn_drop(struct keeper *k, const struct talk_drop *d);
-void conn_unix_denied(struct keeper *k, struct span path);	/* by the broker, a moment ago */
+void conn_unix_denied(struct keeper *k, const struct broker_note *note);	/* a moment ago */
 void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */
 size_t conn_open_count(const struct keeper *k);

@@ -377,22 +377,35 @@ static bool hand_over_all(struct session *s, struct err *err)
 
 /* ---- the start ---- */
 
-static void on_note(evutil_socket_t fd, short what, void *arg)
+/* Return: false if the broker says no more */
+static bool notes_read(struct session *s)
 {
-	struct session *s = arg;
 	struct broker_note note;
 	ssize_t n;
 
-	(void)what;
-	while ((n = recv(fd, &note, sizeof(note), MSG_DONTWAIT)) == sizeof(note)) {
-		if (note.pid == 0) {
+	while ((n = recv(s->notes, &note, sizeof(note), MSG_DONTWAIT)) == sizeof(note)) {
+		if (note.pid == 0)
 			s->broker_ready = true;
-			continue;
-		}
-		conn_unix_denied(&s->keeper, span_of(note.path, strnlen(note.path, sizeof(note.path))));
+		else if (note.port)
+			refusal_note(&s->keeper, &note);
+		else
+			conn_unix_denied(&s->keeper, &note);
 	}
+	return n != 0;
+}
+
+static void hear_broker(void *arg)
+{
+	notes_read(arg);
+}
+
+static void on_note(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd, (void)what;
 	/* Its end would be ready for ever, and a loop that runs until nothing is would not return */
-	if (n == 0)
+	if (!notes_read(s))
 		event_del(&s->note_ev);
 }
 
@@ -420,6 +433,7 @@ static bool start_broker(struct session *s, struct err *err)
 	close(notes[1]);
 	DROP_FD(s->jail.notify);
 	s->notes = notes[0];
+	s->keeper.hear = hear_broker;
 	event_assign(&s->note_ev, s->keeper.loop, s->notes, EV_READ | EV_PERSIST, on_note, s);
 	event_add(&s->note_ev, NULL);
 	return ok;

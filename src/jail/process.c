@@ -275,3 +275,20 @@ bool process_of_socket(struct processes *p, const struct socket_key *key, struct
 	read_exe(p, ret);
 	return true;
 }
+
+/* Its numbers in each namespace, ours first.  Nothing in that file before it can hold a newline. */
+pid_t process_of_thread(pid_t tid)
+{
+	char path[32], text[4096];
+	const char *line;
+	int inside = 0;
+	AUTO_CLOSE int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	line = strstr(text, "\nNStgid:");
+	return line && sscanf(line + strlen("\nNStgid:"), "%*d %d", &inside) == 1 ? inside : 0;
+}

@@ -47,6 +47,13 @@ void processes_free(struct processes *p);	/* NULL is fine */
 /* Return: false, and ret->pid 0, if nobody was found.  @p may be NULL. */
 bool process_of_socket(struct processes *p, const struct socket_key *key, struct process *ret);
 
+/*
+ * process_of_thread() - the jail's number of the process of a thread, by ours
+ *
+ * Return: 0 if it is gone.
+ */
+pid_t process_of_thread(pid_t tid);
+
 /* diag.c: the inode of a socket, or 0.  Never blocks. */
 uint32_t diag_inode(int diag_fd, const struct socket_key *key);
 

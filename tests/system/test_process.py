@@ -2,6 +2,7 @@
 """Which process it was: pid and exe of denials, and of what is allowed if the policy asks."""
 import os
 import shutil
+import socket
 
 import pytest
 
@@ -52,6 +53,29 @@ def test_denied_connection_tells_its_program(world, family):
     denied = [e for e in done.denied() if e["event"] == "conn.open"]
     assert "403" in done.out
     assert [who(e) for e in denied] == [(PYTHON, True)]
+
+
+@pytest.mark.parametrize("blocking", (True, False))
+def test_refused_connection_tells_its_program(world, blocking):
+    """The kernel refuses the SYN, and the socket is gone at once: the broker told who it was."""
+    code = ("import socket\n"
+            f"for port in (81, 82): socket.socket().connect_ex(('{internet.RECORDER4}', port))\n")
+    command = ([sluice.PYTHON, "-c", code] if blocking else
+               ["sh", "-c", f"for p in 81 82; do curl -sm3 http://{internet.RECORDER4}:$p/; done"])
+    done = sluice.run(command=command)
+    # a program that ends at once has no number any more when the keeper looks
+    assert [(e["port"], who(e)[0]) for e in done.denied()] == \
+        [(p, PYTHON if blocking else CURL) for p in (81, 82)]
+
+
+def test_refused_unix_socket_tells_its_program(world, place):
+    path = place / "s.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        stage.give(place)
+        done = sluice.run(command=["curl", "-sm3", "--unix-socket", path, "http://x/"])
+    assert [who(e) for e in done.denied() if e["event"] == "conn.open"] == [(CURL, True)]
 
 
 def test_refused_datagram_tells_its_program(world):
