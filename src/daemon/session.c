@@ -50,6 +50,7 @@ struct session {
 	int		 resolver;		/* its end of the link, until it is started; -1 */
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
 	struct reload	*reload;
+	void		(*old_hangup)(int);	/* disposition of SIGHUP, while ours holds; else NULL */
 	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
 	bool		 jailed;		/* jail_start() worked */
@@ -633,6 +634,8 @@ static void stop(struct session *s)
 	if (s->signals >= 0) {
 		event_del(&s->signal_ev);
 		close(s->signals);
+		if (s->old_hangup)
+			signal(SIGHUP, s->old_hangup);
 		sigprocmask(SIG_SETMASK, &s->old_signals, NULL);
 	}
 	if (event_initialized(&s->child_ev))
@@ -659,7 +662,7 @@ static void start_reload(struct session *s)
 {
 	if (!s->plan->reload.load)
 		return;
-	signal(SIGHUP, SIG_DFL);
+	s->old_hangup = signal(SIGHUP, SIG_DFL);
 	s->reload = reload_new(s->keeper.loop, &s->plan->reload, on_reloaded, s);
 	if (!s->reload)
 		role_complain("reload", "out of memory: the policy stays as it is");
