@@ -19,7 +19,6 @@
 #include "daemon/clock.h"
 #include "daemon/conn.h"
 #include "daemon/denial.h"
-#include "jail/broker.h"
 #include "jail/jail.h"
 #include "policy/explain.h"
 
@@ -231,23 +230,6 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 	}
 	if (ref != UINT32_MAX)
 		tell_denied(k, ref, q, v, false);
-	keeper_stir(k);
-}
-
-void conn_unix_denied(struct keeper *k, const struct broker_note *note)
-{
-	struct span path = span_of(note->path, strnlen(note->path, sizeof(note->path)));
-	struct audit_conn e = {
-		.conn = ++k->conn_count, .host = path, .proto = "unix", .verdict = ANSWER_DENY,
-		.reason = REASON_NO_RULE, .process.pid = process_of_thread(note->pid),
-		.process.exe = span_of(note->exe, strnlen(note->exe, sizeof(note->exe))),
-	};
-
-	if (k->closed)
-		return;
-	audit_conn_open(k->audit, &e);
-	keeper_denied(k, &(struct denied){ .host = path, .unix_socket = true, .times = 1 },
-		      RULE_NONE);
 	keeper_stir(k);
 }
 

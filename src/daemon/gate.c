@@ -35,6 +35,7 @@ static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 	[KEEPER_DNS]	= { "dns", sizeof(struct talk_dns_answer),
 			    sizeof(struct talk_dns_answer) + TALK_RECORDS_MAX, false },
 	[KEEPER_KILL]	= { "kill", sizeof(struct talk_kill), sizeof(struct talk_kill), false },
+	[KEEPER_RULE]	= { "rule", sizeof(struct talk_rule), sizeof(struct talk_rule), false },
 	[KEEPER_FINISH] = { "finish", 0, 0, false },
 };
 
@@ -163,6 +164,8 @@ static void use_policy(struct gate *g, const struct msg *m)
 		first_policy(g);
 		return;
 	}
+	if (!meter_policy(&g->proxy, g->proxy.policy))
+		proxy_fail("out of memory");
 	munmap((void *)(uintptr_t)old, old_len);
 	flow_rejudge(&g->proxy);
 	proxy_tell(&g->proxy, GATE_POLICY, m->id, NULL, 0, (struct span){ 0 });
@@ -281,6 +284,20 @@ static void killed(struct gate *g, const struct msg *m)
 		flow_kill(f, (enum reason)kill.reason);
 }
 
+/* What it uses is under another rule, or another number of the same */
+static void ruled(struct gate *g, const struct msg *m)
+{
+	struct talk_rule about;
+	struct flow *f;
+
+	memcpy(&about, m->payload.at, sizeof(about));
+	f = m->id & REF_UDP ? NULL : flow_find(g->proxy.flows, m->id);
+	if (m->id & REF_UDP)
+		udp_ruled(&g->proxy, m->id, about.rule);
+	else if (f && (f->state == FLOW_RELAY || f->state == FLOW_HTTP))
+		meter_begin(f, about.rule, f->usage.whole);
+}
+
 static void on_message(void *arg, const struct msg *m)
 {
 	struct gate *g = arg;
@@ -321,6 +338,9 @@ static void on_message(void *arg, const struct msg *m)
 		break;
 	case KEEPER_KILL:
 		killed(g, m);
+		break;
+	case KEEPER_RULE:
+		ruled(g, m);
 		break;
 	case KEEPER_FINISH:
 		finish(g);

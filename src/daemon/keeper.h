@@ -108,6 +108,7 @@ struct audit_process keeper_process(struct keeper *k, const struct socket_key *f
 				    enum answer verdict, enum reason reason);
 
 /* refusal.c: the broker tells who it was whose SYN the kernel has refused */
+void conn_unix_denied(struct keeper *k, const struct broker_note *note);	/* refused by itself */
 void refusal_note(struct keeper *k, const struct broker_note *note);
 /* Once for each note.  Return: false: none is known */
 bool refusal_take(struct keeper *k, const struct socket_key *key, struct process *ret);
@@ -119,7 +120,6 @@ void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *c);
 void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail);
 void conn_dial_all(struct keeper *k);	/* after the records are written */
 void conn_drop(struct keeper *k, const struct talk_drop *d);
-void conn_unix_denied(struct keeper *k, const struct broker_note *note);	/* a moment ago */
 void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */
 size_t conn_open_count(const struct keeper *k);

@@ -26,6 +26,23 @@ struct refusals {
 	} at[REFUSALS_MAX];
 };
 
+void conn_unix_denied(struct keeper *k, const struct broker_note *note)
+{
+	struct span path = span_of(note->path, strnlen(note->path, sizeof(note->path)));
+	struct audit_conn e = {
+		.conn = ++k->conn_count, .host = path, .proto = "unix", .verdict = ANSWER_DENY,
+		.reason = REASON_NO_RULE, .process.pid = process_of_thread(note->pid),
+		.process.exe = span_of(note->exe, strnlen(note->exe, sizeof(note->exe))),
+	};
+
+	if (k->closed)
+		return;
+	audit_conn_open(k->audit, &e);
+	keeper_denied(k, &(struct denied){ .host = path, .unix_socket = true, .times = 1 },
+		      RULE_NONE);
+	keeper_stir(k);
+}
+
 void refusal_note(struct keeper *k, const struct broker_note *note)
 {
 	struct refusal *r;

@@ -53,12 +53,14 @@ static bool permit_stands(struct conn *c)
 static void conn_rejudged(struct conn *c)
 {
 	struct talk_kill kill = { 0 };
+	struct talk_rule rule = { 0 };
 	enum reason reason;
 
 	/* These lead where the policy's fixed part says, or nowhere */
 	if (c->door == DOOR_HOST_PORT || c->door == DOOR_PUBLISH || c->empty)
 		return;
 	reason = conn_rejudge(c);
+	rule.rule = c->verdict.rule;
 	if (c->resolving) {
 		if (reason != REASON_ALLOWED)
 			conn_refuse(c, reason, NULL);
@@ -66,6 +68,9 @@ static void conn_rejudged(struct conn *c)
 	}
 	if (reason == REASON_ALLOWED && !c->has_ip && !permit_stands(c))
 		reason = REASON_SPECIAL_ADDRESS;
+	if (reason == REASON_ALLOWED && c->has_ip)
+		keeper_tell(c->keeper, KEEPER_RULE, c->ref, &rule, sizeof(rule),
+			    (struct span){ 0 }, -1);
 	if (reason == REASON_ALLOWED)
 		return;
 	kill.reason = (uint8_t)reason;

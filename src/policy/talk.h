@@ -51,6 +51,7 @@ enum keeper_says {
 	KEEPER_DENY,		/* struct talk_deny */
 	KEEPER_DNS,		/* struct talk_dns_answer */
 	KEEPER_KILL,		/* reset a flow that is open; struct talk_kill */
+	KEEPER_RULE,		/* by the new policy it is allowed by this rule; struct talk_rule */
 	KEEPER_FINISH,		/* close every flow, report, exit */
 	KEEPER_SAYS_NUM
 };
@@ -151,6 +152,11 @@ struct talk_socket {
 
 struct talk_policy {
 	uint64_t	bytes;		/* of the image */
+};
+
+struct talk_rule {
+	uint32_t	rule;		/* or RULE_NONE */
+	uint32_t	pad;
 };
 
 struct talk_kill {

@@ -487,6 +487,16 @@ void udp_denied(struct proxy *x, uint32_t ref, enum reason reason)
 	drop_held(u);
 }
 
+void udp_ruled(struct proxy *x, uint32_t ref, uint32_t rule)
+{
+	struct udp_flow *u = find_ref(x->udp, ref);
+
+	if (!u || u->state != UDP_OPEN || !meter_is_on(x))
+		return;
+	u->usage.account = limits_account(x->limits, rule);
+	u->metered = limits_meters(x->limits, u->usage.account);
+}
+
 void udp_kill(struct proxy *x, uint32_t ref, enum reason reason)
 {
 	struct udp_flow *u = find_ref(x->udp, ref);

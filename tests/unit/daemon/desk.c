@@ -27,6 +27,7 @@ static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 	[KEEPER_DNS] = { "dns", sizeof(struct talk_dns_answer),
 			 sizeof(struct talk_dns_answer) + HOST_MAX, false },
 	[KEEPER_POLICY] = { "policy", sizeof(struct talk_policy), sizeof(struct talk_policy), true },
+	[KEEPER_RULE] = { "rule", sizeof(struct talk_rule), sizeof(struct talk_rule), false },
 	[KEEPER_KILL] = { "kill", sizeof(struct talk_kill), sizeof(struct talk_kill), false },
 	[KEEPER_FINISH] = { "finish", 0, 0, false },
 };

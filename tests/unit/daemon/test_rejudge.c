@@ -95,6 +95,7 @@ static void what_is_allowed_still_stays(void **state)
 	answered(&d, 7, KEEPER_ALLOW);
 	change(&d, &s);
 	answered(&d, 1, KEEPER_POLICY);
+	answered(&d, 7, KEEPER_RULE);
 	assert_null(desk_answer(&d));
 	acknowledge(&d, 1);
 	/* the ports of the old policy that the new one has not are refused by the kernel */
