@@ -59,6 +59,9 @@ int audit_flush(struct audit *a) MUST_CHECK;
  */
 int audit_tick(struct audit *a) MUST_CHECK;
 
+/* Would a denial of this reason be folded now?  Then what it cost to learn about it is lost. */
+bool audit_folds(const struct audit *a, enum reason reason);
+
 /* Is there something to flush? */
 bool audit_pending(const struct audit *a);
 
@@ -96,6 +99,12 @@ struct audit_rule {
 	const char *layer;
 };
 
+/* Which process it was, as far as could be told; a pid as the jail counts */
+struct audit_process {
+	int32_t		 pid;		/* 0: unknown, and not written */
+	struct span	 exe;		/* the same, if empty.  As it came: the agent may have chosen it */
+};
+
 struct audit_dns {
 	struct span	 name;
 	uint16_t	 type;		/* written as A, AAAA, TXT ... or TYPE123 (RFC 3597) */
@@ -103,6 +112,7 @@ struct audit_dns {
 	enum reason	 reason;
 	struct audit_rule rule;
 	const struct addr *answer;	/* synthetic address given, or NULL */
+	struct audit_process process;
 };
 
 struct audit_conn {
@@ -119,6 +129,7 @@ struct audit_conn {
 	bool		 has_sni;	/* write sni */
 	struct span	 sni;
 	struct span	 alpn;		/* empty: not written */
+	struct audit_process process;
 };
 
 struct audit_close {
@@ -173,5 +184,8 @@ void audit_http_done(struct audit *a, const struct audit_http *e);
 void audit_packet_drop(struct audit *a, const struct audit_drop *e);
 void audit_alert(struct audit *a, const struct audit_alert *e);
 void audit_session_end(struct audit *a, int exit_code);
+
+/* A reload: @sha256 of the policy that holds now; @why: it was refused, and this is the old one */
+void audit_policy_reload(struct audit *a, const char *sha256, bool changed, const char *why);
 
 #endif

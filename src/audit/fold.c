@@ -64,6 +64,11 @@ bool fold_denial(struct fold *f, int64_t now_s, enum reason reason, struct span 
 	return false;
 }
 
+bool fold_is_full(const struct fold *f, int64_t now_s, enum reason reason)
+{
+	return f->second == now_s && f->rows[reason].seen >= FOLD_PER_SECOND;
+}
+
 const struct fold_row *fold_take(struct fold *f, enum reason *ret_reason)
 {
 	for (size_t i = 0; i < REASON_NUM; i++) {

@@ -48,6 +48,9 @@ bool fold_due(const struct fold *f, int64_t now_s);
  */
 bool fold_denial(struct fold *f, int64_t now_s, enum reason reason, struct span host);
 
+/* Has this second had so many of @reason that the next one will be folded? */
+bool fold_is_full(const struct fold *f, int64_t now_s, enum reason reason);
+
 /*
  * fold_take() - the next reason that has folded denials
  *

@@ -294,6 +294,18 @@ static void put_dns_type(struct buf *b, uint16_t type)
 	put_str(b, dns_type_text(type, text));
 }
 
+static void put_process(struct buf *b, const struct audit_process *p)
+{
+	if (p->pid > 0) {
+		KEY(b, "pid");
+		put_uint(b, (uint64_t)p->pid);
+	}
+	if (!p->exe.len)
+		return;
+	KEY(b, "exe");
+	put_text(b, p->exe);
+}
+
 void record_dns_query(struct record *r, int64_t now_us, const struct audit_dns *e)
 {
 	struct buf *b = OPEN(r, now_us, "dns.query");
@@ -306,6 +318,7 @@ void record_dns_query(struct record *r, int64_t now_us, const struct audit_dns *
 	put_rule(b, &e->rule);
 	KEY(b, "answer");
 	put_addr(b, e->answer);
+	put_process(b, &e->process);
 	close_line(r);
 }
 
@@ -332,6 +345,7 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 	put_rule(b, &e->rule);
 	KEY(b, "layer");
 	put_str(b, e->rule.layer);
+	put_process(b, &e->process);
 	if (e->has_sni) {
 		KEY(b, "sni");
 		put_text(b, e->sni);
@@ -447,6 +461,22 @@ void record_denials(struct record *r, int64_t now_us, const struct record_denial
 	for (size_t i = 0; i < e->sample_count; i++)
 		put_text(b, e->sample[i]);
 	PUT(b, "]");
+	close_line(r);
+}
+
+void record_policy_reload(struct record *r, int64_t now_us, const char *sha256, bool changed,
+			  const char *why)
+{
+	struct buf *b = OPEN(r, now_us, "policy.reload");
+
+	KEY(b, "policy_sha256");
+	put_str(b, sha256);
+	KEY(b, "changed");
+	json_bool(b, changed);
+	if (why) {
+		KEY(b, "error");
+		put_str(b, why);
+	}
 	close_line(r);
 }
 

@@ -76,6 +76,8 @@ void record_http(struct record *r, int64_t now_us, const struct audit_http *e);
 void record_packet_drop(struct record *r, int64_t now_us, const struct audit_drop *e);
 void record_alert(struct record *r, int64_t now_us, const struct audit_alert *e);
 void record_denials(struct record *r, int64_t now_us, const struct record_denials *e);
+void record_policy_reload(struct record *r, int64_t now_us, const char *sha256, bool changed,
+			  const char *why);
 void record_session_end(struct record *r, int64_t now_us, int exit_code,
 			const struct audit_totals *totals);
 

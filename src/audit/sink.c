@@ -312,6 +312,11 @@ void audit_conn_open(struct audit *a, const struct audit_conn *e)
 	count_event(a);
 }
 
+bool audit_folds(const struct audit *a, enum reason reason)
+{
+	return fold_is_full(&a->fold, clock_us(CLOCK_REALTIME) / 1000000, reason);
+}
+
 /* Counts come from the gate, which may be taken over: a sum must not wrap to little */
 static void add_bytes(uint64_t *sum, uint64_t bytes)
 {
@@ -359,6 +364,16 @@ void audit_alert(struct audit *a, const struct audit_alert *e)
 		return;
 	a->totals.alerts++;
 	record_alert(&a->record, now_us, e);
+	count_event(a);
+}
+
+void audit_policy_reload(struct audit *a, const char *sha256, bool changed, const char *why)
+{
+	int64_t now_us;
+
+	if (!begin_event(a, &now_us))
+		return;
+	record_policy_reload(&a->record, now_us, sha256, changed, why);
 	count_event(a);
 }
 

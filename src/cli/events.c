@@ -203,6 +203,9 @@ static void approval(FILE *to, const json_t *event)
 static void policy_reload(FILE *to, const json_t *event)
 {
 	print_text(to, event, "policy_sha256");
+	if (!json_is_true(json_object_get(event, "changed")))
+		fputs(" as before", to);
+	print_more(to, event, "error", ": ");
 }
 
 static void checkpoint(FILE *to, const json_t *event)

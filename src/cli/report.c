@@ -13,6 +13,7 @@
 #define UNKNOWN_FORMAT "--format %s: unknown format (text | json | markdown | html)"
 #define TOP_HOSTS 10		/* lines for people; JSON has all */
 #define TOP_DENIALS 50
+#define TOP_PROGRAMS 10
 #define CELL_MAX (4 * HOST_MAX + 256)	/* bytes of a cell; the longest is a suggestion */
 #define JSON_BYTES_MAX (64u << 20)
 
@@ -181,6 +182,35 @@ static void print_denials(const struct style *s, FILE *to, const struct tally *t
 	print_rest(s, to, t, shown);
 }
 
+static void print_programs(const struct style *s, FILE *to, const struct tally *t)
+{
+	static const struct column columns[] = { { "TIMES", 5, true }, { "PROGRAM", 0, false } };
+	const struct table table = { columns, ARRAY_SIZE(columns) };
+	size_t shown = t->program_count < TOP_PROGRAMS ? t->program_count : TOP_PROGRAMS;
+	uint64_t rest = t->programs_others;
+	struct cell c;
+
+	if (!t->program_count)
+		return;
+	s->heading(to, "Which program was denied, most often first");
+	s->table_begin(to, &table);
+	for (size_t i = 0; i < shown; i++)
+		s->row(to, &table, (const char *const []){
+			cell_number(&c, t->programs[i].denied), t->programs[i].name });
+	for (size_t i = shown; i < t->program_count; i++)
+		rest += t->programs[i].denied;
+	s->table_end(to);
+	if (rest) {
+		snprintf(c.text, sizeof(c.text), "%" PRIu64 " more of other programs", rest);
+		s->note(to, c.text);
+	}
+	if (t->programs_unknown) {
+		snprintf(c.text, sizeof(c.text), "%" PRIu64 " more of programs that are not known",
+			 t->programs_unknown);
+		s->note(to, c.text);
+	}
+}
+
 static void print_alerts(const struct style *s, FILE *to, const struct tally *t)
 {
 	static const struct column columns[] = { { "TIME", TIME_TEXT, false },
@@ -212,6 +242,7 @@ static void print_people(const struct style *s, FILE *to, const struct tally *t)
 	print_overview(s, to, t);
 	print_hosts(s, to, t);
 	print_denials(s, to, t);
+	print_programs(s, to, t);
 	print_alerts(s, to, t);
 	s->end(to);
 }
@@ -311,6 +342,22 @@ static void json_denials(struct buf *b, const struct tally *t)
 	json_close(b, '}');
 }
 
+static void json_programs(struct buf *b, const struct tally *t)
+{
+	json_key(b, "programs");
+	json_open(b, '[');
+	for (size_t i = 0; i < t->program_count; i++) {
+		json_open(b, '{');
+		json_key(b, "exe");
+		json_str(b, t->programs[i].name);
+		number(b, "denied", t->programs[i].denied);
+		json_close(b, '}');
+	}
+	json_close(b, ']');
+	number(b, "programs_others", t->programs_others);
+	number(b, "programs_unknown", t->programs_unknown);
+}
+
 static bool print_json(FILE *to, const struct tally *t, struct err *err)
 {
 	struct buf b = buf_new(JSON_BYTES_MAX);
@@ -320,6 +367,7 @@ static bool print_json(FILE *to, const struct tally *t, struct err *err)
 	json_overview(&b, t);
 	json_hosts(&b, t);
 	json_denials(&b, t);
+	json_programs(&b, t);
 	json_key(&b, "alerts");
 	buf_add_str(&b, alerts ? alerts : "[]");
 	json_close(&b, '}');

@@ -16,6 +16,7 @@
 
 #include "cli/commands.h"
 #include "cli/judge.h"
+#include "cli/reread.h"
 #include "cli/print.h"
 #include "daemon/session.h"
 #include "daemon/share.h"
@@ -29,6 +30,8 @@ struct run {
 	struct judge_options	 judge;
 	struct judged		 judged;
 	struct shared_policy	 shared;	/* the policy, once it is judged */
+	struct reread		 reread;
+	bool			 watch;
 	struct option_list	 labels, allow_unix;
 	const char		*session, *log, *report;
 	bool			 dry_run, fail_on_deny, quiet;
@@ -39,6 +42,7 @@ struct run {
 	char			*program[PROGRAM_NUM];
 	const char		**read_only, *hidden[4];
 	size_t			 read_only_count, hidden_count;
+	size_t			 deciding_count;	/* the first of read_only: policies and the like */
 	char			**env;
 	struct audit_label	*label;
 	char *const		*argv;
@@ -202,9 +206,10 @@ static bool make_protection(struct run *r, struct err *err)
 		add_read_only(r, r->judged.files[i]);
 	for (size_t i = 0; i < r->judged.folder_count; i++)
 		add_read_only(r, r->judged.folders[i]);
-	add_read_only(r, r->self);
-	add_read_only(r, r->data);
 	add_read_only(r, r->config);
+	add_read_only(r, r->data);
+	r->deciding_count = r->read_only_count;
+	add_read_only(r, r->self);
 	r->hidden[r->hidden_count++] = r->state;
 	r->hidden[r->hidden_count++] = r->run_folder;
 	if (r->log)
@@ -278,7 +283,7 @@ static int run_inside(const struct run *r)
 
 /* ---- the run ---- */
 
-static void plan_fill(const struct run *r, struct session_plan *p)
+static void plan_fill(struct run *r, struct session_plan *p)
 {
 	struct policy_settings s = policy_settings(r->shared.policy);
 
@@ -297,6 +302,11 @@ static void plan_fill(const struct run *r, struct session_plan *p)
 	p->label_count = r->labels.count;
 	p->version = SLUICE_VERSION;
 	p->programs = r->programs;
+	p->reload = (struct reload_source){ .load = reread_load, .arg = &r->reread };
+	if (r->watch) {
+		p->reload.watch = r->read_only;
+		p->reload.watch_count = r->deciding_count;
+	}
 }
 
 static int finish(const struct run *r, const struct session_plan *p,
@@ -314,6 +324,17 @@ static int finish(const struct run *r, const struct session_plan *p,
 	return result->exit_code;
 }
 
+/* What the jail cannot write may decide later as well */
+static bool make_reread(struct run *r, struct err *err)
+{
+	if (!reread_begin(&r->reread, &r->judge, r->read_only, r->read_only_count, err))
+		return false;
+	for (size_t i = 0; i < r->hidden_count; i++)
+		if (!reread_add(&r->reread, r->hidden[i], err))
+			return false;
+	return true;
+}
+
 static bool prepare(struct run *r, struct err *err)
 {
 	if (!judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
@@ -321,7 +342,8 @@ static bool prepare(struct run *r, struct err *err)
 		return false;
 	if (!share_policy(TAKE(r->judged.policy), &r->shared, err))
 		return false;
-	if (!make_log_path(r, err) || !make_protection(r, err) || !make_env(r, err))
+	if (!make_log_path(r, err) || !make_protection(r, err) || !make_env(r, err) ||
+	    !make_reread(r, err))
 		return false;
 	if (geteuid() == 0 && !r->quiet)
 		fprintf(stderr, "sluice: running as root: the command can change this system's files\n");
@@ -390,6 +412,7 @@ static void run_done(struct run *r)
 	free(r->label);
 	free(r->read_only);
 	share_done(&r->shared);
+	reread_done(&r->reread);
 	judge_done(&r->judged);
 }
 
@@ -433,6 +456,8 @@ int run_main(int argc, char **argv)
 		{ 0, "fail-on-deny", OPTION_FLAG, NULL,
 		  "exit 124 if the command succeeded but something was denied", &r.fail_on_deny },
 		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &r.quiet },
+		{ 0, "watch", OPTION_FLAG, NULL,
+		  "reload when a policy file changes (SIGHUP reloads always)", &r.watch },
 		{ 0, "log", OPTION_TEXT, "FILE", "audit log (default: in sluice's state folder)",
 		  &r.log },
 		{ 0, "report", OPTION_MAYBE, "FORMAT", "print the report at the end, on stderr: "

@@ -8,15 +8,18 @@
 
 bool tally_init(struct tally *t)
 {
-	*t = (struct tally){ .host_index = json_object(), .alerts = json_array() };
-	return t->host_index && t->alerts;
+	*t = (struct tally){ .host_index = json_object(), .program_index = json_object(),
+			     .alerts = json_array() };
+	return t->host_index && t->program_index && t->alerts;
 }
 
 void tally_done(struct tally *t)
 {
 	summary_done(&t->denials);
 	free(t->hosts);
+	free(t->programs);
 	json_decref(t->host_index);
+	json_decref(t->program_index);
 	json_decref(t->alerts);
 }
 
@@ -94,6 +97,48 @@ static struct tally_host *host_of(struct tally *t, struct span name)
 	return host;
 }
 
+static bool grow_programs(struct tally *t)
+{
+	size_t size = t->program_size ? 2 * t->program_size : 16;
+	struct tally_program *programs;
+
+	if (t->program_count < t->program_size)
+		return true;
+	programs = reallocarray(t->programs, size, sizeof(*programs));
+	if (!programs)
+		return false;
+	t->programs = programs;
+	t->program_size = size;
+	return true;
+}
+
+/* Of a long path the end tells more */
+static void count_program(struct tally *t, struct span exe)
+{
+	struct buf text = buf_new(4 * HOST_MAX + 1);
+	const json_t *index;
+	char cut[HOST_MAX + 1];
+
+	if (!exe.len) {
+		t->programs_unknown++;
+		return;
+	}
+	text_escape(&text, span_skip(exe, exe.len > HOST_MAX ? exe.len - HOST_MAX : 0));
+	span_copy(span_head(buf_span(&text), HOST_MAX), cut, sizeof(cut));
+	buf_done(&text);
+	index = json_object_get(t->program_index, cut);
+	if (index) {
+		t->programs[json_integer_value(index)].denied++;
+	} else if (t->program_count < TALLY_PROGRAMS_MAX && grow_programs(t) &&
+		   !json_object_set_new(t->program_index, cut,
+					json_integer((json_int_t)t->program_count))) {
+		memcpy(t->programs[t->program_count].name, cut, sizeof(cut));
+		t->programs[t->program_count++].denied = 1;
+	} else {
+		t->programs_others++;
+	}
+}
+
 /* A denial that has a record of its own */
 static void count_denial(struct tally *t, const json_t *event, const char *host_key)
 {
@@ -155,16 +200,19 @@ static void dns_query(struct tally *t, const json_t *event)
 	if (!is_denied(event))
 		return;
 	t->dns_denied++;
+	count_program(t, event_text(event, "exe"));
 	count_denial(t, event, "name");
 }
 
 static void conn_open(struct tally *t, const json_t *event)
 {
 	t->session.connections++;
-	if (is_denied(event))
+	if (is_denied(event)) {
+		count_program(t, event_text(event, "exe"));
 		count_denial(t, event, "host");
-	else
+	} else {
 		host_of(t, event_text(event, "host"))->connections++;
+	}
 }
 
 static void conn_close(struct tally *t, const json_t *event)
@@ -274,8 +322,20 @@ static int compare(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
+static int compare_programs(const void *left, const void *right)
+{
+	const struct tally_program *a = left, *b = right;
+
+	if (a->denied != b->denied)
+		return a->denied > b->denied ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
 void tally_end(struct tally *t)
 {
+	if (t->program_count)
+		qsort(t->programs, t->program_count, sizeof(*t->programs), compare_programs);
+	json_object_clear(t->program_index);
 	if (t->host_count)
 		qsort(t->hosts, t->host_count, sizeof(*t->hosts), compare);
 	json_object_clear(t->host_index);

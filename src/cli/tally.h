@@ -10,11 +10,18 @@
 #include "audit/summary.h"
 
 #define TALLY_HOSTS_MAX 10000	/* hosts told apart; about 3 MB */
+#define TALLY_PROGRAMS_MAX 1000	/* programs told apart */
 #define TALLY_ALERTS_MAX 100	/* alerts kept whole; all are counted */
 
 struct tally_host {
 	char		 name[HOST_MAX + 1];	/* cut; printable ASCII, escaped */
 	uint64_t	 connections, bytes_out, bytes_in;
+};
+
+/* What a program was denied; which it is the jail itself says (exe of the record) */
+struct tally_program {
+	char		 name[HOST_MAX + 1];	/* the end of its path; printable ASCII, escaped */
+	uint64_t	 denied;
 };
 
 struct tally {
@@ -34,6 +41,11 @@ struct tally {
 	struct tally_host *hosts;		/* most bytes first after tally_end() */
 	size_t		 host_count, host_size;
 	struct tally_host others;		/* connections to hosts beyond the bound */
+	struct tally_program *programs;		/* most denials first after tally_end() */
+	size_t		 program_count, program_size;
+	uint64_t	 programs_others;	/* denials of programs beyond the bound */
+	uint64_t	 programs_unknown;	/* denials of which nobody knows the program */
+	json_t		*program_index;		/* name to index in programs */
 	json_t		*host_index;		/* name to index in hosts */
 	json_t		*alerts;		/* the events */
 };

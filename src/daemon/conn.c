@@ -17,46 +17,16 @@
 
 #include "base/json.h"
 #include "daemon/clock.h"
+#include "daemon/conn.h"
 #include "daemon/denial.h"
-#include "daemon/keeper.h"
 #include "jail/jail.h"
 #include "policy/explain.h"
 
 #define DROPS_RECORDED_MAX 64	/* of one kind in one message; the rest is a count */
 #define CONNS_MAX 32768		/* a gate has at most 16384 TCP flows and 2048 UDP flows */
 
-struct conn {
-	struct conn	*next;		/* in its bucket */
-	struct conn	*next_dial;
-	struct keeper	*keeper;
-	uint32_t	 ref;
-	uint32_t	 host;		/* binding, or BINDING_NONE */
-	uint64_t	 number;	/* in the log */
-	struct addr	 literal;
-	struct addr	 ip;		/* dialled */
-	struct permit	 permit;
-	struct verdict	 verdict;
-	struct dial	*dial;
-	int64_t		 since_ms;
-	uint8_t		 seen, door;
-	bool		 has_ip;	/* the gate has its socket */
-	bool		 resolving;
-	bool		 gone;		/* forgotten while resolving */
-	bool		 empty;		/* open, and nothing was dialled */
-	/* kept only until it is open */
-	const char	*proto;
-	struct talk_ask	 ask;		/* what was told, with its texts in @tail */
-	struct buf	 tail;
-};
-
 #define TAIL_MAX (2 * TALK_HOST_MAX + TALK_ALPN_MAX + TALK_METHOD_MAX + TALK_PATH_MAX + \
 		  TALK_DIGESTS)
-
-/* The facts of an ask, with their texts found */
-struct told {
-	const struct talk_ask *ask;
-	struct span	 sni, alpn, host, method, path, digests;
-};
 
 static struct span cut(struct span *tail, size_t len)
 {
@@ -64,6 +34,16 @@ static struct span cut(struct span *tail, size_t len)
 
 	*tail = span_skip(*tail, s.len);
 	return s;
+}
+
+/* The client's socket in the jail; of what comes in from the host there is none */
+static struct socket_key asker_of(const struct talk_ask *a)
+{
+	return (struct socket_key){
+		.client = a->client, .client_port = a->door == DOOR_PUBLISH ? 0 : a->client_port,
+		.server = a->addr, .server_port = a->port,
+		.transport = (enum transport)a->transport,
+	};
 }
 
 /* Every value is judged: the gate may have been taken over */
@@ -88,6 +68,7 @@ static bool told_read(const struct talk_ask *a, struct span tail, struct told *t
 	t->method = cut(&tail, a->method_len);
 	t->path = cut(&tail, a->path_len);
 	t->digests = tail;
+	t->from = asker_of(a);
 	return true;
 }
 
@@ -195,8 +176,8 @@ static void tell_denied(struct keeper *k, uint32_t ref, const struct question *q
 	buf_done(&body);
 }
 
-static void record_open(struct keeper *k, const struct question *q, const struct verdict *v,
-			struct audit_conn *e)
+static void record_open(struct keeper *k, const struct told *t, const struct question *q,
+			const struct verdict *v, struct audit_conn *e)
 {
 	e->conn = ++k->conn_count;
 	e->host = q->host;
@@ -205,6 +186,7 @@ static void record_open(struct keeper *k, const struct question *q, const struct
 	e->verdict = v->answer == ANSWER_ALLOW ? ANSWER_ALLOW : ANSWER_DENY;
 	e->reason = v->reason;
 	e->rule = keeper_rule(k, v);
+	e->process = keeper_process(k, &t->from, e->verdict, e->reason);
 	audit_conn_open(k->audit, e);
 }
 
@@ -241,7 +223,7 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 
 	/* what the start-up probe is refused is no event: the session has not begun */
 	if (!k->probing) {
-		record_open(k, q, v, &e);
+		record_open(k, t, q, v, &e);
 		if (t->method.len)
 			record_request(k, k->conn_count, t, q, v);
 		note_denied(k, q, v, NULL);
@@ -251,22 +233,20 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 	keeper_stir(k);
 }
 
-void conn_unix_denied(struct keeper *k, struct span path)
-{
-	struct audit_conn e = {
-		.conn = ++k->conn_count, .host = path, .proto = "unix", .verdict = ANSWER_DENY,
-		.reason = REASON_NO_RULE,
-	};
-
-	if (k->closed)
-		return;
-	audit_conn_open(k->audit, &e);
-	keeper_denied(k, &(struct denied){ .host = path, .unix_socket = true, .times = 1 },
-		      RULE_NONE);
-	keeper_stir(k);
-}
-
 /* ---- allowing ---- */
+
+/* What was told of it, for the day that the policy changes */
+static bool conn_keep(struct conn *c, const struct told *t)
+{
+	buf_clear(&c->tail);
+	buf_add_span(&c->tail, t->sni);
+	buf_add_span(&c->tail, t->alpn);
+	buf_add_span(&c->tail, t->host);
+	buf_add_span(&c->tail, t->method);
+	buf_add_span(&c->tail, t->path);
+	buf_add_span(&c->tail, t->digests);
+	return !c->tail.full;
+}
 
 static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *t, uint32_t host,
 			     const struct verdict *v)
@@ -279,16 +259,10 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 		.next = *bucket_of(k, ref), .keeper = k, .ref = ref, .host = host,
 		.literal = t->ask->addr, .verdict = *v, .since_ms = clock_ms(),
 		.seen = t->ask->seen, .door = t->ask->door, .proto = proto_of(t->ask),
-		.ask = *t->ask, .tail = buf_new(TAIL_MAX),
+		.ask = *t->ask, .tail = buf_new(TAIL_MAX), .from = t->from,
 		.permit = { .port = t->ask->port, .transport = (enum transport)t->ask->transport },
 	};
-	buf_add_span(&c->tail, t->sni);
-	buf_add_span(&c->tail, t->alpn);
-	buf_add_span(&c->tail, t->host);
-	buf_add_span(&c->tail, t->method);
-	buf_add_span(&c->tail, t->path);
-	buf_add_span(&c->tail, t->digests);
-	if (c->tail.full) {
+	if (!conn_keep(c, t)) {
 		buf_done(&c->tail);
 		free(c);
 		return NULL;
@@ -298,17 +272,18 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 	return c;
 }
 
-/* The facts that are kept, until it is open */
+/* The facts that are kept */
 static struct told told_again(const struct conn *c)
 {
 	struct told t;
 
 	if (!told_read(&c->ask, buf_span(&c->tail), &t))
 		t = (struct told){ .ask = &c->ask };
+	t.from = c->from;
 	return t;
 }
 
-static struct question question_again(const struct conn *c)
+struct question conn_question(const struct conn *c)
 {
 	struct told t = told_again(c);
 	struct question q = question_of(c->keeper, &t, c->host);
@@ -322,7 +297,7 @@ static struct question question_again(const struct conn *c)
 static void conn_record(struct conn *c)
 {
 	struct keeper *k = c->keeper;
-	struct question q = question_again(c);
+	struct question q = conn_question(c);
 	struct told t = told_again(c);
 	struct audit_conn e = {
 		.ips = c->permit.addrs, .ip_count = c->permit.count, .proto = c->proto,
@@ -330,7 +305,7 @@ static void conn_record(struct conn *c)
 	};
 
 	q.host = shown_host(c);
-	record_open(k, &q, &c->verdict, &e);
+	record_open(k, &t, &q, &c->verdict, &e);
 	c->number = k->conn_count;
 	c->next_dial = NULL;
 	*k->to_dial_end = c;
@@ -338,10 +313,10 @@ static void conn_record(struct conn *c)
 	keeper_stir(k);
 }
 
-static void conn_refuse(struct conn *c, enum reason reason, const struct addr *refused)
+void conn_refuse(struct conn *c, enum reason reason, const struct addr *refused)
 {
 	struct keeper *k = c->keeper;
-	struct question q = question_again(c);
+	struct question q = conn_question(c);
 	struct told t = told_again(c);
 	struct audit_conn e = {
 		.proto = c->proto, .has_sni = q.has_sni, .sni = t.sni, .alpn = t.alpn,
@@ -349,7 +324,7 @@ static void conn_refuse(struct conn *c, enum reason reason, const struct addr *r
 
 	c->verdict.answer = ANSWER_DENY;
 	c->verdict.reason = reason;
-	record_open(k, &q, &c->verdict, &e);
+	record_open(k, &t, &q, &c->verdict, &e);
 	if (t.method.len)
 		record_request(k, k->conn_count, &t, &q, &c->verdict);
 	note_denied(k, &q, &c->verdict, refused);
@@ -373,7 +348,7 @@ static void on_resolved(void *arg, const struct resolution *r)
 		conn_free(c);
 		return;
 	}
-	q = question_again(c);
+	q = conn_question(c);
 	c->permit.count = keeper_addresses(c->keeper, &q, &c->verdict, r, c->permit.addrs,
 					   &reason, &refused);
 	if (c->permit.count)
@@ -385,7 +360,7 @@ static void on_resolved(void *arg, const struct resolution *r)
 static void conn_allow(struct conn *c)
 {
 	struct keeper *k = c->keeper;
-	struct question q = question_again(c);
+	struct question q = conn_question(c);
 	const struct place *place;
 	enum reason reason;
 
@@ -410,11 +385,12 @@ static void conn_allow(struct conn *c)
 static void conn_empty(struct conn *c)
 {
 	struct keeper *k = c->keeper;
-	struct question q = question_again(c);
+	struct question q = conn_question(c);
+	struct told t = told_again(c);
 	struct audit_conn e = { .proto = c->proto };
 
 	q.host = shown_host(c);
-	record_open(k, &q, &c->verdict, &e);
+	record_open(k, &t, &q, &c->verdict, &e);
 	c->number = k->conn_count;
 	c->empty = true;
 	keeper_tell(k, KEEPER_PASS, c->ref, NULL, 0, (struct span){ 0 }, -1);
@@ -466,6 +442,19 @@ static void probe_answer(struct keeper *k, uint32_t ref)
 
 /* ---- the gate's messages ---- */
 
+/* Now more is known of it */
+static void told_once_more(struct conn *c, const struct told *t)
+{
+	struct addr addr = c->ask.addr;
+	uint16_t port = c->ask.port;
+
+	c->ask = *t->ask;
+	c->ask.addr = addr;
+	c->ask.port = port;
+	if (!conn_keep(c, t))
+		keeper_close(c->keeper, "out of memory");
+}
+
 static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 {
 	struct conn *c = conn_find(k, ref);
@@ -482,6 +471,7 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 	v = policy_decide(k->policy, &q);
 	limited_judge(t->ask, &v);
 	if (v.answer == ANSWER_ALLOW) {
+		told_once_more(c, t);
 		keeper_tell(k, KEEPER_PASS, ref, NULL, 0, (struct span){ 0 }, -1);
 	} else {
 		if (t->method.len || c->seen == SEEN_HTTP)
@@ -656,15 +646,15 @@ void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct
 
 /* ---- dialling ---- */
 
-static void dial_failed(struct conn *c)
+void conn_abandon(struct conn *c, const char *end, enum reason reason)
 {
 	static const struct talk_closed none;
 	struct keeper *k = c->keeper;
-	struct question q = question_again(c);
+	struct question q = conn_question(c);
 
 	c->verdict.answer = ANSWER_DENY;
-	c->verdict.reason = REASON_UPSTREAM_FAILED;
-	record_close(c, "error", REASON_UPSTREAM_FAILED, &none);
+	c->verdict.reason = reason;
+	record_close(c, end, reason, &none);
 	tell_denied(k, c->ref, &q, &c->verdict, true);
 	conn_unlink(c);
 	conn_free(c);
@@ -686,12 +676,11 @@ static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
 		return;
 	}
 	if (fd < 0) {
-		dial_failed(c);
+		conn_abandon(c, "error", REASON_UPSTREAM_FAILED);
 		return;
 	}
 	c->ip = *addr;
 	c->has_ip = true;
-	buf_done(&c->tail);
 	keeper_tell(c->keeper, KEEPER_ALLOW, c->ref, &allow, sizeof(allow), (struct span){ 0 }, fd);
 	keeper_stir(c->keeper);
 }
@@ -746,8 +735,9 @@ void conn_drop(struct keeper *k, const struct talk_drop *d)
 	struct talk_ask a = {
 		.addr = d->addr, .port = d->port,
 		.transport = d->protocol == IPPROTO_UDP ? TRANSPORT_UDP : TRANSPORT_TCP,
+		.client = d->client, .client_port = d->client_port,
 	};
-	struct told t = { .ask = &a };
+	struct told t = { .ask = &a, .from = asker_of(&a) };
 	struct question q = question_of(k, &t, binding_of_addr(k->bindings, &d->addr));
 	struct verdict v = policy_decide(k->policy, &q);
 	struct audit_drop drop = { protocol_name(d->protocol), d->addr, d->port, d->count };
@@ -756,6 +746,8 @@ void conn_drop(struct keeper *k, const struct talk_drop *d)
 
 	if (k->probing || !d->count)
 		return;
+	if (k->hear)
+		k->hear(k->arg);
 	for (uint32_t i = 0; judged && i < DROPS_RECORDED_MAX && drop.count; i++, drop.count--)
 		deny(k, UINT32_MAX, &t, &q, &v);
 	if (drop.count)

@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "daemon/role.h"
@@ -25,7 +24,7 @@
 #define LINGER_MS 5		/* that a report may wait for company */
 
 static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
-	[KEEPER_POLICY] = { "policy", 0, 0, true },
+	[KEEPER_POLICY] = { "policy", sizeof(struct talk_policy), sizeof(struct talk_policy), true },
 	[KEEPER_SOCKET] = { "socket", sizeof(struct talk_socket), sizeof(struct talk_socket), true },
 	[KEEPER_START]	= { "start", 0, 0, false },
 	[KEEPER_BIND]	= { "bind", 1, HOST_MAX, false },
@@ -35,6 +34,8 @@ static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 			    sizeof(struct talk_deny) + TALK_BODY_MAX, false },
 	[KEEPER_DNS]	= { "dns", sizeof(struct talk_dns_answer),
 			    sizeof(struct talk_dns_answer) + TALK_RECORDS_MAX, false },
+	[KEEPER_KILL]	= { "kill", sizeof(struct talk_kill), sizeof(struct talk_kill), false },
+	[KEEPER_RULE]	= { "rule", sizeof(struct talk_rule), sizeof(struct talk_rule), false },
 	[KEEPER_FINISH] = { "finish", 0, 0, false },
 };
 
@@ -45,6 +46,7 @@ struct gate {
 	struct proxy	 proxy;
 	struct dns	*dns;
 	struct seed	 seed;
+	size_t		 policy_len;	/* bytes of the mapping */
 	size_t		 socket_count;
 	struct {
 		struct talk_socket	about;
@@ -119,27 +121,54 @@ static void dns_datagram_out(void *arg, const struct addr *server, const struct 
 
 /* ---- the keeper ---- */
 
-/* The first message; once the policy is mapped nothing more is needed from outside */
-static void use_policy(struct gate *g, int fd)
+/* The image in @fd, which is closed */
+static const struct policy *policy_map(const struct msg *m, size_t *ret_len)
 {
-	struct err err = { "" };
-	struct policy_settings s;
-	struct stat st;
+	struct talk_policy about;
+	const struct policy *p;
 	void *at;
 
-	if (fstat(fd, &st) < 0 || st.st_size <= 0)
+	memcpy(&about, m->payload.at, sizeof(about));
+	if (!about.bytes)
 		proxy_fail("the policy cannot be read");
-	at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	close(fd);
-	g->proxy.policy = at == MAP_FAILED ? NULL : policy_attach(span_of(at, (size_t)st.st_size));
-	if (!g->proxy.policy)
+	*ret_len = (size_t)about.bytes;
+	at = mmap(NULL, *ret_len, PROT_READ, MAP_SHARED, m->fd, 0);
+	close(m->fd);
+	p = at == MAP_FAILED ? NULL : policy_attach(span_of(at, *ret_len));
+	if (!p)
 		proxy_fail("the policy is not one of this program");
-	s = policy_settings(g->proxy.policy);
+	return p;
+}
+
+/* The first message; nothing else is needed from outside */
+static void first_policy(struct gate *g)
+{
+	struct policy_settings s = policy_settings(g->proxy.policy);
+	struct err err = { "" };
+
 	g->proxy.bindings = bindings_new(&s.synthetic4, &s.synthetic6, &g->seed);
 	if (!g->proxy.bindings || !meter_policy(&g->proxy, g->proxy.policy))
 		proxy_fail("out of memory");
 	if (!confine_gate(&err))
 		proxy_fail(err.text);
+}
+
+/* Nothing points into the old one: it goes as the new one comes */
+static void use_policy(struct gate *g, const struct msg *m)
+{
+	const struct policy *old = g->proxy.policy;
+	size_t old_len = g->policy_len;
+
+	g->proxy.policy = policy_map(m, &g->policy_len);
+	if (!old) {
+		first_policy(g);
+		return;
+	}
+	if (!meter_policy(&g->proxy, g->proxy.policy))
+		proxy_fail("out of memory");
+	munmap((void *)(uintptr_t)old, old_len);
+	flow_rejudge(&g->proxy);
+	proxy_tell(&g->proxy, GATE_POLICY, m->id, NULL, 0, (struct span){ 0 });
 }
 
 static void serve(struct gate *g, const struct talk_socket *about, int fd)
@@ -242,6 +271,33 @@ static void denied(struct gate *g, const struct msg *m)
 		ask_denied(f, &d, span_skip(m->payload, sizeof(d)));
 }
 
+static void killed(struct gate *g, const struct msg *m)
+{
+	struct talk_kill kill;
+	struct flow *f;
+
+	memcpy(&kill, m->payload.at, sizeof(kill));
+	f = m->id & REF_UDP ? NULL : flow_find(g->proxy.flows, m->id);
+	if (m->id & REF_UDP)
+		udp_kill(&g->proxy, m->id, (enum reason)kill.reason);
+	else if (f)
+		flow_kill(f, (enum reason)kill.reason);
+}
+
+/* What it uses is under another rule, or another number of the same */
+static void ruled(struct gate *g, const struct msg *m)
+{
+	struct talk_rule about;
+	struct flow *f;
+
+	memcpy(&about, m->payload.at, sizeof(about));
+	f = m->id & REF_UDP ? NULL : flow_find(g->proxy.flows, m->id);
+	if (m->id & REF_UDP)
+		udp_ruled(&g->proxy, m->id, about.rule);
+	else if (f && (f->state == FLOW_RELAY || f->state == FLOW_HTTP))
+		meter_begin(f, about.rule, f->usage.whole);
+}
+
 static void on_message(void *arg, const struct msg *m)
 {
 	struct gate *g = arg;
@@ -250,7 +306,7 @@ static void on_message(void *arg, const struct msg *m)
 
 	switch ((enum keeper_says)m->type) {
 	case KEEPER_POLICY:
-		use_policy(g, m->fd);
+		use_policy(g, m);
 		break;
 	case KEEPER_SOCKET:
 		if (g->socket_count == SOCKETS_MAX)
@@ -279,6 +335,12 @@ static void on_message(void *arg, const struct msg *m)
 	case KEEPER_DNS:
 		memcpy(&answer, m->payload.at, sizeof(answer));
 		dns_answer(g->dns, m->id, &answer, span_skip(m->payload, sizeof(answer)));
+		break;
+	case KEEPER_KILL:
+		killed(g, m);
+		break;
+	case KEEPER_RULE:
+		ruled(g, m);
 		break;
 	case KEEPER_FINISH:
 		finish(g);

@@ -20,6 +20,7 @@ static struct msg_type accepts[GATE_SAYS_NUM] = {
 			     TALK_HOST_MAX + TALK_METHOD_MAX + TALK_PATH_MAX, false },
 	[GATE_DNS]	 = { "dns", sizeof(struct talk_dns_ask) + 1,
 			     sizeof(struct talk_dns_ask) + TALK_NAME_MAX, false },
+	[GATE_POLICY]	 = { "policy", 0, 0, false },
 	[GATE_DROP]	 = { "drop", sizeof(struct talk_drop), sizeof(struct talk_drop), false },
 	[GATE_ALERT]	 = { "alert", sizeof(struct talk_alert),
 			     sizeof(struct talk_alert) + TALK_HOST_MAX, false },
@@ -56,6 +57,19 @@ size_t keeper_addresses(struct keeper *k, const struct question *q, const struct
 		*ret_refused = r->addrs[i];
 	}
 	return count;
+}
+
+struct audit_process keeper_process(struct keeper *k, const struct socket_key *from,
+				    enum answer verdict, enum reason reason)
+{
+	bool wanted = verdict == ANSWER_ALLOW ? policy_settings(k->policy).log.process
+					      : !audit_folds(k->audit, reason);
+
+	if (!wanted || (!process_of_socket(k->processes, from, &k->process) &&
+			!(verdict == ANSWER_DENY && refusal_take(k, from, &k->process))))
+		return (struct audit_process){ 0 };
+	return (struct audit_process){ k->process.pid,
+				       span_of(k->process.exe, k->process.exe_len) };
 }
 
 void keeper_close(struct keeper *k, const char *why)
@@ -128,6 +142,9 @@ static void on_message(void *arg, const struct msg *m)
 		break;
 	case GATE_ALERT:
 		limited_alert(k, &u.alert, tail);
+		break;
+	case GATE_POLICY:
+		keeper_gate_changed(k, m->id);
 		break;
 	case GATE_SAYS_NUM:
 		break;
@@ -206,6 +223,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (!k->closed && audit_tick(k->audit) < 0)
 		keeper_close(k, "the audit log cannot be written; everything is denied from now on");
+	if (!k->closed)
+		keeper_check_gate(k);
 }
 
 bool keeper_start(struct keeper *k, int gate_fd, struct err *err)
@@ -238,5 +257,7 @@ void keeper_done(struct keeper *k)
 		msg_link_done(&k->gate);
 	}
 	k->closed = true;
+	free(k->refusals);
+	k->refusals = NULL;
 	place_done(&k->place);
 }

@@ -24,13 +24,18 @@
 #include "daemon/dial.h"
 #include "daemon/place.h"
 #include "daemon/resolve.h"
+#include "daemon/share.h"
+#include "jail/process.h"
 #include "net/msg.h"
 #include "policy/binding.h"
 #include "policy/talk.h"
 
 #define CONN_BUCKETS 4096
+#define GATE_LIMIT_MS 5000	/* for the gate to take a new policy */
 
 struct conn;
+struct broker_note;
+struct refusals;
 
 struct keeper {
 	struct event_base	*loop;
@@ -40,6 +45,9 @@ struct keeper {
 	bool			 gate_ready;
 	bool			 closed;	/* the jail has no network any more */
 	const struct policy	*policy;
+	uint32_t		 generation;	/* of the policy: how often it was changed */
+	uint32_t		 gate_generation;	/* that the gate judges by */
+	int64_t			 changed_ms;	/* when it was changed last */
 	struct bindings		*bindings;
 	struct resolve		*resolve;
 	struct audit		*audit;
@@ -47,6 +55,11 @@ struct keeper {
 	struct place_store	 place;
 	int			 nft_fd;	/* the jail's sets of open addresses */
 	int			 porter_fd;	/* makes sockets in the jail; -1 */
+	struct processes	*processes;	/* who holds a socket of the jail's; NULL: unknown */
+	struct process		 process;	/* the last one found */
+	struct refusals		*refusals;	/* who the kernel refused a moment ago; or NULL */
+	void			(*hear)(void *arg);	/* take in what the broker has to say; or NULL */
+	struct socket_key	 asker;		/* of the DNS query that is being handled */
 	uint8_t			 probe_token[16];
 	bool			 probing;	/* before the command runs */
 	uint64_t		 conn_count;	/* conn.open records */
@@ -84,6 +97,22 @@ void keeper_done(struct keeper *k);
 /* The rule that a verdict names, for the record */
 struct audit_rule keeper_rule(const struct keeper *k, const struct verdict *v);
 
+/*
+ * keeper_process() - whose socket it is, for the record of a verdict
+ *
+ * Asked for each denial that gets a record of its own, and with log.process for what is
+ * allowed.  It informs: nothing is decided by it.
+ * Return: its text lives until the next call.
+ */
+struct audit_process keeper_process(struct keeper *k, const struct socket_key *from,
+				    enum answer verdict, enum reason reason);
+
+/* refusal.c: the broker tells who it was whose SYN the kernel has refused */
+void conn_unix_denied(struct keeper *k, const struct broker_note *note);	/* refused by itself */
+void refusal_note(struct keeper *k, const struct broker_note *note);
+/* Once for each note.  Return: false: none is known */
+bool refusal_take(struct keeper *k, const struct socket_key *key, struct process *ret);
+
 /* conn.c: connections */
 void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct span tail,
 	      bool again);
@@ -91,7 +120,6 @@ void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *c);
 void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail);
 void conn_dial_all(struct keeper *k);	/* after the records are written */
 void conn_drop(struct keeper *k, const struct talk_drop *d);
-void conn_unix_denied(struct keeper *k, struct span path);	/* by the broker, a moment ago */
 void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */
 size_t conn_open_count(const struct keeper *k);
@@ -101,8 +129,20 @@ bool limited_is_valid(const struct talk_ask *a);
 void limited_judge(const struct talk_ask *a, struct verdict *v);
 void limited_alert(struct keeper *k, const struct talk_alert *a, struct span host);
 
+/*
+ * rejudge.c: judge by another policy from now on
+ *
+ * What is open and no longer allowed is reset.  @new lives until the next change; the old one
+ * may go when this returns.
+ */
+void keeper_change_policy(struct keeper *k, const struct shared_policy *new);
+void keeper_gate_changed(struct keeper *k, uint32_t generation);	/* the gate says so */
+void keeper_check_gate(struct keeper *k);	/* once a second: has it? */
+
 /* names.c: DNS queries */
 void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, struct span name);
+/* The kernel lets through what the bound names may be reached on by @after; it has what @before says */
+void names_change(struct keeper *k, const struct policy *before, const struct policy *after);
 
 /*
  * keeper_addresses() - which of a name's addresses may be dialled

@@ -26,6 +26,8 @@ struct asked {
 	uint16_t	 type;
 	struct verdict	 verdict;
 	size_t		 len;
+	struct socket_key from;
+	uint32_t	 generation;	/* of the policy that the verdict is by */
 	char		 host[];
 };
 
@@ -58,6 +60,7 @@ static void name_reply(struct keeper *k, uint32_t id, struct span name, uint16_t
 		a.addr = *o->addr;
 	if (o->records.len)
 		a.ttl_s = o->ttl_s < TTL_S ? o->ttl_s : TTL_S;
+	e.process = keeper_process(k, &k->asker, e.verdict, e.reason);
 	audit_dns_query(k->audit, &e);
 	if (o->verdict != ANSWER_ALLOW && !o->quiet)
 		keeper_denied(k, &(struct denied){ .host = name, .reason = o->reason, .times = 1 },
@@ -129,12 +132,57 @@ static void answer_probe(struct keeper *k, uint32_t id)
 
 /* ---- names that exist outside ---- */
 
+/* What the kernel lets through for a name */
+struct opening {
+	struct port_range	ranges[RANGES_MAX];
+	struct link_batch	batch;
+};
+
+static void opening_of(const struct keeper *k, const struct policy *p, uint32_t index,
+		       struct opening *ret)
+{
+	ret->batch = (struct link_batch){
+		.addr4 = binding_addr4(k->bindings, index),
+		.addr6 = binding_addr6(k->bindings, index), .ranges = ret->ranges,
+	};
+	ret->batch.range_count = policy_ports(p, binding_host(k->bindings, index), ret->ranges,
+					      RANGES_MAX, &ret->batch.all_ports);
+}
+
+static bool opening_same(const struct opening *a, const struct opening *b)
+{
+	if (a->batch.all_ports != b->batch.all_ports ||
+	    a->batch.range_count != b->batch.range_count)
+		return false;
+	for (size_t i = 0; i < a->batch.range_count; i++)
+		if (a->ranges[i].first != b->ranges[i].first ||
+		    a->ranges[i].last != b->ranges[i].last ||
+		    a->ranges[i].transport != b->ranges[i].transport)
+			return false;
+	return true;
+}
+
+void names_change(struct keeper *k, const struct policy *before, const struct policy *after)
+{
+	struct opening old, new;
+
+	for (uint32_t i = RESERVED_FIRST; i < binding_end(k->bindings); i++) {
+		opening_of(k, before, i, &old);
+		opening_of(k, after, i, &new);
+		if (opening_same(&old, &new))
+			continue;
+		if (link_change(k->nft_fd, &old.batch, &new.batch) < 0) {
+			keeper_close(k, "the kernel does not take a name's address");
+			return;
+		}
+	}
+}
+
 /* Let the kernel know the address, tell the gate.  Return: false: the name cannot be used. */
 static bool bind_open(struct keeper *k, struct span host, uint32_t *ret_index)
 {
 	uint32_t index = binding_of_host(k->bindings, host);
-	struct port_range ranges[RANGES_MAX];
-	struct link_batch batch = { .ranges = ranges };
+	struct opening opening;
 
 	if (index != BINDING_NONE) {
 		*ret_index = index;
@@ -143,10 +191,8 @@ static bool bind_open(struct keeper *k, struct span host, uint32_t *ret_index)
 	index = binding_learn(k->bindings, host);
 	if (index == BINDING_NONE)
 		return false;
-	batch.addr4 = binding_addr4(k->bindings, index);
-	batch.addr6 = binding_addr6(k->bindings, index);
-	batch.range_count = policy_ports(k->policy, host, ranges, RANGES_MAX, &batch.all_ports);
-	if (link_open(k->nft_fd, &batch) < 0) {
+	opening_of(k, k->policy, index, &opening);
+	if (link_open(k->nft_fd, &opening.batch) < 0) {
 		keeper_close(k, "the kernel does not take a name's address");
 		return false;
 	}
@@ -161,6 +207,44 @@ static struct outcome allowed_answer(const struct asked *a)
 	return (struct outcome){ .verdict = ANSWER_ALLOW, .reason = a->verdict.reason,
 				 .rule = a->verdict.rule, .rcode = DNS_NOERROR,
 				 .ede = DNS_EDE_NONE };
+}
+
+/* A type that is not allowed, of a name that is: empty.  Clients ask
+ * for HTTPS and SVCB by themselves; that is no wish that was denied. */
+static void answer_empty(struct keeper *k, uint32_t id, uint16_t type, struct span host,
+			 const struct verdict *v)
+{
+	struct outcome o = { .verdict = ANSWER_DENY, .reason = v->reason, .rule = v->rule,
+			     .rcode = DNS_NOERROR, .ede = DNS_EDE_NONE };
+
+	if (type == DNS_HTTPS || type == DNS_SVCB) {
+		o.verdict = ANSWER_ALLOW;
+		o.reason = REASON_ALLOWED;
+	}
+	name_reply(k, id, host, type, &o);
+}
+
+/*
+ * The resolver has answered: is there still somebody to hear of it, and may he by the policy
+ * that holds now?  If not, that is said, and @a is gone.
+ */
+static bool still_asked(struct asked *a)
+{
+	struct keeper *k = a->keeper;
+	struct question q = { .about = ABOUT_NAME, .host = span_of(a->host, a->len),
+			      .dns_type = a->type, .now_s = time(NULL) };
+
+	k->asker = a->from;
+	if (!k->closed && a->generation != k->generation)
+		a->verdict = policy_decide(k->policy, &q);
+	if (!k->closed && a->verdict.answer == ANSWER_ALLOW)
+		return true;
+	if (!k->closed && a->verdict.reason == REASON_DNS_TYPE)
+		answer_empty(k, a->id, a->type, q.host, &a->verdict);
+	else if (!k->closed)
+		name_blocked(k, a->id, q.host, a->type, &a->verdict);
+	free(a);
+	return false;
 }
 
 static void answer_bound(struct asked *a)
@@ -200,13 +284,12 @@ static void on_resolved(void *arg, const struct resolution *r)
 	struct keeper *k = a->keeper;
 	struct span host = span_of(a->host, a->len);
 	struct question q = { .about = ABOUT_NAME, .host = host, .now_s = time(NULL) };
-	struct outcome o = allowed_answer(a);
 	struct addr usable[DIAL_ADDRS_MAX], refused;
+	struct outcome o;
 
-	if (k->closed) {
-		free(a);	/* nobody is there to hear of it */
+	if (!still_asked(a))
 		return;
-	}
+	o = allowed_answer(a);
 	switch (r->status) {
 	case RESOLVED_NO_NAME:
 		o.rcode = DNS_NXDOMAIN;
@@ -235,12 +318,11 @@ static void on_resolved(void *arg, const struct resolution *r)
 static void on_records(void *arg, const struct resolution *r)
 {
 	struct asked *a = arg;
-	struct outcome o = allowed_answer(a);
+	struct outcome o;
 
-	if (a->keeper->closed) {
-		free(a);
+	if (!still_asked(a))
 		return;
-	}
+	o = allowed_answer(a);
 	if (r->status == RESOLVED_OK) {
 		o.records = r->records;
 		o.ttl_s = r->ttl_s;
@@ -264,27 +346,13 @@ static void look_up(struct keeper *k, uint32_t id, uint16_t type, struct span ho
 		name_blocked(k, id, host, type, &limit);
 		return;
 	}
-	*a = (struct asked){ k, id, type, *v, host.len };
+	*a = (struct asked){ k, id, type, *v, host.len, k->asker,
+			     k->generation };
 	memcpy(a->host, host.at, host.len);
 	if (type == DNS_A || type == DNS_AAAA)
 		resolve_ask(k->resolve, host, on_resolved, a);
 	else
 		resolve_ask_records(k->resolve, host, type, on_records, a);
-}
-
-/* A type that is not allowed, of a name that is: empty.  Clients ask
- * for HTTPS and SVCB by themselves; that is no wish that was denied. */
-static void answer_empty(struct keeper *k, uint32_t id, uint16_t type, struct span host,
-			 const struct verdict *v)
-{
-	struct outcome o = { .verdict = ANSWER_DENY, .reason = v->reason, .rule = v->rule,
-			     .rcode = DNS_NOERROR, .ede = DNS_EDE_NONE };
-
-	if (type == DNS_HTTPS || type == DNS_SVCB) {
-		o.verdict = ANSWER_ALLOW;
-		o.reason = REASON_ALLOWED;
-	}
-	name_reply(k, id, host, type, &o);
 }
 
 void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, struct span name)
@@ -294,6 +362,10 @@ void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, str
 	char host[HOST_MAX + 1];
 	struct addr reverse;
 
+	k->asker = (struct socket_key){
+		.client = ask->client, .server = ask->server, .client_port = ask->client_port,
+		.server_port = 53, .transport = (enum transport)ask->transport,
+	};
 	if (k->probing) {
 		answer_probe(k, id);
 		return;

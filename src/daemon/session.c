@@ -15,6 +15,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/keeper.h"
+#include "daemon/reload.h"
 #include "daemon/role.h"
 #include "jail/broker.h"
 #include "policy/upstream.h"
@@ -48,6 +49,9 @@ struct session {
 	sigset_t	 old_signals;
 	int		 resolver;		/* its end of the link, until it is started; -1 */
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
+	struct reload	*reload;
+	void		(*old_hangup)(int);	/* disposition of SIGHUP, while ours holds; else NULL */
+	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
 	bool		 jailed;		/* jail_start() worked */
 	bool		 broker_ready;		/* it is confined and serves */
@@ -129,9 +133,96 @@ static void on_child(evutil_socket_t fd, short what, void *arg)
 			role_ended(s, (enum role)r);
 }
 
+/* ---- another policy ---- */
+
+static bool maps_same(const struct port_map *a, size_t a_count, const struct port_map *b,
+		      size_t b_count)
+{
+	bool same = a_count == b_count;
+
+	for (size_t i = 0; same && i < a_count; i++)
+		same = addr_eq(&a[i].addr, &b[i].addr) && a[i].outside == b[i].outside &&
+		       a[i].inside == b[i].inside;
+	return same;
+}
+
+static bool net_same(const struct net *a, const struct net *b)
+{
+	return a->bits == b->bits && addr_eq(&a->base, &b->base);
+}
+
+static bool upstreams_same(const struct policy *old, const struct policy *new)
+{
+	size_t count = policy_settings(old).upstream_count;
+	bool same = count == policy_settings(new).upstream_count;
+
+	for (size_t i = 0; same && i < count; i++)
+		same = !strcmp(policy_upstream(old, i), policy_upstream(new, i));
+	return same;
+}
+
+/* What the jail was built with cannot change while it stands */
+static bool check_fixed(const struct policy *old, const struct policy *new, struct err *err)
+{
+	struct policy_settings a = policy_settings(old), b = policy_settings(new);
+	const char *what = NULL;
+
+	if (policy_mode(old) != policy_mode(new))
+		what = "mode";
+	else if (!net_same(&a.synthetic4, &b.synthetic4) || !net_same(&a.synthetic6, &b.synthetic6))
+		what = "dns.synthetic";
+	else if (!maps_same(a.host_ports, a.host_port_count, b.host_ports, b.host_port_count))
+		what = "host_ports";
+	else if (!maps_same(a.publish, a.publish_count, b.publish, b.publish_count))
+		what = "publish";
+	else if (!upstreams_same(old, new))
+		what = "dns.upstream";
+	return !what || err_set(err, "%s cannot change while the command runs (start it anew)",
+				what);
+}
+
+static bool change_policy(struct session *s, const struct shared_policy *new, struct err *err)
+{
+	struct keeper *k = &s->keeper;
+
+	if (!check_fixed(k->policy, new->policy, err) ||
+	    !jail_change_nets(&s->jail, k->policy, new->policy, err))
+		return false;
+	keeper_change_policy(k, new);
+	return true;
+}
+
+static void on_reloaded(void *arg, struct shared_policy *new, const struct err *failed, bool asked)
+{
+	struct session *s = arg;
+	struct keeper *k = &s->keeper;
+	char why[ERR_TEXT_MAX + 64];
+	struct err err = { "" };
+	bool same = new && !strcmp(policy_sha256(new->policy), policy_sha256(k->policy));
+
+	if (new && !same && change_policy(s, new, &err)) {
+		share_done(&s->current);
+		s->current = *new;
+		return;
+	}
+	if (!new)
+		err = *failed;
+	if (!same) {
+		snprintf(why, sizeof(why), "%s (the policy stays as it was)", err.text);
+		role_complain("policy not reloaded", why);
+	}
+	if (!same || asked)
+		audit_policy_reload(k->audit, policy_sha256(k->policy), false,
+				    same ? NULL : err.text);
+	if (new)
+		share_done(new);
+	keeper_stir(k);
+}
+
 /*
- * Ctrl-C and Ctrl-\ reach the command from the terminal (SI_KERNEL); we live
- * on to record its end.  What somebody sends to us is passed on to the command.
+ * Ctrl-C and Ctrl-\ reach the command from the terminal, as does the SIGHUP of one that
+ * hangs up (SI_KERNEL); we live on to record its end.  What somebody sends to us is
+ * passed on to the command, but for SIGHUP, which is ours: read the policy again.
  */
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
@@ -140,7 +231,9 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	while (read(fd, &info, sizeof(info)) == sizeof(info))
-		if (s->jailed && info.ssi_code != SI_KERNEL)
+		if (info.ssi_signo == SIGHUP && info.ssi_code != SI_KERNEL && s->reload)
+			reload_ask(s->reload);
+		else if (s->jailed && info.ssi_code != SI_KERNEL)
 			jail_signal(&s->jail, (int)info.ssi_signo);
 }
 
@@ -244,11 +337,12 @@ static int publish_socket(const struct port_map *map, struct err *err)
 /* The gate confines itself as soon as it has the policy, while the jail is made */
 static bool hand_over_policy(struct session *s, struct err *err)
 {
+	struct talk_policy about = { policy_image(s->keeper.policy).len };
 	int fd = fcntl(s->plan->policy_fd, F_DUPFD_CLOEXEC, 3);
 
 	if (fd < 0)
 		return err_sys(err, errno, "cannot hand over the policy");
-	keeper_tell(&s->keeper, KEEPER_POLICY, 0, NULL, 0, (struct span){ 0 }, fd);
+	keeper_tell(&s->keeper, KEEPER_POLICY, 0, &about, sizeof(about), (struct span){ 0 }, fd);
 	keeper_settle(&s->keeper);
 	return true;
 }
@@ -259,6 +353,7 @@ static bool hand_over_all(struct session *s, struct err *err)
 		[JAIL_TCP4] = SOCKET_TCP4, [JAIL_TCP6] = SOCKET_TCP6, [JAIL_UDP4] = SOCKET_UDP4,
 		[JAIL_UDP6] = SOCKET_UDP6, [JAIL_RAW4] = SOCKET_RAW4, [JAIL_RAW6] = SOCKET_RAW6,
 		[JAIL_NFLOG] = SOCKET_NFLOG, [JAIL_NFT] = SOCKET_NUM,
+		[JAIL_DIAG] = SOCKET_NUM,
 	};
 	struct policy_settings settings = policy_settings(s->keeper.policy);
 	int fd;
@@ -283,22 +378,35 @@ static bool hand_over_all(struct session *s, struct err *err)
 
 /* ---- the start ---- */
 
-static void on_note(evutil_socket_t fd, short what, void *arg)
+/* Return: false if the broker says no more */
+static bool notes_read(struct session *s)
 {
-	struct session *s = arg;
 	struct broker_note note;
 	ssize_t n;
 
-	(void)what;
-	while ((n = recv(fd, &note, sizeof(note), MSG_DONTWAIT)) == sizeof(note)) {
-		if (note.pid == 0) {
+	while ((n = recv(s->notes, &note, sizeof(note), MSG_DONTWAIT)) == sizeof(note)) {
+		if (note.pid == 0)
 			s->broker_ready = true;
-			continue;
-		}
-		conn_unix_denied(&s->keeper, span_of(note.path, strnlen(note.path, sizeof(note.path))));
+		else if (note.port)
+			refusal_note(&s->keeper, &note);
+		else
+			conn_unix_denied(&s->keeper, &note);
 	}
+	return n != 0;
+}
+
+static void hear_broker(void *arg)
+{
+	notes_read(arg);
+}
+
+static void on_note(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd, (void)what;
 	/* Its end would be ready for ever, and a loop that runs until nothing is would not return */
-	if (n == 0)
+	if (!notes_read(s))
 		event_del(&s->note_ev);
 }
 
@@ -326,6 +434,7 @@ static bool start_broker(struct session *s, struct err *err)
 	close(notes[1]);
 	DROP_FD(s->jail.notify);
 	s->notes = notes[0];
+	s->keeper.hear = hear_broker;
 	event_assign(&s->note_ev, s->keeper.loop, s->notes, EV_READ | EV_PERSIST, on_note, s);
 	event_add(&s->note_ev, NULL);
 	return ok;
@@ -473,6 +582,7 @@ static bool start(struct session *s, struct err *err)
 	s->jailed = true;
 	k->nft_fd = s->jail.fd[JAIL_NFT];
 	k->porter_fd = s->jail.porter;
+	k->processes = processes_new(s->jail.fd[JAIL_DIAG], s->jail.init);
 	if (!start_broker(s, err) || !hand_over_all(s, err))
 		return false;
 	if (!loop_until(s, &k->gate_ready, READY_LIMIT_MS))
@@ -508,12 +618,15 @@ static void stop(struct session *s)
 	stop_roles(s);
 	programs_close(&s->programs);
 	DROP_FD(s->resolver);
+	reload_free(s->reload);
 	if (k->resolve)
 		resolve_free(k->resolve);	/* answers what waits, with a failure */
 	keeper_done(k);
 	if (k->audit)
 		audit_close(k->audit);
 	bindings_free(k->bindings);
+	processes_free(k->processes);
+	share_done(&s->current);
 	if (s->notes >= 0) {
 		event_del(&s->note_ev);
 		close(s->notes);
@@ -521,6 +634,8 @@ static void stop(struct session *s)
 	if (s->signals >= 0) {
 		event_del(&s->signal_ev);
 		close(s->signals);
+		if (s->old_hangup)
+			signal(SIGHUP, s->old_hangup);
 		sigprocmask(SIG_SETMASK, &s->old_signals, NULL);
 	}
 	if (event_initialized(&s->child_ev))
@@ -542,6 +657,17 @@ static void finish(struct session *s, int code)
 	audit_session_end(k->audit, code);
 }
 
+/* The command has its own disposition by now: nohup is for it, not for our SIGHUP */
+static void start_reload(struct session *s)
+{
+	if (!s->plan->reload.load)
+		return;
+	s->old_hangup = signal(SIGHUP, SIG_DFL);
+	s->reload = reload_new(s->keeper.loop, &s->plan->reload, on_reloaded, s);
+	if (!s->reload)
+		role_complain("reload", "out of memory: the policy stays as it is");
+}
+
 bool session_run(const struct session_plan *plan, struct session_result *ret_result,
 		 struct err *err)
 {
@@ -554,6 +680,7 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 		return false;
 	}
 	ret_result->started = true;
+	start_reload(&s);
 	while (!s.over)
 		event_base_loop(s.keeper.loop, EVLOOP_ONCE);
 	ret_result->exit_code = s.failed || s.killed ? EXIT_SLUICE : s.exit_code;

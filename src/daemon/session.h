@@ -11,6 +11,7 @@
 
 #include "audit/audit.h"
 #include "audit/summary.h"
+#include "daemon/reload.h"
 #include "jail/jail.h"
 
 #define EXIT_SLUICE 125		/* sluice failed before the command started, lost a role, or ended it
@@ -25,6 +26,7 @@ struct session_plan {
 	const char		*version;
 	const char		*programs;	/* folder of sluice's own (jail/program.h) */
 	struct summary		*summary;	/* denials are added to it */
+	struct reload_source	 reload;	/* load NULL: the policy stays as it is */
 };
 
 struct session_result {

@@ -131,7 +131,11 @@ void dns_take(struct dns *d, const struct dns_origin *o, struct span message)
 		return;
 	}
 	keep(s, o, &q);
-	ask = (struct talk_dns_ask){ .type = q.type, .plain = q.plain };
+	ask = (struct talk_dns_ask){
+		.type = q.type, .plain = q.plain, .client = o->client, .server = o->server,
+		.client_port = o->client_port,
+		.transport = o->stream ? TRANSPORT_TCP : TRANSPORT_UDP,
+	};
 	d->host.tell(d->host.arg, slot_id(d, s), &ask, span_of(q.name, q.name_len));
 }
 

@@ -22,7 +22,7 @@ struct dns_stream;
 
 /* Who asked, and so where the answer goes */
 struct dns_origin {
-	struct addr	 client, server;	/* of a datagram */
+	struct addr	 client, server;
 	uint16_t	 client_port;
 	struct dns_stream *stream;		/* or the connection; NULL: a datagram */
 	uint32_t	 stream_id;		/* which life of it */

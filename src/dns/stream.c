@@ -23,6 +23,8 @@ struct dns_stream {
 	struct dns	*dns;
 	uint32_t	 life;		/* counts the uses of this slot */
 	int		 fd;		/* -1: free */
+	struct addr	 client, server;
+	uint16_t	 client_port;	/* 0: unknown */
 	uint32_t	 idle_s;
 	struct buf	 in, out;
 	struct event	 ev;
@@ -73,7 +75,8 @@ static bool stream_write(struct dns_stream *s)
 
 static void take_messages(struct dns_stream *s)
 {
-	struct dns_origin o = { .stream = s, .stream_id = s->life };
+	struct dns_origin o = { .stream = s, .stream_id = s->life, .client = s->client,
+				.server = s->server, .client_port = s->client_port };
 
 	while (s->in.len >= 2) {
 		size_t len = (size_t)(s->in.at[0] << 8 | s->in.at[1]);
@@ -122,6 +125,20 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 		stream_arm(s);
 }
 
+/* Who asks, for the record */
+static void stream_ends(struct dns_stream *s)
+{
+	struct sockaddr_in6 own, peer;
+	socklen_t own_len = sizeof(own), peer_len = sizeof(peer);
+	uint16_t port;
+
+	s->client_port = 0;
+	if (getsockname(s->fd, (struct sockaddr *)&own, &own_len) == 0 &&
+	    addr_from_sockaddr(&own, own_len, &s->server, &port) &&
+	    getpeername(s->fd, (struct sockaddr *)&peer, &peer_len) == 0)
+		addr_from_sockaddr(&peer, peer_len, &s->client, &s->client_port);
+}
+
 void dns_stream_open(struct dns *d, int fd)
 {
 	struct dns_streams **streams = dns_streams_of(d);
@@ -142,6 +159,7 @@ void dns_stream_open(struct dns *d, int fd)
 	s->dns = d;
 	s->fd = fd;
 	s->idle_s = 0;
+	stream_ends(s);
 	s->in = buf_new(2 + 2 * MESSAGE_MAX);
 	s->out = buf_new(WRITE_MAX);
 	memset(&s->ev, 0, sizeof(s->ev));

@@ -58,6 +58,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <malloc.h>
 #include <linux/netlink.h>
 #include <linux/un.h>
@@ -352,6 +354,49 @@ static int worker_connect(struct worker *w, int sock, int domain, const union ad
 	return 0;
 }
 
+static void note_send(struct broker_note *note)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", note->pid);
+	if (readlinkat(AT_FDCWD, path, note->exe, sizeof(note->exe)) <= 0)
+		note->exe[0] = '\0';
+	send(BROKER_NOTES_FD, note, sizeof(*note), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/*
+ * Has the kernel refused the SYN?  It says so at once, since the network is memory; a caller
+ * that does not wait is told later, and then the socket is closed already.
+ */
+static bool was_refused(int sock, int rc)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (rc != -EINPROGRESS)
+		return rc == -ECONNREFUSED;
+	return getsockopt(sock, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
+static bool is_loopback(const struct addr *a)
+{
+	struct addr six = addr_from_in6(&in6addr_loopback);
+
+	return addr_is_v4(a) ? a->b[12] == IN_LOOPBACKNET : addr_eq(a, &six);
+}
+
+/* Who asked is gone from every table of the kernel's by then: it is told from here.  On
+ * loopback it was the jail's own doing. */
+static void note_refused(const struct worker *w, const union address *a, socklen_t len)
+{
+	struct broker_note note = { .pid = (pid_t)w->req.notif.pid };
+
+	if (addr_from_sockaddr(a, len, &note.server, &note.port) && note.port &&
+	    !is_loopback(&note.server))
+		note_send(&note);
+}
+
 /*
  * The note names the socket that was found, not the words that were asked: a
  * link of the agent's making would stand in the advice, and following that would
@@ -365,7 +410,7 @@ static void note_denied(const struct worker *w, int found)
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", found);
 	if (readlinkat(AT_FDCWD, self, note.path, sizeof(note.path)) <= 0)
 		note.path[0] = '?';
-	send(BROKER_NOTES_FD, &note, sizeof(note), MSG_DONTWAIT | MSG_NOSIGNAL);
+	note_send(&note);
 }
 
 static bool allowed_by_flag(const struct broker *b, const struct unix_file *f)
@@ -438,7 +483,10 @@ static int connect_as_caller(struct worker *w, int sock)
 	switch (domain) {
 	case AF_INET:
 	case AF_INET6:
-		return worker_connect(w, sock, domain, &a, len);
+		rc = worker_connect(w, sock, domain, &a, len);
+		if (rc && was_refused(sock, rc))
+			note_refused(w, &a, len);
+		return rc;
 	case AF_UNIX:
 		return connect_unix(w, sock, &a, len);
 	case AF_NETLINK:

@@ -14,16 +14,22 @@
 
 #include <sys/types.h>
 
+#include "jail/process.h"
+
 #define BROKER_NOTIFY_FD 3
 #define BROKER_NOTES_FD 4
 
 /*
- * A refused Unix socket, one datagram each; dropped while the keeper is slow.
- * @path is the agent's text, any bytes, NUL-padded, and not always NUL-terminated.
+ * A Unix socket that was refused here, or a TCP connection that the kernel refused: who
+ * asked can be told only while it waits.  One datagram each; dropped while the keeper is slow.
+ * @path and @exe are the agent's texts, any bytes, NUL-padded, and not always NUL-terminated.
  */
 struct broker_note {
-	pid_t	pid;		/* thread that asked, as seen from here; 0: ready */
-	char	path[108];	/* of the socket found, as the jail sees it; cut if longer */
+	pid_t		pid;		/* thread that asked, as seen from here; 0: ready */
+	char		path[108];	/* of the socket found, as the jail sees it; cut if longer */
+	uint16_t	port;		/* 0: it is about a Unix socket, else TCP to @server */
+	struct addr	server;
+	char		exe[PROCESS_EXE_MAX];	/* its program */
 };
 
 #endif

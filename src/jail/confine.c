@@ -110,11 +110,12 @@ static const struct pass loop_role[] = {
  * should	accept, sniff, relay, answer DNS and datagrams
  * mustn't	make, connect or bind a socket, open a file, exec, fork, signal, trace,
  *		enter a namespace
- * accepts	verdicts and connected descriptors from the keeper; any bytes from the
- *		jail and the network
+ * accepts	verdicts, connected descriptors and a new policy, which it maps for reading,
+ *		from the keeper; any bytes from the jail and the network
  */
 static const struct pass gate_role[] = {
 	CALL(accept4), CALL(splice), CALL(pipe2),
+	CALL_IF2(mmap, MASKED(2, ~(scmp_datum_t)PROT_READ, 0), MASKED(3, MAP_TYPE, MAP_SHARED)),
 	CALL_IF(fcntl, IS(1, F_SETPIPE_SZ)), CALL_IF(fcntl, IS(1, F_GETPIPE_SZ)),
 };
 

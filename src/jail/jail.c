@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "jail/namespace.h"
 #include "jail/nft.h"
 #include "jail/plan.h"
 #include "jail/setup.h"
@@ -66,29 +67,38 @@ static bool wait_readable(int fd, const char *whom, struct err *err)
 	return r > 0 || err_sys(err, errno, "poll");
 }
 
-static int ruleset_memfd(const struct jail_plan *plan)
+/* The ip rules that allow, and peers.  NULL: out of memory */
+static struct link_net *nets_of(const struct policy *p, size_t *ret_count)
 {
 	static const struct port_range every[] = {
 		{ 1, UINT16_MAX, TRANSPORT_TCP }, { 1, UINT16_MAX, TRANSPORT_UDP },
 	};
-	struct policy_settings s = policy_settings(plan->policy);
-	size_t total = policy_rule_count(plan->policy), count = 0;
-	AUTO_FREE struct link_net *nets = calloc(total + s.peer_count + 1, sizeof(*nets));
-	struct link_rules rules = { plan->pool4, plan->pool6, plan->open_all, nets, 0 };
+	struct policy_settings s = policy_settings(p);
+	size_t total = policy_rule_count(p);
+	struct link_net *nets = calloc(total + s.peer_count + 1, sizeof(*nets));
+
+	*ret_count = 0;
+	for (uint32_t i = 0; nets && i < total; i++) {
+		struct rule_view r = policy_rule(p, i);
+
+		if (r.allow && r.is_net)
+			nets[(*ret_count)++] = (struct link_net){ r.net, r.ports, r.port_count };
+	}
+	for (size_t i = 0; nets && policy_mode(p) == MODE_INTERNAL && i < s.peer_count; i++)
+		nets[(*ret_count)++] = (struct link_net){ s.peers[i], every, ARRAY_SIZE(every) };
+	return nets;
+}
+
+static int ruleset_memfd(const struct jail_plan *plan)
+{
+	struct link_rules rules = { plan->pool4, plan->pool6, plan->open_all, NULL, 0 };
+	AUTO_FREE struct link_net *nets = nets_of(plan->policy, &rules.net_count);
 	struct buf text = buf_new(LINK_RULESET_MAX);
 	int fd = -1;
 
 	if (!nets)
 		return -1;
-	for (uint32_t i = 0; i < total; i++) {
-		struct rule_view r = policy_rule(plan->policy, i);
-
-		if (r.allow && r.is_net)
-			nets[count++] = (struct link_net){ r.net, r.ports, r.port_count };
-	}
-	for (size_t i = 0; policy_mode(plan->policy) == MODE_INTERNAL && i < s.peer_count; i++)
-		nets[count++] = (struct link_net){ s.peers[i], every, ARRAY_SIZE(every) };
-	rules.net_count = count;
+	rules.nets = nets;
 	rules.open_all = plan->open_all || policy_mode(plan->policy) == MODE_MONITOR;
 	link_ruleset(&rules, &text);
 	if (!text.full)
@@ -96,6 +106,76 @@ static int ruleset_memfd(const struct jail_plan *plan)
 	buf_done(&text);
 	return fd;
 }
+
+/* ---- while it runs ---- */
+
+static void nets_text(const struct policy *p, struct buf *to)
+{
+	struct link_rules rules = { 0 };
+	AUTO_FREE struct link_net *nets = nets_of(p, &rules.net_count);
+
+	rules.nets = nets;
+	if (nets)
+		link_nets(&rules, to);
+	else
+		to->full = true;
+}
+
+/* In a child: enter the jail's network, let nft read the text.  Its exit status says how it went. */
+static _Noreturn void nets_child(pid_t init, int ruleset, int says)
+{
+	struct err err = { "" };
+	struct nft nft = { .says = -1 };
+	bool ok = namespace_join(init, &err) && nft_start(nft_find(), ruleset, &nft, &err) &&
+		  nft_wait(&nft, &err);
+
+	if (!ok && write(says, err.text, strlen(err.text)) < 0)
+		_exit(2);
+	_exit(!ok);
+}
+
+static bool nets_load(pid_t init, struct span text, struct err *err)
+{
+	AUTO_CLOSE int ruleset = spawn_memfd("nets", text.at, text.len);
+	struct err said = { "nft: died" };
+	int p[2], status = -1;
+	ssize_t n;
+	pid_t pid;
+
+	if (ruleset < 0 || !nft_find() || pipe2(p, O_CLOEXEC) < 0)
+		return err_set(err, "the jail's networks: nft cannot be run");
+	pid = fork();
+	if (pid == 0)
+		nets_child(init, ruleset, p[1]);
+	close(p[1]);
+	n = pid > 0 ? read(p[0], said.text, sizeof(said.text) - 1) : -1;
+	close(p[0]);
+	if (n > 0)
+		said.text[n] = '\0';
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		return err_set(err, "the jail's networks: %s", said.text);
+	return true;
+}
+
+bool jail_change_nets(const struct jail *jail, const struct policy *before,
+		      const struct policy *after, struct err *err)
+{
+	struct buf old = buf_new(LINK_RULESET_MAX), new = buf_new(LINK_RULESET_MAX);
+	bool ok;
+
+	nets_text(before, &old);
+	nets_text(after, &new);
+	if (old.full || new.full)
+		ok = err_set(err, "the jail's networks: too many ip rules");
+	else
+		ok = span_eq(buf_span(&old), buf_span(&new)) ||
+		     nets_load(jail->init, buf_span(&new), err);
+	buf_done(&old);
+	buf_done(&new);
+	return ok;
+}
+
+/* ---- the start ---- */
 
 /* Take the report's descriptors over; a slot out of range is our own mistake */
 static void report_take(const struct setup_report *r, const int *fds, struct jail *jail)

@@ -28,6 +28,7 @@ enum jail_fd {
 	JAIL_RAW4, JAIL_RAW6,		/* for UDP answers and ICMP errors, IP_HDRINCL, marked */
 	JAIL_NFT,			/* NETLINK_NETFILTER for set updates: the keeper's */
 	JAIL_NFLOG,			/* NETLINK_NETFILTER bound to log group 5: the gate's */
+	JAIL_DIAG,			/* NETLINK_SOCK_DIAG: whose socket? (jail/process.h); the keeper's */
 	JAIL_FD_NUM
 };
 
@@ -119,6 +120,19 @@ struct link_batch {
 	bool			 all_ports;
 };
 int link_open(int nft_fd, const struct link_batch *b);
+
+/* link_change() - the same for a name that has @before: all of it goes, at once with what comes.
+ * It must be what is there.  Return: as link_open(); then nothing has changed. */
+int link_change(int nft_fd, const struct link_batch *before, const struct link_batch *after);
+
+/*
+ * jail_change_nets() - the kernel lets through the networks of @after instead of @before's
+ *
+ * Nothing is done if they are the same.  Blocks for a run of nft, 10 ms.
+ * Return: false and @err; then those before stand.
+ */
+bool jail_change_nets(const struct jail *jail, const struct policy *before,
+		      const struct policy *after, struct err *err);
 
 /* porter_socket() - a TCP socket made inside, connecting to 127.0.0.1:@port or
  * [::1]:@port there; non-blocking.  Return: descriptor or negative errno. */

@@ -109,6 +109,22 @@ static void rules_gate(const struct link_rules *r, struct buf *to)
 	buf_add_str(to, "\t\tgoto refuse\n\t}\n");
 }
 
+/* The allowed networks: a chain of their own, since they change when the policy does */
+static void rules_nets(const struct link_rules *r, struct buf *to)
+{
+	buf_add_str(to, "\tchain nets {\n");
+	for (size_t i = 0; i < r->net_count; i++)
+		rules_net(&r->nets[i], to);
+	buf_add_str(to, "\t}\n");
+}
+
+void link_nets(const struct link_rules *rules, struct buf *to)
+{
+	buf_add_str(to, "flush chain inet sluice nets\ntable inet sluice {\n");
+	rules_nets(rules, to);
+	buf_add_str(to, "}\n");
+}
+
 void link_ruleset(const struct link_rules *rules, struct buf *to)
 {
 	struct addr jail4 = reserved_addr(&rules->pool4, RESERVED_JAIL);
@@ -124,6 +140,7 @@ void link_ruleset(const struct link_rules *rules, struct buf *to)
 		   "\t\treject with icmpx port-unreachable\n"
 		   "\t}\n", NFLOG_GROUP);
 	rules_gate(rules, to);
+	rules_nets(rules, to);
 	buf_printf(to,
 		   "\tchain pre {\n"
 		   "\t\ttype filter hook prerouting priority mangle; policy drop;\n"
@@ -137,8 +154,7 @@ void link_ruleset(const struct link_rules *rules, struct buf *to)
 		    "\t\tip6 daddr . meta l4proto . th dport @open6 goto gate\n"
 		    "\t\tip daddr @any4 goto gate\n"
 		    "\t\tip6 daddr @any6 goto gate\n");
-	for (size_t i = 0; i < rules->net_count; i++)
-		rules_net(&rules->nets[i], to);
+	buf_add_str(to, "\t\tjump nets\n");
 	buf_printf(to, "\t\tgoto %s\n\t}\n}\n", rules->open_all ? "gate" : "refuse");
 }
 

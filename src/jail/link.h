@@ -32,6 +32,9 @@ struct link_rules {
  */
 void link_ruleset(const struct link_rules *rules, struct buf *to);
 
+/* link_nets() - the text that replaces the allowed networks of a ruleset that stands */
+void link_nets(const struct link_rules *rules, struct buf *to);
+
 /*
  * link_up() - the jail's addresses on lo, and every other address made local
  * @pool6:	NULL: no IPv6

@@ -24,7 +24,7 @@
 #include "jail/link.h"
 
 #define ELEMENT_BYTES 48	/* nest, key, data and an IPv6 key of 24 */
-#define BATCH_BYTES (2 * LINK_ELEMENTS_MAX * ELEMENT_BYTES + 1024)
+#define BATCH_BYTES (4 * LINK_ELEMENTS_MAX * ELEMENT_BYTES + 1024)
 #define ACK_LIMIT_MS 1000	/* the kernel answers within the call; this bounds a broken one */
 
 /* A key of type address . inet_proto . inet_service: each part padded to four bytes */
@@ -85,12 +85,13 @@ static void batch_key(struct nlmsghdr *h, const struct key *k)
 	mnl_attr_nest_end(h, element);
 }
 
-/* Elements of one set: @ranges, or the address alone */
-static void batch_set(struct batch *b, const char *set, const struct addr *a,
+/* Elements of one set that come or go: @ranges, or the address alone */
+static void batch_set(struct batch *b, int what, const char *set, const struct addr *a,
 		      const struct port_range *ranges, size_t count)
 {
-	struct nlmsghdr *h = batch_message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM,
-					   NLM_F_CREATE | NLM_F_ACK, 0);
+	uint16_t create = what == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0;
+	struct nlmsghdr *h = batch_message(b, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | what),
+					   create | NLM_F_ACK, 0);
 	struct nlattr *list;
 	struct key k;
 
@@ -158,21 +159,39 @@ static int acks_wait(int fd, unsigned count)
 	return 0;
 }
 
-int link_open(int nft_fd, const struct link_batch *l)
+/* What one name has in the sets.  Return: how many messages that is. */
+static unsigned batch_name(struct batch *b, int what, const struct link_batch *l)
 {
 	bool whole = batch_whole(l);
 	const struct port_range *ranges = whole ? NULL : l->ranges;
-	struct batch b;
 
 	if (!whole && l->range_count == 0)
 		return 0;
+	batch_set(b, what, whole ? "any4" : "open4", &l->addr4, ranges, l->range_count);
+	batch_set(b, what, whole ? "any6" : "open6", &l->addr6, ranges, l->range_count);
+	return 2;
+}
+
+int link_change(int nft_fd, const struct link_batch *before, const struct link_batch *after)
+{
+	unsigned count = 0;
+	struct batch b;
+
 	b.len = 0;
 	b.seq = 0;
 	batch_mark(&b, NFNL_MSG_BATCH_BEGIN);
-	batch_set(&b, whole ? "any4" : "open4", &l->addr4, ranges, l->range_count);
-	batch_set(&b, whole ? "any6" : "open6", &l->addr6, ranges, l->range_count);
+	if (before)
+		count = batch_name(&b, NFT_MSG_DELSETELEM, before);
+	count += batch_name(&b, NFT_MSG_NEWSETELEM, after);
 	batch_mark(&b, NFNL_MSG_BATCH_END);
+	if (!count)
+		return 0;
 	if (send(nft_fd, b.bytes, b.len, 0) != (ssize_t)b.len)
 		return errno ? -errno : -EIO;
-	return acks_wait(nft_fd, 2);
+	return acks_wait(nft_fd, count);
+}
+
+int link_open(int nft_fd, const struct link_batch *l)
+{
+	return link_change(nft_fd, NULL, l);
 }

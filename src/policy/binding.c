@@ -161,6 +161,11 @@ uint32_t binding_of_addr(const struct bindings *b, const struct addr *a)
 	return (uint32_t)offset;
 }
 
+uint32_t binding_end(const struct bindings *b)
+{
+	return RESERVED_FIRST + b->count;
+}
+
 bool binding_in_pool(const struct bindings *b, const struct addr *a)
 {
 	return net_has(&b->pool4, a) || net_has(&b->pool6, a);

@@ -49,6 +49,9 @@ uint32_t binding_of_host(const struct bindings *b, struct span host);
 /* Index of a synthetic address that is bound, or BINDING_NONE */
 uint32_t binding_of_addr(const struct bindings *b, const struct addr *a);
 
+/* One more than the last index; the first is RESERVED_FIRST */
+uint32_t binding_end(const struct bindings *b);
+
 /* Is it in one of the pools at all, bound or not? */
 bool binding_in_pool(const struct bindings *b, const struct addr *a);
 

@@ -209,26 +209,22 @@ bool set_log(struct loader *l, const struct node *value)
 	return true;
 }
 
-static bool log_bool(struct loader *l, const struct node *value, uint8_t *ret, bool only)
+bool set_log_dns(struct loader *l, const struct node *value)
 {
 	bool on = false;
 
 	tree_is_bool(value, &on);
-	if (on != only)
-		return loader_bad(l, value, "%s is not supported yet (accepted: %s)",
-				  on ? "true" : "false", only ? "true" : "false");
-	*ret = on;
-	return true;
-}
-
-bool set_log_dns(struct loader *l, const struct node *value)
-{
-	return log_bool(l, value, &l->log.dns, true);
+	l->log.dns = on;
+	return on || loader_bad(l, value, "false is not supported yet (accepted: true)");
 }
 
 bool set_log_process(struct loader *l, const struct node *value)
 {
-	return log_bool(l, value, &l->log.process, false);
+	bool on = false;
+
+	tree_is_bool(value, &on);
+	l->log.process = on;
+	return true;
 }
 
 bool set_log_sync(struct loader *l, const struct node *value)

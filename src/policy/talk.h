@@ -35,12 +35,14 @@ enum gate_says {
 	GATE_DNS,		/* struct talk_dns_ask */
 	GATE_DROP,		/* packets that the kernel refused: struct talk_drop */
 	GATE_ALERT,		/* a limit of the session was crossed: struct talk_alert */
+	GATE_POLICY,		/* it judges by the policy of generation @id now */
 	GATE_SAYS_NUM
 };
 
 /* Keeper to gate */
 enum keeper_says {
-	KEEPER_POLICY,		/* + memfd of the image */
+	KEEPER_POLICY,		/* + sealed memfd of the image; struct talk_policy; id: its generation.
+				 * The first is 0; later ones replace it and are acknowledged */
 	KEEPER_SOCKET,		/* + a socket; struct talk_socket */
 	KEEPER_START,		/* confine yourself and serve */
 	KEEPER_BIND,		/* a new name: tail; id is its index in the bindings */
@@ -48,6 +50,8 @@ enum keeper_says {
 	KEEPER_PASS,		/* answer to ASK_AGAIN, and to an ASK that was `empty` */
 	KEEPER_DENY,		/* struct talk_deny */
 	KEEPER_DNS,		/* struct talk_dns_answer */
+	KEEPER_KILL,		/* reset a flow that is open; struct talk_kill */
+	KEEPER_RULE,		/* by the new policy it is allowed by this rule; struct talk_rule */
 	KEEPER_FINISH,		/* close every flow, report, exit */
 	KEEPER_SAYS_NUM
 };
@@ -83,8 +87,10 @@ struct talk_ask {
 	uint8_t		credentials;	/* question.credentials; if not 0, all digests end the tail */
 	uint8_t		limited;	/* enum reason: what the rule allows is beyond a limit (policy/
 					 * limits.h), and to be denied for it; REASON_ALLOWED: it is not */
-	uint8_t		pad[4];
+	uint8_t		pad[2];
+	uint16_t	client_port;	/* who asked, for the record: no verdict hangs on it */
 	uint64_t	body_bytes;	/* question.body_bytes */
+	struct addr	client;
 };
 
 enum flow_end { END_CLIENT, END_SERVER, END_IDLE, END_LIMIT, END_KILLED, END_ERROR, END_NUM };
@@ -108,7 +114,9 @@ struct talk_http {
 struct talk_dns_ask {
 	uint16_t	type;
 	uint8_t		plain;		/* dns_query.plain */
-	uint8_t		pad;
+	uint8_t		transport;	/* enum transport */
+	uint16_t	client_port;	/* as in talk_ask */
+	struct addr	client, server;
 };
 
 struct talk_drop {
@@ -117,6 +125,9 @@ struct talk_drop {
 	uint8_t		protocol;	/* IP protocol number */
 	uint8_t		pad;
 	uint32_t	count;
+	struct addr	client;		/* as in talk_ask: of one of them */
+	uint16_t	client_port;
+	uint16_t	pad2;
 };
 
 struct talk_alert {
@@ -137,6 +148,20 @@ enum talk_socket_kind {
 struct talk_socket {
 	uint16_t	kind;
 	uint16_t	port;
+};
+
+struct talk_policy {
+	uint64_t	bytes;		/* of the image */
+};
+
+struct talk_rule {
+	uint32_t	rule;		/* or RULE_NONE */
+	uint32_t	pad;
+};
+
+struct talk_kill {
+	uint8_t		reason;		/* enum reason */
+	uint8_t		pad[7];
 };
 
 struct talk_allow {

@@ -67,7 +67,7 @@ static void defer(struct door_way *w)
 	w->defer = false;
 }
 
-static void take(struct door_way *w, int fd)
+static void take(struct door_way *w, int fd, const struct sockaddr_in6 *from, socklen_t from_len)
 {
 	struct proxy *x = w->proxy;
 	enum door door = w->door;
@@ -87,6 +87,7 @@ static void take(struct door_way *w, int fd)
 		door = DOOR_PROBE;
 	f = flow_new(x, fd, door, &dst, port);
 	if (f) {
+		addr_from_sockaddr(from, from_len, &f->client, &f->client_port);
 		flow_drive(f);
 		return;
 	}
@@ -118,11 +119,14 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 
 	(void)what;
 	for (; taken < w->burst; taken++) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_in6 from;
+		socklen_t len = sizeof(from);
+		int fd = accept4(listener, (struct sockaddr *)&from, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
 			defer(w);
-			take(w, fd);
+			take(w, fd, &from, len);
 			continue;
 		}
 		if (errno == ECONNABORTED || errno == EINTR)

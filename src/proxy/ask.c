@@ -103,7 +103,7 @@ unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts
 	struct talk_ask a = {
 		.addr = f->dst, .port = f->port, .transport = TRANSPORT_TCP,
 		.seen = (uint8_t)facts->seen, .door = f->door, .flags = (uint8_t)flags,
-		.ssh = facts->ssh,
+		.ssh = facts->ssh, .client = f->client, .client_port = f->client_port,
 	};
 	struct buf tail = buf_new(TALK_HOST_MAX * 2 + TALK_ALPN_MAX + TALK_METHOD_MAX +
 				  TALK_PATH_MAX + TALK_DIGESTS);

@@ -33,7 +33,7 @@ struct drops {
 static void add(struct drops *d, const struct packet_facts *p)
 {
 	struct talk_drop drop = { .addr = p->dst, .port = p->dport, .protocol = p->protocol,
-				  .count = 1 };
+				  .count = 1, .client = p->src, .client_port = p->sport };
 
 	for (size_t i = 0; i < d->count; i++)
 		if (addr_eq(&d->at[i].addr, &drop.addr) && d->at[i].port == drop.port &&

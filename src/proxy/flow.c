@@ -328,6 +328,32 @@ void flow_tick(struct proxy *x)
 	for_each(x->flows, tick_one);
 }
 
+void flow_kill(struct flow *f, enum reason reason)
+{
+	if (!f->allowed)
+		return;
+	f->ended = false;	/* a half that had ended well does not make it orderly */
+	flow_ends(f, END_KILLED, reason);
+	flow_become(f, FLOW_OVER);
+	flow_drive(f);
+}
+
+static void rejudge_one(struct flow *f)
+{
+	enum reason reason;
+
+	if (f->state == FLOW_LOOK && f->looks && f->door == DOOR_JAIL)
+		look_need(f);
+	reason = f->state == FLOW_HTTP ? http_rejudge(f) : REASON_ALLOWED;
+	if (reason != REASON_ALLOWED)
+		flow_kill(f, reason);
+}
+
+void flow_rejudge(struct proxy *x)
+{
+	for_each(x->flows, rejudge_one);
+}
+
 static void finish_one(struct flow *f)
 {
 	flow_ends(f, END_CLIENT, REASON_ALLOWED);

@@ -59,12 +59,12 @@ struct flow {
 	bool		 counted;	/* the request that is next was counted when it was asked about */
 	bool		 settle;	/* in DENY: what went to the server must arrive */
 	uint8_t		 limited;	/* enum reason: to be told with the next question */
-	uint16_t	 port;
+	uint16_t	 port, client_port;
 	uint16_t	 looks;		/* times that the first bytes were parsed */
 	uint32_t	 host;		/* index in the bindings, or BINDING_NONE: a literal */
 	uint32_t	 since_s;	/* entered this state, or last moved a byte */
 	int		 agent, peer;	/* sockets; -1 */
-	struct addr	 dst;
+	struct addr	 dst, client;
 	struct pump	 out, in;	/* from and to the agent */
 	struct usage	 usage;
 	uint32_t	 retry_s;	/* for a refusal: when a rate has room again; 0: unknown */
@@ -94,6 +94,12 @@ void flow_ends(struct flow *f, enum flow_end end, enum reason reason);
 /* Close the server's side, by a reset unless the flow ended well */
 void flow_leave_peer(struct flow *f);
 
+/* End one that is open with a reset, whatever it is doing */
+void flow_kill(struct flow *f, enum reason reason);
+
+/* After the policy has changed: what stands is looked at and judged by the new one */
+void flow_rejudge(struct proxy *x);
+
 /* Once a second: limits of time, idle pipes */
 void flow_tick(struct proxy *x);
 
@@ -119,6 +125,11 @@ bool http_start(struct flow *f);
 /* The connection ends: tell of the request that stands, if one does */
 void http_over(struct flow *f);
 void http_tick(struct flow *f);		/* once a second */
+/* May the request that stands go on?  REASON_ALLOWED, or why not. */
+enum reason http_rejudge(const struct flow *f);
+
+/* look.c: what the policy says must be seen before a flow in LOOK can be asked about */
+void look_need(struct flow *f);
 
 /* deny.c: make the refusal that @f->form asks for and go to DENY */
 void deny_start(struct flow *f, enum reason reason, unsigned status, struct span body);

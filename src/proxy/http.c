@@ -410,6 +410,27 @@ static unsigned request_step(struct flow *f)
 	return agent_wants(f) | (f->out.held_len ? WANT_PEER_WRITE : 0);
 }
 
+enum reason http_rejudge(const struct flow *f)
+{
+	const struct http *h = f->http;
+	struct question q = ask_question(f);
+	struct span texts = buf_span(&h->record);
+	struct verdict v;
+
+	if (h->answer == PART_NONE)
+		return REASON_ALLOWED;
+	q.seen = h->websocket ? SEEN_UPGRADE : SEEN_HTTP;
+	q.websocket = h->websocket;
+	q.method = span_head(texts, h->told.method_len);
+	q.http_host = span_head(span_skip(texts, h->told.method_len), h->told.host_len);
+	q.path = span_skip(texts, (size_t)h->told.method_len + h->told.host_len);
+	q.any_credential = true;	/* it had it; the value is not kept */
+	v = policy_decide(f->proxy->policy, &q);
+	if (v.answer == ANSWER_ALLOW)
+		return REASON_ALLOWED;
+	return v.answer == ANSWER_DENY ? v.reason : REASON_PROTOCOL;
+}
+
 /* ---- the response ---- */
 
 static void tell(struct flow *f)

@@ -242,7 +242,7 @@ static unsigned look_last(struct flow *f, struct span bytes, bool late, struct f
 }
 
 /* What the gate's own copy of the policy says must be seen first */
-static void look_need(struct flow *f)
+void look_need(struct flow *f)
 {
 	struct question q = ask_question(f);
 	struct verdict v = policy_decide(f->proxy->policy, &q);

@@ -255,6 +255,7 @@ static void ask(struct udp_flow *u, struct span payload)
 	struct talk_ask a = {
 		.addr = u->key.server, .port = u->key.server_port, .transport = TRANSPORT_UDP,
 		.seen = quic_likely(payload) ? SEEN_QUIC : SEEN_NOT_YET, .door = DOOR_JAIL,
+		.client = u->key.client, .client_port = u->key.client_port,
 	};
 
 	a.limited = (uint8_t)count(u, (enum seen)a.seen);
@@ -484,6 +485,24 @@ void udp_denied(struct proxy *x, uint32_t ref, enum reason reason)
 	for (struct held *h = u->held; h; h = h->next)
 		refuse(x, &u->key, h->len);
 	drop_held(u);
+}
+
+void udp_ruled(struct proxy *x, uint32_t ref, uint32_t rule)
+{
+	struct udp_flow *u = find_ref(x->udp, ref);
+
+	if (!u || u->state != UDP_OPEN || !meter_is_on(x))
+		return;
+	u->usage.account = limits_account(x->limits, rule);
+	u->metered = limits_meters(x->limits, u->usage.account);
+}
+
+void udp_kill(struct proxy *x, uint32_t ref, enum reason reason)
+{
+	struct udp_flow *u = find_ref(x->udp, ref);
+
+	if (u && u->state == UDP_OPEN)
+		forget(u, END_KILLED, reason);
 }
 
 static void sweep(struct proxy *x, bool all)

@@ -28,6 +28,8 @@ void udp_flush(struct proxy *x);
 /* The keeper's answers, by message id */
 void udp_allowed(struct proxy *x, uint32_t ref, const struct talk_allow *a, int peer);
 void udp_denied(struct proxy *x, uint32_t ref, enum reason reason);
+void udp_ruled(struct proxy *x, uint32_t ref, uint32_t rule);
+void udp_kill(struct proxy *x, uint32_t ref, enum reason reason);
 
 void udp_tick(struct proxy *x);		/* once a second: ends what is idle */
 void udp_finish(struct proxy *x);

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 kept = []       # what "stay" requests leave open
+fetching = {}
 
 
 def family_of(host):
@@ -394,6 +395,46 @@ def fetch_many(host, port, head, count):
                 return None
         slowest = max(slowest, time.monotonic() - start)
     return slowest
+
+
+def open_http(host, port=80):
+    """A connection for next_http (both with "stay")."""
+    kept.append(socket.create_connection((host, port), 12))
+    kept[-1].settimeout(5)
+    fetching["host"] = host
+    return True
+
+
+def next_http(path):
+    """One more request on it; the answer."""
+    kept[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: {fetching['host']}\r\n\r\n".encode())
+    return one_answer(kept[-1])
+
+
+def fetch_on(host, head, port=80):
+    """Fetch again and again from a thread (with "stay"), until fetch_end()."""
+    import threading
+
+    def work():
+        while not fetching["over"]:
+            try:
+                if fetch_many(host, port, head, 1) is None:
+                    raise OSError("no answer")
+                fetching["well"] += 1
+            except OSError as error:
+                fetching["failed"].append(str(error))
+            time.sleep(0.002)
+    fetching.update(over=False, well=0, failed=[])
+    fetching["thread"] = threading.Thread(target=work, daemon=True)
+    fetching["thread"].start()
+    return True
+
+
+def fetch_end():
+    """How many went well, and what the others said."""
+    fetching["over"] = True
+    fetching["thread"].join(20)
+    return fetching["well"], fetching["failed"][:5]
 
 
 def local_server(listen, reach):

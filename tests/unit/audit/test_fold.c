@@ -31,6 +31,9 @@ static void fifty_of_each_reason_pass(void **state)
 		assert_true(fold_denial(f, 10, REASON_NO_RULE, SPAN("a")));
 		assert_true(fold_denial(f, 10, REASON_PORT, SPAN("a")));
 	}
+	assert_true(fold_is_full(f, 10, REASON_NO_RULE));
+	assert_false(fold_is_full(f, 11, REASON_NO_RULE));
+	assert_false(fold_is_full(f, 10, REASON_PATH));
 	assert_false(fold_denial(f, 10, REASON_NO_RULE, SPAN("a")));
 	assert_false(fold_denial(f, 10, REASON_PORT, SPAN("a")));
 	assert_true(fold_denial(f, 10, REASON_PATH, SPAN("a")));

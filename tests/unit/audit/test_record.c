@@ -61,6 +61,28 @@ static void dns_query(void **state)
 		   "\"answer\":null" BACK);
 }
 
+/* The agent chooses its program's name: any bytes */
+static void processes_are_escaped(void **state)
+{
+	struct audit_process p = { 41, SPAN("/tmp/a\n\x1b[31m\"\xff") };
+	struct record r = begin();
+
+	(void)state;
+	record_dns_query(&r, T0, &(struct audit_dns){ .name = SPAN("x"), .type = 1,
+		.verdict = ANSWER_DENY, .reason = REASON_NO_RULE, .process = p });
+	check_line(&r, FRONT "\"dns.query\",\"name\":\"x\",\"type\":\"A\",\"verdict\":\"deny\","
+		   "\"reason\":\"no_rule\",\"rule\":null,\"answer\":null,\"pid\":41,"
+		   "\"exe\":\"/tmp/a\\n\\u001b[31m\\\"\\ufffd\"" BACK);
+	r = begin();
+	p.exe = (struct span){ 0 };
+	record_conn_open(&r, T0, &(struct audit_conn){ .conn = 8, .host = SPAN("h"), .port = 22,
+		.proto = "tcp", .verdict = ANSWER_DENY, .reason = REASON_NO_RULE, .process = p,
+		.has_sni = true });
+	check_line(&r, FRONT "\"conn.open\",\"conn\":8,\"host\":\"h\",\"ips\":[],"
+		   "\"port\":22,\"proto\":\"tcp\",\"verdict\":\"deny\",\"reason\":\"no_rule\","
+		   "\"rule\":null,\"layer\":null,\"pid\":41,\"sni\":\"\"" BACK);
+}
+
 static void conn_open(void **state)
 {
 	struct addr ips[2] = { addr_v4(0xcb007107), { { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } } };
@@ -135,6 +157,19 @@ static void packet_drop_and_denials(void **state)
 	record_denials(&r, T0, &(struct record_denials){ REASON_NO_RULE, 120, 2, sample, 2 });
 	check_line(&r, FRONT "\"denials\",\"reason\":\"no_rule\",\"count\":120,\"distinct\":2,"
 		   "\"sample\":[\"a.example\",\"b.example\"]" BACK);
+}
+
+static void policy_reload(void **state)
+{
+	struct record r = begin();
+
+	(void)state;
+	record_policy_reload(&r, T0, ZEROS, true, NULL);
+	check_line(&r, FRONT "\"policy.reload\",\"policy_sha256\":\"" ZEROS "\",\"changed\":true" BACK);
+	r = begin();
+	record_policy_reload(&r, T0, ZEROS, false, "p.yaml:1:1: a\nb");
+	check_line(&r, FRONT "\"policy.reload\",\"policy_sha256\":\"" ZEROS "\",\"changed\":false,"
+		   "\"error\":\"p.yaml:1:1: a\\nb\"" BACK);
 }
 
 static void session_end_and_checkpoint(void **state)
@@ -297,10 +332,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(session_start),
 		cmocka_unit_test(dns_query),
+		cmocka_unit_test(processes_are_escaped),
 		cmocka_unit_test(conn_open),
 		cmocka_unit_test(conn_close),
 		cmocka_unit_test(http),
 		cmocka_unit_test(packet_drop_and_denials),
+		cmocka_unit_test(policy_reload),
 		cmocka_unit_test(session_end_and_checkpoint),
 		cmocka_unit_test(lines_are_chained),
 		cmocka_unit_test(times_are_right),

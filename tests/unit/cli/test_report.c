@@ -13,7 +13,7 @@ static const char whole[] =
 	EVENT("02", "dns.query") "\"name\":\"evil.example\",\"verdict\":\"deny\","
 		"\"reason\":\"no_rule\"}\n"
 	EVENT("02", "dns.query") "\"name\":\"evil.example\",\"verdict\":\"deny\","
-		"\"reason\":\"no_rule\"}\n"
+		"\"reason\":\"no_rule\",\"pid\":3,\"exe\":\"/bin/<i>\\u001b\"}\n"
 	EVENT("03", "conn.open") "\"conn\":1,\"host\":\"a.example\",\"ips\":[],\"port\":443,"
 		"\"proto\":\"tls\",\"verdict\":\"allow\"}\n"
 	EVENT("03", "conn.open") "\"conn\":2,\"host\":\"b<i>|`.example\",\"port\":443,"
@@ -77,6 +77,10 @@ static void in_words(void **state)
 		"--private-network c.example=10.0.0.0/8\n"
 		"  1 more of other kinds\n"
 		"  7 more (port), folded in a flood\n"
+		"\nWhich program was denied, most often first\n"
+		"  TIMES  PROGRAM\n"
+		"      1  /bin/<i>\\x1b\n"
+		"  3 more of programs that are not known\n"
 		"\nAlerts\n"
 		"  TIME                         KIND                   VALUE   THRESHOLD  MESSAGE\n"
 		"  2026-01-31T12:00:04.123456Z  dns_entropy              4.5           4  m\n");
@@ -106,6 +110,9 @@ static void as_json(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(report,
 				"denials_folded"), "port")), 7);
 	assert_int_equal(json_array_size(json_object_get(report, "alerts")), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(report,
+				"programs"), 0), "exe")), "/bin/<i>\\x1b");
+	assert_int_equal(json_integer_value(json_object_get(report, "programs_unknown")), 3);
 	json_decref(report);
 	unlink(path);
 }

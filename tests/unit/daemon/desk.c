@@ -26,6 +26,9 @@ static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 			  sizeof(struct talk_deny) + TALK_BODY_MAX, false },
 	[KEEPER_DNS] = { "dns", sizeof(struct talk_dns_answer),
 			 sizeof(struct talk_dns_answer) + HOST_MAX, false },
+	[KEEPER_POLICY] = { "policy", sizeof(struct talk_policy), sizeof(struct talk_policy), true },
+	[KEEPER_RULE] = { "rule", sizeof(struct talk_rule), sizeof(struct talk_rule), false },
+	[KEEPER_KILL] = { "kill", sizeof(struct talk_kill), sizeof(struct talk_kill), false },
 	[KEEPER_FINISH] = { "finish", 0, 0, false },
 };
 
@@ -92,6 +95,13 @@ void dial_cancel(struct dial *dial)
 int link_open(int nft_fd, const struct link_batch *l)
 {
 	(void)nft_fd, (void)l;
+	return now->link_result;
+}
+
+int link_change(int nft_fd, const struct link_batch *before, const struct link_batch *after)
+{
+	(void)nft_fd, (void)before, (void)after;
+	now->link_changes++;
 	return now->link_result;
 }
 
@@ -246,6 +256,8 @@ static void note(void *arg, const struct msg *m)
 	*a = (struct answer_seen){ .type = m->type, .id = m->id, .fd = m->fd };
 	if (m->type == KEEPER_DENY)
 		memcpy(&a->deny, m->payload.at, sizeof(a->deny));
+	if (m->type == KEEPER_KILL)
+		memcpy(&a->kill, m->payload.at, sizeof(a->kill));
 	if (m->type == KEEPER_DNS)
 		memcpy(&a->dns, m->payload.at, sizeof(a->dns));
 }

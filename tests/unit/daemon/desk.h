@@ -3,7 +3,7 @@
  * desk.h - a keeper whose gate, resolver, network and kernel are the test
  *
  * Link it before lib_daemon: it defines resolve_ask(), dial_start(),
- * dial_cancel(), link_open() and porter_socket(), and so they are not pulled in.
+ * dial_cancel(), link_open(), link_change() and porter_socket(), and so they are not pulled in.
  */
 #ifndef SLUICE_TESTS_DESK_H
 #define SLUICE_TESTS_DESK_H
@@ -20,6 +20,7 @@ struct answer_seen {
 	uint32_t	id;
 	int		fd;
 	struct talk_deny deny;
+	struct talk_kill kill;
 	struct talk_dns_answer dns;
 };
 
@@ -53,6 +54,7 @@ struct desk {
 	struct permit	 last_permit;
 	size_t		 dial_count, parked_count;
 	int		 link_result;
+	size_t		 link_changes;
 };
 
 void desk_open(struct desk *d);

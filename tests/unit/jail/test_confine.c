@@ -81,6 +81,12 @@ TRY(code, mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -
 TRY(memory, mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
 	    MAP_FAILED ? -1 : 0)
 TRY(map_file, mmap(NULL, 1, PROT_READ, MAP_PRIVATE, made.file, 0) == MAP_FAILED ? -1 : 0)
+TRY(map_shared, mmap(NULL, 1, PROT_READ, MAP_SHARED, made.file, 0) == MAP_FAILED ? -1 : 0)
+TRY(map_shared_code, mmap(NULL, 1, PROT_READ | PROT_EXEC, MAP_SHARED, made.file, 0) == MAP_FAILED
+		     ? -1 : 0)
+/* The file is open for reading only */
+TRY(map_shared_write, mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, made.file, 0) ==
+		      MAP_FAILED && errno != EACCES ? -1 : 0)
 TRY(write, write(made.pair[0], "x", 1))
 TRY(read, read(made.pair[1], (char[1]){ 0 }, 1))
 TRY(send, send(made.pair[0], "x", 1, MSG_NOSIGNAL))
@@ -198,6 +204,9 @@ static const struct attempt {
 	A(peek,		DIES,	DIES,	OK),
 	A(code,		SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
 	A(map_file,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(map_shared,	OK,	SKIP_SANITIZED, SKIP_SANITIZED),
+	A(map_shared_code, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(map_shared_write, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
 	A(new_code,	DIES,	DIES,	DIES),
 	A(memory,	OK,	OK,	OK),
 	A(write,	OK,	OK,	SKIP_SANITIZED),

@@ -46,7 +46,8 @@ static void test_order(void **state)
 	line_of(pre, "policy drop;");
 	line_of(pre, "iifname != \"lo\" drop\n");
 	/* A dead gate falls out of tproxy into the rejects */
-	line_of(line_of(text, "tproxy ip6 to [2d00:736c::3]:1 accept\n"), "goto refuse\n\t}\n\tchain pre");
+	line_of(line_of(text, "tproxy ip6 to [2d00:736c::3]:1 accept\n"), "goto refuse\n\t}\n\tchain nets {\n\t}\n\tchain pre");
+	line_of(pre, "\t\tjump nets\n\t\tgoto refuse\n");
 	line_of(text, "set open4 { type ipv4_addr . inet_proto . inet_service;"
 		      " elements = { 28.0.0.4 . tcp . 1 }; }\n");
 }
@@ -60,6 +61,7 @@ static void test_nets(void **state)
 	struct link_net nets[2] = { { .ports = ports, .port_count = 3 },
 				    { .ports = ports, .port_count = 1 } };
 	struct link_rules r = rules();
+	struct buf again = buf_new(LINK_RULESET_MAX);
 	AUTO_FREE char *text = NULL;
 
 	(void)state;
@@ -72,6 +74,13 @@ static void test_nets(void **state)
 	line_of(text, "ip daddr 203.0.113.0/24 udp dport { 123 } goto gate\n");
 	line_of(text, "ip6 daddr 2001:db8::/32 tcp dport { 22 } goto gate\n");
 	assert_null(strstr(text, "2001:db8::/32 udp"));
+	/* the same again, to replace what stands */
+	link_nets(&r, &again);
+	assert_true(buf_add(&again, "", 1));
+	assert_true(!strncmp((char *)again.at, "flush chain inet sluice nets\n", 29));
+	line_of((char *)again.at, "ip6 daddr 2001:db8::/32 tcp dport { 22 } goto gate\n\t}\n}\n");
+	assert_null(strstr((char *)again.at, "chain pre"));
+	buf_done(&again);
 }
 
 static void test_open_all_still_refuses_when_the_gate_is_dead(void **state)

@@ -47,6 +47,7 @@ static void a_name_has_one_index_and_two_addresses(void **state)
 	(void)state;
 	assert_int_equal(one, RESERVED_FIRST);
 	assert_int_equal(two, RESERVED_FIRST + 1);
+	assert_int_equal(binding_end(b), two + 1);
 	assert_int_equal(learn(b, "a.example"), one);
 	assert_int_equal(binding_of_host(b, SPAN("b.example")), two);
 	assert_int_equal(binding_of_host(b, SPAN("c.example")), BINDING_NONE);

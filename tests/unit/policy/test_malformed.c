@@ -412,7 +412,6 @@ static const struct row more_rows[] = {
 	{ V "log: {dns: false}\n", "2:12: false is not supported yet (accepted: true)" },
 	{ V "log: {paths: full}\n", "2:14: full is not supported yet (accepted: redact)" },
 	{ V "log: {command: none}\n", "2:16: none is not supported yet (accepted: redact)" },
-	{ V "log: {process: true}\n", "2:16: true is not supported yet (accepted: false)" },
 	{ V "log: {max: 1kB}\n",
 	  "2:12: found 1kB (accepted: bytes: 500, 10kB, 1MB, 2GB, 1KiB, 1MiB, 1GiB, at least "
 	  "65536)" },
