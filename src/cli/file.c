@@ -29,11 +29,17 @@ static bool read_all(int fd, const char *path, struct buf *b, struct err *err)
 enum file_result file_read(const char *path, enum file_trust trust, struct buf *ret_bytes,
 			   struct err *err)
 {
-	/* O_NONBLOCK: a pipe would block before it can be refused */
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	AUTO_CLOSE int fd = -1;
 	struct stat st;
 
 	*ret_bytes = buf_new(FILE_BYTES_MAX + READ_STEP);
+	if (trust == FILE_ANYONES && stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		/* to open a device, which a repository's file may name, can do something */
+		err_set(err, "%s: not a regular file", path);
+		return FILE_FAILED;
+	}
+	/* O_NONBLOCK: a pipe would block before it can be refused */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return FILE_ABSENT;
 	if (fd < 0 || fstat(fd, &st) < 0) {

@@ -233,6 +233,7 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 {
 	const struct policy_input in = {
 		.files = j->files, .file_count = j->count,
+		.lasting = purpose == TO_TELL && untrusted,
 		.presets = o->presets.at, .allows = o->allows.at, .denies = o->denies.at,
 		.private_networks = o->private_networks.at, .host_ports = o->host_ports.at,
 		.publishes = o->publishes.at, .mode = o->mode,

@@ -69,7 +69,8 @@ void judge_done(struct judged *j);
  * What it would mean to trust a project's file
  *
  * `now` and `trusted` are told at their widest (policy_file.widest): a file's own denials
- * must not make what it opens look smaller.
+ * must not make what it opens look smaller.  Nor must rules of others that end or have a
+ * bound, which the file's have not: `now` is without them (policy_input.lasting).
  */
 struct judged_project {
 	struct project	 project;

@@ -31,6 +31,9 @@ bool list_file_open(struct list_file *f, const char *path, const char *project,
 	list_file_done(f);
 	if (!span_copy(span_str(path), f->path, sizeof(f->path)))
 		return err_set(err, "%.200s...: the path is too long", path);
+	/* to open a device, which a repository's file may name, can do something */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(err, "%s: not a regular file", path);
 	/* O_NONBLOCK: a pipe would block before it can be refused */
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (f->fd < 0 || fstat(f->fd, &st) < 0)

@@ -45,6 +45,9 @@ void policy_secrets_done(struct policy_secrets *s);	/* wipes and frees */
 struct policy_input {
 	const struct policy_file *files;	/* strongest layer first */
 	size_t			 file_count;
+	bool			 lasting;	/* allow rules of other files than a project's that
+						 * hold for a time, or bound requests or bytes, are
+						 * left out: for telling what else opens */
 	/* flags, as typed; NULL-terminated arrays or NULL */
 	char *const		*presets;
 	char *const		*allows;

@@ -206,7 +206,11 @@ bool set_inject_header(struct loader *l, const struct node *value)
 bool set_inject_value(struct loader *l, const struct node *value)
 {
 	l->item.inject = value->text;
-	return value->text.len && value->text.len <= VALUE_BYTES_MAX;
+	/* no message repeats what may be a secret */
+	return (value->text.len && value->text.len <= VALUE_BYTES_MAX) ||
+	       loader_bad(l, value, "found %s value (accepted: a text of at most %u bytes; "
+			  "${env:NAME} in it is a variable)", value->text.len ? "too long a" : "no",
+			  VALUE_BYTES_MAX);
 }
 
 bool set_credentials(struct loader *l, const struct node *value)

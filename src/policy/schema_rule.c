@@ -251,10 +251,25 @@ static bool narrow_preset(struct loader *l)
 				      "methods that it has)");
 }
 
+/* Whoever may do the same for ever, or without a bound, may do more */
+static bool is_bounded(const struct item *item)
+{
+	struct image_more none = MORE_NONE, m = item->more;
+
+	none.methods = m.methods;
+	none.paths = m.paths;
+	none.websocket = m.websocket;
+	none.ech = m.ech;
+	none.inspect = m.inspect;
+	return item->has_more && memcmp(&m, &none, sizeof(m));
+}
+
 bool set_allow(struct loader *l, const struct node *value)
 {
 	if (!item_read(l, value, IN_ALLOW, RULE_ALLOW))
 		return false;
+	if (l->in->lasting && l->layer != LAYER_PROJECT && is_bounded(&l->item))
+		return true;
 	if (!l->item.is_preset && tree_get(value, "repos"))
 		return loader_bad(l, value, "found repos without a preset (accepted: with one)");
 	if (!l->item.is_preset)

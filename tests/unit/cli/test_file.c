@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "cli/file.h"
@@ -85,6 +86,24 @@ static void only_regular_files_are_read(void **state)
 	assert_non_null(strstr(err.text, "64 MB"));
 }
 
+/* A device that a repository's file names does something when it is opened */
+static void what_is_not_regular_is_not_even_opened(void **state)
+{
+	AUTO_CLOSE int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct inotify_event seen[8];
+	struct err err;
+
+	(void)state;
+	write_file("plain", "text", 0600);
+	assert_int_equal(mkfifo(in_folder("pipe2"), 0600), 0);
+	assert_true(inotify_add_watch(watch, in_folder("pipe2"), IN_OPEN) >= 0);
+	assert_int_equal(read_file("pipe2", FILE_ANYONES, &err), FILE_FAILED);
+	assert_int_equal(read(watch, seen, sizeof(seen)), -1);
+	assert_true(inotify_add_watch(watch, in_folder("plain"), IN_OPEN) >= 0);
+	assert_int_equal(read_file("plain", FILE_ANYONES, &err), FILE_READ);
+	assert_true(read(watch, seen, sizeof(seen)) > 0);
+}
+
 /* As any other user the file is not root's: absent too */
 static void what_others_can_write_is_not_roots(void **state)
 {
@@ -161,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_regular_files_are_read),
+		cmocka_unit_test(what_is_not_regular_is_not_even_opened),
 		cmocka_unit_test(what_others_can_write_is_not_roots),
 		cmocka_unit_test(a_link_is_there_twice),
 		cmocka_unit_test(folders_follow_the_variables),

@@ -301,6 +301,42 @@ static void what_a_project_opens_is_told_whole(void **state)
 	}
 }
 
+/* What is open with a bound is not open already */
+static void bounds_that_a_project_lifts_are_told(void **state)
+{
+	static const struct {
+		const char *bound;
+		bool told;
+	} rows[] = {
+		{ "", false }, { ", ports: [80, 443]", false }, { ", expires: 9998-01-01", true },
+		{ ", max_request: 1MB", true }, { ", quota: {up: 1MB}", true }, { ", rate: 1/s", true },
+		{ ", bandwidth: {up: 1mbit}", true }, { ", websocket: true", false },
+	};
+	const struct judge_options o = { .only = false };
+	char path[PATH_MAX];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/repo", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_file("repo/.sluice.yaml", "version: 1\nallow: [{host: a.test}]\n");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct judged_project j;
+		struct difference d;
+		struct err err = { "" };
+		char text[256];
+
+		snprintf(text, sizeof(text), "version: 1\nallow: [{host: a.test%s}]\n", rows[i].bound);
+		write_file("sluice/policy.yaml", text);
+		if (!judge_project(&o, path, &j, &err))
+			fail_msg("%s: %s", rows[i].bound, err.text);
+		assert_true(difference_make(&d, j.now, j.trusted, &err));
+		if (d.count[CHANGE_OPENS] != rows[i].told)
+			fail_msg("%s: %zu", rows[i].bound, d.count[CHANGE_OPENS]);
+		difference_done(&d);
+		judge_project_done(&j);
+	}
+}
+
 static void an_unknown_category_tells_which_there_are(void **state)
 {
 	struct judged j;
@@ -338,6 +374,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_list_file_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_projects_lists_are_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_project_opens_is_told_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(bounds_that_a_project_lifts_are_told, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(an_unknown_category_tells_which_there_are, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_broken_preset_says_what_is_wrong, setup,

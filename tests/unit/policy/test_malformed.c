@@ -348,7 +348,8 @@ static const struct row more_rows[] = {
 	{ V "allow:\n  - {host: a.example, inject: {header: \"X Key\", value: v}}\n",
 	  "3:40: found \"X Key\"" HEADERS },
 	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"\"}}\n",
-	  "3:54: found \"\" (accepted: a text; ${env:NAME} in it is a variable)" },
+	  "3:54: found no value (accepted: a text of at most 8192 bytes; ${env:NAME} in it is a "
+	  "variable)" },
 	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"${env:}\"}}\n",
 	  "3:31: found a $ that begins no variable (accepted: ${env:NAME})" },
 	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"$X\"}}\n",
