@@ -23,6 +23,8 @@
 #include "policy/explain.h"
 
 #define TARGET_BYTES_MAX 65536	/* a line of --batch; a URL is far shorter */
+#define TYPE_A 1		/* RFC 1035 3.2.2 */
+#define TYPE_AAAA 28		/* RFC 3596 2.1 */
 #define JSON_BYTES_MAX (1u << 20)	/* one outcome: its target, each byte escaped */
 
 struct check {
@@ -117,6 +119,14 @@ static struct verdict decide(const struct policy *p, const struct target *t, int
 
 	if (t->kind == TARGET_CONN)
 		return decide_conn(p, t, now_s);
+	if (t->kind != TARGET_DNS && !t->malformed) {
+		struct question unseen = target_question(t, SEEN_NOT_YET, now_s);
+
+		/* as the gate does: what passes without a look is not looked at */
+		v = policy_decide(p, &unseen);
+		if (v.answer == ANSWER_ALLOW && !v.watch)
+			return v;
+	}
 	q.any_credential = true;
 	v = policy_decide(p, &q);
 	if (seen == SEEN_TLS && v.reason == REASON_INSPECTION_REQUIRED)
@@ -155,6 +165,7 @@ static void refuse(struct outcome *o, enum reason reason, const struct addr *a)
 {
 	o->v.answer = ANSWER_DENY;
 	o->v.reason = reason;
+	o->v.depends = 0;
 	o->has_refused = a != NULL;
 	if (a)
 		o->refused = *a;
@@ -193,6 +204,12 @@ static void judge_resolved(struct check *c, struct outcome *o, struct err *err)
 	freeaddrinfo(list);
 }
 
+/* Records of other types are not judged by the addresses of their name */
+static bool has_address(const struct target *t)
+{
+	return t->kind != TARGET_DNS || t->dns_type == TYPE_A || t->dns_type == TYPE_AAAA;
+}
+
 static enum word word_of(enum answer a)
 {
 	switch (a) {
@@ -221,7 +238,7 @@ static void judge_target(struct check *c, struct span text, struct outcome *o)
 		reason = judge_address(c, o, &o->target.addr, &err);
 		if (reason != REASON_ALLOWED)
 			refuse(o, reason, &o->target.addr);
-	} else if (o->v.answer == ANSWER_ALLOW && c->resolve) {
+	} else if (o->v.answer == ANSWER_ALLOW && c->resolve && has_address(&o->target)) {
 		judge_resolved(c, o, &err);
 	}
 	if (err.text[0]) {

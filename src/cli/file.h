@@ -21,7 +21,8 @@ enum file_trust {
  * @ret_bytes:	a new buffer, for the caller to free with buf_done(); empty unless FILE_READ
  *
  * Return: FILE_ABSENT if there is none of that name, without @err; FILE_FAILED
- *         and @err if it is no regular file, too large or unreadable.
+ *         and @err if it is no regular file, too large, unreadable, or (FILE_ANYONES) a
+ *         link to what is not there.
  */
 enum file_result file_read(const char *path, enum file_trust trust, struct buf *ret_bytes,
 			   struct err *err);

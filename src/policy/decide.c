@@ -509,6 +509,14 @@ struct best {
 	unsigned	need;
 };
 
+/* What must be seen: where the rule lets both through, a ceiling may want either */
+static unsigned need_of(enum carries carries, enum stage ceiling)
+{
+	if (carries == CARRIES_TLS)
+		return NEED_TLS;
+	return carries == CARRIES_BOUND && ceiling == STAGE_NEED ? NEED_TLS | NEED_HTTP : NEED_HTTP;
+}
+
 /* @listed: the rule about a list that the subject is in, or RULE_NONE */
 static void allow_judge(const struct policy *p, const struct match *m, const struct case_of *c,
 			enum stage ceiling, uint32_t listed, struct best *best)
@@ -530,7 +538,7 @@ static void allow_judge(const struct policy *p, const struct match *m, const str
 		if (r->layer != LAYER_SYSTEM)
 			stage = stage_under(stage, ceiling);
 		if (stage == STAGE_NEED)
-			best->need |= rule_carries(r, c->q) == CARRIES_TLS ? NEED_TLS : NEED_HTTP;
+			best->need |= need_of(rule_carries(r, c->q), ceiling);
 		if (stage > best->stage) {
 			best->stage = stage;
 			best->rule = rule;
@@ -548,15 +556,10 @@ static enum stage mode_stage(const struct case_of *c, enum stage ceiling)
 			   ceiling);
 }
 
-static struct verdict monitor_judge(const struct policy *p, const struct case_of *c,
-				    enum stage ceiling)
+static struct verdict monitor_judge(const struct case_of *c, enum stage ceiling)
 {
-	struct verdict v = verdict_of(mode_stage(c, ceiling), RULE_NONE, NEED_HTTP, c);
+	struct verdict v = verdict_of(mode_stage(c, ceiling), RULE_NONE, NEED_TLS | NEED_HTTP, c);
 
-	/* a synthetic address that stands for no name is nobody's */
-	if (!c->q->host.len && (net_has(&p->synthetic4, &c->q->addr) ||
-				net_has(&p->synthetic6, &c->q->addr)))
-		return deny(REASON_IP_LITERAL, RULE_NONE);
 	/* special addresses need a rule in every mode */
 	if (!c->q->host.len && unmatched(c->q) == REASON_SPECIAL_ADDRESS)
 		return deny(REASON_SPECIAL_ADDRESS, RULE_NONE);
@@ -578,6 +581,13 @@ static bool is_peer(const struct policy *p, const struct question *q, bool *ret_
 	return false;
 }
 
+/* A synthetic address that stands for no name is nobody's, whatever a rule or a mode says */
+static bool is_nobody(const struct policy *p, const struct question *q)
+{
+	return !q->host.len &&
+	       (net_has(&p->synthetic4, &q->addr) || net_has(&p->synthetic6, &q->addr));
+}
+
 /* The rules, and then what the mode says of what they stop */
 static struct verdict pass_judge(const struct policy *p, const struct match *m,
 				 const struct case_of *c, uint32_t listed)
@@ -586,6 +596,8 @@ static struct verdict pass_judge(const struct policy *p, const struct match *m,
 	struct best best = { .stage = STAGE_HOST, .rule = RULE_NONE };
 	bool system = false;
 
+	if (is_nobody(p, c->q))
+		return deny(REASON_IP_LITERAL, RULE_NONE);
 	if (p->mode != MODE_INTERNAL)
 		allow_judge(p, m, c, ceiling, listed, &best);
 	if (listed != RULE_NONE && best.stage == STAGE_HOST)
@@ -593,12 +605,12 @@ static struct verdict pass_judge(const struct policy *p, const struct match *m,
 	if (p->mode == MODE_INTERNAL) {
 		is_peer(p, c->q, &system);
 		return verdict_of(mode_stage(c, system ? STAGE_PASS : ceiling), RULE_NONE,
-				  NEED_HTTP, c);
+				  NEED_TLS | NEED_HTTP, c);
 	}
 	/* what came as far as a limit stays under it */
 	if (p->mode == MODE_MONITOR && listed == RULE_NONE && best.stage < STAGE_NEED &&
 	    best.stage != STAGE_SIZE)
-		return monitor_judge(p, c, ceiling);
+		return monitor_judge(c, ceiling);
 	if (best.stage < STAGE_NEED && is_outside(ceiling))
 		return deny(REASON_CEILING, best.rule);
 	return verdict_of(best.stage, best.rule, best.need, c);

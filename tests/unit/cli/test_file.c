@@ -74,6 +74,10 @@ static void only_regular_files_are_read(void **state)
 	write_file("plain", "text", 0600);
 	assert_int_equal(read_file("plain", FILE_ANYONES, &err), FILE_READ);
 	assert_int_equal(read_file("none", FILE_ANYONES, &err), FILE_ABSENT);
+	assert_int_equal(symlink("none", in_folder("dangling")), 0);
+	assert_int_equal(read_file("dangling", FILE_ANYONES, &err), FILE_FAILED);
+	assert_non_null(strstr(err.text, "No such file"));
+	assert_int_equal(read_file("dangling", FILE_ROOTS, &err), FILE_ABSENT);
 	assert_string_equal(err.text, "");
 	assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
 	assert_int_equal(read_file("pipe", FILE_ANYONES, &err), FILE_FAILED);

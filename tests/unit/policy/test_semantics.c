@@ -413,6 +413,24 @@ static void credentials_are_compared(void **state)
 	policy_free(p);
 }
 
+/* check and the data path agreed on these last: found by tests/system/test_agreement.py */
+static void cases_of_the_agreement_test(void **state)
+{
+	static const struct row needs[] = { { "x.example:9418", "need both", "p.yaml:allow[0]" } };
+	static const struct row monitor[] = { { "x.example:9418", "need both", NULL } };
+	static const struct row nobody[] = {
+		{ "[28.15.7.7]:22", "ip_literal", NULL }, { "[2d00:736c::f:7]:22", "ip_literal", NULL },
+		{ "[192.31.196.1]:22", "watch", "p.yaml:allow[0]" },
+	};
+	static const char ceiling[] = "ceiling: [{host: x.example, ports: [9418], protocol: tls}]";
+
+	(void)state;
+	CHECK(((const struct files){ .system = ceiling,
+				     .policy = "allow: [{host: x.example, ports: [9418]}]" }), needs);
+	CHECK(((const struct files){ .system = ceiling, .policy = "mode: monitor" }), monitor);
+	CHECK(POLICY("allow: [{ip: 0.0.0.0/0, ports: [22]}, {ip: '2000::/3', ports: [22]}]"), nobody);
+}
+
 /* "With ceiling in the system file nothing outside it is ever allowed by a lower layer or mode,
  * in host, port, method or path." */
 static void the_ceiling_bounds_lower_layers(void **state)
@@ -626,6 +644,7 @@ int main(void)
 		cmocka_unit_test(websockets_need_a_word), cmocka_unit_test(ech_needs_a_word),
 		cmocka_unit_test(credentials_are_compared),
 		cmocka_unit_test(the_ceiling_bounds_lower_layers),
+		cmocka_unit_test(cases_of_the_agreement_test),
 		cmocka_unit_test(monitor_lets_pass), cmocka_unit_test(internal_knows_peers_only),
 		cmocka_unit_test(the_strictest_mode_wins), cmocka_unit_test(layers_add_up),
 		cmocka_unit_test(published_cases),
