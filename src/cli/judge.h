@@ -36,7 +36,7 @@ struct judge_options {
 	{ 0, "private-network", OPTION_LIST, "[HOST=]CIDR", \
 	  "special-purpose addresses that exactly allowed hosts may resolve to; may repeat", \
 	  &(o)->private_networks }, \
-	{ 0, "mode", OPTION_TEXT, "MODE", "filtered (restricted, nat-filtered) | isolated (none) | " \
+	{ 0, "mode", OPTION_TEXT, "MODE", "filtered (nat-filtered) | isolated (none) | " \
 	  "internal | monitor (bridge)", &(o)->mode }
 
 void judge_options_done(struct judge_options *o);	/* frees the lists */

@@ -161,7 +161,7 @@ def test_localhost_resolves_by_the_system(some):
 
 def test_host_name_of_the_machine_resolves_to_loopback(world, some):
     assert set(some.ok("resolve", "home")) <= {"127.0.0.1", "::1"}
-    assert world.dns.asked("home") == []
+    assert not [q for q in world.dns.asked("home") if q.name.split(".")[0] == "home"]
 
 
 MALFORMED = {
