@@ -176,12 +176,15 @@ static void judge_resolved(struct check *c, struct outcome *o, struct err *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list = NULL;
+	struct question q = target_question(&o->target, SEEN_NOT_YET, c->now_s);
+	bool through = policy_proxied(c->judged.policy, &q);
 	struct verdict allowed = o->v;
 	struct addr a;
 	uint16_t port;
 
 	if (getaddrinfo(o->target.host, NULL, &hints, &list)) {
-		refuse(o, REASON_RESOLVE_FAILED, NULL);
+		if (!through)	/* else the proxy looks it up */
+			refuse(o, REASON_RESOLVE_FAILED, NULL);
 		return;
 	}
 	refuse(o, REASON_RESOLVE_FAILED, NULL);
@@ -193,8 +196,15 @@ static void judge_resolved(struct check *c, struct outcome *o, struct err *err)
 			continue;
 		o->v = allowed;
 		reason = judge_address(c, o, &a, err);
+		/* by a proxy no address can be left out: all must pass */
+		if (reason == REASON_ALLOWED && through)
+			continue;
 		if (reason == REASON_ALLOWED)
 			break;
+		if (through) {
+			refuse(o, reason, &a);
+			break;
+		}
 		/* the first one that was refused is the one to tell of */
 		if (o->has_refused)
 			o->v = denied;
@@ -511,7 +521,7 @@ static int exit_code(const struct check *c)
 
 int check_main(int argc, char **argv)
 {
-	struct check c = { .batch = NULL };
+	struct check c = { .judge.proxy_variables = true };
 	const struct option rows[] = {
 		JUDGE_OPTIONS(&c.judge),
 		{ 0, "batch", OPTION_TEXT, "FILE",

@@ -4,8 +4,10 @@
 
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/judge.h"
 #include "cli/print.h"
 #include "jail/jail.h"
+#include "policy/proxy_url.h"
 
 #define ABILITIES_MAX 32
 #define JSON_BYTES_MAX (64u << 10)	/* ABILITIES_MAX short objects */
@@ -66,6 +68,26 @@ static bool print_json(const struct ability *a, size_t count)
 	return whole;
 }
 
+/* The host's proxy, if a variable names one: run goes through it, or fails.  Return: rows */
+static size_t proxy_ability(struct ability *a)
+{
+	char text[PROXY_TEXT_MAX];
+	const char *value, *variable = host_proxy(&value), *why;
+	struct proxy_url u;
+
+	if (!variable)
+		return 0;
+	*a = (struct ability){ .name = "proxy", .required = true };
+	a->works = host_proxy_parse(span_str(value), &u, &why);
+	if (a->works)
+		snprintf(a->why, sizeof(a->why), "%s: run connects through %.100s unless a policy "
+			 "says upstream_proxy", variable, proxy_url_text(&u, text));
+	else
+		snprintf(a->why, sizeof(a->why), "%s names a proxy %s (unset it, or set "
+			 "upstream_proxy)", variable, why);
+	return 1;
+}
+
 int doctor_main(int argc, char **argv)
 {
 	struct ability a[ABILITIES_MAX];
@@ -87,7 +109,8 @@ int doctor_main(int argc, char **argv)
 		err_set(&err, "doctor: takes --format text or json, and no operand");
 		return complain(&err);
 	}
-	count = jail_abilities(a, ABILITIES_MAX);
+	count = jail_abilities(a, ABILITIES_MAX - 1);
+	count += proxy_ability(&a[count]);
 	if (!strcmp(format, "text"))
 		print_text(a, count);
 	else if (!print_json(a, count))

@@ -40,6 +40,7 @@ struct judging {
 	struct manager		*managers;	/* MANAGERS_MAX */
 	size_t			 manager_count;
 	struct path_list	 read, folders;	/* what struct judged tells */
+	char			*proxy_credentials;	/* of the policy that was loaded last */
 	struct err		*err;
 	struct err		 asked;		/* what went wrong in a question */
 };
@@ -223,6 +224,37 @@ static const char *variable(void *arg, const char *name)
 	return value;
 }
 
+/* What most tools take notice of, in their order */
+const char *host_proxy(const char **ret_value)
+{
+	static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY",
+					     "all_proxy", "ALL_PROXY" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		*ret_value = getenv(names[i]);
+		if (*ret_value && **ret_value)
+			return names[i];
+	}
+	return NULL;
+}
+
+static void drop_secret(char **secret)
+{
+	if (*secret)
+		explicit_bzero(*secret, strlen(*secret));
+	free(*secret);
+	*secret = NULL;
+}
+
+static void add_host_proxy(struct policy_input *in)
+{
+	const char *bypass = getenv("no_proxy");
+
+	in->proxy_variable = host_proxy(&in->proxy_value);
+	if (in->proxy_variable)
+		in->no_proxy = bypass ? bypass : getenv("NO_PROXY");
+}
+
 /* What a policy is made for */
 enum purpose { TO_HOLD, TO_TELL };
 
@@ -231,7 +263,7 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 			   struct span project, bool untrusted, enum purpose purpose,
 			   struct err *err)
 {
-	const struct policy_input in = {
+	struct policy_input in = {
 		.files = j->files, .file_count = j->count,
 		.lasting = purpose == TO_TELL && untrusted,
 		.presets = o->presets.at, .allows = o->allows.at, .denies = o->denies.at,
@@ -241,6 +273,7 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 		.category_text = category_text, .category_name = category_name,
 		.list_read = list_read, .arg = j,
 		.env = o->unset || o->runs ? variable : NULL, .env_optional = !o->runs,
+		.proxy_credentials = &j->proxy_credentials,
 	};
 	struct err wrong = { "" };
 	struct policy *p;
@@ -251,6 +284,9 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 		j->files[j->project_at].widest = purpose == TO_TELL;
 	}
 	j->asked.text[0] = '\0';
+	drop_secret(&j->proxy_credentials);
+	if (o->proxy_variables)
+		add_host_proxy(&in);
 	p = policy_load(&in, &wrong);
 	if (p && !j->asked.text[0])
 		return p;
@@ -268,6 +304,7 @@ static void judging_done(struct judging *j)
 	free(j->managers);
 	free(j->texts);
 	free(j->files);
+	drop_secret(&j->proxy_credentials);
 	project_done(&j->project);
 	preset_store_done(&j->presets);
 	preset_store_done(&j->categories);
@@ -363,10 +400,13 @@ bool judge(const struct judge_options *o, struct judged *ret_judged, struct err 
 		p = load(&j, o, buf_span(&j.project.text), j.project.trust != TRUST_HOLDS, TO_HOLD,
 			 err);
 	if (p) {
+		char *secret = TAKE(j.proxy_credentials);
+
 		if (j.project.found && j.project.trust != TRUST_HOLDS)
 			check_untrusted(&j, o, p);
 		*ret_judged = (struct judged){
 			p, j.read.at, j.read.count, j.folders.at, j.folders.count,
+			secret,
 		};
 		j.read = j.folders = (struct path_list){ 0 };
 	}
@@ -417,6 +457,7 @@ void judge_done(struct judged *j)
 	struct path_list folders = { j->folders, j->folder_count };
 
 	policy_free(j->policy);
+	drop_secret(&j->proxy_credentials);
 	path_list_done(&files);
 	path_list_done(&folders);
 	*j = (struct judged){ 0 };

@@ -16,6 +16,7 @@ struct judge_options {
 	struct option_list host_ports, publishes;
 	const char	*mode;
 	bool		 only;
+	bool		 proxy_variables;	/* http_proxy and the like count, as in run */
 	/* for lint: the variables that inject names and that are not set; NULL: nobody asks */
 	struct path_list *unset;
 	bool		 runs;		/* for run: such a variable is an error */
@@ -53,7 +54,15 @@ struct judged {
 	size_t		 file_count;
 	char		**folders;	/* that decide and exist: presets, sluice's config */
 	size_t		 folder_count;
+	char		*proxy_credentials;	/* of upstream_proxy; NULL: none */
 };
+
+/*
+ * host_proxy() - the variable with the proxy that programs on this machine use
+ *
+ * Return: its name and in *ret_value its value, or NULL.
+ */
+const char *host_proxy(const char **ret_value);
 
 /*
  * judge() - read files, find presets (data directory of the build or of the

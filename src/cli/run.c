@@ -296,6 +296,7 @@ static void plan_fill(struct run *r, struct session_plan *p)
 		.allow_unix = (const char *const *)r->allow_unix.at,
 		.allow_unix_count = r->allow_unix.count,
 	};
+	p->proxy_credentials = r->judged.proxy_credentials;
 	p->log_path = r->log_path;
 	p->key_path = r->key_path;
 	p->labels = r->label;
@@ -372,6 +373,9 @@ static void rules_print(const struct policy *p)
 		}
 		printf("  (%s)\n", v.id);
 	}
+	if (s.upstream_proxy[0])
+		printf("%-14s %s, with CONNECT; no UDP%s%s\n", "by proxy", s.upstream_proxy,
+		       s.no_proxy[0] ? "; straight to " : "", s.no_proxy);
 	for (size_t i = 0; i < s.host_port_count; i++)
 		printf("%-14s localhost:%u in the jail is the host's 127.0.0.1:%u\n", "allowed",
 		       s.host_ports[i].inside, s.host_ports[i].outside);
@@ -440,7 +444,7 @@ static bool report_known(const char *format)
 
 int run_main(int argc, char **argv)
 {
-	struct run r = { .judge = { .runs = true } };
+	struct run r = { .judge = { .runs = true, .proxy_variables = true } };
 	const struct option rows[] = {
 		JUDGE_OPTIONS(&r.judge),
 		{ 0, "host-port", OPTION_LIST, "[JAIL:]PORT",

@@ -77,7 +77,7 @@ static struct conn **bucket_of(struct keeper *k, uint32_t ref)
 	return &k->bucket[(ref ^ ref >> 14) % CONN_BUCKETS];
 }
 
-static struct conn *conn_find(struct keeper *k, uint32_t ref)
+struct conn *conn_find(struct keeper *k, uint32_t ref)
 {
 	struct conn *c = *bucket_of(k, ref);
 
@@ -86,7 +86,7 @@ static struct conn *conn_find(struct keeper *k, uint32_t ref)
 	return c;
 }
 
-static void conn_unlink(struct conn *c)
+void conn_unlink(struct conn *c)
 {
 	struct conn **at = bucket_of(c->keeper, c->ref);
 
@@ -104,7 +104,7 @@ static void conn_unlink(struct conn *c)
 	}
 }
 
-static void conn_free(struct conn *c)
+void conn_free(struct conn *c)
 {
 	if (!c)
 		return;
@@ -118,7 +118,7 @@ static void conn_free(struct conn *c)
 	free(c);
 }
 
-static struct span conn_host(const struct conn *c)
+struct span conn_host(const struct conn *c)
 {
 	return c->host == BINDING_NONE ? (struct span){ 0 } :
 	       binding_host(c->keeper->bindings, c->host);
@@ -163,7 +163,7 @@ static struct question question_of(struct keeper *k, const struct told *t, uint3
 
 /* ---- denying ---- */
 
-static void tell_denied(struct keeper *k, uint32_t ref, const struct question *q,
+void conn_tell_denied(struct keeper *k, uint32_t ref, const struct question *q,
 			const struct verdict *v, bool dialled)
 {
 	struct talk_deny d = { .reason = (uint8_t)v->reason, .dialled = dialled,
@@ -229,7 +229,7 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 		note_denied(k, q, v, NULL);
 	}
 	if (ref != UINT32_MAX)
-		tell_denied(k, ref, q, v, false);
+		conn_tell_denied(k, ref, q, v, false);
 	keeper_stir(k);
 }
 
@@ -290,11 +290,12 @@ struct question conn_question(const struct conn *c)
 
 	q.addr = c->literal;
 	q.port = c->permit.port;
+	q.proxy_status = c->proxy_status;
 	return q;
 }
 
 /* Append conn.open; dial once it is written */
-static void conn_record(struct conn *c)
+void conn_record(struct conn *c)
 {
 	struct keeper *k = c->keeper;
 	struct question q = conn_question(c);
@@ -328,10 +329,21 @@ void conn_refuse(struct conn *c, enum reason reason, const struct addr *refused)
 	if (t.method.len)
 		record_request(k, k->conn_count, &t, &q, &c->verdict);
 	note_denied(k, &q, &c->verdict, refused);
-	tell_denied(k, c->ref, &q, &c->verdict, false);
+	conn_tell_denied(k, c->ref, &q, &c->verdict, false);
 	conn_unlink(c);
 	conn_free(c);
 	keeper_stir(k);
+}
+
+bool conn_resolved(struct conn *c)
+{
+	c->resolving = false;
+	if (!c->gone && !c->keeper->closed)
+		return true;
+	if (!c->gone)
+		conn_unlink(c);
+	conn_free(c);
+	return false;
 }
 
 static void on_resolved(void *arg, const struct resolution *r)
@@ -340,19 +352,14 @@ static void on_resolved(void *arg, const struct resolution *r)
 	struct question q;
 	enum reason reason;
 	struct addr refused;
+	bool usable;
 
-	c->resolving = false;
-	if (c->gone || c->keeper->closed) {
-		if (!c->gone)
-			conn_unlink(c);
-		conn_free(c);
+	if (!conn_resolved(c))
 		return;
-	}
 	q = conn_question(c);
-	c->permit.count = keeper_addresses(c->keeper, &q, &c->verdict, r, c->permit.addrs,
-					   &reason, &refused);
-	if (c->permit.count)
-		conn_record(c);
+	usable = keeper_usable(c->keeper, &q, &c->verdict, r, &c->permit, &reason, &refused);
+	if (usable)
+		conn_reach(c, &q);
 	else
 		conn_refuse(c, reason, reason == REASON_SPECIAL_ADDRESS ? &refused : NULL);
 }
@@ -378,7 +385,7 @@ static void conn_allow(struct conn *c)
 	}
 	c->permit.addrs[0] = c->literal;
 	c->permit.count = 1;
-	conn_record(c);
+	conn_reach(c, &q);
 }
 
 /* A client that went before it said a word: allowed, recorded, nothing dialled */
@@ -477,7 +484,7 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 		if (t->method.len || c->seen == SEEN_HTTP)
 			record_request(k, c->number, t, &q, &v);
 		note_denied(k, &q, &v, NULL);
-		tell_denied(k, ref, &q, &v, false);
+		conn_tell_denied(k, ref, &q, &v, false);
 	}
 	keeper_stir(k);
 }
@@ -555,7 +562,7 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 }
 
 /* Append the one conn.close of a connection */
-static void record_close(struct conn *c, const char *end, enum reason reason,
+void conn_record_close(struct conn *c, const char *end, enum reason reason,
 			 const struct talk_closed *t)
 {
 	struct audit_close e = {
@@ -582,7 +589,7 @@ void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *t)
 		keeper_close(k, "the gate closes what is not open");
 		return;
 	}
-	record_close(c, ends[t->end], (enum reason)t->reason, c->has_ip ? t : &none);
+	conn_record_close(c, ends[t->end], (enum reason)t->reason, c->has_ip ? t : &none);
 	conn_unlink(c);
 	conn_free(c);
 	keeper_stir(k);
@@ -598,7 +605,7 @@ void conn_close_all(struct keeper *k)
 				dial_cancel(c->dial);
 			c->dial = NULL;
 			if (c->number)
-				record_close(c, "killed", REASON_ALLOWED, &none);
+				conn_record_close(c, "killed", REASON_ALLOWED, &none);
 		}
 	}
 	k->to_dial = NULL;
@@ -642,76 +649,6 @@ void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct
 	};
 	audit_http_done(k->audit, &e);
 	keeper_stir(k);
-}
-
-/* ---- dialling ---- */
-
-void conn_abandon(struct conn *c, const char *end, enum reason reason)
-{
-	static const struct talk_closed none;
-	struct keeper *k = c->keeper;
-	struct question q = conn_question(c);
-
-	c->verdict.answer = ANSWER_DENY;
-	c->verdict.reason = reason;
-	record_close(c, end, reason, &none);
-	tell_denied(k, c->ref, &q, &c->verdict, true);
-	conn_unlink(c);
-	conn_free(c);
-	keeper_stir(k);
-}
-
-static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
-{
-	struct conn *c = arg;
-	struct talk_allow allow = {
-		.watch = c->verdict.watch,
-		.http = c->seen == SEEN_HTTP || c->ask.flags & TALK_WEBSOCKET,
-	};
-
-	(void)error;
-	c->dial = NULL;
-	if (c->keeper->closed) {
-		DROP_FD(fd);
-		return;
-	}
-	if (fd < 0) {
-		conn_abandon(c, "error", REASON_UPSTREAM_FAILED);
-		return;
-	}
-	c->ip = *addr;
-	c->has_ip = true;
-	keeper_tell(c->keeper, KEEPER_ALLOW, c->ref, &allow, sizeof(allow), (struct span){ 0 }, fd);
-	keeper_stir(c->keeper);
-}
-
-static void conn_dial(struct conn *c)
-{
-	struct keeper *k = c->keeper;
-	struct dial *dial;
-	int fd;
-
-	if (c->door != DOOR_PUBLISH) {
-		dial = dial_start(k->loop, &c->permit, on_dialled, c);
-		if (dial)
-			c->dial = dial;	/* else it is over, and @c may be gone */
-		return;
-	}
-	fd = porter_socket(k->porter_fd, c->permit.port);
-	on_dialled(c, fd < 0 ? -1 : fd, &c->permit.addrs[0], fd < 0 ? -fd : 0);
-}
-
-void conn_dial_all(struct keeper *k)
-{
-	struct conn *c = k->to_dial, *next;
-
-	k->to_dial = NULL;
-	k->to_dial_end = &k->to_dial;
-	for (; c && !k->closed; c = next) {
-		next = c->next_dial;
-		c->next_dial = NULL;
-		conn_dial(c);
-	}
 }
 
 /* ---- refused by the kernel ---- */

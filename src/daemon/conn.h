@@ -23,6 +23,8 @@ struct conn {
 	bool		 resolving;
 	bool		 gone;		/* forgotten while resolving */
 	bool		 empty;		/* open, and nothing was dialled */
+	bool		 through;	/* by upstream_proxy: the permit has its addresses */
+	uint16_t	 proxy_status;	/* what that answered, if it did not connect */
 	const char	*proto;
 	struct talk_ask	 ask;		/* what was told, with its texts in @tail */
 	struct buf	 tail;
@@ -36,13 +38,34 @@ struct told {
 	struct socket_key from;		/* who asked */
 };
 
+struct conn *conn_find(struct keeper *k, uint32_t ref);
+void conn_unlink(struct conn *c);
+void conn_free(struct conn *c);		/* NULL is fine; one that is resolved goes when that is done */
+struct span conn_host(const struct conn *c);	/* the name; empty: a literal */
+
 /* The question that its facts make, as if it was asked now */
 struct question conn_question(const struct conn *c);
+
+/* The resolver has answered.  Return: false if nobody waits for it any more; @c is gone */
+bool conn_resolved(struct conn *c);
+
+/* Append conn.open; dial once it is written */
+void conn_record(struct conn *c);
 
 /* Deny one that was not recorded yet; @c is gone */
 void conn_refuse(struct conn *c, enum reason reason, const struct addr *refused);
 
-/* End one that is recorded and has no socket yet; @c is gone */
+/* Append the one conn.close of a connection */
+void conn_record_close(struct conn *c, const char *end, enum reason reason,
+		       const struct talk_closed *t);
+
+void conn_tell_denied(struct keeper *k, uint32_t ref, const struct question *q,
+		      const struct verdict *v, bool dialled);
+
+/* reach.c: it is allowed: by the proxy, or straight to the permit's addresses */
+void conn_reach(struct conn *c, const struct question *q);
+
+/* reach.c: end one that is recorded and has no socket yet; @c is gone */
 void conn_abandon(struct conn *c, const char *end, enum reason reason);
 
 #endif

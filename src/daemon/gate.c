@@ -294,7 +294,7 @@ static void ruled(struct gate *g, const struct msg *m)
 	f = m->id & REF_UDP ? NULL : flow_find(g->proxy.flows, m->id);
 	if (m->id & REF_UDP)
 		udp_ruled(&g->proxy, m->id, about.rule);
-	else if (f && (f->state == FLOW_RELAY || f->state == FLOW_HTTP))
+	else if (f && (f->state == FLOW_CONNECT || f->state == FLOW_RELAY || f->state == FLOW_HTTP))
 		meter_begin(f, about.rule, f->usage.whole);
 }
 

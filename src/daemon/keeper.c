@@ -24,6 +24,8 @@ static struct msg_type accepts[GATE_SAYS_NUM] = {
 	[GATE_DROP]	 = { "drop", sizeof(struct talk_drop), sizeof(struct talk_drop), false },
 	[GATE_ALERT]	 = { "alert", sizeof(struct talk_alert),
 			     sizeof(struct talk_alert) + TALK_HOST_MAX, false },
+	[GATE_UNREACHED] = { "unreached", sizeof(struct talk_unreached),
+			     sizeof(struct talk_unreached), false },
 };
 
 struct audit_rule keeper_rule(const struct keeper *k, const struct verdict *v)
@@ -72,6 +74,18 @@ struct audit_process keeper_process(struct keeper *k, const struct socket_key *f
 				       span_of(k->process.exe, k->process.exe_len) };
 }
 
+bool keeper_usable(struct keeper *k, const struct question *q, const struct verdict *v,
+		   const struct resolution *r, struct permit *permit, enum reason *ret_reason,
+		   struct addr *ret_refused)
+{
+	permit->count = keeper_addresses(k, q, v, r, permit->addrs, ret_reason, ret_refused);
+	if (!policy_proxied(k->policy, q))
+		return permit->count;
+	if (r->status != RESOLVED_OK)
+		return true;
+	return permit->count && *ret_reason == REASON_RESOLVE_FAILED;
+}
+
 void keeper_close(struct keeper *k, const char *why)
 {
 	if (k->closed)
@@ -111,6 +125,7 @@ static void on_message(void *arg, const struct msg *m)
 		struct talk_dns_ask	dns;
 		struct talk_drop	drop;
 		struct talk_alert	alert;
+		struct talk_unreached	unreached;
 	} u;
 	size_t head = accepts[m->type].min;
 	struct span tail;
@@ -145,6 +160,9 @@ static void on_message(void *arg, const struct msg *m)
 		break;
 	case GATE_POLICY:
 		keeper_gate_changed(k, m->id);
+		break;
+	case GATE_UNREACHED:
+		conn_unreached(k, m->id, &u.unreached);
 		break;
 	case GATE_SAYS_NUM:
 		break;

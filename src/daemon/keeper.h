@@ -48,6 +48,7 @@ struct keeper {
 	uint32_t		 generation;	/* of the policy: how often it was changed */
 	uint32_t		 gate_generation;	/* that the gate judges by */
 	int64_t			 changed_ms;	/* when it was changed last */
+	const char		*proxy_credentials;	/* "USER:PASSWORD" for upstream_proxy; NULL */
 	struct bindings		*bindings;
 	struct resolve		*resolve;
 	struct audit		*audit;
@@ -92,6 +93,18 @@ void keeper_tell(struct keeper *k, enum keeper_says what, uint32_t id, const voi
  * RULE_NONE; if it is quiet no line tells of it. */
 void keeper_denied(struct keeper *k, const struct denied *d, uint32_t rule);
 
+/*
+ * keeper_usable() - may a name be reached, as far as its addresses tell?
+ * @permit:	gets the addresses that may be dialled
+ *
+ * Through upstream_proxy it may without any, since the proxy looks it up; but not if an address
+ * is known that may not be dialled, for nobody could keep the proxy from it.
+ * Return: false: *ret_reason and *ret_refused as for keeper_addresses()
+ */
+bool keeper_usable(struct keeper *k, const struct question *q, const struct verdict *v,
+		   const struct resolution *r, struct permit *permit, enum reason *ret_reason,
+		   struct addr *ret_refused);
+
 void keeper_done(struct keeper *k);
 
 /* The rule that a verdict names, for the record */
@@ -119,6 +132,7 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *c);
 void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail);
 void conn_dial_all(struct keeper *k);	/* after the records are written */
+void conn_unreached(struct keeper *k, uint32_t ref, const struct talk_unreached *u);
 void conn_drop(struct keeper *k, const struct talk_drop *d);
 void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */

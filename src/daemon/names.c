@@ -284,13 +284,15 @@ static void on_resolved(void *arg, const struct resolution *r)
 	struct keeper *k = a->keeper;
 	struct span host = span_of(a->host, a->len);
 	struct question q = { .about = ABOUT_NAME, .host = host, .now_s = time(NULL) };
-	struct addr usable[DIAL_ADDRS_MAX], refused;
+	struct permit usable;
 	struct outcome o;
+	enum reason reason;
+	struct addr refused;
 
 	if (!still_asked(a))
 		return;
 	o = allowed_answer(a);
-	switch (r->status) {
+	switch (policy_proxied(k->policy, &q) ? RESOLVED_OK : r->status) {
 	case RESOLVED_NO_NAME:
 		o.rcode = DNS_NXDOMAIN;
 		name_reply(k, a->id, host, a->type, &o);
@@ -300,10 +302,11 @@ static void on_resolved(void *arg, const struct resolution *r)
 		break;
 	case RESOLVED_FAILED:
 	case RESOLVED_OK:
-		if (keeper_addresses(k, &q, &a->verdict, r, usable, &o.reason, &refused)) {
+		if (keeper_usable(k, &q, &a->verdict, r, &usable, &reason, &refused)) {
 			answer_bound(a);
 			break;
 		}
+		o.reason = reason;
 		refused_answer(&o);
 		name_reply(k, a->id, host, a->type, &o);
 		if (o.quiet)

@@ -31,9 +31,11 @@ static enum reason conn_rejudge(struct conn *c)
 	if (v.answer != ANSWER_ALLOW)
 		return v.answer == ANSWER_DENY ? v.reason : REASON_PROTOCOL;
 	c->verdict = v;
-	if (!c->has_ip)
+	/* by a proxy, whose own address is the machine owner's word, a name's is not known */
+	if (!c->has_ip || (c->through && q.host.len))
 		return REASON_ALLOWED;
-	return place ? policy_address(k->policy, &q, &v, place, &c->ip) : REASON_SPECIAL_ADDRESS;
+	return place ? policy_address(k->policy, &q, &v, place, c->through ? &c->literal : &c->ip)
+		     : REASON_SPECIAL_ADDRESS;
 }
 
 /* Addresses that were permitted by the old policy, and not connected to yet */
@@ -43,6 +45,9 @@ static bool permit_stands(struct conn *c)
 	struct question q = conn_question(c);
 	const struct place *place = place_now(&k->place, clock_ms());
 
+	if (c->through)		/* the permit is the proxy's */
+		return q.host.len || (place && policy_address(k->policy, &q, &c->verdict, place,
+							      &c->literal) == REASON_ALLOWED);
 	for (size_t i = 0; i < c->permit.count; i++)
 		if (!place || policy_address(k->policy, &q, &c->verdict, place,
 					     &c->permit.addrs[i]) != REASON_ALLOWED)

@@ -177,6 +177,8 @@ static bool check_fixed(const struct policy *old, const struct policy *new, stru
 		what = "publish";
 	else if (!upstreams_same(old, new))
 		what = "dns.upstream";
+	else if (strcmp(a.upstream_proxy, b.upstream_proxy) != 0)
+		what = "upstream_proxy";
 	return !what || err_set(err, "%s cannot change while the command runs (start it anew)",
 				what);
 }
@@ -509,6 +511,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	struct seed seed;
 
 	k->policy = plan->jail.policy;
+	k->proxy_credentials = plan->proxy_credentials;
 	k->summary = plan->summary;
 	k->on_closed = on_closed;
 	k->on_kill = on_kill;

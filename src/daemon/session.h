@@ -20,6 +20,7 @@
 struct session_plan {
 	struct jail_plan	 jail;
 	int			 policy_fd;	/* of the same policy, see share.h; borrowed */
+	const char		*proxy_credentials;	/* for upstream_proxy; NULL: none */
 	const char		*log_path, *key_path;
 	const struct audit_label *labels;
 	size_t			 label_count;

@@ -16,6 +16,7 @@
 #include "policy/narrow.h"
 
 #include "base/auto.h"
+#include "policy/proxy_url.h"
 #include "policy/ranges.h"
 
 static bool nets_have(const struct net *nets, size_t count, const struct addr *a)
@@ -161,4 +162,14 @@ enum reason policy_address(const struct policy *p, const struct question *q,
 	for (unsigned i = 0; i < count && reason == REASON_ALLOWED; i++)
 		reason = judge(p, q, place, &inner[i]);
 	return reason;
+}
+
+bool policy_proxied(const struct policy *p, const struct question *q)
+{
+	if (!p->upstream_proxy || p->mode == MODE_INTERNAL)
+		return false;
+	if (!q->host.len && range_of(&q->addr)->kind > RANGE_SPECIAL)
+		return false;
+	return !no_proxy_has(span_str(image_text(p, p->no_proxy)), q->host, &q->addr,
+			     q->about == ABOUT_CONN ? q->port : 0);
 }

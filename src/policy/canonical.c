@@ -151,7 +151,8 @@ bool canonical_lines(struct buf *lines, const struct draft *d)
 	buf_printf(lines, "dns_types %x\nupstream", d->dns.types);
 	for (size_t i = 0; i < d->dns.upstream_count; i++)
 		buf_printf(lines, " %s", draft_text_at(d, d->dns.upstreams[i]));
-	buf_add_str(lines, "\n");
+	buf_printf(lines, "\nupstream_proxy %s\n", draft_text_at(d, d->upstream_proxy));
+	buf_printf(lines, "no_proxy %s\n", draft_text_at(d, d->no_proxy));
 	for (size_t i = 0; i < draft_rule_count(d); i++)
 		if (!form_is_list(draft_rule_at(d, i)->form))
 			line_rule(lines, d, i, NULL);

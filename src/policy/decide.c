@@ -697,6 +697,10 @@ struct verdict policy_decide(const struct policy *p, const struct question *q)
 	v = pass_judge(p, &m, &c, listed);
 	if (d.unseen != RULE_NONE)
 		v = unseen_judge(&c, d.unseen, v);
+	/* a proxy that is asked with CONNECT carries streams alone */
+	if (v.answer == ANSWER_ALLOW && q->about == ABOUT_CONN && q->transport == TRANSPORT_UDP &&
+	    policy_proxied(p, q))
+		return deny(REASON_UNSUPPORTED, v.rule);
 	if (v.answer == ANSWER_ALLOW)
 		v.depends = depends_on(p, &m, &d, q, v.rule);
 	return type_judge(p, q, v);

@@ -65,6 +65,9 @@ void draft_done(struct draft *d)
 	if (d->secret_text.at)
 		explicit_bzero(d->secret_text.at, d->secret_text.len);
 	buf_done(&d->secret_text);
+	if (d->proxy_credentials)
+		explicit_bzero(d->proxy_credentials, strlen(d->proxy_credentials));
+	free(d->proxy_credentials);
 	buf_done(&d->image);
 	buf_done(&d->lists);
 	buf_done(&d->uses);

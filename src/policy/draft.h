@@ -66,6 +66,8 @@ struct draft {
 	bool		 mode_set;
 	struct draft_dns dns;
 	bool		 dns_set;
+	uint32_t	 upstream_proxy, no_proxy;	/* texts */
+	char		*proxy_credentials;	/* "USER:PASSWORD"; never part of the image */
 };
 
 /* What holds for what a file does not say */

@@ -43,13 +43,13 @@ static const struct {
 	[REASON_IP_LITERAL] = { "No ip rule names the address {subject}", "user" },
 	[REASON_DNS_TYPE] = { "Rule {rule} allows {subject}, but dns.types does not have {type}", "user" },
 	[REASON_RESOLVE_FAILED] = { "{subject} could not be resolved", "nobody" },
-	[REASON_UPSTREAM_FAILED] = { "{subject} could not be reached", "nobody" },
+	[REASON_UPSTREAM_FAILED] = { "{subject} could not be reached{through}", "nobody" },
 	[REASON_SNI_MISSING] = { "The TLS client did not say that it wants {subject}", "nobody" },
 	[REASON_SNI_MISMATCH] = { "The TLS client asked {subject} for another name", "nobody" },
 	[REASON_HOST_MISMATCH] = { "The HTTP client asked {subject} for another host", "nobody" },
 	[REASON_MALFORMED] = { "What the client sent to {subject} can be read in two ways",
 			       "nobody" },
-	[REASON_UNSUPPORTED] = { "What the client asked of {subject} is not supported", "nobody" },
+	[REASON_UNSUPPORTED] = { "What the client asked of {subject} is not supported{through}", "nobody" },
 	[REASON_CREDENTIAL] = { "The credential is not the one that rule {rule} allows", "user" },
 	[REASON_ECH] = { "The TLS client hides the name it wants from {subject} (ECH)", "nobody" },
 	[REASON_RATE] = { "Too many requests to {subject} for rule {rule}", "user" },
@@ -179,6 +179,21 @@ static const struct {
 	{ "methods", add_methods }, { "paths", add_paths }, { "until", add_until },
 };
 
+/* What the proxy on the way has to do with it */
+static void add_through(struct buf *b, const struct policy *p, const struct question *q)
+{
+	if (!policy_proxied(p, q))
+		return;
+	if (q->transport == TRANSPORT_UDP) {
+		buf_add_str(b, ": UDP cannot go through upstream_proxy");
+		return;
+	}
+	buf_add_str(b, " through upstream_proxy");
+	if (q->proxy_status)
+		buf_printf(b, ", which answered %u%s", q->proxy_status, q->port == 443 ? "" :
+			   " (some take CONNECT to port 443 only)");
+}
+
 static void add_field(struct buf *b, const struct policy *p, const struct question *q,
 		      const struct verdict *v, struct span name)
 {
@@ -188,6 +203,8 @@ static void add_field(struct buf *b, const struct policy *p, const struct questi
 		buf_printf(b, "%u%s", q->port, q->transport == TRANSPORT_UDP ? "/udp" : "");
 	else if (span_eq(name, SPAN("list")))
 		add_list(b, p, q, v);
+	else if (span_eq(name, SPAN("through")))
+		add_through(b, p, q);
 	else if (span_eq(name, SPAN("type")))
 		add_type(b, q);
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)

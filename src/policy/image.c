@@ -338,6 +338,8 @@ static bool build(struct build *b)
 	b->head.system_peers = d->system_peers;
 	b->head.limits = d->limits;
 	b->head.log = d->log;
+	b->head.upstream_proxy = d->upstream_proxy;
+	b->head.no_proxy = d->no_proxy;
 	memcpy(b->head.credential_names, d->credential_names, sizeof(d->credential_names));
 	lists_build(b->d, &b->image, &b->head);
 	b->head.rules = buf_section(b, &d->rules, sizeof(struct image_rule));

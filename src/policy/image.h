@@ -21,7 +21,7 @@
 #include "policy/host.h"
 #include "policy/policy.h"
 
-#define IMAGE_MAGIC "sluice2"	/* 8 bytes with its NUL; changes with this file */
+#define IMAGE_MAGIC "sluice3"	/* 8 bytes with its NUL; changes with this file */
 #define SHA256_HEX 64		/* digits */
 #define IMAGE_MAX (1u << 30)	/* bytes; offsets are 32 bits */
 
@@ -117,6 +117,7 @@ struct policy {
 	uint32_t		credential_names[CREDENTIALS_MAX];	/* texts; 0: no more */
 	struct slice		rules, ports, links, strings, privates, host_ports, publish;
 	struct slice		upstreams;	/* uint32_t: texts */
+	uint32_t		upstream_proxy, no_proxy;	/* texts; "": none */
 	struct slice		more, words, digests, peers;	/* words: uint32_t, texts */
 	struct image_table	hosts, nets;
 	struct slice		lists;

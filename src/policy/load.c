@@ -66,7 +66,7 @@ static bool load(struct loader *l)
 	for (size_t i = 0; i < l->in->file_count; i++)
 		if (!read_file(l, &l->in->files[i]))
 			return false;
-	return flags_read(l) && check_ids(l);
+	return flags_read(l) && host_proxy_read(l) && check_ids(l);
 }
 
 /* What was found may hold any characters; an error is one line of text all the same */
@@ -128,6 +128,8 @@ struct policy *policy_load(const struct policy_input *in, struct err *err)
 		p = NULL;
 		err_set(err, "policy: out of memory");
 	}
+	if (p && in->proxy_credentials)
+		*in->proxy_credentials = TAKE(l.draft.proxy_credentials);
 	if (!p && err)
 		flatten(err);
 	draft_done(&l.draft);

@@ -56,6 +56,11 @@ struct policy_input {
 	char *const		*host_ports;
 	char *const		*publishes;
 	const char		*mode;		/* NULL: not given */
+	/* The host's own proxy, used if no file says upstream_proxy: the variable and its value,
+	 * and the value of no_proxy; NULL: none */
+	const char		*proxy_variable, *proxy_value, *no_proxy;
+	char			**proxy_credentials;	/* set on success: "USER:PASSWORD" to wipe and
+							 * free, or NULL; or NULL if nobody wants it */
 	/*
 	 * Text of a preset file by its file's name, or an empty span; the
 	 * caller reads data/presets and presets.d.  Lives as long as @arg.

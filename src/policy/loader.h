@@ -128,6 +128,9 @@ bool narrow_host(struct loader *l, const struct node *host, const char *list);
 /* flags_read() - add what the command line asks for */
 bool flags_read(struct loader *l);
 
+/* host_proxy_read() - the host's proxy variables, if no file says upstream_proxy */
+bool host_proxy_read(struct loader *l);
+
 /* mode_from() - a mode by its name or alias */
 bool mode_from(struct span name, enum mode *ret_mode);
 
@@ -154,6 +157,7 @@ bool mode_from(struct span name, enum mode *ret_mode);
 #define ACCEPTS_BANDWIDTH "bits a second: 500kbit, 10mbit, 1gbit"
 #define ACCEPTS_HEADER "the name of a header field; not Host and the like"
 #define ACCEPTS_DETAIL "redact, full or none"
+#define ACCEPTS_PROXY "http://[USER:PASSWORD@]HOST:PORT"
 #define ACCEPTS_PEERS "networks like 172.28.1.0/24; not loopback, metadata or multicast"
 
 #endif

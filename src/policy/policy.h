@@ -70,6 +70,7 @@ struct question {
 	uint64_t	 body_bytes;	/* of the request, as far as they are known; 0: none yet */
 	unsigned	 credentials;	/* bit n: the field policy_credential(p, n) was there once */
 	const uint8_t	(*digests)[DIGEST_BYTES];	/* [CREDENTIALS_MAX], of those values; or NULL */
+	uint16_t	 proxy_status;	/* only for words: what upstream_proxy answered; 0: nothing */
 	int64_t		 now_s;		/* seconds since 1970; for expires.  0: unknown, and then what
 					 * expires allows nothing and denies still */
 };
@@ -262,8 +263,18 @@ struct policy_settings {
 	size_t			 peer_count;
 	uint32_t		 dns_types;	/* dns.types: bits of base/dns_type.h */
 	size_t			 upstream_count;	/* dns.upstream; see policy_upstream() */
+	const char		*upstream_proxy;	/* http://HOST:PORT, without credentials; "" */
+	const char		*no_proxy;	/* of the variables that named it; "" */
 };
 struct policy_settings policy_settings(const struct policy *p);
+
+/*
+ * policy_proxied() - would what @q asks for go through upstream_proxy?
+ *
+ * For ABOUT_NAME: some port of the name.  Never peers, nor literals of this machine's loopback,
+ * metadata services and multicast, which to the proxy would be its own.
+ */
+bool policy_proxied(const struct policy *p, const struct question *q);
 
 /* Entry @index of dns.upstream, in the order in which they are asked: see policy/upstream.h */
 const char *policy_upstream(const struct policy *p, size_t index);

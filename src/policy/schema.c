@@ -116,7 +116,7 @@ static const struct key keys[] = {
 	{ "log", IN_FILE, true, TYPE_MAP, "a mapping like {sync: true}", set_log },
 	{ "ceiling", IN_FILE, true, TYPE_ITEMS, "rules like {host: NAME}", set_ceiling,
 	  set_ceilings },
-	{ "upstream_proxy", IN_FILE, .type = TYPE_LATER },
+	{ "upstream_proxy", IN_FILE, true, TYPE_TEXT, ACCEPTS_PROXY, set_upstream_proxy },
 	{ "tls_ca", IN_FILE, .type = TYPE_LATER },
 	{ "alerts", IN_FILE, .type = TYPE_LATER },
 

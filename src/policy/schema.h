@@ -15,6 +15,7 @@ SETTER(set_private_networks);
 SETTER(set_host_ports);
 SETTER(set_publish);
 SETTER(set_peer);
+SETTER(set_upstream_proxy);
 SETTER(set_ceilings);
 SETTER(set_limits);
 SETTER(set_requests);

@@ -399,6 +399,8 @@ static void add_settings(struct buf *b, const struct policy *p)
 
 	add_limits(b, &s.limits);
 	add_dns(b, p, &s);
+	if (s.upstream_proxy[0])
+		buf_printf(b, "upstream_proxy: \"%s\"\n", s.upstream_proxy);
 	add_privates(b, p);
 	add_maps(b, &s);
 	if (s.peer_count)

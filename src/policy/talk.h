@@ -36,6 +36,7 @@ enum gate_says {
 	GATE_DROP,		/* packets that the kernel refused: struct talk_drop */
 	GATE_ALERT,		/* a limit of the session was crossed: struct talk_alert */
 	GATE_POLICY,		/* it judges by the policy of generation @id now */
+	GATE_UNREACHED,		/* upstream_proxy does not connect: struct talk_unreached */
 	GATE_SAYS_NUM
 };
 
@@ -119,6 +120,11 @@ struct talk_dns_ask {
 	struct addr	client, server;
 };
 
+struct talk_unreached {
+	uint16_t	status;		/* that it answered; 0: nothing that can be read, or not in time */
+	uint8_t		pad[6];
+};
+
 struct talk_drop {
 	struct addr	addr;
 	uint16_t	port;		/* 0: the protocol has none */
@@ -167,7 +173,8 @@ struct talk_kill {
 struct talk_allow {
 	uint8_t		watch;		/* verdict.watch */
 	uint8_t		http;		/* judge and record each request */
-	uint8_t		pad[6];
+	uint8_t		through;	/* the socket is a proxy's, which was asked to connect */
+	uint8_t		pad[5];
 };
 
 struct talk_deny {

@@ -153,6 +153,8 @@ struct policy_settings policy_settings(const struct policy *p)
 		.peer_count = p->peers.count,
 		.dns_types = p->dns_types,
 		.upstream_count = p->upstreams.count,
+		.upstream_proxy = image_text(p, p->upstream_proxy),
+		.no_proxy = image_text(p, p->no_proxy),
 	};
 }
 

@@ -153,7 +153,13 @@ static void go_on(struct flow *f, bool http)
 	f->ready = f->form == SEEN_NOT_YET ? 0 : WANT_AGENT_READ;
 	if (f->again)
 		f->ready |= WANT_PEER_READ;
-	flow_drive(f);
+}
+
+void ask_connected(struct flow *f)
+{
+	if (!f->requests)
+		meter_outcome(f->proxy, false, REASON_ALLOWED);
+	go_on(f, f->requests);
 }
 
 void ask_allowed(struct flow *f, const struct talk_allow *a, int peer)
@@ -163,9 +169,14 @@ void ask_allowed(struct flow *f, const struct talk_allow *a, int peer)
 	f->allowed = f->door != DOOR_PROBE;	/* that one is no connection to the keeper */
 	f->watch = f->watch && a->watch;
 	f->looks = 0;
-	if (!a->http && f->allowed)
+	if (!a->http && f->allowed && !a->through)
 		meter_outcome(f->proxy, false, REASON_ALLOWED);
-	go_on(f, a->http);
+	f->requests = a->http;
+	if (a->through)
+		connect_start(f);
+	else
+		go_on(f, a->http);
+	flow_drive(f);
 }
 
 void ask_passed(struct flow *f)
@@ -173,6 +184,7 @@ void ask_passed(struct flow *f)
 	assert(f->state == FLOW_ASK);
 	if (f->again) {
 		go_on(f, f->http || f->form == SEEN_HTTP);
+		flow_drive(f);
 		return;
 	}
 	/* The client had gone before it said a word */

@@ -6,8 +6,8 @@
 
 /* Successor sets, for the table below only */
 enum {
-	ASK = BIT(FLOW_ASK), RELAY = BIT(FLOW_RELAY), HTTP = BIT(FLOW_HTTP),
-	CUT = BIT(FLOW_CUT), DENY = BIT(FLOW_DENY), OVER = BIT(FLOW_OVER),
+	ASK = BIT(FLOW_ASK), CONNECT = BIT(FLOW_CONNECT), RELAY = BIT(FLOW_RELAY),
+	HTTP = BIT(FLOW_HTTP), CUT = BIT(FLOW_CUT), DENY = BIT(FLOW_DENY), OVER = BIT(FLOW_OVER),
 };
 
 static unsigned over_step(struct flow *f);
@@ -20,7 +20,8 @@ static const struct stage {
 	enum flow_end	 end;		/* as this */
 } stages[] = {
 	[FLOW_LOOK]  = { "look",  look_step,  ASK | OVER,		10,   END_LIMIT },
-	[FLOW_ASK]   = { "ask",   ask_step,   RELAY | HTTP | DENY | OVER, 60, END_LIMIT },
+	[FLOW_ASK]   = { "ask",   ask_step,   CONNECT | RELAY | HTTP | DENY | OVER, 60, END_LIMIT },
+	[FLOW_CONNECT] = { "connect", connect_step, ASK | RELAY | HTTP | OVER, 7, END_ERROR },
 	[FLOW_RELAY] = { "relay", relay_step, ASK | CUT | DENY | OVER,	7200, END_IDLE },
 	[FLOW_HTTP]  = { "http",  http_step,  ASK | RELAY | CUT | DENY | OVER, 7200, END_IDLE },
 	[FLOW_CUT]   = { "cut",   cut_step,   OVER,			10,   END_LIMIT },
@@ -286,6 +287,7 @@ static unsigned over_step(struct flow *f)
 	meter_end(f);
 	pump_done(&f->out);
 	pump_done(&f->in);
+	buf_done(&f->answer);
 	buf_done(&f->refusal);
 	http_free(f->http);
 	slot_give(x->flows, f);
@@ -305,6 +307,11 @@ static void tick_one(struct flow *f)
 	}
 	if (f->state == FLOW_ASK)
 		proxy_fail("the keeper does not answer");
+	if (f->state == FLOW_CONNECT) {
+		connect_failed(f, 0);
+		flow_drive(f);
+		return;
+	}
 	if (f->state == FLOW_LOOK) {
 		f->looks = UINT16_MAX;	/* it never said: judge what is there */
 		flow_drive(f);

@@ -4,6 +4,7 @@
  *
  *	LOOK	see what the client says first, as far as its rule needs
  *	ASK	the facts are with the keeper; it decides, records and dials
+ *	CONNECT	it is allowed, by a proxy that has not said yet whether it connects
  *	RELAY	bytes go both ways; perhaps the client's first are still looked at
  *	HTTP	the same, request by request; a websocket goes on in RELAY
  *	CUT	a limit was reached: what may pass is on its way, then comes a reset
@@ -20,7 +21,8 @@
 #include "net/pump.h"
 #include "proxy/proxy.h"
 
-enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_RELAY, FLOW_HTTP, FLOW_CUT, FLOW_DENY, FLOW_OVER, FLOW_NUM };
+enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_CONNECT, FLOW_RELAY, FLOW_HTTP, FLOW_CUT, FLOW_DENY,
+		  FLOW_OVER, FLOW_NUM };
 
 enum want {
 	WANT_AGENT_READ = 1, WANT_AGENT_WRITE = 2, WANT_PEER_READ = 4, WANT_PEER_WRITE = 8,
@@ -59,6 +61,7 @@ struct flow {
 	bool		 counted;	/* the request that is next was counted when it was asked about */
 	bool		 settle;	/* in DENY: what went to the server must arrive */
 	uint8_t		 limited;	/* enum reason: to be told with the next question */
+	bool		 requests;	/* in CONNECT: HTTP follows */
 	uint16_t	 port, client_port;
 	uint16_t	 looks;		/* times that the first bytes were parsed */
 	uint32_t	 host;		/* index in the bindings, or BINDING_NONE: a literal */
@@ -70,6 +73,7 @@ struct flow {
 	uint32_t	 retry_s;	/* for a refusal: when a rate has room again; 0: unknown */
 	struct waiter	 wait[2];	/* of the agent's bytes, of the peer's */
 	struct http	*http;		/* in HTTP */
+	struct buf	 answer;	/* in CONNECT: what was taken of the proxy's */
 	struct buf	 refusal;	/* in DENY: what is to be written */
 	struct event	 agent_ev, peer_ev;
 	struct proxy	*proxy;
@@ -111,6 +115,7 @@ size_t flow_count(const struct flow_table *t);
 /* Steps, one file each */
 unsigned look_step(struct flow *f);	/* look.c */
 unsigned ask_step(struct flow *f);	/* ask.c */
+unsigned connect_step(struct flow *f);	/* connect.c */
 unsigned relay_step(struct flow *f);	/* relay.c */
 unsigned http_step(struct flow *f);	/* http.c */
 unsigned deny_step(struct flow *f);	/* deny.c */
@@ -119,6 +124,12 @@ unsigned deny_step(struct flow *f);	/* deny.c */
 void ask_allowed(struct flow *f, const struct talk_allow *a, int peer);
 void ask_passed(struct flow *f);
 void ask_denied(struct flow *f, const struct talk_deny *d, struct span body);
+
+void ask_connected(struct flow *f);	/* the proxy's answer: the flow goes on */
+
+/* connect.c: await the proxy's answer; it refuses, or says nothing (@status 0) */
+void connect_start(struct flow *f);
+void connect_failed(struct flow *f, unsigned status);
 
 void http_free(struct http *h);
 bool http_start(struct flow *f);

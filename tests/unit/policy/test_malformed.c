@@ -7,7 +7,7 @@
 	"TLSA, TXT, URI"
 #define V "version: 1\n"
 #define KEYS " (accepted: version, mode, default, presets, allow, deny, private_networks, " \
-	"host_ports, publish, dns, limits, peers, log, ceiling)"
+	"host_ports, publish, dns, limits, peers, log, ceiling, upstream_proxy)"
 #define RULE_KEYS " (accepted: host, ip, preset, ports, protocol, private, unsafe_wildcard, " \
 	"reason, id, methods, paths, expires, rate, bandwidth, quota, max_request, websocket, " \
 	"inspect, ech, inject, credentials, repos)"
@@ -24,6 +24,7 @@
 	"prefix)"
 #define MODES " (accepted: filtered, restricted, nat-filtered, isolated, none, internal, " \
 	"monitor or bridge)"
+#define PROXIES " (accepted: http://[USER:PASSWORD@]HOST:PORT)"
 #define DEFAULTS " (accepted: deny; allow with mode: monitor)"
 #define METHODS "methods in capitals, like GET)"
 #define PATHS "paths like /v1/*, with no \"//\", dot segments, encoded " \
@@ -423,8 +424,11 @@ static const struct row more_rows[] = {
 	  "/etc/sluice/policy.yaml)" },
 	{ V "ceiling:\n", "2:9: found nothing" RULES },
 	{ V "ceiling: {host: a.example}\n", "2:10: found a mapping" RULES },
-	{ V "upstream_proxy: http://proxy.example:3128\n",
-	  "2:1: key upstream_proxy is not supported yet" KEYS },
+	{ V "upstream_proxy: socks5://proxy.example:1080\n",
+	  "2:17: found a proxy of a kind that is not supported" PROXIES },
+	{ V "upstream_proxy: http://user:secret@proxy.example\n",
+	  "2:17: found a proxy without a port" PROXIES },
+	{ V "upstream_proxy: 3128\n", "2:17: found 3128" PROXIES },
 	{ V "tls_ca: [ca.pem]\n", "2:1: key tls_ca is not supported yet" KEYS },
 	{ V "alerts: {webhook: https://hooks.example/x}\n",
 	  "2:1: key alerts is not supported yet" KEYS },
