@@ -56,7 +56,8 @@ struct outcome {
 	struct span		 text;		/* the target as it was given */
 	enum word		 word;
 	struct target		 target;
-	struct verdict		 v;		/* unless WORD_ERROR */
+	struct question		 q;		/* what was asked, unless WORD_ERROR; borrows from target */
+	struct verdict		 v;		/* the answer */
 	struct addr		 refused;	/* the address that was, if has_refused */
 	bool			 has_refused;
 	const char		*why;		/* of WORD_ERROR */
@@ -66,9 +67,9 @@ struct outcome {
 /* ---- judging ---- */
 
 /* A connection without its first bytes: what may be sent is what the rules want to see */
-static struct verdict decide_conn(const struct policy *p, const struct target *t, int64_t now_s)
+static struct verdict decide_conn(const struct policy *p, const struct target *t, int64_t now_s,
+				  struct question *q)
 {
-	struct question q = target_question(t, SEEN_NOT_YET, now_s);
 	struct verdict v, denied;
 	static const struct {
 		unsigned	bit;
@@ -76,15 +77,16 @@ static struct verdict decide_conn(const struct policy *p, const struct target *t
 	} needs[] = { { NEED_TLS, SEEN_TLS }, { NEED_HTTP, SEEN_HTTP } };
 	unsigned need;
 
-	q.any_request = true;
-	v = denied = policy_decide(p, &q);
+	*q = target_question(t, SEEN_NOT_YET, now_s);
+	q->any_request = true;
+	v = denied = policy_decide(p, q);
 	need = v.answer == ANSWER_NEED ? v.need : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
 		if (!(need & needs[i].bit))
 			continue;
-		q = target_question(t, needs[i].seen, now_s);
-		q.any_request = true;
-		v = policy_decide(p, &q);
+		*q = target_question(t, needs[i].seen, now_s);
+		q->any_request = true;
+		v = policy_decide(p, q);
 		if (v.answer != ANSWER_DENY)
 			return v;
 		denied = v;
@@ -94,43 +96,43 @@ static struct verdict decide_conn(const struct policy *p, const struct target *t
 
 /* The request inside of TLS, as inspection sees it */
 static struct verdict decide_inspected(const struct policy *p, const struct target *t,
-				       int64_t now_s)
+				       int64_t now_s, struct question *q)
 {
-	struct question q = target_question(t, SEEN_HTTP, now_s);
 	struct verdict v;
 
-	q.inspected = true;
-	q.any_credential = true;
-	v = policy_decide(p, &q);
+	*q = target_question(t, SEEN_HTTP, now_s);
+	q->inspected = true;
+	q->any_credential = true;
+	v = policy_decide(p, q);
 	if (v.answer == ANSWER_ALLOW)
 		v.depends |= DEPENDS_INSPECTION;
 	return v;
 }
 
-static struct verdict decide(const struct policy *p, const struct target *t, int64_t now_s)
+static struct verdict decide(const struct policy *p, const struct target *t, int64_t now_s,
+			     struct question *q)
 {
 	static const enum seen said[] = {
 		[TARGET_TLS] = SEEN_TLS, [TARGET_HTTP] = SEEN_HTTP,
 		[TARGET_DNS] = SEEN_NOT_YET, [TARGET_CONN] = SEEN_NOT_YET,
 	};
 	enum seen seen = t->malformed ? SEEN_MALFORMED : said[t->kind];
-	struct question q = target_question(t, seen, now_s);
 	struct verdict v;
 
 	if (t->kind == TARGET_CONN)
-		return decide_conn(p, t, now_s);
+		return decide_conn(p, t, now_s, q);
 	if (t->kind != TARGET_DNS && !t->malformed) {
-		struct question unseen = target_question(t, SEEN_NOT_YET, now_s);
-
 		/* as the gate does: what passes without a look is not looked at */
-		v = policy_decide(p, &unseen);
+		*q = target_question(t, SEEN_NOT_YET, now_s);
+		v = policy_decide(p, q);
 		if (v.answer == ANSWER_ALLOW && !v.watch)
 			return v;
 	}
-	q.any_credential = true;
-	v = policy_decide(p, &q);
+	*q = target_question(t, seen, now_s);
+	q->any_credential = true;
+	v = policy_decide(p, q);
 	if (seen == SEEN_TLS && v.reason == REASON_INSPECTION_REQUIRED)
-		return decide_inspected(p, t, now_s);
+		return decide_inspected(p, t, now_s, q);
 	return v;
 }
 
@@ -138,7 +140,7 @@ static struct verdict decide(const struct policy *p, const struct target *t, int
 static enum reason judge_address(struct check *c, struct outcome *o, const struct addr *a,
 				 struct err *err)
 {
-	struct question q = target_question(&o->target, SEEN_NOT_YET, c->now_s);
+	struct question q = o->q;
 	const struct place *place;
 	struct timespec now;
 	enum reason reason;
@@ -205,8 +207,8 @@ static void judge_resolved(struct check *c, struct outcome *o, struct err *err)
 			refuse(o, reason, &a);
 			break;
 		}
-		/* the first one that was refused is the one to tell of */
-		if (o->has_refused)
+		/* of several reasons the contract's first is told, as the keeper does */
+		if (o->has_refused && denied.reason <= reason)
 			o->v = denied;
 		else
 			refuse(o, reason, &a);
@@ -243,7 +245,7 @@ static void judge_target(struct check *c, struct span text, struct outcome *o)
 	c->now_s = time(NULL);
 	if (!target_parse(text, &o->target, &o->why))
 		return;
-	o->v = decide(c->judged.policy, &o->target, c->now_s);
+	o->v = decide(c->judged.policy, &o->target, c->now_s, &o->q);
 	if (o->v.answer == ANSWER_ALLOW && !o->target.host[0]) {
 		reason = judge_address(c, o, &o->target.addr, &err);
 		if (reason != REASON_ALLOWED)

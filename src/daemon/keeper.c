@@ -53,10 +53,10 @@ size_t keeper_addresses(struct keeper *k, const struct question *q, const struct
 
 		if (reason == REASON_ALLOWED) {
 			ret_addrs[count++] = r->addrs[i];
-			continue;
+		} else if (reason < *ret_reason) {	/* in the contract's order, as check has it */
+			*ret_reason = reason;
+			*ret_refused = r->addrs[i];
 		}
-		*ret_reason = reason;
-		*ret_refused = r->addrs[i];
 	}
 	return count;
 }

@@ -5,6 +5,7 @@
 
 #include "base/span.h"
 
+/* Of what refuses an address the lower one is told: the order of the contract, section 2 */
 enum reason {
 	REASON_ALLOWED, REASON_ALLOWED_MONITOR, REASON_ALLOWED_APPROVED,
 	REASON_NO_RULE, REASON_DENY_RULE, REASON_CATEGORY, REASON_IP_LIST,
