@@ -24,6 +24,12 @@ static void line_rate(struct buf *lines, const char *key, struct rate r)
 		buf_printf(lines, " %s=%u/%u", key, r.count, r.per_s);
 }
 
+static void line_rates(struct buf *lines, const char *key, const struct rates *r)
+{
+	for (unsigned i = 0; i < RATE_WINDOWS; i++)
+		line_rate(lines, key, r->at[i]);
+}
+
 static void line_more(struct buf *lines, const struct draft *d, const struct image_more *m)
 {
 	const uint8_t *digest = draft_digests_of(d, m);
@@ -74,8 +80,8 @@ static void line_settings(struct buf *lines, const struct draft *d)
 	char text[NET_TEXT_MAX];
 
 	buf_add_str(lines, "limits");
-	line_rate(lines, "requests", l->requests);
-	line_rate(lines, "requests_per_host", l->requests_per_host);
+	line_rates(lines, "requests", &l->requests);
+	line_rates(lines, "requests_per_host", &l->requests_per_host);
 	line_number(lines, "unique_hosts", l->unique_hosts);
 	line_number(lines, "upload_per_request", l->upload_per_request);
 	line_number(lines, "upload_total", l->upload_total);

@@ -21,7 +21,7 @@
 #include "policy/host.h"
 #include "policy/policy.h"
 
-#define IMAGE_MAGIC "sluice3"	/* 8 bytes with its NUL; changes with this file */
+#define IMAGE_MAGIC "sluice4"	/* 8 bytes with its NUL; changes with this file */
 #define SHA256_HEX 64		/* digits */
 #define IMAGE_MAX (1u << 30)	/* bytes; offsets are 32 bits */
 

@@ -100,23 +100,16 @@ static void least(uint64_t *old, uint64_t value)
 		*old = value;
 }
 
-/* By requests in an hour; of two that are equal the one that lets fewer pass at once */
-static void least_rate(struct rate *old, const struct rate *r)
+/* Rates over different windows bound different things: one of each window holds */
+static bool limit_rate(struct rates *rates, const struct node *value)
 {
-	uint64_t was = (uint64_t)old->count * (old->count ? 3600 / old->per_s : 0);
-	uint64_t is = (uint64_t)r->count * (3600 / r->per_s);
-
-	if (!old->count || is < was || (is == was && r->count < old->count))
-		*old = *r;
-}
-
-static bool limit_rate(struct rate *old, const struct node *value)
-{
-	struct rate r;
+	struct rate r, *old;
 
 	if (!units_rate(value->text, &r))
 		return false;
-	least_rate(old, &r);
+	old = &rates->at[r.per_s == 1 ? 0 : r.per_s == 60 ? 1 : 2];
+	if (!old->count || r.count < old->count)
+		*old = r;
 	return true;
 }
 

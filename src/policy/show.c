@@ -113,11 +113,43 @@ static void add_ports(struct buf *b, const struct rule_view *v)
 	buf_add_str(b, "]\n");
 }
 
+void rate_words(struct buf *b, const struct rate *r)
+{
+	buf_printf(b, "%u/%s", r->count, r->per_s == 1 ? "s" : r->per_s == 60 ? "min" : "h");
+}
+
 static void add_rate(struct buf *b, const char *key, const struct rate *r)
 {
-	if (r->count)
-		buf_printf(b, "%s: %u/%s\n", key, r->count,
-			   r->per_s == 1 ? "s" : r->per_s == 60 ? "min" : "h");
+	if (!r->count)
+		return;
+	buf_printf(b, "%s: ", key);
+	rate_words(b, r);
+	buf_add_str(b, "\n");
+}
+
+void rates_words(struct buf *b, const struct rates *r)
+{
+	unsigned count = 0, told = 0;
+
+	for (unsigned i = 0; i < RATE_WINDOWS; i++)
+		count += r->at[i].count != 0;
+	buf_add_str(b, count > 1 ? "[" : "");
+	for (unsigned i = 0; i < RATE_WINDOWS; i++) {
+		if (!r->at[i].count)
+			continue;
+		buf_add_str(b, told++ ? ", " : "");
+		rate_words(b, &r->at[i]);
+	}
+	buf_add_str(b, count > 1 ? "]" : "");
+}
+
+static void add_rates(struct buf *b, const char *key, const struct rates *r)
+{
+	if (!rates_any(r))
+		return;
+	buf_printf(b, "%s: ", key);
+	rates_words(b, r);
+	buf_add_str(b, "\n");
 }
 
 static void add_amount(struct buf *b, const char *key, uint64_t value)
@@ -306,8 +338,8 @@ static void add_limits(struct buf *b, const struct policy_limits *l)
 	};
 	struct buf lines = buf_new(4096);
 
-	add_rate(&lines, "  requests", &l->requests);
-	add_rate(&lines, "  requests_per_host", &l->requests_per_host);
+	add_rates(&lines, "  requests", &l->requests);
+	add_rates(&lines, "  requests_per_host", &l->requests_per_host);
 	add_amount(&lines, "  unique_hosts", l->unique_hosts);
 	add_amount(&lines, "  upload_per_request", l->upload_per_request);
 	add_amount(&lines, "  upload_total", l->upload_total);

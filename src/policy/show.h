@@ -17,6 +17,10 @@
  */
 void policy_show(struct buf *b, const struct policy *p, bool comments);
 
+/* "30/min"; and of several "[1/s, 600/h]" */
+void rate_words(struct buf *b, const struct rate *r);
+void rates_words(struct buf *b, const struct rates *r);
+
 /* One rule's pattern, ports and requests in words: "GET,HEAD /v1/x on a.test:80,443" */
 void rule_words(struct buf *b, const struct rule_view *v);
 

@@ -93,6 +93,7 @@ static void every_key_survives(void **state)
 		" upload_per_request: 1MB, upload_total: 50MB, download_total: 5GB, error_rate: 30%,"
 		" on_exceed: kill}",
 		"limits: {on_exceed: block}",
+		"limits: {requests: [1/s, 3000/h], requests_per_host: [20/min, 5/s, 30/min]}",
 		"log: {dns: true, max: 1GB}",
 	};
 
