@@ -136,6 +136,8 @@ static const struct key keys[] = {
 	{ "protocol", IN_HOSTS, false, TYPE_TEXT, "auto, tls, http, tcp or udp", set_protocol },
 	{ "private", IN_ALLOW, true, TYPE_BOOL, BOOLS, set_private },
 	{ "unsafe_wildcard", IN_HOSTS, true, TYPE_BOOL, BOOLS, set_unsafe_wildcard },
+	{ "over_lists", IN_ALLOW, false, TYPE_BOOL, BOOLS, set_over_lists },
+	{ "under_ceiling", IN_ALLOW, false, TYPE_BOOL, BOOLS, set_under_ceiling },
 	{ "reason", IN_RULES, false, TYPE_TEXT, "a text of at most 1024 bytes", set_reason },
 	{ "id", IN_RULES, false, TYPE_TEXT, "1 to 64 letters, digits and . _ - : /", set_id },
 	{ "methods", IN_RULES, false, TYPE_SOME, ACCEPTS_METHODS, set_method },

@@ -9,12 +9,12 @@
 #define KEYS " (accepted: version, mode, default, presets, allow, deny, private_networks, " \
 	"host_ports, publish, dns, limits, peers, log, ceiling, upstream_proxy)"
 #define RULE_KEYS " (accepted: host, ip, preset, ports, protocol, private, unsafe_wildcard, " \
-	"reason, id, methods, paths, expires, rate, bandwidth, quota, max_request, websocket, " \
+	"over_lists, under_ceiling, reason, id, methods, paths, expires, rate, bandwidth, quota, max_request, websocket, " \
 	"inspect, ech, inject, credentials, repos)"
 #define DENY_KEYS " (accepted: host, ip, category, ip_list, host_list, ports, reason, id, methods, " \
 	"paths, expires, quiet)"
 #define PROJECT_KEYS " (accepted: version, mode, presets, allow, deny, limits)"
-#define PROJECT_RULE_KEYS " (accepted: host, ip, preset, ports, protocol, reason, id, methods, " \
+#define PROJECT_RULE_KEYS " (accepted: host, ip, preset, ports, protocol, over_lists, under_ceiling, reason, id, methods, " \
 	"paths, expires, rate, bandwidth, quota, max_request, websocket, inspect, ech, credentials, " \
 	"repos)"
 #define HOSTS " (accepted: NAME, \"*.NAME\" for what is below it, \".NAME\" for both; " \
