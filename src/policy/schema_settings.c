@@ -208,7 +208,7 @@ bool set_log_dns(struct loader *l, const struct node *value)
 
 	tree_is_bool(value, &on);
 	l->log.dns = on;
-	return on || loader_bad(l, value, "false is not supported yet (accepted: true)");
+	return true;
 }
 
 bool set_log_process(struct loader *l, const struct node *value)
@@ -229,8 +229,7 @@ bool set_log_sync(struct loader *l, const struct node *value)
 	return true;
 }
 
-/* What else there will be must not be taken for what there is */
-static bool log_detail(struct loader *l, const struct node *value, uint8_t *ret)
+static bool log_detail(const struct node *value, uint8_t *ret)
 {
 	static const char *const names[] = {
 		[DETAIL_REDACT] = "redact", [DETAIL_FULL] = "full", [DETAIL_NONE] = "none",
@@ -240,20 +239,19 @@ static bool log_detail(struct loader *l, const struct node *value, uint8_t *ret)
 		if (!span_eq(value->text, span_str(names[i])))
 			continue;
 		*ret = i;
-		return i == DETAIL_REDACT ||
-		       loader_bad(l, value, "%s is not supported yet (accepted: redact)", names[i]);
+		return true;
 	}
 	return false;
 }
 
 bool set_log_paths(struct loader *l, const struct node *value)
 {
-	return log_detail(l, value, &l->log.paths);
+	return log_detail(value, &l->log.paths);
 }
 
 bool set_log_command(struct loader *l, const struct node *value)
 {
-	return log_detail(l, value, &l->log.command);
+	return log_detail(value, &l->log.command);
 }
 
 bool set_log_max(struct loader *l, const struct node *value)

@@ -415,9 +415,9 @@ static const struct row more_rows[] = {
 	{ V "peers: [172.28.1.1/24]\n", "2:9: found 172.28.1.1/24 (accepted: " PEERS },
 	{ V "peers: [null]\n", "2:9: found nothing (accepted: " PEERS },
 	{ V "log: {}\n", "2:6: found a mapping (accepted: a mapping like {sync: true})" },
-	{ V "log: {dns: false}\n", "2:12: false is not supported yet (accepted: true)" },
-	{ V "log: {paths: full}\n", "2:14: full is not supported yet (accepted: redact)" },
-	{ V "log: {command: none}\n", "2:16: none is not supported yet (accepted: redact)" },
+	{ V "log: {dns: none}\n", "2:12: found none (accepted: true or false)" },
+	{ V "log: {paths: all}\n", "2:14: found all (accepted: redact, full or none)" },
+	{ V "log: {command: false}\n", "2:16: found false (accepted: redact, full or none)" },
 	{ V "log: {max: 1kB}\n",
 	  "2:12: found 1kB (accepted: bytes: 500, 10kB, 1MB, 2GB, 1KiB, 1MiB, 1GiB, at least "
 	  "65536)" },

@@ -96,6 +96,8 @@ static void every_key_survives(void **state)
 		"limits: {on_exceed: block}",
 		"limits: {requests: [1/s, 3000/h], requests_per_host: [20/min, 5/s, 30/min]}",
 		"log: {dns: true, max: 1GB}",
+		"log: {dns: false, paths: full, command: none, sync: true, process: true}",
+		"log: {paths: none, command: full}",
 	};
 
 	(void)state;
