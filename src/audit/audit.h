@@ -42,6 +42,14 @@ struct audit_options {
 struct audit *audit_open(const struct audit_options *o, struct err *err);
 
 /*
+ * audit_keep() - what of events is kept from now on: @log's dns and paths
+ *
+ * Until it is called names are, and paths are redacted.  Without dns the names that
+ * are allowed are counted and have no line; what is denied has.
+ */
+void audit_keep(struct audit *a, const struct policy_log *log);
+
+/*
  * audit_flush() - hand everything appended to the kernel
  *
  * Also writes a checkpoint when one is due (1,000 events).  A short write is
@@ -86,7 +94,7 @@ struct audit_label {
 
 struct audit_start {
 	enum mode	 mode;
-	const char	*command;	/* program name only */
+	const char	*command;	/* as log.command wants it */
 	const struct audit_label *labels;
 	size_t		 label_count;
 	const char	*policy_sha256;

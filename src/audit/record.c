@@ -398,7 +398,10 @@ void record_http(struct record *r, int64_t now_us, const struct audit_http *e)
 
 	/* Redacted before it is cut: half a token is half a secret */
 	buf_clear(&r->path);
-	redact_path(&r->path, e->path);
+	if (r->paths == DETAIL_REDACT)
+		redact_path(&r->path, e->path);
+	else
+		buf_add_span(&r->path, r->paths == DETAIL_FULL ? e->path : SPAN("***"));
 	KEY(b, "conn");
 	put_uint(b, e->conn);
 	KEY(b, "host");

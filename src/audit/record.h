@@ -39,6 +39,7 @@ struct record {
 	size_t		 line;		/* offset in @out of the line being written */
 	int64_t		 second;	/* the one that chain.ts tells */
 	struct buf	 session;	/* the text between ts and the event's name */
+	enum detail	 paths;
 	struct buf	 path;		/* scratch: a redacted path, uncut */
 	EVP_MD		*sha256;
 	EVP_MD_CTX	*digest;

@@ -37,6 +37,7 @@ struct audit {
 	bool		 in_file;	/* session.start is in the file */
 	bool		 outside;	/* an event came before the start or after the end */
 	bool		 sync;
+	bool		 hides_names;	/* those that are allowed */
 	uint64_t	 bytes, max_bytes;	/* of the file */
 	struct record	 record;
 	struct chain	 flushed;	/* the chain as it is in the file */
@@ -277,6 +278,12 @@ static bool begin_verdict(struct audit *a, enum answer verdict, enum reason reas
 		fold_denial(&a->fold, *ret_now_us / 1000000, reason, host));
 }
 
+void audit_keep(struct audit *a, const struct policy_log *log)
+{
+	a->hides_names = !log->dns;
+	a->record.paths = (enum detail)log->paths;
+}
+
 void audit_session_start(struct audit *a, const struct audit_start *e)
 {
 	assert(!a->started);
@@ -291,7 +298,8 @@ void audit_dns_query(struct audit *a, const struct audit_dns *e)
 	int64_t now_us;
 
 	a->totals.dns++;
-	if (!begin_verdict(a, e->verdict, e->reason, e->name, &now_us))
+	if (!begin_verdict(a, e->verdict, e->reason, e->name, &now_us) ||
+	    (a->hides_names && e->verdict == ANSWER_ALLOW))
 		return;
 	record_dns_query(&a->record, now_us, e);
 	count_event(a);

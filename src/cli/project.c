@@ -23,7 +23,48 @@ static bool feed(EVP_MD_CTX *md, struct span name, struct span bytes)
 	       EVP_DigestUpdate(md, bytes.at, bytes.len);
 }
 
-static bool feed_list(EVP_MD_CTX *md, const char *folder, struct span name, struct err *err)
+static bool keep_list(struct project_lists *keep, struct span name, struct buf *bytes)
+{
+	struct project_list *at = reallocarray(keep->at, keep->count + 1, sizeof(*at));
+
+	if (!at)
+		return false;
+	keep->at = at;
+	at += keep->count;
+	at->name = strndup((const char *)name.at, name.len);
+	if (!at->name)
+		return false;
+	at->bytes = *bytes;
+	*bytes = buf_new(0);
+	keep->count++;
+	return true;
+}
+
+void project_lists_done(struct project_lists *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		free(l->at[i].name);
+		buf_done(&l->at[i].bytes);
+	}
+	free(l->at);
+	*l = (struct project_lists){ 0 };
+}
+
+const struct buf *project_list_of(const struct project *p, const char *path)
+{
+	const char *slash = strrchr(p->path, '/');
+	size_t folder = slash ? (size_t)(slash + 1 - p->path) : 0;
+
+	if (strncmp(path, p->path, folder) != 0)
+		return NULL;
+	for (size_t i = 0; i < p->lists.count; i++)
+		if (!strcmp(p->lists.at[i].name, path + folder))
+			return &p->lists.at[i].bytes;
+	return NULL;
+}
+
+static bool feed_list(EVP_MD_CTX *md, const char *folder, struct span name,
+		      struct project_lists *keep, struct err *err)
 {
 	char path[PATH_MAX], text[PATH_MAX];
 	struct buf bytes;
@@ -43,13 +84,15 @@ static bool feed_list(EVP_MD_CTX *md, const char *folder, struct span name, stru
 		break;
 	}
 	ok = feed(md, name, buf_span(&bytes)) || err_set(err, "%s: cannot hash", path);
+	if (ok && keep && !keep_list(keep, name, &bytes))
+		ok = err_set(err, "out of memory");
 	buf_done(&bytes);
 	return ok;
 }
 
 /* The lists that the items of @list name, in their order */
 static bool feed_lists(EVP_MD_CTX *md, const char *folder, const struct node *list,
-		       struct err *err)
+		       struct project_lists *keep, struct err *err)
 {
 	static const char *const keys[] = { "host_list", "ip_list" };
 
@@ -60,7 +103,7 @@ static bool feed_lists(EVP_MD_CTX *md, const char *folder, const struct node *li
 			const struct node *name = tree_get(item, keys[i]);
 
 			if (name && name->kind == NODE_TEXT &&
-			    !feed_list(md, folder, name->text, err))
+			    !feed_list(md, folder, name->text, keep, err))
 				return false;
 		}
 	}
@@ -68,7 +111,7 @@ static bool feed_lists(EVP_MD_CTX *md, const char *folder, const struct node *li
 }
 
 static bool feed_all(EVP_MD_CTX *md, const char *folder, const char *path, struct span text,
-		     struct err *err)
+		     struct project_lists *keep, struct err *err)
 {
 	struct arena arena = arena_new(TREE_BYTES_MAX);
 	struct node *root = tree_read(path, text, &arena, NULL);
@@ -77,17 +120,17 @@ static bool feed_all(EVP_MD_CTX *md, const char *folder, const char *path, struc
 	ok = (EVP_DigestInit_ex(md, EVP_sha256(), NULL) && feed(md, SPAN(PROJECT_FILE), text)) ||
 	     err_set(err, "%s: cannot hash", path);
 	if (ok && root && root->kind == NODE_MAP)
-		ok = feed_lists(md, folder, tree_get(root, "deny"), err);
+		ok = feed_lists(md, folder, tree_get(root, "deny"), keep, err);
 	arena_done(&arena);
 	return ok;
 }
 
 bool project_hash(const char *folder, const char *path, struct span text,
-		  char ret_hex[TRUST_HEX], struct err *err)
+		  struct project_lists *keep, char ret_hex[TRUST_HEX], struct err *err)
 {
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	uint8_t digest[EVP_MAX_MD_SIZE];
-	bool ok = md ? feed_all(md, folder, path, text, err) : err_set(err, "out of memory");
+	bool ok = md ? feed_all(md, folder, path, text, keep, err) : err_set(err, "out of memory");
 
 	if (ok && !EVP_DigestFinal_ex(md, digest, NULL))
 		ok = err_set(err, "%s: cannot hash", path);
@@ -155,7 +198,7 @@ static bool read_file(struct project *p, struct err *err)
 	case FILE_READ:
 		break;
 	}
-	return project_hash(p->folder, p->path, buf_span(&p->text), p->sha256, err) &&
+	return project_hash(p->folder, p->path, buf_span(&p->text), &p->lists, p->sha256, err) &&
 	       read_trust(p, err);
 }
 
@@ -190,5 +233,6 @@ void project_done(struct project *p)
 {
 	buf_done(&p->text);
 	buf_done(&p->accepted);
+	project_lists_done(&p->lists);
 	p->found = false;
 }

@@ -18,11 +18,24 @@
 
 enum trust { TRUST_NONE, TRUST_CHANGED, TRUST_HOLDS };
 
+/* A list that the file names, as it was hashed: what is hashed is what holds */
+struct project_list {
+	char		*name;		/* as it is written; owned */
+	struct buf	 bytes;
+};
+
+struct project_lists {			/* begins as zeroes */
+	struct project_list *at;
+	size_t		 count;
+};
+void project_lists_done(struct project_lists *l);
+
 struct project {
 	bool		found;
 	char		path[PATH_MAX];		/* of the file, by the way it was found */
 	char		folder[PATH_MAX];	/* the folder's true path */
 	struct buf	text;
+	struct project_lists lists;
 	char		sha256[TRUST_HEX];
 	enum trust	trust;
 	struct buf	accepted;		/* TRUST_CHANGED: the text that was, if it was kept */
@@ -41,10 +54,14 @@ void project_done(struct project *p);
 /*
  * project_hash() - SHA-256 over the file and the lists that its rules name
  * @folder:	what relative names of lists begin at
+ * @keep:	takes the lists that were read; or NULL
  *
  * A text that is no YAML names no lists.
  */
 bool project_hash(const char *folder, const char *path, struct span text,
-		  char ret_hex[TRUST_HEX], struct err *err);
+		  struct project_lists *keep, char ret_hex[TRUST_HEX], struct err *err);
+
+/* The bytes of a list that was hashed; @path: the file's folder and the name.  NULL: none was */
+const struct buf *project_list_of(const struct project *p, const char *path);
 
 #endif

@@ -20,6 +20,7 @@
 #include "jail/broker.h"
 #include "policy/upstream.h"
 
+#define COMMAND_MAX (4u << 20)	/* bytes of all arguments; the kernel has no room for more */
 #define READY_LIMIT_MS 5000	/* for the gate to confine itself */
 #define PROBE_LIMIT_MS 4000
 #define FINISH_LIMIT_MS 2000	/* for the gate to report its last connections */
@@ -482,19 +483,36 @@ static bool probe(struct session *s, struct err *err)
 		       done && n > 1 ? found.text : "no answer in time");
 }
 
+/* The command, as log.command wants it */
+static void add_command(struct buf *b, char *const *argv, enum detail detail)
+{
+	const char *name = strrchr(argv[0], '/');
+
+	if (detail == DETAIL_REDACT)
+		buf_add_str(b, name ? name + 1 : argv[0]);
+	for (size_t i = 0; detail == DETAIL_FULL && argv[i]; i++)
+		buf_printf(b, "%s%s", i ? " " : "", argv[i]);
+	buf_add(b, "", 1);
+}
+
 static bool record_start(struct session *s, struct err *err)
 {
 	const struct session_plan *plan = s->plan;
-	const char *command = strrchr(plan->jail.argv[0], '/');
+	struct policy_settings settings = policy_settings(plan->jail.policy);
+	struct buf command = buf_new(COMMAND_MAX);
 	struct audit_start e = {
 		.mode = policy_mode(plan->jail.policy),
-		.command = command ? command + 1 : plan->jail.argv[0],
+		.command = "",
 		.labels = plan->labels, .label_count = plan->label_count,
 		.policy_sha256 = policy_sha256(plan->jail.policy), .version = plan->version,
 	};
 	int r;
 
+	add_command(&command, plan->jail.argv, (enum detail)settings.log.command);
+	e.command = command.full ? "***" : (const char *)command.at;
+	audit_keep(s->keeper.audit, &settings.log);
 	audit_session_start(s->keeper.audit, &e);
+	buf_done(&command);
 	r = audit_flush(s->keeper.audit);
 	return r == 0 || err_sys(err, -r, "%s: cannot write the audit log", plan->log_path);
 }

@@ -45,7 +45,7 @@ static bool addr_is_named(const struct policy *p, const struct match *m,
 		    rule_is_over(p, r, q->now_s) ||
 		    (q->host.len && more_needs_http(image_more(p, r))))
 			continue;
-		if (flag == RULE_CEILING || r->layer == LAYER_SYSTEM || !p->has_ceiling ||
+		if (flag == RULE_CEILING || !rule_is_bounded(r) || !p->has_ceiling ||
 		    addr_is_named(p, m, q, a, RULE_CEILING))
 			return true;
 	}

@@ -24,6 +24,12 @@ static void line_rate(struct buf *lines, const char *key, struct rate r)
 		buf_printf(lines, " %s=%u/%u", key, r.count, r.per_s);
 }
 
+static void line_rates(struct buf *lines, const char *key, const struct rates *r)
+{
+	for (unsigned i = 0; i < RATE_WINDOWS; i++)
+		line_rate(lines, key, r->at[i]);
+}
+
 static void line_more(struct buf *lines, const struct draft *d, const struct image_more *m)
 {
 	const uint8_t *digest = draft_digests_of(d, m);
@@ -74,8 +80,8 @@ static void line_settings(struct buf *lines, const struct draft *d)
 	char text[NET_TEXT_MAX];
 
 	buf_add_str(lines, "limits");
-	line_rate(lines, "requests", l->requests);
-	line_rate(lines, "requests_per_host", l->requests_per_host);
+	line_rates(lines, "requests", &l->requests);
+	line_rates(lines, "requests_per_host", &l->requests_per_host);
 	line_number(lines, "unique_hosts", l->unique_hosts);
 	line_number(lines, "upload_per_request", l->upload_per_request);
 	line_number(lines, "upload_total", l->upload_total);
@@ -108,6 +114,10 @@ static void line_rule(struct buf *lines, const struct draft *d, size_t rule, con
 		   r->form == FORM_NET ? net_text(&r->net, text)
 				       : list ? list : draft_text_at(d, r->name),
 		   r->protocol, r->flags & RULE_PRIVATE);
+	if (rule_lies_under(r, draft_list_layer(d), d->has_ceiling) & RULE_UNDER_LISTS)
+		buf_add_str(lines, " over_lists=0");
+	if (rule_lies_under(r, draft_list_layer(d), d->has_ceiling) & RULE_UNDER_CEILING)
+		buf_add_str(lines, " under_ceiling=1");
 	for (uint32_t i = 0; i < r->ports.count; i++)
 		buf_printf(lines, " %u-%u/%u", ports[i].first, ports[i].last, ports[i].transport);
 	if (draft_more_of(d, r))

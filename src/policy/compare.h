@@ -26,8 +26,10 @@ typedef void change_teller(void *arg, enum change change, const char *words);
  *
  * Exact for host names, addresses and ports, by examples for methods and paths: see
  * the theory in compare.c.
- * Modes, private_networks and other settings are not compared, but as far as they
- * decide.  Return: false if memory is out.
+ * Of what passes on both sides the bounds are compared, and what may be let through
+ * unseen; of settings limits, private_networks, host_ports, publish, peers and dns.types,
+ * others as far as they decide.  Of bounds neither of which holds all that the other
+ * does it is told that they open.  Return: false if memory is out.
  */
 bool policy_compare(const struct policy *before, const struct policy *after,
 		    const char *stranger, int64_t now_s, change_teller *tell, void *arg);

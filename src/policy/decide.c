@@ -333,19 +333,24 @@ struct listing {
 	struct denial		*d;
 };
 
-static bool list_holds(void *arg, uint32_t rule)
-{
-	const struct listing *l = arg;
-
-	return deny_note(l->d, l->p, l->c, rule);
-}
-
 /* Of two rules about lists the one that fewer allow rules beat; either may be RULE_NONE */
 static uint32_t stronger(const struct policy *p, uint32_t a, uint32_t b)
 {
 	if (a == RULE_NONE || b == RULE_NONE)
 		return a == RULE_NONE ? b : a;
 	return image_rule(p, b)->layer < image_rule(p, a)->layer ? b : a;
+}
+
+static bool list_holds(void *arg, uint32_t rule)
+{
+	const struct listing *l = arg;
+	struct denial one = { RULE_NONE, RULE_NONE, RULE_NONE, false };
+	bool holds = deny_note(&one, l->p, l->c, rule);
+
+	l->d->doubt = stronger(l->p, l->d->doubt, one.doubt);
+	l->d->unseen = stronger(l->p, l->d->unseen, one.unseen);
+	l->d->hangs |= one.hangs;
+	return holds;
 }
 
 /* The rule about a list that the host is in, or the address, or an address inside it */
@@ -367,9 +372,8 @@ static uint32_t subject_listed(const struct policy *p, const struct case_of *c, 
 
 bool rule_beats_list(const struct policy *p, const struct image_rule *r, uint32_t listed)
 {
-	bool exact = r->form == FORM_EXACT || (r->form == FORM_NET && r->net.bits == 128);
-
-	return (r->flags & RULE_ALLOW) && exact && r->layer <= image_rule(p, listed)->layer;
+	return (r->flags & RULE_ALLOW) && !(r->flags & RULE_UNDER_LISTS) && rule_is_exact(r) &&
+	       r->layer <= image_rule(p, listed)->layer;
 }
 
 /* The rule about a list that the name a client gave on a connection to an address is in */
@@ -446,7 +450,7 @@ bool rule_passes(const struct policy *p, const struct image_rule *r, const struc
 
 	case_open(&c, q);
 	stage = rule_stage(p, r, &c);
-	if (r->layer != LAYER_SYSTEM)
+	if (rule_is_bounded(r))
 		stage = stage_under(stage, ceiling_stage(p, m, &c));
 	return stage >= STAGE_WATCH;
 }
@@ -535,7 +539,7 @@ static void allow_judge(const struct policy *p, const struct match *m, const str
 		if (listed != RULE_NONE && !rule_beats_list(p, r, listed))
 			continue;
 		stage = rule_stage(p, r, c);
-		if (r->layer != LAYER_SYSTEM)
+		if (rule_is_bounded(r))
 			stage = stage_under(stage, ceiling);
 		if (stage == STAGE_NEED)
 			best->need |= need_of(rule_carries(r, c->q), ceiling);
@@ -627,6 +631,23 @@ static struct verdict unseen_judge(const struct case_of *c, uint32_t rule, struc
 	return v;
 }
 
+/*
+ * What rules about lists say that are for some requests, or for one reading of the path.
+ * They are as broad as others about lists: what beats those beats them.
+ */
+static struct verdict unsure_judge(const struct policy *p, const struct case_of *c,
+				   const struct denial *d, struct verdict v)
+{
+	const struct image_rule *r = v.answer == ANSWER_ALLOW && v.rule != RULE_NONE ?
+				     image_rule(p, v.rule) : NULL;
+
+	if (d->doubt != RULE_NONE && !(r && rule_beats_list(p, r, d->doubt)))
+		return deny(REASON_MALFORMED, d->doubt);
+	if (d->unseen != RULE_NONE && !(r && rule_beats_list(p, r, d->unseen)))
+		return unseen_judge(c, d->unseen, v);
+	return v;
+}
+
 static bool ceiling_narrows(const struct policy *p, const struct match *m)
 {
 	struct cursor at = { 0 };
@@ -668,7 +689,7 @@ static struct verdict type_judge(const struct policy *p, const struct question *
 
 struct verdict policy_decide(const struct policy *p, const struct question *q)
 {
-	struct denial d = { RULE_NONE, RULE_NONE, RULE_NONE, false };
+	struct denial d = { RULE_NONE, RULE_NONE, RULE_NONE, false }, lists = d;
 	struct case_of c;
 	struct verdict v;
 	struct match m;
@@ -691,10 +712,11 @@ struct verdict policy_decide(const struct policy *p, const struct question *q)
 	listed = wire_listed(p, &c, &d);
 	if (listed != RULE_NONE)
 		return deny(listed_reason(image_rule(p, listed)), listed);
-	listed = subject_listed(p, &c, &d);
+	listed = subject_listed(p, &c, &lists);
+	d.hangs |= lists.hangs;
 	if (d.doubt != RULE_NONE)
 		return deny(REASON_MALFORMED, d.doubt);
-	v = pass_judge(p, &m, &c, listed);
+	v = unsure_judge(p, &c, &lists, pass_judge(p, &m, &c, listed));
 	if (d.unseen != RULE_NONE)
 		v = unseen_judge(&c, d.unseen, v);
 	/* a proxy that is asked with CONNECT carries streams alone */

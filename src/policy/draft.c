@@ -92,6 +92,17 @@ uint32_t draft_text(struct draft *d, struct span s)
 	return (uint32_t)at;
 }
 
+enum layer draft_list_layer(const struct draft *d)
+{
+	const struct image_use *use = (const void *)d->uses.at;
+	enum layer strongest = LAYER_NUM;
+
+	for (size_t i = 0; i < d->uses.len / sizeof(*use); i++)
+		if (draft_rule_at(d, use[i].rule)->layer < strongest)
+			strongest = draft_rule_at(d, use[i].rule)->layer;
+	return strongest;
+}
+
 struct image_rule draft_begin(struct draft *d, enum layer layer, unsigned flags)
 {
 	return (struct image_rule){

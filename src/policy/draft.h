@@ -112,6 +112,9 @@ static inline const uint8_t *draft_digests_of(const struct draft *d, const struc
 	return m->digests.count ? d->digests.at + (size_t)m->digests.at * DIGEST_BYTES : NULL;
 }
 
+/* The strongest layer with a rule about a list; LAYER_NUM: none has one */
+enum layer draft_list_layer(const struct draft *d);
+
 /*
  * A rule is begun, filled, and added.  Only one may be open at a time: its
  * ports are the last ones.

@@ -21,7 +21,7 @@
 #include "policy/host.h"
 #include "policy/policy.h"
 
-#define IMAGE_MAGIC "sluice3"	/* 8 bytes with its NUL; changes with this file */
+#define IMAGE_MAGIC "sluice4"	/* 8 bytes with its NUL; changes with this file */
 #define SHA256_HEX 64		/* digits */
 #define IMAGE_MAX (1u << 30)	/* bytes; offsets are 32 bits */
 
@@ -35,6 +35,8 @@ struct slice {
 #define RULE_CEILING 4		/* of the ceiling; without RULE_ALLOW, and yet denies nothing */
 #define RULE_UNSAFE_WILDCARD 8	/* unsafe_wildcard: true */
 #define RULE_QUIET 16		/* quiet: true */
+#define RULE_UNDER_LISTS 32	/* over_lists: false */
+#define RULE_UNDER_CEILING 64	/* under_ceiling: true */
 
 struct image_rule {
 	uint32_t	id, host, note;	/* texts; host as it was written */
@@ -200,7 +202,8 @@ enum reason listed_reason(const struct image_rule *r);
 /*
  * rule_beats_list() - is it an allow rule that counts more than the rule about a list?
  *
- * It names the host or the address exactly, and is of the same or a stronger layer.
+ * It names the host or the address exactly, is of the same or a stronger layer, and does not
+ * say over_lists: false.
  */
 bool rule_beats_list(const struct policy *p, const struct image_rule *r, uint32_t listed);
 
@@ -215,6 +218,38 @@ static inline uint32_t table_slot(const struct seed *seed, struct span key, uint
 
 /* Is @q's port, or for ABOUT_NAME any port, among the rule's? */
 bool rule_has_port(const struct policy *p, const struct image_rule *r, const struct question *q);
+
+/* Does the ceiling bound the rule? */
+static inline bool rule_is_bounded(const struct image_rule *r)
+{
+	return r->layer != LAYER_SYSTEM || (r->flags & RULE_UNDER_CEILING);
+}
+
+static inline bool rule_is_exact(const struct image_rule *r)
+{
+	return r->form == FORM_EXACT || (r->form == FORM_NET && r->net.bits == 128);
+}
+
+/*
+ * rule_lies_under() - what of a rule's layer decides, as if it were said by its keys
+ * @lists:	the strongest layer with a rule about a list; LAYER_NUM: none has one
+ *
+ * Where there are lists in several layers it is stricter than the layers are.
+ * Return: of RULE_UNDER_LISTS and RULE_UNDER_CEILING those that hold.
+ */
+static inline unsigned rule_lies_under(const struct image_rule *r, enum layer lists,
+				       bool has_ceiling)
+{
+	unsigned under = 0;
+
+	if (!(r->flags & RULE_ALLOW))
+		return 0;
+	if ((r->flags & RULE_UNDER_LISTS) || (rule_is_exact(r) && r->layer > lists))
+		under |= RULE_UNDER_LISTS;
+	if ((r->flags & RULE_UNDER_CEILING) || (has_ceiling && rule_is_bounded(r)))
+		under |= RULE_UNDER_CEILING;
+	return under;
+}
 
 /* A rule of the ceiling neither allows nor denies by itself */
 static inline bool rule_denies(const struct image_rule *r)

@@ -33,7 +33,7 @@ struct crossing {
 
 struct host {
 	uint64_t	 key;		/* 0: free */
-	struct window	 rate;
+	struct windows	 rate;
 	struct crossing	 crossing;
 };
 
@@ -45,7 +45,7 @@ struct limits {
 	uint32_t	*of_rule;	/* account of each rule of the policy */
 	uint32_t	 rule_count;
 	bool		 counts_all, meters_all;	/* the session's own limits do */
-	struct window	 requests;
+	struct windows	 requests;
 	struct host	*hosts;		/* open addressing, never more than half full */
 	uint32_t	 host_count, host_size;
 	uint64_t	 swept_us;	/* when the table was full for the last time */
@@ -80,8 +80,8 @@ void limits_free(struct limits *l)
 		free(l->accounts[i].id);
 	}
 	for (uint32_t i = 0; i < l->host_size; i++)
-		window_done(&l->hosts[i].rate);
-	window_done(&l->requests);
+		windows_done(&l->hosts[i].rate);
+	windows_done(&l->requests);
 	free(l->accounts);
 	free(l->of_rule);
 	free(l->hosts);
@@ -162,13 +162,14 @@ static void account_rest(struct account *a, uint64_t now_us)
 static void session_set(struct limits *l, const struct policy_limits *set)
 {
 	l->set = *set;
-	window_set(&l->requests, set->requests);
+	windows_set(&l->requests, &set->requests);
 	for (uint32_t i = 0; i < l->host_size; i++)
 		if (l->hosts[i].key)
-			window_set(&l->hosts[i].rate, set->requests_per_host);
+			windows_set(&l->hosts[i].rate, &set->requests_per_host);
 	l->meters_all = set->upload_total != none || set->download_total != none ||
 			set->upload_per_request != none;
-	l->counts_all = l->meters_all || set->requests.count || set->requests_per_host.count ||
+	l->counts_all = l->meters_all || rates_any(&set->requests) ||
+			rates_any(&set->requests_per_host) ||
 			set->unique_hosts != none || set->error_rate_percent;
 }
 
@@ -296,11 +297,7 @@ static bool hosts_grow(struct limits *l, uint64_t now_us)
 	if (l->swept_us && now_us - l->swept_us < SWEEP_US)
 		return false;
 	for (uint32_t i = 0; i < l->host_size; i++)
-		if (l->hosts[i].key && window_passes(&l->hosts[i].rate, now_us) &&
-		    !l->hosts[i].rate.total)
-			window_done(&l->hosts[i].rate);
-		else
-			keep += l->hosts[i].key != 0;
+		keep += l->hosts[i].key && !windows_idle(&l->hosts[i].rate, now_us);
 	l->swept_us = keep >= HOSTS_MAX ? now_us : 0;
 	if (l->swept_us)
 		return false;
@@ -310,7 +307,11 @@ static bool hosts_grow(struct limits *l, uint64_t now_us)
 	if (!hosts)
 		return false;
 	for (uint32_t i = 0; i < l->host_size; i++)
-		if (l->hosts[i].key && l->hosts[i].rate.total)
+		if (!l->hosts[i].key)
+			continue;
+		else if (windows_idle(&l->hosts[i].rate, now_us))
+			windows_done(&l->hosts[i].rate);
+		else
 			*host_slot(hosts, size, l->hosts[i].key) = l->hosts[i];
 	free(l->hosts);
 	l->hosts = hosts;
@@ -331,7 +332,7 @@ static struct host *host_find(struct limits *l, uint64_t key, uint64_t now_us)
 		return NULL;
 	h = host_slot(l->hosts, l->host_size, key);
 	*h = (struct host){ .key = key };
-	window_set(&h->rate, l->set.requests_per_host);
+	windows_set(&h->rate, &l->set.requests_per_host);
 	l->host_count++;
 	return h;
 }
@@ -394,18 +395,18 @@ static enum reason account_says(struct account *a, uint64_t now_us, uint32_t *re
 	return REASON_ALLOWED;
 }
 
-static enum reason rate_says(struct limits *l, struct window *w, struct crossing *c, bool per_host,
+static enum reason rates_say(struct limits *l, struct windows *all, struct crossing *c, bool per_host,
 			     uint64_t now_us, uint32_t *ret_retry_s)
 {
-	struct limits_alert alert = {
-		.kind = ALERT_REQUEST_RATE, .per_host = per_host,
-		.value = (uint64_t)w->rate.count + 1, .threshold = w->rate.count,
-	};
+	struct limits_alert alert = { .kind = ALERT_REQUEST_RATE, .per_host = per_host };
+	struct window *w = windows_full(all, now_us);
 
-	if (window_passes(w, now_us)) {
+	if (!w) {
 		c->over = false;
 		return REASON_ALLOWED;
 	}
+	alert.value = (uint64_t)w->rate.count + 1;
+	alert.threshold = w->rate.count;
 	if (acts(l))
 		*ret_retry_s = seconds(window_wait_us(w, now_us));
 	return cross(l, c, &alert, now_us);
@@ -451,10 +452,10 @@ static enum reason session_says(struct limits *l, const struct limits_request *r
 		reason = cross_kind(l, ALERT_HOST_DIVERSITY, l->set.unique_hosts + 1,
 				    l->set.unique_hosts, r->now_us);
 	if (reason == REASON_ALLOWED)
-		reason = rate_says(l, &l->requests, &l->crossing[ALERT_REQUEST_RATE], false,
+		reason = rates_say(l, &l->requests, &l->crossing[ALERT_REQUEST_RATE], false,
 				   r->now_us, ret_retry_s);
 	if (reason == REASON_ALLOWED && h)
-		reason = rate_says(l, &h->rate, &h->crossing, true, r->now_us, ret_retry_s);
+		reason = rates_say(l, &h->rate, &h->crossing, true, r->now_us, ret_retry_s);
 	return reason;
 }
 
@@ -471,7 +472,7 @@ enum reason limits_request(struct limits *l, const struct limits_request *r, uin
 		reason = account_says(a, r->now_us, ret_retry_s);
 	if (reason != REASON_ALLOWED)
 		return reason;
-	if (l->set.requests_per_host.count) {
+	if (rates_any(&l->set.requests_per_host)) {
 		h = host_find(l, key, r->now_us);
 		if (!h)
 			return REASON_LIMIT;
@@ -481,9 +482,9 @@ enum reason limits_request(struct limits *l, const struct limits_request *r, uin
 		return reason;
 	if (a)
 		room = window_hit(&a->rate, r->now_us);
-	room = window_hit(&l->requests, r->now_us) && room;
+	room = windows_hit(&l->requests, r->now_us) && room;
 	if (h)
-		room = window_hit(&h->rate, r->now_us) && room;
+		room = windows_hit(&h->rate, r->now_us) && room;
 	if (l->set.unique_hosts != none && l->unique_count < l->set.unique_hosts)
 		room = unique_add(l, key) && room;
 	return room ? REASON_ALLOWED : REASON_LIMIT;

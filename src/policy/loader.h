@@ -153,6 +153,7 @@ bool mode_from(struct span name, enum mode *ret_mode);
 	"* stops at /, ** does not"
 #define ACCEPTS_EXPIRES "a day like 2027-01-31, or an RFC 3339 time"
 #define ACCEPTS_RATE "N/s, N/min or N/h"
+#define ACCEPTS_RATES ACCEPTS_RATE ", or a list of them"
 #define ACCEPTS_BYTES "bytes: 500, 10kB, 1MB, 2GB, 1KiB, 1MiB, 1GiB"
 #define ACCEPTS_BANDWIDTH "bits a second: 500kbit, 10mbit, 1gbit"
 #define ACCEPTS_HEADER "the name of a header field; not Host and the like"

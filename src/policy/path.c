@@ -60,17 +60,28 @@ static int escaped_octet(struct span s)
 }
 
 /*
- * Does an escape of @c, and @rest behind it, mean something else to whoever undoes
- * escapes twice, or takes UTF-8 that is longer than it must be (RFC 3629, section 3)?
+ * Does an escape of @c, and @rest behind it, mean something else to whoever takes UTF-8
+ * that is longer than it must be (RFC 3629, section 3)?
  */
 static bool has_two_readings(uint8_t c, struct span rest)
 {
 	int next = escaped_octet(rest);
 
-	if (c == '%')
-		return rest.len >= 2 && hex_digit(rest.at[0]) >= 0 && hex_digit(rest.at[1]) >= 0;
 	return c == '/' || c == 0xc0 || c == 0xc1 || (c == 0xe0 && next >= 0x80 && next < 0xa0) ||
 	       (c == 0xf0 && next >= 0x80 && next < 0x90);
+}
+
+/*
+ * Is there an escape once the escapes are undone?  To be asked of the normal form: the
+ * digits behind "%25" may have been escaped themselves.
+ */
+static bool is_escaped_twice(struct span path)
+{
+	for (size_t i = 0; i + 4 < path.len; i++)
+		if (!memcmp(path.at + i, "%25", 3) && hex_digit(path.at[i + 3]) >= 0 &&
+		    hex_digit(path.at[i + 4]) >= 0)
+			return true;
+	return false;
 }
 
 /* One octet, or one escape, of @s into @p.  Return: how many bytes were read; 0: bad */
@@ -127,6 +138,8 @@ void path_normal(struct span text, struct path *ret_path)
 			return;
 		}
 	}
+	if (is_escaped_twice(span_of(p->at, p->len)))
+		p->kind = PATH_DOUBTFUL;
 	dots = segments_count(span_of(p->at, p->len), is_dots);
 	if (dots)
 		p->kind = dots == written ? PATH_DOUBTFUL : PATH_BAD;

@@ -146,6 +146,17 @@ struct rate {
 	uint32_t	per_s;		/* 1, 60 or 3600 */
 };
 
+/* Rates that all hold, at most one a window: 1 s, 60 s, 3600 s in this order */
+#define RATE_WINDOWS 3
+struct rates {
+	struct rate	at[RATE_WINDOWS];	/* count 0: none in that window */
+};
+
+static inline bool rates_any(const struct rates *r)
+{
+	return r->at[0].count || r->at[1].count || r->at[2].count;
+}
+
 /* Where a rule was written; @line 0: @file is a flag's name, or "configured" */
 struct origin {
 	const char	*file;
@@ -223,10 +234,10 @@ const char *policy_credential(const struct policy *p, unsigned n);
 
 enum on_exceed { EXCEED_ALERT, EXCEED_BLOCK, EXCEED_KILL };	/* from weak to strict */
 
-/* limits: of the session; the lowest number of all layers */
+/* limits: of the session; the lowest number of all layers, of rates for each window */
 struct policy_limits {
-	struct rate	requests;		/* count 0: none */
-	struct rate	requests_per_host;
+	struct rates	requests;
+	struct rates	requests_per_host;
 	uint64_t	unique_hosts;		/* or AMOUNT_NONE, and so below */
 	uint64_t	upload_per_request;	/* bytes */
 	uint64_t	upload_total, download_total;

@@ -16,6 +16,7 @@
 enum type {
 	TYPE_TEXT,		/* a text, and not what reads as a number, true or null */
 	TYPE_WORD,		/* a text or a number */
+	TYPE_WORDS,		/* the same, or a list of some; the setter gets each */
 	TYPE_BOOL,
 	TYPE_EACH,		/* a list of words; the setter gets each */
 	TYPE_SOME,		/* the same, and not an empty one */
@@ -135,6 +136,8 @@ static const struct key keys[] = {
 	{ "protocol", IN_HOSTS, false, TYPE_TEXT, "auto, tls, http, tcp or udp", set_protocol },
 	{ "private", IN_ALLOW, true, TYPE_BOOL, BOOLS, set_private },
 	{ "unsafe_wildcard", IN_HOSTS, true, TYPE_BOOL, BOOLS, set_unsafe_wildcard },
+	{ "over_lists", IN_ALLOW, false, TYPE_BOOL, BOOLS, set_over_lists },
+	{ "under_ceiling", IN_ALLOW, false, TYPE_BOOL, BOOLS, set_under_ceiling },
 	{ "reason", IN_RULES, false, TYPE_TEXT, "a text of at most 1024 bytes", set_reason },
 	{ "id", IN_RULES, false, TYPE_TEXT, "1 to 64 letters, digits and . _ - : /", set_id },
 	{ "methods", IN_RULES, false, TYPE_SOME, ACCEPTS_METHODS, set_method },
@@ -167,8 +170,9 @@ static const struct key keys[] = {
 	{ "sha256", IN_CREDENTIALS, false, TYPE_SOME, "SHA-256 of values: 64 hex digits each",
 	  set_credentials_sha256 },
 
-	{ "requests", IN_LIMITS, false, TYPE_WORD, ACCEPTS_RATE, set_requests },
-	{ "requests_per_host", IN_LIMITS, false, TYPE_WORD, ACCEPTS_RATE, set_requests_per_host },
+	{ "requests", IN_LIMITS, false, TYPE_WORDS, ACCEPTS_RATES, set_requests },
+	{ "requests_per_host", IN_LIMITS, false, TYPE_WORDS, ACCEPTS_RATES,
+	  set_requests_per_host },
 	{ "unique_hosts", IN_LIMITS, false, TYPE_WORD, "1 to 1000000", set_unique_hosts },
 	{ "upload_per_request", IN_LIMITS, false, TYPE_WORD, ACCEPTS_BYTES,
 	  set_upload_per_request },
@@ -261,6 +265,9 @@ static bool value_has_type(const struct node *value, enum type type)
 		return word && !tree_is_bool(value, &ignored) && !tree_is_number(value);
 	case TYPE_WORD:
 		return word && !tree_is_bool(value, &ignored);
+	case TYPE_WORDS:
+		return value->kind == NODE_LIST ? value->first != NULL
+						: value_has_type(value, TYPE_WORD);
 	case TYPE_BOOL:
 		return tree_is_bool(value, &ignored);
 	case TYPE_EACH:
@@ -278,14 +285,15 @@ static bool value_has_type(const struct node *value, enum type type)
 
 static bool value_set(struct loader *l, const struct key *key, const struct node *value)
 {
-	bool list = key->type == TYPE_EACH || key->type == TYPE_SOME || key->type == TYPE_ITEMS;
+	bool list = key->type == TYPE_EACH || key->type == TYPE_SOME || key->type == TYPE_ITEMS ||
+		    (key->type == TYPE_WORDS && value->kind == NODE_LIST);
 	enum type of = key->type == TYPE_ITEMS ? TYPE_MAP : TYPE_WORD;
 	unsigned index = 0;
 	char text[SHOWN_MAX + 8];
 
 	if (!value_has_type(value, key->type))
 		return loader_bad(l, value, "found %s (accepted: %s%s)", found(value, text),
-				  list ? "a list of " : "", key->accepts);
+				  list && key->type != TYPE_WORDS ? "a list of " : "", key->accepts);
 	if (!list)
 		return key->set(l, value) || bad_value(l, value, key->accepts);
 	if (key->begin && !key->begin(l, value))

@@ -43,6 +43,8 @@ SETTER(set_port);
 SETTER(set_protocol);
 SETTER(set_private);
 SETTER(set_unsafe_wildcard);
+SETTER(set_over_lists);
+SETTER(set_under_ceiling);
 SETTER(set_reason);
 SETTER(set_id);
 SETTER(set_allow);

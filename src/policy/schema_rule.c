@@ -74,6 +74,26 @@ bool set_unsafe_wildcard(struct loader *l, const struct node *value)
 	return true;
 }
 
+bool set_over_lists(struct loader *l, const struct node *value)
+{
+	bool over;
+
+	l->item.others++;
+	if (tree_is_bool(value, &over) && !over)
+		l->item.rule.flags |= RULE_UNDER_LISTS;
+	return true;
+}
+
+bool set_under_ceiling(struct loader *l, const struct node *value)
+{
+	bool under;
+
+	l->item.others++;
+	if (tree_is_bool(value, &under) && under)
+		l->item.rule.flags |= RULE_UNDER_CEILING;
+	return true;
+}
+
 bool set_reason(struct loader *l, const struct node *value)
 {
 	if (value->text.len > NOTE_MAX)

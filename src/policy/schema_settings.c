@@ -100,23 +100,16 @@ static void least(uint64_t *old, uint64_t value)
 		*old = value;
 }
 
-/* By requests in an hour; of two that are equal the one that lets fewer pass at once */
-static void least_rate(struct rate *old, const struct rate *r)
+/* Rates over different windows bound different things: one of each window holds */
+static bool limit_rate(struct rates *rates, const struct node *value)
 {
-	uint64_t was = (uint64_t)old->count * (old->count ? 3600 / old->per_s : 0);
-	uint64_t is = (uint64_t)r->count * (3600 / r->per_s);
-
-	if (!old->count || is < was || (is == was && r->count < old->count))
-		*old = *r;
-}
-
-static bool limit_rate(struct rate *old, const struct node *value)
-{
-	struct rate r;
+	struct rate r, *old;
 
 	if (!units_rate(value->text, &r))
 		return false;
-	least_rate(old, &r);
+	old = &rates->at[r.per_s == 1 ? 0 : r.per_s == 60 ? 1 : 2];
+	if (!old->count || r.count < old->count)
+		*old = r;
 	return true;
 }
 
@@ -215,7 +208,7 @@ bool set_log_dns(struct loader *l, const struct node *value)
 
 	tree_is_bool(value, &on);
 	l->log.dns = on;
-	return on || loader_bad(l, value, "false is not supported yet (accepted: true)");
+	return true;
 }
 
 bool set_log_process(struct loader *l, const struct node *value)
@@ -236,8 +229,7 @@ bool set_log_sync(struct loader *l, const struct node *value)
 	return true;
 }
 
-/* What else there will be must not be taken for what there is */
-static bool log_detail(struct loader *l, const struct node *value, uint8_t *ret)
+static bool log_detail(const struct node *value, uint8_t *ret)
 {
 	static const char *const names[] = {
 		[DETAIL_REDACT] = "redact", [DETAIL_FULL] = "full", [DETAIL_NONE] = "none",
@@ -247,20 +239,19 @@ static bool log_detail(struct loader *l, const struct node *value, uint8_t *ret)
 		if (!span_eq(value->text, span_str(names[i])))
 			continue;
 		*ret = i;
-		return i == DETAIL_REDACT ||
-		       loader_bad(l, value, "%s is not supported yet (accepted: redact)", names[i]);
+		return true;
 	}
 	return false;
 }
 
 bool set_log_paths(struct loader *l, const struct node *value)
 {
-	return log_detail(l, value, &l->log.paths);
+	return log_detail(value, &l->log.paths);
 }
 
 bool set_log_command(struct loader *l, const struct node *value)
 {
-	return log_detail(l, value, &l->log.command);
+	return log_detail(value, &l->log.command);
 }
 
 bool set_log_max(struct loader *l, const struct node *value)

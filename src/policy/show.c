@@ -113,11 +113,43 @@ static void add_ports(struct buf *b, const struct rule_view *v)
 	buf_add_str(b, "]\n");
 }
 
+void rate_words(struct buf *b, const struct rate *r)
+{
+	buf_printf(b, "%u/%s", r->count, r->per_s == 1 ? "s" : r->per_s == 60 ? "min" : "h");
+}
+
 static void add_rate(struct buf *b, const char *key, const struct rate *r)
 {
-	if (r->count)
-		buf_printf(b, "%s: %u/%s\n", key, r->count,
-			   r->per_s == 1 ? "s" : r->per_s == 60 ? "min" : "h");
+	if (!r->count)
+		return;
+	buf_printf(b, "%s: ", key);
+	rate_words(b, r);
+	buf_add_str(b, "\n");
+}
+
+void rates_words(struct buf *b, const struct rates *r)
+{
+	unsigned count = 0, told = 0;
+
+	for (unsigned i = 0; i < RATE_WINDOWS; i++)
+		count += r->at[i].count != 0;
+	buf_add_str(b, count > 1 ? "[" : "");
+	for (unsigned i = 0; i < RATE_WINDOWS; i++) {
+		if (!r->at[i].count)
+			continue;
+		buf_add_str(b, told++ ? ", " : "");
+		rate_words(b, &r->at[i]);
+	}
+	buf_add_str(b, count > 1 ? "]" : "");
+}
+
+static void add_rates(struct buf *b, const char *key, const struct rates *r)
+{
+	if (!rates_any(r))
+		return;
+	buf_printf(b, "%s: ", key);
+	rates_words(b, r);
+	buf_add_str(b, "\n");
 }
 
 static void add_amount(struct buf *b, const char *key, uint64_t value)
@@ -215,6 +247,16 @@ static void add_credentials(struct buf *b, const struct rule_view *v)
 	buf_add_str(b, "]}\n");
 }
 
+/* Without its inject a rule would let pass what nobody looks into */
+static void add_inject(struct buf *b, const struct rule_view *v)
+{
+	if (!*v->inject_header)
+		return;
+	buf_add_str(b, "    inject: {header: ");
+	add_quoted(b, span_str(v->inject_header));
+	buf_add_str(b, ", value: \"${env:SLUICE_VALUE_NOT_SHOWN}\"}\n");
+}
+
 static void add_flag(struct buf *b, const char *line, bool set)
 {
 	if (set)
@@ -229,9 +271,7 @@ static void add_origin(struct buf *b, const struct rule_view *v)
 		buf_printf(b, ":%u", v->origin.line);
 	buf_add_str(b, "\n");
 	if (*v->inject_header) {
-		buf_add_str(b, "  # inject puts a value that is not shown into ");
-		add_comment(b, v->inject_header);
-		buf_add_str(b, "\n");
+		buf_add_str(b, "  # inject's value is not shown: set the variable, or write it in\n");
 	}
 }
 
@@ -242,8 +282,23 @@ static bool has_own_id(const struct policy *p, uint32_t rule, const char *id)
 	return !strchr(id, '[') && (!rule || strcmp(policy_rule(p, rule - 1).id, id));
 }
 
-static void add_rule(struct buf *b, const struct policy *p, uint32_t rule, bool comments)
+static enum layer list_layer(const struct policy *p)
 {
+	enum layer strongest = LAYER_NUM;
+
+	for (uint32_t i = 0; i < p->rules.count; i++) {
+		const struct image_rule *r = image_rule(p, i);
+
+		if (form_is_list(r->form) && r->layer < strongest)
+			strongest = r->layer;
+	}
+	return strongest;
+}
+
+static void add_rule(struct buf *b, const struct policy *p, uint32_t rule, bool comments,
+		     enum layer lists)
+{
+	unsigned under = rule_lies_under(image_rule(p, rule), lists, p->has_ceiling);
 	struct rule_view v = policy_rule(p, rule);
 
 	if (comments)
@@ -256,6 +311,8 @@ static void add_rule(struct buf *b, const struct policy *p, uint32_t rule, bool 
 		buf_printf(b, "    protocol: %s\n", protocols[v.protocol]);
 	add_flag(b, "private: true", v.private);
 	add_flag(b, "unsafe_wildcard: true", v.unsafe_wildcard);
+	add_flag(b, "over_lists: false", under & RULE_UNDER_LISTS);
+	add_flag(b, "under_ceiling: true", under & RULE_UNDER_CEILING);
 	add_texts(b, "methods", &v.methods);
 	add_texts(b, "paths", &v.paths);
 	add_rate(b, "    rate", &v.rate);
@@ -267,6 +324,7 @@ static void add_rule(struct buf *b, const struct policy *p, uint32_t rule, bool 
 	add_flag(b, "inspect: never", v.inspect == INSPECT_NEVER);
 	add_flag(b, "ech: allow", v.ech);
 	add_credentials(b, &v);
+	add_inject(b, &v);
 	add_expires(b, v.expires_s);
 	add_flag(b, "quiet: true", v.quiet);
 	if (*v.note)
@@ -280,6 +338,7 @@ enum list { LIST_ALLOW, LIST_DENY, LIST_CEILING };
 static void add_list(struct buf *b, const struct policy *p, const char *key, enum list list,
 		     bool comments)
 {
+	enum layer lists = list_layer(p);
 	bool first = true;
 
 	for (uint32_t i = 0; i < policy_rule_count(p); i++) {
@@ -291,7 +350,7 @@ static void add_list(struct buf *b, const struct policy *p, const char *key, enu
 		if (first)
 			buf_printf(b, "%s:\n", key);
 		first = false;
-		add_rule(b, p, i, comments);
+		add_rule(b, p, i, comments, lists);
 	}
 	if (first && list == LIST_CEILING && p->has_ceiling)
 		buf_printf(b, "%s: []\n", key);
@@ -306,8 +365,8 @@ static void add_limits(struct buf *b, const struct policy_limits *l)
 	};
 	struct buf lines = buf_new(4096);
 
-	add_rate(&lines, "  requests", &l->requests);
-	add_rate(&lines, "  requests_per_host", &l->requests_per_host);
+	add_rates(&lines, "  requests", &l->requests);
+	add_rates(&lines, "  requests_per_host", &l->requests_per_host);
 	add_amount(&lines, "  unique_hosts", l->unique_hosts);
 	add_amount(&lines, "  upload_per_request", l->upload_per_request);
 	add_amount(&lines, "  upload_total", l->upload_total);
@@ -403,6 +462,12 @@ static void add_settings(struct buf *b, const struct policy *p)
 		buf_printf(b, "upstream_proxy: \"%s\"\n", s.upstream_proxy);
 	add_privates(b, p);
 	add_maps(b, &s);
+	/* only the system's are not under a ceiling, and as its own they would all be so */
+	if (p->has_ceiling && s.peer_count > p->system_peers) {
+		buf_printf(b, "# left out: %zu peers of other layers, which the ceiling bounds\n",
+			   s.peer_count - p->system_peers);
+		s.peer_count = p->system_peers;
+	}
 	if (s.peer_count)
 		buf_add_str(b, "peers:\n");
 	for (size_t i = 0; i < s.peer_count; i++)

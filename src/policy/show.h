@@ -2,9 +2,10 @@
 /*
  * show.h - a policy as the text of a policy file
  *
- * What loads from it decides as the policy does, and shows as the same text, but for
- * the comments: all rules come from one file then.  What cannot be said is said in
- * a comment: a value that inject puts into requests is in no image.
+ * What loads from it never lets more pass, and shows as the same text, but for the
+ * comments: all rules come from one file then.  What their layers decided is said by keys
+ * (over_lists, under_ceiling); where lists are of several layers that is stricter.  The
+ * value that inject puts into requests is in no image: a variable stands for it.
  */
 #ifndef SLUICE_POLICY_SHOW_H
 #define SLUICE_POLICY_SHOW_H
@@ -16,6 +17,10 @@
  * @comments:	before each rule its layer, and the file and line that it comes from
  */
 void policy_show(struct buf *b, const struct policy *p, bool comments);
+
+/* "30/min"; and of several "[1/s, 600/h]" */
+void rate_words(struct buf *b, const struct rate *r);
+void rates_words(struct buf *b, const struct rates *r);
 
 /* One rule's pattern, ports and requests in words: "GET,HEAD /v1/x on a.test:80,443" */
 void rule_words(struct buf *b, const struct rule_view *v);

@@ -108,3 +108,48 @@ uint64_t window_wait_us(struct window *w, uint64_t now_us)
 		return 0;
 	return hits_at(w, 0)->last_us + span_us(w) - now_us;
 }
+
+void windows_set(struct windows *w, const struct rates *rates)
+{
+	for (unsigned i = 0; i < RATE_WINDOWS; i++)
+		window_set(&w->at[i], rates->at[i]);
+}
+
+void windows_done(struct windows *w)
+{
+	for (unsigned i = 0; i < RATE_WINDOWS; i++)
+		window_done(&w->at[i]);
+}
+
+struct window *windows_full(struct windows *w, uint64_t now_us)
+{
+	struct window *full = NULL;
+	uint64_t longest = 0;
+
+	for (unsigned i = 0; i < RATE_WINDOWS; i++) {
+		uint64_t wait = window_wait_us(&w->at[i], now_us);
+
+		if (wait > longest) {
+			longest = wait;
+			full = &w->at[i];
+		}
+	}
+	return full;
+}
+
+bool windows_hit(struct windows *w, uint64_t now_us)
+{
+	bool room = true;
+
+	for (unsigned i = 0; i < RATE_WINDOWS; i++)
+		room = window_hit(&w->at[i], now_us) && room;
+	return room;
+}
+
+bool windows_idle(struct windows *w, uint64_t now_us)
+{
+	for (unsigned i = 0; i < RATE_WINDOWS; i++)
+		if (w->at[i].rate.count && (!window_passes(&w->at[i], now_us) || w->at[i].total))
+			return false;
+	return true;
+}

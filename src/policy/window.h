@@ -47,4 +47,22 @@ bool window_hit(struct window *w, uint64_t now_us);
 /* Microseconds until the next may pass; 0: now */
 uint64_t window_wait_us(struct window *w, uint64_t now_us);
 
+/* Several rates over the same hits: all hold */
+struct windows {
+	struct window	at[RATE_WINDOWS];
+};
+
+void windows_set(struct windows *w, const struct rates *rates);
+void windows_done(struct windows *w);
+
+/* The window that has no room for one more at @now_us, and of several the one that has none
+ * for the longest; NULL: there is room */
+struct window *windows_full(struct windows *w, uint64_t now_us);
+
+/* Count one in each.  Return: as window_hit() */
+bool windows_hit(struct windows *w, uint64_t now_us);
+
+/* Is nothing left in any window that has a rate? */
+bool windows_idle(struct windows *w, uint64_t now_us);
+
 #endif

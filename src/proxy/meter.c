@@ -53,7 +53,7 @@ static bool limits_anything(const struct policy *p)
 {
 	const struct policy_limits l = policy_settings(p).limits;
 
-	if (l.requests.count || l.requests_per_host.count || l.error_rate_percent ||
+	if (rates_any(&l.requests) || rates_any(&l.requests_per_host) || l.error_rate_percent ||
 	    l.unique_hosts != AMOUNT_NONE || l.upload_per_request != AMOUNT_NONE ||
 	    l.upload_total != AMOUNT_NONE || l.download_total != AMOUNT_NONE)
 		return true;

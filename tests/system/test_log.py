@@ -291,3 +291,24 @@ def test_report_of_the_newest_log_by_default(world):
 def test_report_of_nothing_is_an_error(world):
     done = sluice.call("report", "/nonexistent.jsonl")
     assert done.code != 0 and done.err.startswith("sluice: ")
+
+
+@pytest.mark.parametrize("keys, path, command", [
+    ("dns: false, paths: full, command: full", "/token/a1B2c3D4e5F6g7H8i9J0k1", "curl -s"),
+    ("dns: false, paths: none, command: none", "***", ""),
+    ("dns: true", "/token/***", "curl"),
+])
+def test_log_keeps_what_it_is_told_to(policy, keys, path, command):
+    file = policy(f"version: 1\nlog: {{{keys}}}\nallow:\n  - {{host: {REC}, ports: [80]}}\n")
+    done = sluice.run("-p", file, command=["curl", "-s", f"http://{REC}/token/a1B2c3D4e5F6g7H8i9J0k1",
+                                           "--next", "-s", f"http://denied.{ZONE}/"])
+    start = done.of("session.start")[0]["command"]
+    assert start.startswith(command) and (start == command or " " in start)
+    assert [e["path"] for e in done.of("http")] == [path]
+    # what is denied has its record always, and totals are what they were
+    queries = {(e["name"], e["verdict"]) for e in done.of("dns.query")}
+    assert (f"denied.{ZONE}", "deny") in queries
+    assert ((REC, "allow") in queries) == ("dns: true" in keys)
+    totals = done.of("session.end")[0]["totals"]
+    assert totals["dns"] >= 2 and totals["denied"] >= 1 and totals["connections"] == 1
+    assert sluice.call("log", "verify", "--strict", done.log).code == 0

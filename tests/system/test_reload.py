@@ -289,3 +289,37 @@ def test_reloads_under_load_lose_and_leak_nothing(live):
     done = agent.end()
     assert len(done.of("policy.reload")) == 210
     assert {e["end"] for e in done.of("conn.close")} <= {"client", "server"}
+
+
+def bounded(quota, rate, requests):
+    return (f"version: 1\nlimits: {{requests: {requests}/h, on_exceed: block}}\nallow:\n"
+            f"  - {{host: {REC}, ports: [80, 9002], id: rec, quota: {{up: {quota}}}}}\n"
+            f"  - {{host: {SECOND}, ports: [80], id: second, rate: {rate}/h}}\n")
+
+
+def ask_second(agent):
+    request = f"GET /x HTTP/1.1\r\nHost: {SECOND}\r\n\r\n"
+    return agent.ok("requests", SECOND, 80, [request])[0].split(" ")[1]
+
+
+def test_what_was_used_of_limits_stays_used(world, policy, jail):
+    agent = jail("-p", policy(bounded(1000000, 2, 50)))
+    sinks = lambda: [s["count"] for s in world.recorder.seen if s["kind"] == "sink"]
+    before = len(sinks())
+    assert agent.ok("upload", REC, 9002, 400000)["end"] == "eof"
+    assert ask_second(agent) == "200"
+    # lowered below what was used: nothing more, and raised: what is left
+    policy(bounded(300000, 1, 50))
+    assert reload(agent)["changed"]
+    assert agent.do("upload", REC, 9002, 1000).get("ok", {}).get("end") != "eof"
+    assert ask_second(agent) == "429"
+    policy(bounded(500000, 3, 50))
+    assert reload(agent)["changed"]
+    agent.do("upload", REC, 9002, 200000)
+    assert wait_for(lambda: len(sinks()) >= before + 2 and sinks()[before:])[-1] == 100000
+    assert [ask_second(agent) for _ in range(3)] == ["200", "200", "429"]
+    # the session's own limits count on as well
+    policy(bounded(500000, 50, 1))
+    assert reload(agent)["changed"]
+    assert ask_second(agent) == "429"
+    assert "limit" in agent.end().reasons()

@@ -88,6 +88,22 @@ def test_a_changed_file_is_not_trusted_until_accepted_again(project):
     assert not opened(folder)
 
 
+def test_bounds_that_are_lifted_and_what_else_passes_are_told(project):
+    text = ("version: 1\nlimits: {requests: 60/min}\nallow:\n"
+            f"  - {{host: rec.{ZONE}, ports: [80], rate: 5/min, quota: {{up: 1MB}}}}\n")
+    folder = project(text)
+    assert trust("--yes", cwd=folder).code == 0
+    project(text.replace("1MB}", "2MB}, websocket: true").replace("60/min", "90/min")
+            .replace("rate: 5/min, ", ""))
+    done = trust(cwd=folder)
+    newly = done.out.partition("newly opens:\n")[2]
+    for line in (f"rec.{ZONE}:80 (websockets)", f"rec.{ZONE}:80 (rate: none, before 5/min)",
+                 f"rec.{ZONE}:80 (quota up: 2MB, before 1MB)",
+                 "limits: requests: 90/min, before 60/min"):
+        assert f"    {line}\n" in newly, (line, done.out)
+    assert f"    rec.{ZONE}:80\n" not in newly
+
+
 def test_revoke(project):
     folder = project()
     assert trust("--yes", cwd=folder).code == 0

@@ -115,8 +115,30 @@ static void hash_of(const char *text, char ret[TRUST_HEX])
 {
 	struct err err = {""};
 
-	if (!project_hash(at("p"), "x", span_str(text), ret, &err))
+	if (!project_hash(at("p"), "x", span_str(text), NULL, ret, &err))
 		fail_msg("%s", err.text);
+}
+
+/* A list that is changed after it was hashed is not what is read */
+static void what_was_hashed_holds(void **state)
+{
+	struct project p;
+	struct err err = {""};
+	char path[PATH_MAX];
+
+	(void)state;
+	write_file("p/.sluice.yaml", "version: 1\ndeny: [{host_list: q/a.hosts}]\n");
+	write_file("p/q/a.hosts", "a.test\n");
+	if (!project_find(&p, at("p"), &err))
+		fail_msg("%s", err.text);
+	write_file("p/q/a.hosts", "b.test\n");
+	snprintf(path, sizeof(path), "%s", at("p/q/a.hosts"));
+	assert_non_null(project_list_of(&p, path));
+	assert_true(span_eq(buf_span(project_list_of(&p, path)), SPAN("a.test\n")));
+	assert_null(project_list_of(&p, at("p/q/b.hosts")));
+	assert_null(project_list_of(&p, "q/a.hosts"));
+	project_done(&p);
+	assert_int_equal(unlink(at("p/.sluice.yaml")), 0);
 }
 
 static void the_hash_covers_the_lists(void **state)
@@ -127,7 +149,7 @@ static void the_hash_covers_the_lists(void **state)
 	struct err err = {""};
 
 	(void)state;
-	assert_false(project_hash(at("p"), "x", span_str(text), one, &err));
+	assert_false(project_hash(at("p"), "x", span_str(text), NULL, one, &err));
 	assert_non_null(strstr(err.text, "a.hosts"));
 	write_file("p/a.hosts", "a.test\n");
 	write_file("p/q/b.netset", "10.0.0.0/8\n");
@@ -198,6 +220,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_nearest_file_upwards_is_the_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(links_stay_inside, setup, teardown),
 		cmocka_unit_test_setup_teardown(own_folders_inside_are_an_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_hashed_holds, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_hash_covers_the_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(trust_is_for_these_bytes_in_this_place, setup,
 						teardown),

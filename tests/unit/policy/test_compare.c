@@ -26,6 +26,9 @@ static const char *compared(const char *before, const char *after)
 	return told;
 }
 
+#define KEY(two) "{header: X-Key, sha256: ['" two "112233445566778899aabbccddeeff" \
+	"00112233445566778899aabbccddeeff']}"
+
 static const struct {
 	const char *before, *after, *want;
 } rows[] = {
@@ -102,6 +105,86 @@ static const struct {
 	/* private addresses */
 	{"allow: [{host: a.test}]", "allow: [{host: a.test, private: true}]",
 	 "+ a.test:80,443 (at private addresses too)\n"},
+	/* what passes besides */
+	{"allow: [{host: a.test}]", "allow: [{host: a.test, websocket: true}]",
+	 "+ a.test:80,443 (websockets)\n"},
+	{"", "allow: [{host: a.test, ports: [80], websocket: true}]",
+	 "+ a.test:80\n+ a.test:80 (websockets)\n"},
+	{"allow: [{host: a.test, websocket: true, methods: [GET], ports: [80]}]",
+	 "allow: [{host: a.test, methods: [GET], ports: [80]}]", "- GET on a.test:80 (websockets)\n"},
+	{"allow: [{host: a.test}]", "allow: [{host: a.test, ech: allow}]",
+	 "+ a.test:443 (ech: a hidden name)\n"},
+	{"", "allow: [{host: a.test, ports: [443], ech: allow, inspect: never}]",
+	 "+ a.test:443\n+ a.test:443 (ech: a hidden name)\n+ a.test:443 (never inspected)\n"},
+	{"allow: [{host: a.test}]", "allow: [{host: a.test, inspect: never}]",
+	 "+ a.test:80,443 (never inspected)\n"},
+	{"allow: [{host: a.test, inspect: never}]", "allow: [{host: a.test}]",
+	 "- a.test:80,443 (never inspected)\n"},
+	{"allow: [{host: a.test, ports: [443]}]",
+	 "allow: [{host: a.test, ports: [443], protocol: tcp}]",
+	 "+ a.test:443 (what is neither TLS nor HTTP)\n"},
+	{"allow: [{host: a.test, ports: [8443], protocol: tls}]",
+	 "allow: [{host: a.test, ports: [8443]}]",
+	 "+ a.test:8443 (what is neither TLS nor HTTP)\n"},
+	/* bounds: lifted or raised opens, lowered closes */
+	{"allow: [{host: a.test, ports: [80], rate: 30/min}]", "allow: [{host: a.test, ports: [80]}]",
+	 "+ a.test:80 (rate: none, before 30/min)\n"},
+	{"allow: [{host: a.test, ports: [80], rate: 30/min}]",
+	 "allow: [{host: a.test, ports: [80], rate: 1/min}]",
+	 "- a.test:80 (rate: 1/min, before 30/min)\n"},
+	{"allow: [{host: a.test, ports: [80], rate: 30/min}]",
+	 "allow: [{host: a.test, ports: [80], rate: 1/s}]", "+ a.test:80 (rate: 1/s, before 30/min)\n"},
+	/* neither is narrower: 30 at once, or 31 in a minute */
+	{"allow: [{host: a.test, ports: [80], rate: 1/s}]",
+	 "allow: [{host: a.test, ports: [80], rate: 30/min}]",
+	 "+ a.test:80 (rate: 30/min, before 1/s)\n"},
+	{"allow: [{host: a.test, ports: [80], rate: 60/min}]",
+	 "allow: [{host: a.test, ports: [80], rate: 1/s}]", "- a.test:80 (rate: 1/s, before 60/min)\n"},
+	{"allow: [{host: a.test, ports: [22], quota: {up: 1MB, down: 1GB}}]",
+	 "allow: [{host: a.test, ports: [22], quota: {up: 2MB, down: 5kB}}]",
+	 "- a.test:22 (quota down: 5kB, before 1GB)\n+ a.test:22 (quota up: 2MB, before 1MB)\n"},
+	{"allow: [{host: a.test, ports: [22], bandwidth: {up: 1mbit, burst: 1kB}}]",
+	 "allow: [{host: a.test, ports: [22], bandwidth: {up: 1mbit, burst: 1MB}}]",
+	 "+ a.test:22 (burst: 1MB, before 1kB)\n"},
+	{"allow: [{host: a.test, ports: [22], bandwidth: {up: 1mbit}}]",
+	 "allow: [{host: a.test, ports: [22]}]",
+	 "+ a.test:22 (bandwidth up: none, before 1000kbit)\n"},
+	{"allow: [{host: a.test, ports: [80], max_request: 1MB}]",
+	 "allow: [{host: a.test, ports: [80], max_request: 2MB}]",
+	 "+ a.test:80 (max_request: 2MB, before 1MB)\n"},
+	/* another rule lets pass what is too large for this one */
+	{"allow: [{host: a.test, ports: [80], max_request: 1MB}]",
+	 "allow: [{host: a.test, ports: [80], max_request: 1MB}, {host: .a.test, ports: [80]}]",
+	 "+ a.test:80 (max_request: none, before 1MB)\n+ *.a.test:80\n"},
+	{"allow: [{host: a.test, ports: [80], expires: 2027-01-31}]",
+	 "allow: [{host: a.test, ports: [80]}]",
+	 "+ a.test:80 (expires: never, before 2027-02-01T00:00:00Z)\n"},
+	/* credentials */
+	{"", "allow: [{host: a.test, ports: [80], credentials: " KEY("11") "}]", "+ a.test:80\n"},
+	{"allow: [{host: a.test, ports: [80], credentials: " KEY("11") "}]",
+	 "allow: [{host: a.test, ports: [80], credentials: " KEY("22") "}]",
+	 "+ a.test:80 (with other credentials)\n"},
+	{"allow: [{host: a.test, ports: [80], credentials: " KEY("11") "}]",
+	 "allow: [{host: a.test, ports: [80]}]", "+ a.test:80 (with other credentials)\n"},
+	{"allow: [{host: a.test, ports: [80]}]",
+	 "allow: [{host: a.test, ports: [80], credentials: " KEY("11") "}]",
+	 "- a.test:80 (with other credentials)\n"},
+	/* limits, and other settings */
+	{"limits: {requests: 600/min, on_exceed: block}", "limits: {requests: 1/s, on_exceed: block}",
+	 "- limits: requests: 1/s, before 600/min\n"},
+	{"limits: {requests: [600/min, 20/s]}", "limits: {requests: 600/min}",
+	 "+ limits: requests: 600/min, before [20/s, 600/min]\n"},
+	{"limits: {requests_per_host: 1/min}", "", "+ limits: requests_per_host: none, before 1/min\n"},
+	{"limits: {upload_total: 1MB, unique_hosts: 5, error_rate: 10%}",
+	 "limits: {upload_total: 2MB, unique_hosts: 4, error_rate: 20%}",
+	 "- limits: unique_hosts: 4, before 5\n+ limits: upload_total: 2MB, before 1MB\n"
+	 "+ limits: error_rate, in per cent: 20, before 10\n"},
+	{"limits: {on_exceed: kill}", "", "+ limits: on_exceed: alert\n"},
+	{"private_networks: [10.0.0.0/8]", "private_networks: [10.0.0.0/8, a.test=10.1.0.0/16]",
+	 "+ private_networks: a.test=10.1.0.0/16\n"},
+	{"host_ports: [5432]\npublish: [3000]", "host_ports: ['80:5432']",
+	 "- host_ports: 5432:5432\n+ host_ports: 80:5432\n- publish: 127.0.0.1 port 3000:3000\n"},
+	{"", "dns: {types: [A, AAAA, TXT]}", "+ dns: types: TXT\n"},
 	/* modes */
 	{"allow: [{host: a.test}]", "mode: isolated\nallow: [{host: a.test}]",
 	 "- a.test:80,443\n"},

@@ -137,6 +137,39 @@ static void each_host_has_its_window(void **state)
 	done(&d);
 }
 
+/* "the lowest number wins for a limit": of another window it is another limit */
+static void rates_of_several_windows_all_hold(void **state)
+{
+	static const struct policy_file files[] = {
+		{ LAYER_SYSTEM, "s.yaml", SPAN("version: 1\nlimits: {requests: 1/s, requests_per_host: 2/min, "
+					       "on_exceed: block}\nallow: [{host: .a.example}]") },
+		{ LAYER_POLICY, "p.yaml", SPAN("version: 1\nlimits: {requests: [3/h, 9/s], "
+					       "requests_per_host: 9/h}") },
+	};
+	const struct policy_input in = { .files = files, .file_count = 2 };
+	struct desk d = { .policy = policy_load(&in, NULL), .l = limits_new(&seed), .now = S };
+
+	(void)state;
+	assert_true(d.policy && d.l && limits_policy(d.l, d.policy, d.now));
+	assert_int_equal(request(&d, 0, "a.example"), REASON_ALLOWED);
+	assert_int_equal(request(&d, 0, "b.a.example"), REASON_LIMIT);
+	assert_int_equal(d.retry_s, 1);
+	alerted(&d, ALERT_REQUEST_RATE, 2, 1);
+	d.now += S;
+	assert_int_equal(request(&d, 0, "a.example"), REASON_ALLOWED);
+	d.now += S;
+	assert_int_equal(request(&d, 0, "a.example"), REASON_LIMIT);	/* its own two a minute */
+	assert_int_equal(d.retry_s, 58);
+	alerted(&d, ALERT_REQUEST_RATE, 3, 2);
+	assert_int_equal(request(&d, 0, "b.a.example"), REASON_ALLOWED);
+	d.now += 100 * S;
+	assert_int_equal(request(&d, 0, "b.a.example"), REASON_LIMIT);	/* three an hour */
+	assert_int_equal(d.retry_s, 3600 - 102);
+	alerted(&d, ALERT_REQUEST_RATE, 4, 3);
+	quiet(&d);
+	done(&d);
+}
+
 static void alert_lets_pass_and_tells_once(void **state)
 {
 	struct desk d;
@@ -405,6 +438,7 @@ int main(void)
 		cmocka_unit_test(a_rate_is_the_rules_own),
 		cmocka_unit_test(a_refused_request_uses_nothing),
 		cmocka_unit_test(each_host_has_its_window),
+		cmocka_unit_test(rates_of_several_windows_all_hold),
 		cmocka_unit_test(alert_lets_pass_and_tells_once),
 		cmocka_unit_test(kill_says_killed),
 		cmocka_unit_test(hosts_are_counted_once),

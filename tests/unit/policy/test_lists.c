@@ -428,6 +428,35 @@ static void an_image_with_lists_may_be_moved(void **state)
 	free(copy);
 }
 
+/* What is for some requests is as broad as the list, and beaten by the same rules */
+static void an_exact_rule_beats_a_narrowed_list(void **state)
+{
+	static const struct {
+		const char *ask, *want;
+	} rows[] = {
+		{ "paste.test:443 tls=paste.test", "allowed" },
+		{ "paste.test:80 http=paste.test POST /", "allowed" },
+		{ "ads.test:443 tls=ads.test", "inspection_required" },
+		{ "ads.test:80 http=ads.test POST /", "host_list" },
+		{ "ads.test:80 http=ads.test GET /", "allowed" },
+		{ "a.x.test:443 tls=a.x.test", "inspection_required" },
+	};
+	struct policy *p = make("allow: [{host: paste.test}, {host: .ads.test}, "
+				"{host: a.x.test, over_lists: false}]\n"
+				"deny: [{category: store, methods: [POST]}, "
+				"{host_list: hosts, methods: [POST]}]");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct question q = ask(rows[i].ask);
+		struct verdict v = policy_decide(p, &q);
+
+		if (strcmp(verdict_word(&v), rows[i].want) != 0)
+			fail_msg("%s: %s, not %s", rows[i].ask, verdict_word(&v), rows[i].want);
+	}
+	policy_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +471,7 @@ int main(void)
 		cmocka_unit_test(a_path_is_relative_to_its_policy),
 		cmocka_unit_test(the_hash_covers_the_lists),
 		cmocka_unit_test(an_image_with_lists_may_be_moved),
+		cmocka_unit_test(an_exact_rule_beats_a_narrowed_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

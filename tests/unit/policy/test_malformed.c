@@ -9,12 +9,12 @@
 #define KEYS " (accepted: version, mode, default, presets, allow, deny, private_networks, " \
 	"host_ports, publish, dns, limits, peers, log, ceiling, upstream_proxy)"
 #define RULE_KEYS " (accepted: host, ip, preset, ports, protocol, private, unsafe_wildcard, " \
-	"reason, id, methods, paths, expires, rate, bandwidth, quota, max_request, websocket, " \
+	"over_lists, under_ceiling, reason, id, methods, paths, expires, rate, bandwidth, quota, max_request, websocket, " \
 	"inspect, ech, inject, credentials, repos)"
 #define DENY_KEYS " (accepted: host, ip, category, ip_list, host_list, ports, reason, id, methods, " \
 	"paths, expires, quiet)"
 #define PROJECT_KEYS " (accepted: version, mode, presets, allow, deny, limits)"
-#define PROJECT_RULE_KEYS " (accepted: host, ip, preset, ports, protocol, reason, id, methods, " \
+#define PROJECT_RULE_KEYS " (accepted: host, ip, preset, ports, protocol, over_lists, under_ceiling, reason, id, methods, " \
 	"paths, expires, rate, bandwidth, quota, max_request, websocket, inspect, ech, credentials, " \
 	"repos)"
 #define HOSTS " (accepted: NAME, \"*.NAME\" for what is below it, \".NAME\" for both; " \
@@ -30,6 +30,7 @@
 #define PATHS "paths like /v1/*, with no \"//\", dot segments, encoded " \
 	"slashes, ? or #; * stops at /, ** does not)"
 #define TIMES " (accepted: a day like 2027-01-31, or an RFC 3339 time)"
+#define RATE_LIST " (accepted: N/s, N/min or N/h, or a list of them)"
 #define RATES " (accepted: N/s, N/min or N/h)"
 #define BITS " (accepted: bits a second: 500kbit, 10mbit, 1gbit)"
 #define BYTES " (accepted: bytes: 500, 10kB, 1MB, 2GB, 1KiB, 1MiB, 1GiB)"
@@ -389,8 +390,11 @@ static const struct row more_rows[] = {
 	{ V "limits:\n", "2:8: found nothing (accepted: a mapping of limits)" },
 	{ V "limits: {}\n", "2:9: found a mapping (accepted: a mapping of limits)" },
 	{ V "limits: []\n", "2:9: found an empty list (accepted: a mapping of limits)" },
-	{ V "limits: {requests: 600}\n", "2:20: found 600" RATES },
-	{ V "limits: {requests: 0/min}\n", "2:20: found 0/min" RATES },
+	{ V "limits: {requests: 600}\n", "2:20: found 600" RATE_LIST },
+	{ V "limits: {requests: 0/min}\n", "2:20: found 0/min" RATE_LIST },
+	{ V "limits: {requests: []}\n", "2:20: found an empty list" RATE_LIST },
+	{ V "limits: {requests_per_host: [1/s, 2/d]}\n", "2:35: found 2/d" RATE_LIST },
+	{ V "limits: {requests: [[1/s]]}\n", "2:21: found a list" RATE_LIST },
 	{ V "limits: {unique_hosts: 0}\n", "2:24: found 0 (accepted: 1 to 1000000)" },
 	{ V "limits: {unique_hosts: 1e9}\n", "2:24: found 1e9 (accepted: 1 to 1000000)" },
 	{ V "limits: {upload_total: -1}\n", "2:24: found -1" BYTES },
@@ -411,9 +415,9 @@ static const struct row more_rows[] = {
 	{ V "peers: [172.28.1.1/24]\n", "2:9: found 172.28.1.1/24 (accepted: " PEERS },
 	{ V "peers: [null]\n", "2:9: found nothing (accepted: " PEERS },
 	{ V "log: {}\n", "2:6: found a mapping (accepted: a mapping like {sync: true})" },
-	{ V "log: {dns: false}\n", "2:12: false is not supported yet (accepted: true)" },
-	{ V "log: {paths: full}\n", "2:14: full is not supported yet (accepted: redact)" },
-	{ V "log: {command: none}\n", "2:16: none is not supported yet (accepted: redact)" },
+	{ V "log: {dns: none}\n", "2:12: found none (accepted: true or false)" },
+	{ V "log: {paths: all}\n", "2:14: found all (accepted: redact, full or none)" },
+	{ V "log: {command: false}\n", "2:16: found false (accepted: redact, full or none)" },
 	{ V "log: {max: 1kB}\n",
 	  "2:12: found 1kB (accepted: bytes: 500, 10kB, 1MB, 2GB, 1KiB, 1MiB, 1GiB, at least "
 	  "65536)" },

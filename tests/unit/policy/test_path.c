@@ -16,6 +16,7 @@ static void normal_forms(void **state)
 		{ "/%c3%Bc", PATH_GOOD, "/%C3%BC" }, { "/%25%3f%23", PATH_GOOD, "/%25%3F%23" },
 		{ "/a%40b%3a%2b%21%28%29%2a%3B", PATH_GOOD, "/a@b:+!()*;" },
 		{ "/%252f", PATH_DOUBTFUL, "/%252f" }, { "/%252e%252e/a", PATH_DOUBTFUL, NULL },
+		{ "/%25%32f", PATH_DOUBTFUL, NULL }, { "/%25%45%32", PATH_DOUBTFUL, NULL },
 		{ "/%25252e", PATH_DOUBTFUL, NULL }, { "/100%25", PATH_GOOD, "/100%25" },
 		{ "/%252", PATH_GOOD, "/%252" }, { "/%25zz", PATH_GOOD, "/%25zz" },
 		{ "/%c0%ae", PATH_DOUBTFUL, NULL }, { "/%C1%9C", PATH_DOUBTFUL, NULL },

@@ -6,6 +6,8 @@
  */
 #include "policy_unit.h"
 
+#include "policy/show.h"
+
 #define POLICIES 1000
 #define RULES 8
 
@@ -246,11 +248,99 @@ static void order_is_nothing(void **state)
 	}
 }
 
+/* ---- show ---- */
+
+#define FILES 3
+
+/* The rules each in some layer; the system's file has what stands above */
+static struct policy *compile_layers(const struct rule *rules, const enum layer *layer,
+				     const char *system)
+{
+	static const enum layer layers[FILES] = { LAYER_SYSTEM, LAYER_USER, LAYER_POLICY };
+	struct policy_file files[FILES];
+	struct buf texts[FILES];
+	struct policy_input in = {
+		.files = files, .file_count = FILES, .category_text = unit_category,
+		.category_name = unit_category_name, .list_read = unit_list,
+	};
+	struct err err = { "" };
+	struct policy *p;
+
+	for (unsigned f = 0; f < FILES; f++) {
+		texts[f] = buf_new(1 << 16);
+		buf_printf(&texts[f], "version: 1\n%s\n", f ? "" : system);
+		for (unsigned pass = 0; pass < 2; pass++) {
+			buf_add_str(&texts[f], pass ? "deny:\n" : "allow:\n");
+			for (unsigned i = 0; i < RULES; i++)
+				if (rules[i].allow == !pass && layer[i] == layers[f])
+					buf_add_str(&texts[f], rules[i].text);
+			buf_add_str(&texts[f], "- host: nobody.test\n");
+		}
+		files[f] = (struct policy_file){ layers[f], "p.yaml", buf_span(&texts[f]) };
+	}
+	p = policy_load(&in, &err);
+	if (!p)
+		fail_msg("%s", err.text);
+	for (unsigned f = 0; f < FILES; f++)
+		buf_done(&texts[f]);
+	return p;
+}
+
+static void check_shown(const struct policy *p, enum layer layer)
+{
+	struct buf text = buf_new(1 << 18), again = buf_new(1 << 18);
+	struct err err = { "" };
+	struct policy *q;
+
+	policy_show(&text, p, false);
+	assert_true(buf_add(&text, "", 1));
+	q = make_layer(layer, (const char *)text.at, &err);
+	if (!q)
+		fail_msg("%s\n%s", err.text, (const char *)text.at);
+	check_wider(q, p, (const char *)text.at);
+	policy_show(&again, q, false);
+	assert_true(buf_add(&again, "", 1));
+	assert_string_equal((const char *)again.at, (const char *)text.at);
+	policy_free(q);
+	buf_done(&text);
+	buf_done(&again);
+}
+
+/* A policy of several layers is shown as one file, and that never lets more pass */
+static void shown_never_opens(void **state)
+{
+	static const enum layer layers[] = { LAYER_SYSTEM, LAYER_USER, LAYER_POLICY };
+	unsigned held = 0;
+
+	(void)state;
+	seed = 0x73686f77;
+	for (unsigned n = 0; n < POLICIES; n++) {
+		const char *system = above[pick(ARRAY_SIZE(above))];
+		enum layer layer[RULES];
+		struct rule rules[RULES];
+		struct policy *p;
+
+		for (unsigned i = 0; i < RULES; i++) {
+			rules[i] = random_rule();
+			layer[i] = layers[pick(FILES)];
+		}
+		p = compile_layers(rules, layer, system);
+		check_shown(p, LAYER_SYSTEM);
+		if (!strstr(system, "ceiling")) {
+			check_shown(p, LAYER_POLICY);
+			held++;
+		}
+		policy_free(p);
+	}
+	assert_true(held > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_more_goes_one_way),
 		cmocka_unit_test(order_is_nothing),
+		cmocka_unit_test(shown_never_opens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

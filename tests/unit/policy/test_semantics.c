@@ -589,10 +589,12 @@ static void layers_add_up(void **state)
 	struct policy_settings s = policy_settings(p);
 
 	(void)state;
-	assert_int_equal(s.limits.requests.count, 5);
-	assert_int_equal(s.limits.requests.per_s, 1);
-	assert_int_equal(s.limits.requests_per_host.count, 60);
-	assert_int_equal(s.limits.requests_per_host.per_s, 3600);
+	assert_int_equal(s.limits.requests.at[0].count, 5);	/* a second */
+	assert_int_equal(s.limits.requests.at[1].count, 600);	/* a minute */
+	assert_int_equal(s.limits.requests.at[2].count, 0);
+	assert_int_equal(s.limits.requests_per_host.at[0].count, 0);
+	assert_int_equal(s.limits.requests_per_host.at[1].count, 2);
+	assert_int_equal(s.limits.requests_per_host.at[2].count, 60);
 	assert_int_equal(s.limits.upload_total, 40000000);
 	assert_int_equal(s.limits.unique_hosts, 50);
 	assert_int_equal(s.limits.error_rate_percent, 30);

@@ -81,6 +81,7 @@ static void every_key_survives(void **state)
 		" {host: d.test, expires: '9999-12-31T23:59:58-23:59'}, {host: e.test, expires: 1970-01-01}]",
 		"allow: [{host: a.test, reason: \"a\\\"b\\\\c\\n\\td\\u2028\\ufeff\\u00e4\\U0001f600 '\"}]",
 		"allow: [{host: a.test, reason: ' # x: y', id: a/b:c}]",
+		"allow: [{host: a.test, over_lists: false}, {ip: 8.8.8.8, ports: [1], under_ceiling: true}]",
 		"deny: [{host: a.test}, {ip: 0.0.0.0/0}, {host: .b.test, ports: [80], methods: [PUT],"
 		" paths: [/x], expires: 2030-01-01, reason: no, id: z, quiet: true}]",
 		"ceiling: []", "ceiling: [{host: .a.test, ports: [443], methods: [GET]}]",
@@ -93,7 +94,10 @@ static void every_key_survives(void **state)
 		" upload_per_request: 1MB, upload_total: 50MB, download_total: 5GB, error_rate: 30%,"
 		" on_exceed: kill}",
 		"limits: {on_exceed: block}",
+		"limits: {requests: [1/s, 3000/h], requests_per_host: [20/min, 5/s, 30/min]}",
 		"log: {dns: true, max: 1GB}",
+		"log: {dns: false, paths: full, command: none, sync: true, process: true}",
+		"log: {paths: none, command: full}",
 	};
 
 	(void)state;
@@ -180,6 +184,25 @@ static void rules_say_where_they_are_from(void **state)
 	policy_free(p);
 }
 
+/* Without it the rule would let TLS pass that nobody looks into */
+static void inject_stays_without_its_value(void **state)
+{
+	struct policy *p = make("allow: [{host: a.test, inject: {header: X-Key, value: secret}}]"), *q;
+	char *text = shown(p, false);
+	struct question ask_tls = ask("a.test:443 tls=a.test");
+	struct err err = { "" };
+
+	(void)state;
+	assert_null(strstr(text, "secret"));
+	q = make_layer(LAYER_POLICY, text, &err);
+	assert_non_null(q);
+	assert_int_equal(policy_decide(p, &ask_tls).reason, REASON_INSPECTION_REQUIRED);
+	assert_int_equal(policy_decide(q, &ask_tls).reason, REASON_INSPECTION_REQUIRED);
+	policy_free(q);
+	policy_free(p);
+	free(text);
+}
+
 static void a_rule_has_words(void **state)
 {
 	struct policy *p = make("allow: [{host: '*.a.test', ports: [80, 1/udp, '5-7'],"
@@ -200,6 +223,7 @@ int main(void)
 		cmocka_unit_test(every_key_survives),
 		cmocka_unit_test(any_policy_survives),
 		cmocka_unit_test(rules_say_where_they_are_from),
+		cmocka_unit_test(inject_stays_without_its_value),
 		cmocka_unit_test(a_rule_has_words),
 	};
 
