@@ -159,7 +159,7 @@ bool http2_over(const struct http2 *b);
 /* Why @side is over, for the log; HTTP2_DONE: it is not, or ended well */
 enum http2_end http2_why(const struct http2 *b, enum http2_side side);
 
-/* Streams that stand; for each, after a reload: NULL if it was not allowed */
+/* Streams that stand, and each of them (after a reload: @r->allowed) */
 size_t http2_streams(const struct http2 *b);
 void http2_each(struct http2 *b, void (*call)(void *ctx, int32_t stream,
 					      const struct http2_request *r));

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http2_stream.c - the life of one stream of a bridge
+ *
+ * Born with the agent's head; asked about; allowed and opened to the peer, or
+ * answered by us; its response begun; its ends written; closed on one side, then
+ * on the other; freed.  Invariants:
+ *	1. Nothing is submitted to the peer's session before http2_allow().
+ *	2. What the owner was not asked about (on_bytes()) is on no way: bytes that
+ *	   come before the verdict are held uncounted, and counted by http2_allow().
+ *	3. A response that was cut short ends in a reset, never in END_STREAM.
+ *	4. Bytes that are held have not been given back to the windows of the side
+ *	   that sent them; bytes that are dropped are given back to the connection's
+ *	   alone.  So a stream that nobody reads stops by its own window.
+ *	5. on_end() is called once for each stream that was told of.
+ */
+#include <assert.h>
+
+#include "proto/http_fields.h"
+#include "proxy/http2_bridge.h"
+
+/* ---- bytes that wait ---- */
+
+static bool held_add(struct held *h, struct span bytes, size_t max)
+{
+	if (bytes.len > max || h->len > max - bytes.len)
+		return false;
+	if (h->from && h->from + h->len + bytes.len > h->size) {
+		memmove(h->at, h->at + h->from, h->len);
+		h->from = 0;
+	}
+	if (h->len + bytes.len > h->size) {
+		size_t size = h->size ? h->size : 4096;
+		uint8_t *at;
+
+		while (size < h->len + bytes.len)
+			size *= 2;
+		at = realloc(h->at, size);
+		if (!at)
+			return false;
+		h->at = at;
+		h->size = size;
+	}
+	if (bytes.len)
+		memcpy(h->at + h->from + h->len, bytes.at, bytes.len);
+	h->len += bytes.len;
+	return true;
+}
+
+static void held_done(struct held *h)
+{
+	free(h->at);
+	*h = (struct held){ .at = NULL };
+}
+
+static void held_take(struct held *h, uint8_t *at, size_t len)
+{
+	memcpy(at, h->at + h->from, len);
+	h->from += len;
+	h->len -= len;
+	if (!h->len)
+		held_done(h);	/* an idle stream holds nothing */
+}
+
+void stream_credit(struct stream *s, enum http2_side side, size_t bytes)
+{
+	struct side *e = &s->bridge->side[side];
+
+	if (e->gone || !bytes)
+		return;
+	nghttp2_session_consume_connection(e->session, bytes);
+	if (s->open[side])
+		nghttp2_session_consume_stream(e->session, s->id[side], bytes);
+}
+
+/* What is held is of no use any more: only the connection's window has it back */
+static void drop_held(struct stream *s, enum http2_way way)
+{
+	struct side *from = &s->bridge->side[source_of(way)];
+	struct held *h = &s->way[way].held;
+
+	if (h->len && !from->gone && !(way == HTTP2_DOWN && s->answer == ANSWER_OURS))
+		nghttp2_session_consume_connection(from->session, h->len);
+	held_done(h);
+}
+
+/* ---- birth and end ---- */
+
+struct stream *stream_new(struct http2 *b, int32_t id)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->bridge = b;
+	s->id[HTTP2_AGENT] = id;
+	s->open[HTTP2_AGENT] = true;
+	s->head = http2_section_new(b->limits.head);
+	s->text = buf_new(b->limits.head);
+	for (int side = 0; side < 2; side++)
+		s->section[side] = http2_section_new(b->limits.head);
+	TAILQ_INSERT_TAIL(&b->streams, s, link);
+	b->count++;
+	return s;
+}
+
+struct stream *stream_of(const struct side *e, int32_t id)
+{
+	struct stream *s = nghttp2_session_get_stream_user_data(e->session, id);
+
+	if (s || e->which == HTTP2_AGENT)
+		return s;
+	/* its HEADERS wait still: the session has no stream yet */
+	TAILQ_FOREACH(s, &e->bridge->streams, link)
+		if (s->open[HTTP2_PEER] && s->id[HTTP2_PEER] == id)
+			return s;
+	return NULL;
+}
+
+void stream_end(struct stream *s, enum http2_end why)
+{
+	struct http2 *b = s->bridge;
+
+	if (s->why == HTTP2_DONE)
+		s->why = why;
+	if (!s->told)
+		return;
+	s->told = false;
+	if (s->why == HTTP2_DONE)
+		side_earn(&b->side[HTTP2_AGENT].streams, 1, BUDGET_STREAMS);
+	b->calls->on_end(b->ctx, s->id[HTTP2_AGENT], &s->request, s->why);
+}
+
+static void stream_free(struct stream *s)
+{
+	struct http2 *b = s->bridge;
+
+	drop_held(s, HTTP2_UP);
+	drop_held(s, HTTP2_DOWN);
+	http2_section_done(&s->head);
+	http2_section_done(&s->section[HTTP2_AGENT]);
+	http2_section_done(&s->section[HTTP2_PEER]);
+	buf_done(&s->text);
+	TAILQ_REMOVE(&b->streams, s, link);
+	b->count--;
+	free(s);
+}
+
+/* ---- resets ---- */
+
+/* Codes that mean to the other side what they meant here (RFC 9113 7) */
+uint32_t stream_code(uint32_t code)
+{
+	switch (code) {
+	case NGHTTP2_REFUSED_STREAM:
+	case NGHTTP2_CANCEL:
+	case NGHTTP2_ENHANCE_YOUR_CALM:
+	case NGHTTP2_HTTP_1_1_REQUIRED:
+		return code;
+	case NGHTTP2_NO_ERROR:
+		return NGHTTP2_CANCEL;
+	default:
+		return NGHTTP2_INTERNAL_ERROR;
+	}
+}
+
+static void reset_side(struct stream *s, enum http2_side side, uint32_t code)
+{
+	struct side *e = &s->bridge->side[side];
+
+	if (s->open[side] && !e->gone)
+		nghttp2_submit_rst_stream(e->session, NGHTTP2_FLAG_NONE, s->id[side], code);
+}
+
+static void cut_peer(struct stream *s)
+{
+	s->deaf = true;
+	drop_held(s, HTTP2_UP);
+	reset_side(s, HTTP2_PEER, NGHTTP2_CANCEL);
+}
+
+void stream_reset(struct stream *s, uint32_t code)
+{
+	if (s->cut)
+		return;
+	s->cut = true;
+	drop_held(s, HTTP2_DOWN);
+	cut_peer(s);
+	reset_side(s, HTTP2_AGENT, code);
+}
+
+void stream_malformed(struct stream *s)
+{
+	struct http2 *b = s->bridge;
+
+	if (s->cut)
+		return;
+	s->why = HTTP2_BAD_AGENT;
+	stream_reset(s, NGHTTP2_PROTOCOL_ERROR);
+	side_spend(&b->side[HTTP2_AGENT], &b->side[HTTP2_AGENT].streams);
+	b->calls->on_malformed(b->ctx, s->id[HTTP2_AGENT], &s->request);
+}
+
+void stream_failed(struct stream *s, enum http2_end why, uint32_t code)
+{
+	struct http2 *b = s->bridge;
+
+	if (s->cut || !s->open[HTTP2_AGENT] || s->answer == ANSWER_OURS)
+		return;
+	if (s->told && s->answer == ANSWER_NONE && code == NGHTTP2_NO_ERROR && !s->failing) {
+		s->failing = true;
+		b->calls->on_failed(b->ctx, s->id[HTTP2_AGENT], why);
+		s->failing = false;
+		if (s->cut || s->answer == ANSWER_OURS)
+			return;
+	}
+	if (s->why == HTTP2_DONE)
+		s->why = why;
+	stream_reset(s, code == NGHTTP2_NO_ERROR ? NGHTTP2_INTERNAL_ERROR : code);
+}
+
+/* The session of @side knows it no more */
+void stream_lose(struct stream *s, enum http2_side side)
+{
+	s->open[side] = false;
+	if (!s->open[HTTP2_AGENT] && !s->open[HTTP2_PEER])
+		stream_free(s);
+}
+
+/* The agent has the whole response, and nobody wants the rest of the request (RFC 9113 8.1) */
+static void hang_up(struct stream *s)
+{
+	if (s->way[HTTP2_DOWN].sent && !s->open[HTTP2_PEER] && !s->way[HTTP2_UP].fin && !s->cut)
+		reset_side(s, HTTP2_AGENT, NGHTTP2_NO_ERROR);
+}
+
+void stream_close(struct stream *s, enum http2_side side, uint32_t code)
+{
+	s->open[side] = false;
+	if (side == HTTP2_AGENT) {
+		bool whole = s->way[HTTP2_DOWN].sent && code == NGHTTP2_NO_ERROR;
+
+		stream_end(s, whole ? HTTP2_DONE : HTTP2_BY_AGENT);
+		drop_held(s, HTTP2_DOWN);
+		s->cut = true;
+		if (s->open[HTTP2_PEER])
+			cut_peer(s);
+	} else if (!s->deaf) {
+		bool ask = s->why == HTTP2_BAD_PEER || s->bridge->side[HTTP2_PEER].gone;
+
+		drop_held(s, HTTP2_UP);
+		s->deaf = true;
+		if (!s->way[HTTP2_DOWN].fin)
+			stream_failed(s, s->why == HTTP2_DONE ? HTTP2_BY_PEER : s->why,
+				      ask ? NGHTTP2_NO_ERROR : stream_code(code));
+	}
+	hang_up(s);
+	stream_lose(s, side);
+}
+
+void stream_sent_end(struct stream *s, enum http2_side to)
+{
+	s->way[to == HTTP2_PEER ? HTTP2_UP : HTTP2_DOWN].sent = true;
+	if (to == HTTP2_AGENT)
+		hang_up(s);
+}
+
+/* ---- what passes ---- */
+
+bool stream_passes(struct stream *s, enum http2_way way, size_t bytes, bool body)
+{
+	struct http2 *b = s->bridge;
+
+	if (!bytes)
+		return true;
+	if (!b->calls->on_bytes(b->ctx, s->id[HTTP2_AGENT], way, bytes, body)) {
+		if (s->answer != ANSWER_OURS && !s->cut)
+			http2_stop(b, s->id[HTTP2_AGENT]);
+		return false;
+	}
+	if (s->cut || s->answer == ANSWER_OURS)
+		return false;
+	if (way == HTTP2_UP)
+		s->request.bytes_out += bytes;
+	else
+		s->request.bytes_in += bytes;
+	return true;
+}
+
+static void resume(struct stream *s, enum http2_side to)
+{
+	struct side *e = &s->bridge->side[to];
+
+	if (s->open[to] && !e->gone)
+		nghttp2_session_resume_data(e->session, s->id[to]);
+}
+
+static bool is_heard(const struct stream *s, enum http2_side from)
+{
+	if (s->cut)
+		return false;
+	return from == HTTP2_AGENT ? s->answer != ANSWER_OURS : !s->deaf && s->open[HTTP2_AGENT];
+}
+
+void stream_data(struct stream *s, enum http2_side from, struct span bytes)
+{
+	struct http2 *b = s->bridge;
+	enum http2_way way = way_from(from);
+	size_t max = b->limits.stream_window;
+
+	if (!is_heard(s, from) ||
+	    (s->request.allowed && !stream_passes(s, way, bytes.len, true))) {
+		nghttp2_session_consume_connection(b->side[from].session, bytes.len);
+		return;
+	}
+	/* before the agent has our settings its window is the protocol's (RFC 9113 6.9.2) */
+	if (max < NGHTTP2_INITIAL_WINDOW_SIZE)
+		max = NGHTTP2_INITIAL_WINDOW_SIZE;
+	if (!held_add(&s->way[way].held, bytes, max)) {
+		nghttp2_session_consume_connection(b->side[from].session, bytes.len);
+		s->why = HTTP2_NO_MEMORY;
+		stream_reset(s, NGHTTP2_INTERNAL_ERROR);
+		return;
+	}
+	resume(s, other_side(from));
+}
+
+void stream_fin(struct stream *s, enum http2_side from)
+{
+	if (from == HTTP2_PEER && !is_heard(s, from))
+		return;
+	s->way[way_from(from)].fin = true;
+	if (is_heard(s, from))
+		resume(s, other_side(from));
+}
+
+/* libnghttp2 asks for the bytes of a DATA frame */
+ssize_t frame_body(nghttp2_session *session, int32_t id, uint8_t *at, size_t size,
+		   uint32_t *flags, nghttp2_data_source *source, void *arg)
+{
+	struct side *to = arg;
+	struct stream *s = stream_of(to, id);
+	enum http2_way way = to->which == HTTP2_PEER ? HTTP2_UP : HTTP2_DOWN;
+	struct lane2 *w;
+	nghttp2_nv nv[HTTP2_NV_MAX];
+	size_t n;
+
+	(void)source;
+	if (!s || s->cut)
+		return NGHTTP2_ERR_DEFERRED;
+	w = &s->way[way];
+	n = size < w->held.len ? size : w->held.len;
+	if (n) {
+		held_take(&w->held, at, n);
+		if (!(way == HTTP2_DOWN && s->answer == ANSWER_OURS))
+			stream_credit(s, source_of(way), n);
+	}
+	if (!w->fin || w->held.len)
+		return n ? (ssize_t)n : NGHTTP2_ERR_DEFERRED;
+	*flags |= NGHTTP2_DATA_FLAG_EOF;
+	if (w->trailers) {
+		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+		if (nghttp2_submit_trailer(session, id, nv, http2_section_write(
+			    &s->section[source_of(way)], false, NULL, nv)))
+			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
+	return (ssize_t)n;
+}
+
+/* The response of the peer has begun: pass its head on */
+void stream_answer(struct stream *s, unsigned status, bool fin)
+{
+	struct side *agent = &s->bridge->side[HTTP2_AGENT];
+	struct http2_section *head = &s->section[HTTP2_PEER];
+	const nghttp2_data_provider body = { .read_callback = frame_body };
+	nghttp2_nv nv[HTTP2_NV_MAX];
+	int32_t id = s->id[HTTP2_AGENT];
+	size_t n;
+	int r;
+
+	if (!stream_passes(s, HTTP2_DOWN, head->text, false))
+		return;
+	n = http2_section_write(head, false, NULL, nv);
+	if (status < 200) {
+		r = nghttp2_submit_headers(agent->session, NGHTTP2_FLAG_NONE, id, NULL, nv, n, NULL);
+	} else {
+		s->answer = ANSWER_PEER;
+		s->request.status = (uint16_t)status;
+		s->way[HTTP2_DOWN].fin = fin;
+		r = nghttp2_submit_response(agent->session, id, nv, n, fin ? NULL : &body);
+	}
+	http2_section_clear(head);
+	if (r < 0) {
+		s->why = HTTP2_NO_MEMORY;
+		stream_reset(s, NGHTTP2_INTERNAL_ERROR);
+	}
+}
+
+/* ---- what the owner says ---- */
+
+static struct stream *find(const struct http2 *b, int32_t id)
+{
+	struct stream *s;
+
+	if (id <= 0 || b->side[HTTP2_AGENT].gone)
+		return NULL;
+	s = nghttp2_session_get_stream_user_data(b->side[HTTP2_AGENT].session, id);
+	return s && s->told && s->open[HTTP2_AGENT] && !s->cut ? s : NULL;
+}
+
+/* A CONNECT is a tunnel that no rule sees into; but for a websocket */
+static bool is_passable(const struct stream *s)
+{
+	const struct http_request *r = &s->request.head;
+
+	if (r->form == HTTP_AUTHORITY || span_eq_fold(r->method, SPAN("TRACE")))
+		return false;
+	return !r->upgrade || (r->websocket && s->bridge->offered);
+}
+
+/* Return: false: its name or value cannot stand in a request; @name: filled with lower case */
+static bool set_read(const struct http2_field *set, struct buf *name, struct http2_field *ret)
+{
+	for (size_t i = 0; i < set->name.len; i++) {
+		uint8_t c = ascii_lower(set->name.at[i]);
+
+		buf_add(name, &c, 1);
+	}
+	*ret = (struct http2_field){ buf_span(name), span_trim(set->value) };
+	return !name->full && name->len && http_all(buf_span(name), HTTP_TOKEN) &&
+	       http_all(ret->value, HTTP_VALUE) && !span_eq(ret->name, SPAN("host"));
+}
+
+/* Open it to the peer */
+static bool submit(struct stream *s, const struct http2_field *set)
+{
+	struct side *peer = &s->bridge->side[HTTP2_PEER];
+	const nghttp2_data_provider body = { .read_callback = frame_body };
+	struct lane2 *up = &s->way[HTTP2_UP];
+	bool empty = up->fin && !up->held.len && !up->trailers;
+	nghttp2_nv nv[HTTP2_NV_MAX];
+	int32_t id = nghttp2_submit_request(peer->session, NULL, nv,
+					    http2_section_write(&s->head, true, set, nv),
+					    empty ? NULL : &body, s);
+
+	if (id <= 0)
+		return false;
+	s->id[HTTP2_PEER] = id;
+	s->open[HTTP2_PEER] = true;
+	http2_section_done(&s->head);
+	return true;
+}
+
+bool http2_allow(struct http2 *b, int32_t stream, const struct http2_field *set)
+{
+	struct stream *s = find(b, stream);
+	struct buf name = buf_new(256);
+	struct http2_field field;
+	bool done;
+
+	if (!s || s->request.allowed || s->answer != ANSWER_NONE || !is_passable(s))
+		return false;
+	if (b->side[HTTP2_PEER].gone) {
+		stream_failed(s, HTTP2_BY_PEER, NGHTTP2_NO_ERROR);
+		return false;
+	}
+	if (b->closing) {	/* the agent may try again elsewhere: nothing was sent */
+		stream_failed(s, HTTP2_BY_PEER, NGHTTP2_REFUSED_STREAM);
+		return false;
+	}
+	if (set && !set_read(set, &name, &field)) {
+		buf_done(&name);
+		http2_stop(b, stream);
+		return false;
+	}
+	done = stream_passes(s, HTTP2_UP, s->request.head.head_bytes, false) &&
+	       stream_passes(s, HTTP2_UP, s->way[HTTP2_UP].held.len, true) &&
+	       submit(s, set ? &field : NULL);
+	buf_done(&name);
+	s->request.allowed = done;
+	if (!done && !s->cut && s->answer == ANSWER_NONE)
+		stream_failed(s, HTTP2_NO_MEMORY, NGHTTP2_REFUSED_STREAM);
+	return done;
+}
+
+static nghttp2_nv literal(const char *name, const char *value)
+{
+	return (nghttp2_nv){ .name = (uint8_t *)(uintptr_t)name, .namelen = strlen(name),
+		.value = (uint8_t *)(uintptr_t)value, .valuelen = strlen(value) };
+}
+
+void http2_deny(struct http2 *b, int32_t stream, unsigned status, uint32_t retry_s,
+		struct span json)
+{
+	struct stream *s = find(b, stream);
+	const nghttp2_data_provider body = { .read_callback = frame_body };
+	char code[16], length[24], retry[16];
+	nghttp2_nv nv[5];
+	size_t n = 0;
+	bool bare;
+
+	if (!s || s->answer == ANSWER_OURS)
+		return;
+	if (s->answer == ANSWER_PEER || status < 200 || status > 599) {
+		http2_stop(b, stream);
+		return;
+	}
+	bare = !json.len || span_eq(s->request.head.method, SPAN("HEAD"));
+	snprintf(code, sizeof(code), "%u", status);
+	snprintf(length, sizeof(length), "%zu", json.len);
+	snprintf(retry, sizeof(retry), "%u", retry_s);
+	nv[n++] = literal(":status", code);
+	nv[n++] = literal("content-type", "application/json");
+	nv[n++] = literal("content-length", length);
+	nv[n++] = literal("cache-control", "no-store");
+	if (retry_s)
+		nv[n++] = literal("retry-after", retry);
+	cut_peer(s);
+	drop_held(s, HTTP2_DOWN);
+	s->answer = ANSWER_OURS;
+	s->why = s->failing ? HTTP2_BY_PEER : HTTP2_STOPPED;
+	s->request.status = (uint16_t)status;
+	s->way[HTTP2_DOWN] = (struct lane2){ .fin = true };
+	if ((!bare && !held_add(&s->way[HTTP2_DOWN].held, json, json.len)) ||
+	    nghttp2_submit_response(b->side[HTTP2_AGENT].session, stream, nv, n,
+				    bare ? NULL : &body))
+		stream_reset(s, NGHTTP2_INTERNAL_ERROR);
+}
+
+void http2_stop(struct http2 *b, int32_t stream)
+{
+	struct stream *s = find(b, stream);
+
+	if (!s)
+		return;
+	if (s->why == HTTP2_DONE)
+		s->why = HTTP2_STOPPED;
+	stream_reset(s, s->request.allowed ? NGHTTP2_CANCEL : NGHTTP2_REFUSED_STREAM);
+}
