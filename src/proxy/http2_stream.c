@@ -242,9 +242,11 @@ void stream_close(struct stream *s, enum http2_side side, uint32_t code)
 
 		stream_end(s, whole ? HTTP2_DONE : HTTP2_BY_AGENT);
 		drop_held(s, HTTP2_DOWN);
-		s->cut = true;
-		if (s->open[HTTP2_PEER])
+		/* answered before the peer had all of the request: the rest goes to it still */
+		if (!whole || !s->way[HTTP2_UP].fin) {
+			s->cut = true;
 			cut_peer(s);
+		}
 	} else if (!s->deaf) {
 		bool ask = s->why == HTTP2_BAD_PEER || s->bridge->side[HTTP2_PEER].gone;
 
