@@ -26,6 +26,17 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	return side_spend(e, &e->frames) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+/* A frame of a type that we do not know (RFC 9113 5.5) */
+static int on_extension(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd,
+			void *arg)
+{
+	(void)session;
+	(void)payload;
+	(void)hd;
+	(void)arg;
+	return NGHTTP2_ERR_CANCEL;
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	struct side *e = arg;
@@ -315,6 +326,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 void frame_callbacks(nghttp2_session_callbacks *c)
 {
 	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
+	nghttp2_session_callbacks_set_unpack_extension_callback(c, on_extension);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback2(c, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback2(c, on_invalid_header);

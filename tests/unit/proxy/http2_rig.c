@@ -176,6 +176,7 @@ static void end_open(struct h2_end *e, struct h2_rig *r, bool server)
 {
 	const nghttp2_settings_entry offer = { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 };
 	nghttp2_session_callbacks *c;
+	nghttp2_option *o;
 
 	e->rig = r;
 	e->server = server;
@@ -185,10 +186,13 @@ static void end_open(struct h2_end *e, struct h2_rig *r, bool server)
 	nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(c, on_close);
+	assert_int_equal(nghttp2_option_new(&o), 0);
+	nghttp2_option_set_max_send_header_block_length(o, 1 << 20);
 	if (server)
 		assert_int_equal(nghttp2_session_server_new(&e->session, c, e), 0);
 	else
-		assert_int_equal(nghttp2_session_client_new(&e->session, c, e), 0);
+		assert_int_equal(nghttp2_session_client_new2(&e->session, c, e, o), 0);
+	nghttp2_option_del(o);
 	nghttp2_session_callbacks_del(c);
 	nghttp2_submit_settings(e->session, NGHTTP2_FLAG_NONE, &offer, server);
 }
