@@ -106,8 +106,11 @@ struct stream *stream_new(struct http2 *b, int32_t id)
 
 struct stream *stream_of(const struct side *e, int32_t id)
 {
-	struct stream *s = nghttp2_session_get_stream_user_data(e->session, id);
+	struct stream *s;
 
+	if (e->gone)	/* its session may still have bytes to write; it has no streams */
+		return NULL;
+	s = nghttp2_session_get_stream_user_data(e->session, id);
 	if (s || e->which == HTTP2_AGENT)
 		return s;
 	/* its HEADERS wait still: the session has no stream yet */
@@ -134,7 +137,11 @@ void stream_end(struct stream *s, enum http2_end why)
 static void stream_free(struct stream *s)
 {
 	struct http2 *b = s->bridge;
+	struct side *peer = &b->side[HTTP2_PEER];
 
+	/* the library may close a stream after it told that its HEADERS do not go */
+	if (s->id[HTTP2_PEER] && !peer->gone)
+		nghttp2_session_set_stream_user_data(peer->session, s->id[HTTP2_PEER], NULL);
 	drop_held(s, HTTP2_UP);
 	drop_held(s, HTTP2_DOWN);
 	http2_section_done(&s->head);

@@ -390,6 +390,30 @@ static void test_gone(void **state)
 	h2_done(&r);
 }
 
+/* What is still to be said to a side that is gone is of streams that are no more */
+static void test_gone_unread(void **state)
+{
+	struct h2_rig r;
+
+	(void)state;
+	for (int side = 0; side < 2; side++) {
+		h2_open(&r, NULL);
+		h2_ask(&r, "POST", "/wait", 100000, NULL);
+		h2_run(&r);
+		r.hold[side] = true;
+		h2_at(&r.server, 1)->left = 100000;
+		nghttp2_session_resume_data(r.server.session, 1);
+		h2_ask(&r, "GET", "/x", 0, NULL);
+		h2_run(&r);
+		http2_gone(r.bridge, (enum http2_side)side);
+		r.hold[side] = false;
+		h2_run(&r);
+		assert_int_equal(http2_streams(r.bridge), 0);
+		assert_true(http2_over(r.bridge));
+		h2_done(&r);
+	}
+}
+
 static void test_drain(void **state)
 {
 	struct h2_rig r;
@@ -504,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_early_end),
 		cmocka_unit_test(test_goaway),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_gone_unread),
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_ping),
 		cmocka_unit_test(test_websocket),
