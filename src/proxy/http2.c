@@ -129,6 +129,10 @@ void side_earn(uint32_t *budget, uint32_t more, uint32_t max)
 
 void http2_tick(struct http2 *b)
 {
+	struct stream *s;
+
+	TAILQ_FOREACH(s, &b->streams, link)
+		stream_tick(s);
 	for (int i = 0; i < 2; i++) {
 		side_earn(&b->side[i].frames, BUDGET_FRAMES_TICK, BUDGET_FRAMES);
 		side_earn(&b->side[i].streams, BUDGET_STREAMS_TICK, BUDGET_STREAMS);

@@ -18,6 +18,8 @@
 #define BUDGET_STREAMS 200	/* streams that are reset or malformed */
 #define BUDGET_STREAMS_TICK 10
 #define INTERIM_MAX 16		/* 1xx responses to a request */
+#define LINGER_BYTES (1u << 20)	/* of a denied request's body that are thrown away, */
+#define LINGER_TICKS 3		/* and seconds, before its stream is reset */
 #define QUEUE_MAX 512		/* frames that wait for a side, before it is read no more */
 
 /* Bytes that one side sent and the other has not taken */
@@ -46,6 +48,8 @@ struct stream {
 	bool		 bad;		/* a section beyond a bound; told of as malformed */
 	bool		 failing;	/* within on_failed() */
 	uint8_t		 interim;
+	uint8_t		 linger;	/* ticks since our answer went */
+	uint32_t	 thrown;	/* bytes of the body after our answer */
 	enum answer	 answer;
 	enum http2_end	 why;		/* DONE: not known yet */
 	struct http2_section section[2]; /* by side: what is being read, or trailers that wait */
@@ -106,6 +110,8 @@ void stream_data(struct stream *s, enum http2_side from, struct span bytes);
 void stream_fin(struct stream *s, enum http2_side from);
 void stream_answer(struct stream *s, unsigned status, bool fin);
 void stream_sent_end(struct stream *s, enum http2_side to);
+/* Once a second */
+void stream_tick(struct stream *s);
 void stream_lose(struct stream *s, enum http2_side side);
 void stream_end(struct stream *s, enum http2_end why);
 /* on_bytes(), and what follows from a no */

@@ -234,18 +234,43 @@ void stream_lose(struct stream *s, enum http2_side side)
 		stream_free(s);
 }
 
-/* The agent has the whole response, and nobody wants the rest of the request (RFC 9113 8.1) */
+/*
+ * The agent has the whole response, and nobody wants the rest of the request (RFC 9113
+ * 8.1).  Of ours it is left a moment to say the rest: clients there are that take such a
+ * reset for a failure, and show no page.
+ */
 static void hang_up(struct stream *s)
 {
-	if (s->way[HTTP2_DOWN].sent && !s->open[HTTP2_PEER] && !s->way[HTTP2_UP].fin && !s->cut)
+	bool wait = s->answer == ANSWER_OURS && s->linger < LINGER_TICKS && s->thrown < LINGER_BYTES;
+
+	if (s->way[HTTP2_DOWN].sent && !s->open[HTTP2_PEER] && !s->way[HTTP2_UP].fin && !s->cut &&
+	    !wait)
 		reset_side(s, HTTP2_AGENT, NGHTTP2_NO_ERROR);
+}
+
+void stream_tick(struct stream *s)
+{
+	if (s->answer == ANSWER_OURS && s->way[HTTP2_DOWN].sent && s->linger < LINGER_TICKS &&
+	    ++s->linger == LINGER_TICKS)
+		hang_up(s);
+}
+
+/* The body of a request that we have answered */
+static void throw_away(struct stream *s, size_t bytes)
+{
+	bool before = s->thrown < LINGER_BYTES;
+
+	stream_credit(s, HTTP2_AGENT, bytes);
+	s->thrown = bytes < LINGER_BYTES - s->thrown ? s->thrown + (uint32_t)bytes : LINGER_BYTES;
+	if (before)
+		hang_up(s);
 }
 
 void stream_close(struct stream *s, enum http2_side side, uint32_t code)
 {
 	s->open[side] = false;
 	if (side == HTTP2_AGENT) {
-		bool whole = s->way[HTTP2_DOWN].sent && code == NGHTTP2_NO_ERROR;
+		bool whole = s->way[HTTP2_DOWN].sent;
 
 		stream_end(s, whole ? HTTP2_DONE : HTTP2_BY_AGENT);
 		drop_held(s, HTTP2_DOWN);
@@ -317,6 +342,10 @@ void stream_data(struct stream *s, enum http2_side from, struct span bytes)
 	enum http2_way way = way_from(from);
 	size_t max = b->limits.stream_window;
 
+	if (from == HTTP2_AGENT && s->answer == ANSWER_OURS && !s->cut && s->thrown < LINGER_BYTES) {
+		throw_away(s, bytes.len);
+		return;
+	}
 	if (!is_heard(s, from) ||
 	    (s->request.allowed && !stream_passes(s, way, bytes.len, true))) {
 		nghttp2_session_consume_connection(b->side[from].session, bytes.len);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole exchanges between a client and a server of libnghttp2; hostile ones are in test_http2_bad.c */
+/* Exchanges between a client and a server of libnghttp2; hostile ones are in test_http2_bad.c */
 #include "http2_rig.h"
 
 static void test_get(void **state)
@@ -169,7 +169,7 @@ static void test_forms(void **state)
 static void test_deny(void **state)
 {
 	struct h2_rig r;
-	int32_t id, body, head, good;
+	int32_t id, body, head, good, large, stuck;
 
 	(void)state;
 	h2_open(&r, NULL);
@@ -177,13 +177,26 @@ static void test_deny(void **state)
 	body = h2_ask(&r, "POST", "/deny", 900000, NULL);
 	head = h2_ask(&r, "HEAD", "/deny", 0, NULL);
 	good = h2_ask(&r, "GET", "/good", 0, NULL);
+	large = h2_ask(&r, "POST", "/deny", 5000000, NULL);
+	stuck = h2_ask(&r, "POST", "/deny", SIZE_MAX, NULL);
 	h2_run(&r);
 	assert_string_equal(h2_at(&r.client, id)->status, "403");
 	assert_string_equal(h2_at(&r.client, id)->text, "{\"verdict\":\"deny\"}");
 	assert_non_null(strstr(h2_at(&r.client, id)->fields, "content-type: application/json\n"));
 	assert_string_equal(h2_at(&r.client, body)->status, "403");
+	/* a client may finish what it says, within bounds */
 	assert_true(h2_at(&r.client, body)->closed);
-	assert_int_equal(h2_at(&r.client, body)->code, NGHTTP2_NO_ERROR);
+	assert_int_equal(h2_at(&r.client, body)->left, 0);
+	assert_true(h2_at(&r.client, large)->closed);
+	assert_true(h2_at(&r.client, large)->left > 3000000);
+	assert_int_equal(h2_at(&r.client, large)->code, NGHTTP2_NO_ERROR);
+	assert_string_equal(h2_at(&r.client, large)->status, "403");
+	assert_true(h2_at(&r.client, stuck)->fin && !h2_at(&r.client, stuck)->closed);
+	for (int i = 0; i < 3; i++)
+		http2_tick(r.bridge);
+	h2_run(&r);
+	assert_true(h2_at(&r.client, stuck)->closed);
+	assert_int_equal(h2_at(&r.client, stuck)->code, NGHTTP2_NO_ERROR);
 	assert_int_equal(h2_at(&r.client, head)->body, 0);
 	assert_string_equal(h2_at(&r.client, good)->status, "200");
 	/* nothing of the others went to the server */

@@ -217,7 +217,8 @@ static unsigned feed_until(struct h2_rig *r, enum http2_side side, struct span f
 	return n;
 }
 
-static void flood(enum http2_side side, uint8_t type, uint8_t flags, int32_t id, struct span payload)
+static void flood(enum http2_side side, uint8_t type, uint8_t flags, int32_t id,
+		  struct span payload)
 {
 	struct buf b = buf_new(1 << 16), block = buf_new(1024);
 	struct h2_rig r;
@@ -551,7 +552,8 @@ static void test_no_preface(void **state)
 
 	(void)state;
 	h2_open(&r, NULL);
-	assert_false(http2_feed(r.bridge, HTTP2_AGENT, SPAN("GET / HTTP/1.1\r\nHost: api.example\r\n\r\n")));
+	assert_false(http2_feed(r.bridge, HTTP2_AGENT,
+				SPAN("GET / HTTP/1.1\r\nHost: api.example\r\n\r\n")));
 	assert_int_equal(http2_why(r.bridge, HTTP2_AGENT), HTTP2_BAD_AGENT);
 	assert_int_equal(pull_said(&r, HTTP2_AGENT).goaway, NGHTTP2_PROTOCOL_ERROR);
 	h2_done(&r);
