@@ -8,7 +8,7 @@
 #include "proxy/http2_bridge.h"
 
 const struct http2_limits http2_limits_default = {
-	.streams = 128, .stream_window = 256 << 10, .connection_window = 16 << 20,
+	.streams = 128, .stream_window = 256 << 10, .connection_window = 64 << 20,
 	.head = HTTP_HEAD_MAX,
 };
 

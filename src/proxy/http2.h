@@ -46,8 +46,13 @@ enum http2_end {
 
 struct http2_limits {
 	uint32_t	streams;	/* at once; 128 */
-	uint32_t	stream_window;	/* bytes held of a stream, either way; 256 KiB */
-	uint32_t	connection_window; /* bytes held of a connection, either way; 16 MiB */
+	uint32_t	stream_window;	/* bytes held of a stream, each way; 256 KiB */
+	/*
+	 * What a side may send before any of it is passed on; 64 MiB.  Windows open again when
+	 * half is used: from twice @streams times @stream_window on, which is the bound of what is
+	 * held then, streams that are not read never stop the others.
+	 */
+	uint32_t	connection_window;
 	uint32_t	head;		/* bytes of a head or trailers as HTTP/1 text; <= HTTP_HEAD_MAX */
 	bool		websocket;	/* offer extended CONNECT when the peer offers it */
 };

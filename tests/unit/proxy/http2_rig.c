@@ -155,8 +155,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 	struct h2_end *e = arg;
 	struct h2_seen *s = h2_at(e, id);
 
-	(void)session;
 	(void)flags;
+	if (!e->server)
+		nghttp2_session_consume_connection(session, len);
+	if (!e->server && id > e->slow)
+		nghttp2_session_consume_stream(session, id, len);
 	s->body += len;
 	note(s->text, sizeof(s->text), at, len);
 	return 0;
@@ -188,6 +191,7 @@ static void end_open(struct h2_end *e, struct h2_rig *r, bool server)
 	nghttp2_session_callbacks_set_on_stream_close_callback(c, on_close);
 	assert_int_equal(nghttp2_option_new(&o), 0);
 	nghttp2_option_set_max_send_header_block_length(o, 1 << 20);
+	nghttp2_option_set_no_auto_window_update(o, 1);
 	if (server)
 		assert_int_equal(nghttp2_session_server_new(&e->session, c, e), 0);
 	else
@@ -318,9 +322,13 @@ static bool side_turn(struct h2_rig *r, enum http2_side side)
 void h2_run(struct h2_rig *r)
 {
 	int rounds = 0;
+	bool moved;
 
-	while (side_turn(r, HTTP2_AGENT) | side_turn(r, HTTP2_PEER))
+	do {
+		moved = side_turn(r, HTTP2_AGENT);
+		moved = side_turn(r, HTTP2_PEER) || moved;
 		assert_true(++rounds < ROUNDS_MAX);
+	} while (moved);
 }
 
 size_t h2_drop(struct h2_rig *r, enum http2_side side)

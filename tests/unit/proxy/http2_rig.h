@@ -31,6 +31,7 @@ struct h2_end {
 	struct h2_seen	 seen[H2_STREAMS];
 	size_t		 requests, pongs;
 	uint32_t	 goaway;	/* its code; UINT32_MAX: none came */
+	int32_t		 slow;		/* the client reads nothing of streams up to this one */
 	int		 failed;	/* result of nghttp2_session_mem_recv() < 0 */
 };
 
