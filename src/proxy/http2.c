@@ -131,7 +131,7 @@ void http2_tick(struct http2 *b)
 {
 	struct stream *s;
 
-	TAILQ_FOREACH(s, &b->streams, link)
+	for (s = TAILQ_FIRST(&b->streams); s; s = TAILQ_NEXT(s, link))
 		stream_tick(s);
 	for (int i = 0; i < 2; i++) {
 		side_earn(&b->side[i].frames, BUDGET_FRAMES_TICK, BUDGET_FRAMES);
@@ -239,8 +239,10 @@ size_t http2_pull(struct http2 *b, enum http2_side side, uint8_t *at, size_t siz
 		struct span now;
 
 		if (!e->pending.len) {
-			ssize_t n = nghttp2_session_mem_send(e->session, &bytes);
+			ssize_t n = e->mute ? 0 : nghttp2_session_mem_send(e->session, &bytes);
 
+			if (n < 0)
+				e->mute = true;
 			if (n < 0 && !e->why)
 				e->why = HTTP2_NO_MEMORY;
 			if (n <= 0)
@@ -258,7 +260,7 @@ size_t http2_pull(struct http2 *b, enum http2_side side, uint8_t *at, size_t siz
 
 static bool has_bytes(const struct side *e)
 {
-	return e->pending.len || nghttp2_session_want_write(e->session);
+	return e->pending.len || (!e->mute && nghttp2_session_want_write(e->session));
 }
 
 unsigned http2_wants(const struct http2 *b, enum http2_side side)
@@ -279,12 +281,13 @@ bool http2_over(const struct http2 *b)
 {
 	const struct side *agent = &b->side[HTTP2_AGENT], *peer = &b->side[HTTP2_PEER];
 
-	if (has_bytes(agent) || has_bytes(peer))
-		return false;
+	/* a side that is gone may not take a byte any more; an agent that we sent away is told */
 	if (agent->gone)
-		return true;
-	return !b->count && (peer->gone || !nghttp2_session_want_read(agent->session) ||
-			     !nghttp2_session_want_read(peer->session));
+		return !agent->why || !has_bytes(agent);
+	if (b->count || has_bytes(agent))
+		return false;
+	return peer->gone || (!has_bytes(peer) && (!nghttp2_session_want_read(agent->session) ||
+						   !nghttp2_session_want_read(peer->session)));
 }
 
 enum http2_end http2_why(const struct http2 *b, enum http2_side side)
@@ -297,7 +300,7 @@ size_t http2_streams(const struct http2 *b)
 	const struct stream *s;
 	size_t told = 0;
 
-	TAILQ_FOREACH(s, &b->streams, link)
+	for (s = TAILQ_FIRST(&b->streams); s; s = TAILQ_NEXT(s, link))
 		told += s->told;
 	return told;
 }

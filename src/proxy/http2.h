@@ -158,7 +158,8 @@ void http2_drain(struct http2 *b);
 /* Once a second, while the connection stands: budgets grow again */
 void http2_tick(struct http2 *b);
 
-/* Nothing stands and nothing will come: close both sockets once http2_pull() has no more */
+/* Nothing stands and nothing will come: close both sockets.  What a side that is gone was to
+ * be told may be lost by that, but why an agent was sent away. */
 bool http2_over(const struct http2 *b);
 
 /* Why @side is over, for the log; HTTP2_DONE: it is not, or ended well */

@@ -67,6 +67,7 @@ struct side {
 	uint32_t	 frames, streams;	/* what is left of the budgets */
 	enum http2_end	 why;
 	bool		 gone;		/* no more is fed */
+	bool		 mute;		/* nothing more can be said either */
 };
 
 TAILQ_HEAD(stream_list, stream);
