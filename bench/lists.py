@@ -106,15 +106,15 @@ def find(program):
 
 
 def peers(folder, names):
-    (folder / "servers").write_text("".join(f"local=/{n}/\n" for n in names))
+    (folder / "dnsmasq.conf").write_text("".join(f"local=/{n}/\n" for n in names))
     (folder / "zones").write_text("".join(f'local-zone: "{n}." always_nxdomain\n' for n in names))
     (folder / "unbound.conf").write_text(UNBOUND.format(port=PORT, folder=folder))
     found = {}
     if program := find("dnsmasq"):
-        found["dnsmasq"] = [program, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
+        found["dnsmasq"] = [program, "--keep-in-foreground", "--no-resolv",
                             "--no-hosts", "--pid-file=", "--user=root", f"--port={PORT}",
                             "--listen-address=127.0.0.1", "--bind-interfaces",
-                            f"--servers-file={folder}/servers"]
+                            f"--conf-file={folder}/dnsmasq.conf"]
     if program := find("unbound"):
         found["unbound"] = [program, "-d", "-c", str(folder / "unbound.conf")]
     return found
