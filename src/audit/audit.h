@@ -149,6 +149,7 @@ struct audit_close {
 	uint64_t	 duration_ms;
 	const char	*end;		/* client|server|idle|limit|killed|error */
 	enum reason	 reason;	/* REASON_ALLOWED: not written */
+	struct span	 detail;	/* of the reason, in words of a library; empty: not written */
 };
 
 struct audit_http {

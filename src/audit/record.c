@@ -389,6 +389,10 @@ void record_conn_close(struct record *r, int64_t now_us, const struct audit_clos
 		KEY(b, "reason");
 		put_str(b, reason_name(e->reason));
 	}
+	if (e->detail.len) {
+		KEY(b, "detail");
+		put_text(b, e->detail);
+	}
 	close_line(r);
 }
 

@@ -131,7 +131,7 @@ static struct verdict decide(const struct policy *p, const struct target *t, int
 	*q = target_question(t, seen, now_s);
 	q->any_credential = true;
 	v = policy_decide(p, q);
-	if (seen == SEEN_TLS && v.reason == REASON_INSPECTION_REQUIRED)
+	if (seen == SEEN_TLS && policy_inspects(p, q, &v))
 		return decide_inspected(p, t, now_s, q);
 	return v;
 }

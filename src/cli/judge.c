@@ -277,6 +277,8 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 		.presets = o->presets.at, .allows = o->allows.at, .denies = o->denies.at,
 		.private_networks = o->private_networks.at, .host_ports = o->host_ports.at,
 		.publishes = o->publishes.at, .mode = o->mode,
+		/* both: the stricter holds */
+		.inspect = o->no_inspect ? INSPECT_NEVER : o->inspect ? INSPECT_ALWAYS : INSPECT_AUTO,
 		.preset_text = preset_text, .configured = configured,
 		.category_text = category_text, .category_name = category_name,
 		.list_read = list_read, .arg = j,

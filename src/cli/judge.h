@@ -16,6 +16,7 @@ struct judge_options {
 	struct option_list host_ports, publishes;
 	const char	*mode;
 	bool		 only;
+	bool		 inspect, no_inspect;
 	bool		 proxy_variables;	/* http_proxy and the like count, as in run */
 	/* for lint: the variables that inject names and that are not set; NULL: nobody asks */
 	struct path_list *unset;
@@ -38,7 +39,10 @@ struct judge_options {
 	  "special-purpose addresses that exactly allowed hosts may resolve to; may repeat", \
 	  &(o)->private_networks }, \
 	{ 0, "mode", OPTION_TEXT, "MODE", "filtered (nat-filtered) | isolated (none) | " \
-	  "internal | monitor (bridge)", &(o)->mode }
+	  "internal | monitor (bridge)", &(o)->mode }, \
+	{ 0, "inspect", OPTION_FLAG, NULL, "decrypt all TLS", &(o)->inspect }, \
+	{ 0, "no-inspect", OPTION_FLAG, NULL, \
+	  "decrypt none; rules that need it deny (inspection_required)", &(o)->no_inspect }
 
 void judge_options_done(struct judge_options *o);	/* frees the lists */
 

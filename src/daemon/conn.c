@@ -167,10 +167,11 @@ void conn_tell_denied(struct keeper *k, uint32_t ref, const struct question *q,
 			const struct verdict *v, bool dialled)
 {
 	struct talk_deny d = { .reason = (uint8_t)v->reason, .dialled = dialled,
-			       .status = denial_status(v->reason) };
+			       .status = denial_status(v->reason),
+			       .inspect = dialled && q->inspected };
 	struct buf body = buf_new(TALK_BODY_MAX);
 
-	if (q->seen == SEEN_HTTP || q->websocket)
+	if (q->seen == SEEN_HTTP || q->websocket || d.inspect)
 		denial_body(&body, k, q, v);
 	keeper_tell(k, KEEPER_DENY, ref, &d, sizeof(d), buf_span(&body), -1);
 	buf_done(&body);
@@ -291,6 +292,8 @@ struct question conn_question(const struct conn *c)
 	q.addr = c->literal;
 	q.port = c->permit.port;
 	q.proxy_status = c->proxy_status;
+	q.inspected = c->inspect;
+	q.tls_words = c->words;
 	return q;
 }
 
@@ -391,6 +394,7 @@ static void conn_allow(struct conn *c)
 /* A client that went before it said a word: allowed, recorded, nothing dialled */
 static void conn_empty(struct conn *c)
 {
+	const struct talk_pass pass = { 0 };
 	struct keeper *k = c->keeper;
 	struct question q = conn_question(c);
 	struct told t = told_again(c);
@@ -400,7 +404,7 @@ static void conn_empty(struct conn *c)
 	record_open(k, &t, &q, &c->verdict, &e);
 	c->number = k->conn_count;
 	c->empty = true;
-	keeper_tell(k, KEEPER_PASS, c->ref, NULL, 0, (struct span){ 0 }, -1);
+	keeper_tell(k, KEEPER_PASS, c->ref, &pass, sizeof(pass), (struct span){ 0 }, -1);
 	keeper_stir(k);
 }
 
@@ -465,6 +469,7 @@ static void told_once_more(struct conn *c, const struct told *t)
 static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 {
 	struct conn *c = conn_find(k, ref);
+	struct talk_pass pass = { 0 };
 	struct question q;
 	struct verdict v;
 
@@ -475,13 +480,18 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 	q = question_of(k, t, c->host);
 	q.addr = c->literal;
 	q.port = c->permit.port;
+	q.inspected = c->inspect;
 	v = policy_decide(k->policy, &q);
+	/* TLS inside of TLS is not opened */
+	if (!c->inspect && k->inspects)
+		pass.inspect = policy_inspects(k->policy, &q, &v);
+	c->inspect |= pass.inspect;
 	limited_judge(t->ask, &v);
 	if (v.answer == ANSWER_ALLOW) {
 		told_once_more(c, t);
-		keeper_tell(k, KEEPER_PASS, ref, NULL, 0, (struct span){ 0 }, -1);
+		keeper_tell(k, KEEPER_PASS, ref, &pass, sizeof(pass), (struct span){ 0 }, -1);
 	} else {
-		if (t->method.len || c->seen == SEEN_HTTP)
+		if (t->method.len || c->seen == SEEN_HTTP || c->inspect)
 			record_request(k, c->number, t, &q, &v);
 		note_denied(k, &q, &v, NULL);
 		conn_tell_denied(k, ref, &q, &v, false);
@@ -490,7 +500,8 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 }
 
 /* @a: as it was told; the door of host_ports leads to another address and port */
-static struct verdict judge(struct keeper *k, struct talk_ask *a, const struct question *q)
+static struct verdict judge(struct keeper *k, struct talk_ask *a, const struct question *q,
+			    bool *ret_inspect)
 {
 	struct verdict v = { ANSWER_ALLOW, REASON_ALLOWED, RULE_NONE, 0, false };
 	const struct talk_ask told = *a;
@@ -502,6 +513,7 @@ static struct verdict judge(struct keeper *k, struct talk_ask *a, const struct q
 			v = (struct verdict){ ANSWER_DENY, REASON_NO_RULE, RULE_NONE, 0, false };
 	} else {
 		v = policy_decide(k->policy, q);
+		*ret_inspect = k->inspects && policy_inspects(k->policy, q, &v);
 	}
 	/* The gate was to look first, and the client has gone without a word */
 	if (v.answer == ANSWER_NEED && a->flags & TALK_EMPTY)
@@ -519,6 +531,7 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 	uint32_t host = BINDING_NONE;
 	struct question q;
 	struct verdict v;
+	bool inspect = false;
 	struct conn *c;
 	struct told t;
 
@@ -537,7 +550,7 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 	if (a.door == DOOR_JAIL || a.door == DOOR_PROBE)
 		host = binding_of_addr(k->bindings, &a.addr);
 	q = question_of(k, &t, host);
-	v = judge(k, &a, &q);
+	v = judge(k, &a, &q, &inspect);
 	if (v.answer != ANSWER_ALLOW) {
 		deny(k, a.flags & TALK_FULL ? UINT32_MAX : ref, &t, &q, &v);
 		return;
@@ -547,6 +560,8 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 		return;
 	}
 	c = k->conn_held < CONNS_MAX ? conn_new(k, ref, &t, host, &v) : NULL;
+	if (c)
+		c->inspect = inspect;
 	if (!c) {
 		v = (struct verdict){ ANSWER_DENY, REASON_LIMIT, RULE_NONE, 0, false };
 		deny(k, ref, &t, &q, &v);
@@ -569,7 +584,7 @@ void conn_record_close(struct conn *c, const char *end, enum reason reason,
 		.conn = c->number, .host = shown_host(c), .ip = c->has_ip ? &c->ip : NULL,
 		.port = c->permit.port, .bytes_out = t->bytes_out, .bytes_in = t->bytes_in,
 		.duration_ms = (uint64_t)(clock_ms() - c->since_ms),
-		.end = end, .reason = reason,
+		.end = end, .reason = reason, .detail = c->words,
 	};
 
 	audit_conn_close(c->keeper->audit, &e);
@@ -619,7 +634,7 @@ static struct verdict request_verdict(const struct conn *c, const struct talk_ht
 	struct question q = {
 		.about = ABOUT_CONN, .host = conn_host(c), .addr = c->literal,
 		.port = c->permit.port, .seen = h->status == 101 ? SEEN_UPGRADE : SEEN_HTTP,
-		.websocket = h->status == 101, .http_host = host, .method = method, .path = path,
+		.websocket = h->status == 101, .inspected = c->inspect, .http_host = host, .method = method, .path = path,
 		.any_credential = true, .now_s = time(NULL),
 	};
 	struct verdict v = policy_decide(c->keeper->policy, &q);

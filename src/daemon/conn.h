@@ -23,12 +23,14 @@ struct conn {
 	bool		 resolving;
 	bool		 gone;		/* forgotten while resolving */
 	bool		 empty;		/* open, and nothing was dialled */
+	bool		 inspect;	/* its TLS ends in the gate */
 	bool		 through;	/* by upstream_proxy: the permit has its addresses */
 	uint16_t	 proxy_status;	/* what that answered, if it did not connect */
 	const char	*proto;
 	struct talk_ask	 ask;		/* what was told, with its texts in @tail */
 	struct buf	 tail;
 	struct socket_key from;
+	struct span	 words;		/* why its TLS failed; only while that is told */
 };
 
 /* The facts of an ask, with their texts found */

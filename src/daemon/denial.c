@@ -12,8 +12,11 @@ void denial_body(struct buf *b, struct keeper *k, const struct question *q,
 
 	json_open(b, '{');
 	json_key(b, "target");
-	buf_printf(&text, SPAN_FMT " http://" SPAN_FMT SPAN_FMT, SPAN_ARG(q->method),
-		   SPAN_ARG(q->http_host), SPAN_ARG(span_head(q->path, 512)));
+	/* of TLS that was not opened yet the request is not known */
+	if (q->method.len)
+		buf_printf(&text, SPAN_FMT " ", SPAN_ARG(q->method));
+	buf_printf(&text, "%s://" SPAN_FMT SPAN_FMT, q->inspected ? "https" : "http",
+		   SPAN_ARG(q->method.len ? q->http_host : q->sni), SPAN_ARG(span_head(q->path, 512)));
 	json_span(b, buf_span(&text));
 	json_key(b, "verdict");
 	json_str(b, "deny");

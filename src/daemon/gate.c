@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <getopt.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -10,12 +11,14 @@
 #include <time.h>
 
 #include "daemon/role.h"
+#include "daemon/trust.h"
 #include "dns/query.h"
 #include "jail/jail.h"
 #include "proxy/accept.h"
 #include "proxy/drops.h"
 #include "proxy/flow.h"
 #include "proxy/meter.h"
+#include "proxy/tls.h"
 #include "proxy/udp.h"
 
 #define SOCKETS_MAX 256		/* that the keeper may hand over before the start */
@@ -25,11 +28,12 @@
 
 static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 	[KEEPER_POLICY] = { "policy", sizeof(struct talk_policy), sizeof(struct talk_policy), true },
+	[KEEPER_CA] = { "ca", 0, 0, true },
 	[KEEPER_SOCKET] = { "socket", sizeof(struct talk_socket), sizeof(struct talk_socket), true },
 	[KEEPER_START]	= { "start", 0, 0, false },
 	[KEEPER_BIND]	= { "bind", 1, HOST_MAX, false },
 	[KEEPER_ALLOW]	= { "allow", sizeof(struct talk_allow), sizeof(struct talk_allow), true },
-	[KEEPER_PASS]	= { "pass", 0, 0, false },
+	[KEEPER_PASS]	= { "pass", sizeof(struct talk_pass), sizeof(struct talk_pass), false },
 	[KEEPER_DENY]	= { "deny", sizeof(struct talk_deny),
 			    sizeof(struct talk_deny) + TALK_BODY_MAX, false },
 	[KEEPER_DNS]	= { "dns", sizeof(struct talk_dns_answer),
@@ -48,6 +52,7 @@ struct gate {
 	struct seed	 seed;
 	size_t		 policy_len;	/* bytes of the mapping */
 	size_t		 socket_count;
+	const char	*cert_file, *cert_dir;	/* NULL: OpenSSL's own */
 	struct {
 		struct talk_socket	about;
 		int			fd;
@@ -140,7 +145,28 @@ static const struct policy *policy_map(const struct msg *m, size_t *ret_len)
 	return p;
 }
 
-/* The first message; nothing else is needed from outside */
+/* Before the policy: what servers must lead to is read from files */
+static void use_ca(struct gate *g, int fd)
+{
+	uint8_t secret[CERTS_SECRET_MAX];
+	ssize_t n = read(fd, secret, sizeof(secret));
+	struct certs *certs = n > 0 ? certs_open(span_of(secret, (size_t)n), &g->seed) : NULL;
+	struct err err = { "" };
+	SSL_CTX *client;
+
+	explicit_bzero(secret, sizeof(secret));
+	close(fd);
+	if (!certs || g->proxy.policy)
+		proxy_fail("the CA cannot be read");
+	client = trust_client(g->cert_file, g->cert_dir, TRUST_MAYBE_NOTHING, &err);
+	if (!client)
+		proxy_fail(err.text);
+	g->proxy.tls = tls_ends_new(client, certs, &g->seed);
+	if (!g->proxy.tls)
+		proxy_fail("out of memory");
+}
+
+/* The first policy; nothing else is needed from outside */
 static void first_policy(struct gate *g)
 {
 	struct policy_settings s = policy_settings(g->proxy.policy);
@@ -302,11 +328,15 @@ static void on_message(void *arg, const struct msg *m)
 {
 	struct gate *g = arg;
 	struct talk_dns_answer answer;
+	struct talk_pass pass;
 	struct flow *f;
 
 	switch ((enum keeper_says)m->type) {
 	case KEEPER_POLICY:
 		use_policy(g, m);
+		break;
+	case KEEPER_CA:
+		use_ca(g, m->fd);
 		break;
 	case KEEPER_SOCKET:
 		if (g->socket_count == SOCKETS_MAX)
@@ -326,8 +356,9 @@ static void on_message(void *arg, const struct msg *m)
 		break;
 	case KEEPER_PASS:
 		f = flow_find(g->proxy.flows, m->id);
+		memcpy(&pass, m->payload.at, sizeof(pass));
 		if (f)
-			ask_passed(f);
+			ask_passed(f, &pass);
 		break;
 	case KEEPER_DENY:
 		denied(g, m);
@@ -432,13 +463,31 @@ static struct event_base *new_loop(void)
 	return loop;
 }
 
+static void read_options(struct gate *g, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "cert-file", required_argument, NULL, 'f' },
+		{ "cert-dir", required_argument, NULL, 'd' }, { 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (c == 'f')
+			g->cert_file = optarg;
+		else if (c == 'd')
+			g->cert_dir = optarg;
+		else
+			proxy_fail("unknown option");
+	}
+}
+
 int gate_main(int argc, char **argv)
 {
 	static struct gate g;
 	struct dns_host host = { .id_bit = REF_DNS, .tell = dns_tell,
 				 .datagram = dns_datagram_out, .arg = &g };
 
-	(void)argc, (void)argv;
+	read_options(&g, argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	if (getrandom(&g.seed, sizeof(g.seed), 0) != sizeof(g.seed))
 		proxy_fail("no random numbers");

@@ -26,6 +26,7 @@ static struct msg_type accepts[GATE_SAYS_NUM] = {
 			     sizeof(struct talk_alert) + TALK_HOST_MAX, false },
 	[GATE_UNREACHED] = { "unreached", sizeof(struct talk_unreached),
 			     sizeof(struct talk_unreached), false },
+	[GATE_UNTRUSTED] = { "untrusted", 0, TALK_WORDS_MAX, false },
 };
 
 struct audit_rule keeper_rule(const struct keeper *k, const struct verdict *v)
@@ -163,6 +164,9 @@ static void on_message(void *arg, const struct msg *m)
 		break;
 	case GATE_UNREACHED:
 		conn_unreached(k, m->id, &u.unreached);
+		break;
+	case GATE_UNTRUSTED:
+		conn_untrusted(k, m->id, tail);
 		break;
 	case GATE_SAYS_NUM:
 		break;

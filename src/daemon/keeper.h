@@ -43,6 +43,7 @@ struct keeper {
 	struct event		 gate_ev, settle_ev, tick_ev;
 	bool			 writing;	/* gate_ev waits for room as well */
 	bool			 gate_ready;
+	bool			 inspects;	/* the gate has a CA */
 	bool			 closed;	/* the jail has no network any more */
 	const struct policy	*policy;
 	uint32_t		 generation;	/* of the policy: how often it was changed */
@@ -133,6 +134,7 @@ void conn_closed(struct keeper *k, uint32_t ref, const struct talk_closed *c);
 void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct span tail);
 void conn_dial_all(struct keeper *k);	/* after the records are written */
 void conn_unreached(struct keeper *k, uint32_t ref, const struct talk_unreached *u);
+void conn_untrusted(struct keeper *k, uint32_t ref, struct span words);	/* inspected.c */
 void conn_drop(struct keeper *k, const struct talk_drop *d);
 void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */

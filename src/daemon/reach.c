@@ -53,7 +53,7 @@ static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
 	struct talk_allow allow = {
 		.watch = c->verdict.watch,
 		.http = c->seen == SEEN_HTTP || c->ask.flags & TALK_WEBSOCKET,
-		.through = c->through,
+		.through = c->through, .inspect = c->inspect,
 	};
 
 	(void)error;

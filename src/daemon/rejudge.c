@@ -28,6 +28,9 @@ static enum reason conn_rejudge(struct conn *c)
 	q.any_credential = true;
 	q.any_request = q.seen == SEEN_HTTP;
 	v = policy_decide(k->policy, &q);
+	/* what is not opened already cannot be any more */
+	if (c->inspect)
+		policy_inspects(k->policy, &q, &v);
 	if (v.answer != ANSWER_ALLOW)
 		return v.answer == ANSWER_DENY ? v.reason : REASON_PROTOCOL;
 	c->verdict = v;

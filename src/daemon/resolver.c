@@ -572,7 +572,8 @@ static bool tls_open(const struct upstream *u, const struct resolver_options *o,
 	struct server *s = &resolver.servers[resolver.server_count];
 
 	if (!resolver.tls)
-		resolver.tls = trust_client(o->cert_file, o->cert_dir, err);
+		resolver.tls = trust_client(o->cert_file, o->cert_dir, TRUST_SOMETHING,
+					    err);
 	if (!resolver.tls)
 		return false;
 	s->dot = dot_new(resolver.loop, resolver.tls, u);

@@ -14,6 +14,7 @@
 #include <openssl/x509.h>
 
 #include "daemon/clock.h"
+#include "daemon/inspected.h"
 #include "daemon/keeper.h"
 #include "daemon/reload.h"
 #include "daemon/role.h"
@@ -49,6 +50,7 @@ struct session {
 	int		 signals;		/* signalfd; -1 */
 	sigset_t	 old_signals;
 	int		 resolver;		/* its end of the link, until it is started; -1 */
+	char		*ca;			/* PEM of the session's CA; NULL: nothing is inspected */
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
 	struct reload	*reload;
 	void		(*old_hangup)(int);	/* disposition of SIGHUP, while ours holds; else NULL */
@@ -546,26 +548,14 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	return k->audit;
 }
 
-static bool start_gate(struct session *s, int *theirs, struct err *err)
-{
-	const char *const argv[] = { "sluice", roles[ROLE_GATE].word, NULL };
-
-	return spawn_paired(s, ROLE_GATE, argv, theirs, err);
-}
+#define TRUST_ARGS 4	/* that add_trust() adds */
 
 /* Roles have no environment: what counts of ours is said in words */
-static bool start_resolver(struct session *s, struct err *err)
+static size_t add_trust(const char **argv, size_t argc)
 {
-	const char *argv[2 + 2 * (UPSTREAMS_MAX + 2) + 1] = { "sluice", roles[ROLE_RESOLVER].word };
-	const struct policy *p = s->keeper.policy;
 	const char *cert_file = secure_getenv(X509_get_default_cert_file_env());
 	const char *cert_dir = secure_getenv(X509_get_default_cert_dir_env());
-	size_t argc = 2;
 
-	for (size_t i = 0; i < policy_settings(p).upstream_count && i < UPSTREAMS_MAX; i++) {
-		argv[argc++] = "--upstream";
-		argv[argc++] = policy_upstream(p, i);
-	}
 	if (cert_file) {
 		argv[argc++] = "--cert-file";
 		argv[argc++] = cert_file;
@@ -574,6 +564,28 @@ static bool start_resolver(struct session *s, struct err *err)
 		argv[argc++] = "--cert-dir";
 		argv[argc++] = cert_dir;
 	}
+	return argc;
+}
+
+static bool start_gate(struct session *s, int *theirs, struct err *err)
+{
+	const char *argv[2 + TRUST_ARGS + 1] = { "sluice", roles[ROLE_GATE].word };
+
+	add_trust(argv, 2);
+	return spawn_paired(s, ROLE_GATE, argv, theirs, err);
+}
+
+static bool start_resolver(struct session *s, struct err *err)
+{
+	const char *argv[2 + 2 * UPSTREAMS_MAX + TRUST_ARGS + 1] = { "sluice", roles[ROLE_RESOLVER].word };
+	const struct policy *p = s->keeper.policy;
+	size_t argc = 2;
+
+	for (size_t i = 0; i < policy_settings(p).upstream_count && i < UPSTREAMS_MAX; i++) {
+		argv[argc++] = "--upstream";
+		argv[argc++] = policy_upstream(p, i);
+	}
+	add_trust(argv, argc);
 	return spawn_paired(s, ROLE_RESOLVER, argv, &s->resolver, err);
 }
 
@@ -589,8 +601,14 @@ static bool start(struct session *s, struct err *err)
 	if (!watch_signals(s, err))
 		return false;
 	gate = pair(ROLE_GATE, &theirs, err);
-	if (gate < 0 || !keeper_start(k, gate, err) || !start_gate(s, &theirs, err) ||
-	    !hand_over_policy(s, err))
+	if (gate < 0 || !keeper_start(k, gate, err) || !start_gate(s, &theirs, err))
+		return false;
+	if (policy_may_inspect(k->policy)) {
+		s->ca = session_ca(k, err);
+		if (!s->ca)
+			return false;
+	}
+	if (!hand_over_policy(s, err))
 		return false;
 	resolver = pair(ROLE_RESOLVER, &s->resolver, err);
 	k->resolve = resolver < 0 ? NULL : resolve_new(k->loop, resolver, on_resolver_died, s);
@@ -598,6 +616,7 @@ static bool start(struct session *s, struct err *err)
 		return err_set(err, "cannot start the resolver");
 	jail = s->plan->jail;
 	jail.program = s->programs.fd[PROGRAM_JAIL];
+	jail.trusted_ca = s->ca;
 	if (!jail_start(&jail, &s->jail, err))
 		return false;
 	s->jailed = true;
@@ -648,6 +667,7 @@ static void stop(struct session *s)
 	bindings_free(k->bindings);
 	processes_free(k->processes);
 	share_done(&s->current);
+	free(s->ca);
 	if (s->notes >= 0) {
 		event_del(&s->note_ev);
 		close(s->notes);

@@ -75,7 +75,8 @@ static bool trust_load(SSL_CTX *ctx, const char *file, const char *folders, stru
 		       "SSL_CERT_FILE)", file, folders);
 }
 
-SSL_CTX *trust_client(const char *file, const char *folders, struct err *err)
+SSL_CTX *trust_client(const char *file, const char *folders, enum trust_need need,
+		      struct err *err)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	uint8_t warm;
@@ -90,7 +91,7 @@ SSL_CTX *trust_client(const char *file, const char *folders, struct err *err)
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	if (!trust_load(ctx, file, folders, err)) {
+	if (!trust_load(ctx, file, folders, err) && need == TRUST_SOMETHING) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}

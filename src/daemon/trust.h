@@ -13,15 +13,19 @@
 
 #include "base/err.h"
 
+enum trust_need { TRUST_SOMETHING, TRUST_MAYBE_NOTHING };
+
 /*
  * trust_client() - a context for connections to servers
  * @file:	SSL_CERT_FILE, or NULL
  * @folders:	SSL_CERT_DIR, folders with ':' between them, or NULL
+ * @need:	is it an error if nothing is trusted?  Else no server will be
  *
  * TLS 1.2 and later; the chain of a server must lead to what is trusted, or the
  * handshake fails.  The name is for the caller to set, for each connection.
- * Return: free with SSL_CTX_free(); NULL and @err, also if nothing is trusted.
+ * Return: free with SSL_CTX_free(); NULL and @err, also as @need says.
  */
-SSL_CTX *trust_client(const char *file, const char *folders, struct err *err);
+SSL_CTX *trust_client(const char *file, const char *folders, enum trust_need need,
+		      struct err *err);
 
 #endif

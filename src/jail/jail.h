@@ -48,6 +48,7 @@ struct jail_plan {
 	bool		 open_all;	/* refuse nothing before the gate judged it: for default:
 					 * ask; monitor implies it */
 	const char	*session;
+	const char	*trusted_ca;		/* PEM of a CA that programs inside shall trust; or NULL */
 	const char *const *protect_read;	/* what decides and exists: read-only */
 	size_t		 protect_read_count;
 	/* Directories and files sluice writes: out of reach; a directory is made, 0700,

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "jail/trusted_ca.h"
+
 /*
  * What root keeps inside: enough for package managers and their sandbox users.
  * These hold over the inner user namespace only, which owns neither the
@@ -89,7 +91,8 @@ static void args_view(struct args *a, const struct view_op *op)
 	}
 }
 
-static bool args_env(struct args *a, char *const *envp, struct err *err)
+/* @bundle: what makes programs trust the session's CA, or NULL */
+static bool args_env(struct args *a, char *const *envp, const char *bundle, struct err *err)
 {
 	args_put(a, "--clearenv", NULL);
 	for (; *envp; envp++) {
@@ -104,6 +107,8 @@ static bool args_env(struct args *a, char *const *envp, struct err *err)
 		args_put(a, value + 1, NULL);
 		a->count++;
 	}
+	for (size_t i = 0; bundle && trusted_ca_variable(i); i++)
+		args_put(a, "--setenv", trusted_ca_variable(i), bundle, NULL);
 	if (a->count > PLAN_ARGS_MAX)
 		return err_set(err, "environment: too many variables (bwrap takes %d arguments)",
 			       PLAN_ARGS_MAX);
@@ -132,7 +137,7 @@ bool plan_args(const struct jail_plan *plan, const struct view *view, const stru
 	for (size_t i = 0; i < view->count; i++)
 		args_view(&a, &view->ops[i]);
 	args_put(&a, "--chdir", plan->cwd, NULL);
-	if (!args_env(&a, plan->envp, err))
+	if (!args_env(&a, plan->envp, plan->trusted_ca ? trusted_ca_path() : NULL, err))
 		return false;
 	if (ret_args->full)
 		return err_set(err, "environment: larger than %u bytes", PLAN_BYTES_MAX);

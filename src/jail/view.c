@@ -40,6 +40,7 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "jail/jail.h"
+#include "jail/trusted_ca.h"
 
 #define RESOLV_MAX 4096		/* bytes of our resolv.conf; the host's longest useful lines fit */
 
@@ -407,6 +408,18 @@ static void view_names(struct view *v, const struct jail_plan *plan, const struc
 	view_text(v, "/etc/hosts", hosts);
 }
 
+static void view_trust(struct view *v, const struct jail_plan *plan)
+{
+	for (size_t i = 0; plan->trusted_ca && trusted_ca_bundle(i); i++) {
+		AUTO_FREE char *real = realpath(trusted_ca_bundle(i), NULL);
+
+		/* several names of one file are common */
+		if (real && !view_has(v, VIEW_TEXT, real))
+			view_text(v, real, trusted_ca_text(trusted_ca_bundle(i), plan->trusted_ca,
+							   plan->envp));
+	}
+}
+
 static void view_protect(struct view *v, const struct names *n, bool hide)
 {
 	struct stat st;
@@ -462,6 +475,7 @@ bool view_make(const struct jail_plan *plan, const struct view_facts *facts,
 	view_mask_dirs(&v, facts);
 	view_mask_files(&v, plan, facts);
 	view_names(&v, plan, facts);
+	view_trust(&v, plan);
 	if (!v.spent) {
 		view_protect(&v, read_only, false);
 		view_protect(&v, hidden, true);

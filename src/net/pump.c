@@ -69,6 +69,31 @@ void pump_init(struct pump *p)
 	*p = (struct pump){ .pipe = { -1, -1 }, .room = UINT64_MAX };
 }
 
+void pump_through(struct pump *p, const struct pump_way *way, void *sides, bool outward)
+{
+	assert(!p->held_len && p->pipe[0] < 0);
+	p->way = way;
+	p->sides = sides;
+	p->outward = outward;
+}
+
+static ssize_t source_recv(struct pump *p, int from, void *to, size_t len, int flags)
+{
+	return p->way ? p->way->recv(p->sides, p->outward, to, len, flags) :
+			recv(from, to, len, flags);
+}
+
+static ssize_t target_send(struct pump *p, int to, const void *bytes, size_t len)
+{
+	return p->way ? p->way->send(p->sides, !p->outward, bytes, len) :
+			send(to, bytes, len, MSG_NOSIGNAL);
+}
+
+static int target_shut(struct pump *p, int to)
+{
+	return p->way ? p->way->shut(p->sides, !p->outward) : shutdown(to, SHUT_WR);
+}
+
 static void stop_splicing(struct pump *p)
 {
 	if (p->pipe[0] >= 0)
@@ -106,7 +131,7 @@ bool pump_push(struct pump *p, int to, struct span bytes)
 	if (!bytes.len)
 		return true;
 	do
-		sent = send(to, bytes.at, bytes.len, MSG_NOSIGNAL);
+		sent = target_send(p, to, bytes.at, bytes.len);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0 && errno != EAGAIN)
 		return false;
@@ -131,7 +156,7 @@ enum pumped pump_drain(struct pump *p, int to)
 		ssize_t n;
 
 		if (p->held_len)
-			n = send(to, p->held + p->held_at, p->held_len, MSG_NOSIGNAL);
+			n = target_send(p, to, p->held + p->held_at, p->held_len);
 		else
 			n = splice(p->pipe[0], NULL, to, NULL, p->in_pipe,
 				   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);	/* no MORE: it corks tails */
@@ -156,6 +181,8 @@ enum pumped pump_drain(struct pump *p, int to)
 
 static void note_size(struct pump *p, size_t len)
 {
+	if (p->way)
+		return;
 	if (p->pipe[0] < 0) {
 		p->full_reads = len == PUMP_SCRATCH ? (uint8_t)(p->full_reads + 1) : 0;
 		if (p->full_reads >= BULK_READS && !pool_take(p->pipe))
@@ -172,7 +199,7 @@ static enum pumped look(struct pump *p, int from)
 	ssize_t n;
 
 	do
-		n = recv(from, &byte, 1, MSG_PEEK);
+		n = source_recv(p, from, &byte, 1, MSG_PEEK);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? PUMPED_READ : PUMPED_SOURCE_FAILED;
@@ -196,7 +223,7 @@ static enum pumped fill(struct pump *p, int from, int to)
 	do
 		n = splicing ? splice(from, NULL, p->pipe[1], NULL, want,
 				      SPLICE_F_MOVE | SPLICE_F_NONBLOCK)
-			     : recv(from, pump_scratch(), want, 0);
+			     : source_recv(p, from, pump_scratch(), want, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? PUMPED_READ : PUMPED_SOURCE_FAILED;
@@ -226,7 +253,7 @@ enum pumped pump_move(struct pump *p, int from, int to)
 			stop_splicing(p);
 		if (p->eof) {
 			stop_splicing(p);
-			if (!p->shut && !p->last && shutdown(to, SHUT_WR) < 0 &&
+			if (!p->shut && !p->last && target_shut(p, to) < 0 &&
 			    errno != ENOTCONN)
 				return PUMPED_TARGET_FAILED;
 			p->shut = true;

@@ -11,13 +11,28 @@
  * neither.
  *
  * Back-pressure: a direction that could not write does not read.
+ *
+ * What ends in TLS here is read and written by others: pump_through().
  */
 #ifndef SLUICE_NET_PUMP_H
 #define SLUICE_NET_PUMP_H
 
+#include <sys/types.h>
+
 #include "base/buf.h"
 
+/* Instead of recv(2), send(2) and shutdown(2, SHUT_WR), errno included.  @agent: which of
+ * the two sides */
+struct pump_way {
+	ssize_t	(*recv)(void *sides, bool agent, void *to, size_t len, int flags);
+	ssize_t	(*send)(void *sides, bool agent, const void *bytes, size_t len);
+	int	(*shut)(void *sides, bool agent);
+};
+
 struct pump {
+	const struct pump_way *way;	/* NULL: bare sockets */
+	void		*sides;
+	bool		 outward;	/* for @way: from the agent to the peer */
 	uint64_t	 bytes;		/* taken by the target */
 	uint64_t	 bytes_rested;	/* as of the last pump_rest() */
 	uint64_t	 room;		/* bytes that may still be read from the source */
@@ -46,6 +61,9 @@ enum pumped {
 
 void pump_init(struct pump *p);
 void pump_done(struct pump *p);
+
+/* From now on by @way; nothing is held or spliced yet */
+void pump_through(struct pump *p, const struct pump_way *way, void *sides, bool outward);
 
 /* Move what can be moved now, taking p->room down by what was read; UINT64_MAX has no end.
  * Both sockets are non-blocking. */

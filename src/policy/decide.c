@@ -163,17 +163,18 @@ static enum stage more_stage(const struct policy *p, const struct image_more *m,
 {
 	const struct question *q = c->q;
 	bool tls = q->seen == SEEN_TLS || q->inspected, looked = carries != CARRIES_ANY;
+	bool closed = more_is_closed(p, m);
 
 	if (stage <= STAGE_NEED)
 		return stage;
 	if (m->inspect == INSPECT_ALWAYS && (q->seen == SEEN_TLS || !looked))
-		return q->any_request && looked ? stage : STAGE_UNSEEN;
+		return q->any_request && looked && !closed ? stage : STAGE_UNSEEN;
 	/* elsewhere a connection counts as one request; inside of TLS there may be thousands */
 	if (m->rate.count && q->seen == SEEN_TLS && !q->any_request)
 		return STAGE_UNSEEN;
 	if (!more_needs_http(m))
-		return m->rate.count && tls && m->inspect == INSPECT_NEVER ? STAGE_UNSEEN : stage;
-	if (!looked || q->transport == TRANSPORT_UDP || (tls && m->inspect == INSPECT_NEVER))
+		return m->rate.count && tls && closed ? STAGE_UNSEEN : stage;
+	if (!looked || q->transport == TRANSPORT_UDP || (tls && closed))
 		return STAGE_UNSEEN;
 	if (c->is_http && !q->any_request)
 		return request_stage(p, m, c);

@@ -61,6 +61,7 @@ struct draft {
 	struct buf	 image;		/* what it will begin with: its header, empty, and lists */
 	struct buf	 lists;		/* struct image_list */
 	struct buf	 uses;		/* struct image_use, in the order of rules */
+	enum inspect	 inspect;
 	enum mode	 mode;
 	enum layer	 mode_layer;
 	bool		 mode_set;

@@ -182,7 +182,9 @@ static const struct {
 /* What the proxy on the way has to do with it */
 static void add_through(struct buf *b, const struct policy *p, const struct question *q)
 {
-	if (!policy_proxied(p, q))
+	if (q->tls_words.len)
+		buf_printf(b, " safely: " SPAN_FMT, SPAN_ARG(q->tls_words));
+	if (q->tls_words.len || !policy_proxied(p, q))
 		return;
 	if (q->transport == TRANSPORT_UDP) {
 		buf_add_str(b, ": UDP cannot go through upstream_proxy");

@@ -165,6 +165,7 @@ bool flags_read(struct loader *l)
 	};
 
 	l->layer = LAYER_FLAG;
+	l->draft.inspect = in->inspect;
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		for (size_t k = 0; flags[i].values && flags[i].values[k]; k++)
 			if (!flags[i].read(l, flags[i].values[k], k))

@@ -334,6 +334,7 @@ static bool build(struct build *b)
 	b->head.synthetic4 = d->dns.synthetic4;
 	b->head.synthetic6 = d->dns.synthetic6;
 	b->head.dns_types = d->dns.types;
+	b->head.inspect = d->inspect;
 	b->head.has_ceiling = d->has_ceiling;
 	b->head.system_peers = d->system_peers;
 	b->head.limits = d->limits;

@@ -114,6 +114,7 @@ struct policy {
 	uint32_t		system_peers;	/* the first so many of peers are the system's */
 	struct net		synthetic4, synthetic6;
 	uint32_t		dns_types;	/* bits of base/dns_type.h */
+	uint32_t		inspect;	/* enum inspect, of all TLS: --inspect, --no-inspect */
 	struct policy_limits	limits;
 	struct policy_log	log;
 	uint32_t		credential_names[CREDENTIALS_MAX];	/* texts; 0: no more */

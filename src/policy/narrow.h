@@ -32,6 +32,12 @@ static inline bool more_needs_http(const struct image_more *m)
 		     m->max_request != AMOUNT_NONE || m->inject_header);
 }
 
+/* Does TLS stay closed, by the rule or as a whole? */
+static inline bool more_is_closed(const struct policy *p, const struct image_more *m)
+{
+	return p->inspect == INSPECT_NEVER || (m && m->inspect == INSPECT_NEVER);
+}
+
 bool more_has_method(const struct policy *p, const struct image_more *m, struct span method);
 /* The best of the patterns; PATH_YES if there are none */
 enum path_match more_path(const struct policy *p, const struct image_more *m,

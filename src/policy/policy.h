@@ -64,12 +64,13 @@ struct question {
 	bool		 websocket;	/* the request would leave HTTP for a websocket */
 	bool		 inspected;	/* SEEN_HTTP: the request was inside of TLS, whose SNI agreed */
 	bool		 any_request;	/* nobody knows the request yet (check HOST:PORT): pass if one
-					 * could; what it hangs on is in verdict.depends.  The data
-					 * path never says so. */
+					 * could; what it hangs on is in verdict.depends.  Of the data
+					 * path only policy_inspects() says so. */
 	bool		 any_credential;	/* the same for the credential alone (check URL) */
 	uint64_t	 body_bytes;	/* of the request, as far as they are known; 0: none yet */
 	unsigned	 credentials;	/* bit n: the field policy_credential(p, n) was there once */
 	const uint8_t	(*digests)[DIGEST_BYTES];	/* [CREDENTIALS_MAX], of those values; or NULL */
+	struct span	 tls_words;	/* only for words: why the TLS of the server failed; or empty */
 	uint16_t	 proxy_status;	/* only for words: what upstream_proxy answered; 0: nothing */
 	int64_t		 now_s;		/* seconds since 1970; for expires.  0: unknown, and then what
 					 * expires allows nothing and denies still */
@@ -83,7 +84,7 @@ enum need { NEED_TLS = 1, NEED_HTTP = 2 };
 enum depends {
 	DEPENDS_METHOD = 1, DEPENDS_PATH = 2,
 	DEPENDS_CREDENTIAL = 4,
-	DEPENDS_INSPECTION = 8,		/* set by check: the data path does not see it yet */
+	DEPENDS_INSPECTION = 8,		/* set by check: on what is inside of TLS */
 };
 
 struct verdict {
@@ -105,6 +106,20 @@ struct verdict {
  * sni_mismatch, host_mismatch, ech, protocol).
  */
 struct verdict policy_decide(const struct policy *p, const struct question *q);
+
+/*
+ * policy_inspects() - must what is inside of a TLS connection be seen, and may it be?
+ * @q:		with SEEN_TLS
+ * @v:		what policy_decide() said of it
+ *
+ * Then *@v becomes the verdict for the connection, which lets it pass; each request inside
+ * is judged by itself, with question.inspected.  For a caller that does not ask the answer
+ * stays no.
+ */
+bool policy_inspects(const struct policy *p, const struct question *q, struct verdict *v);
+
+/* Is there a connection that policy_inspects() could be true for? */
+bool policy_may_inspect(const struct policy *p);
 
 /* What the machine itself is, for judging addresses: filled by the caller */
 struct place {

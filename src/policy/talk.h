@@ -23,6 +23,7 @@
 #define TALK_RECORDS_MAX 16384	/* bytes of DNS_RECORDS_MAX (proto/dns_answer.h) */
 #define TALK_NAME_MAX 1008	/* a DNS name in presentation form */
 #define TALK_DIGESTS (CREDENTIALS_MAX * DIGEST_BYTES)	/* bytes of all digests */
+#define TALK_WORDS_MAX 200	/* OpenSSL's, why a server is not trusted */
 #define TALK_BODY_MAX 4096	/* the JSON of a denied request */
 
 /* Gate to keeper */
@@ -37,6 +38,7 @@ enum gate_says {
 	GATE_ALERT,		/* a limit of the session was crossed: struct talk_alert */
 	GATE_POLICY,		/* it judges by the policy of generation @id now */
 	GATE_UNREACHED,		/* upstream_proxy does not connect: struct talk_unreached */
+	GATE_UNTRUSTED,		/* the server's TLS failed: tail: why, in words */
 	GATE_SAYS_NUM
 };
 
@@ -44,11 +46,13 @@ enum gate_says {
 enum keeper_says {
 	KEEPER_POLICY,		/* + sealed memfd of the image; struct talk_policy; id: its generation.
 				 * The first is 0; later ones replace it and are acknowledged */
+	KEEPER_CA,		/* + a pipe with the session's CA and its key (proxy/certs.h); before
+				 * the first policy, if anything may be inspected */
 	KEEPER_SOCKET,		/* + a socket; struct talk_socket */
 	KEEPER_START,		/* confine yourself and serve */
 	KEEPER_BIND,		/* a new name: tail; id is its index in the bindings */
 	KEEPER_ALLOW,		/* + the connected socket; struct talk_allow */
-	KEEPER_PASS,		/* answer to ASK_AGAIN, and to an ASK that was `empty` */
+	KEEPER_PASS,		/* answer to ASK_AGAIN, and to an ASK that was `empty`; struct talk_pass */
 	KEEPER_DENY,		/* struct talk_deny */
 	KEEPER_DNS,		/* struct talk_dns_answer */
 	KEEPER_KILL,		/* reset a flow that is open; struct talk_kill */
@@ -174,14 +178,21 @@ struct talk_allow {
 	uint8_t		watch;		/* verdict.watch */
 	uint8_t		http;		/* judge and record each request */
 	uint8_t		through;	/* the socket is a proxy's, which was asked to connect */
-	uint8_t		pad[5];
+	uint8_t		inspect;	/* verdict of policy_inspects() */
+	uint8_t		pad[4];
+};
+
+struct talk_pass {
+	uint8_t		inspect;	/* as in talk_allow */
+	uint8_t		pad[7];
 };
 
 struct talk_deny {
 	uint8_t		reason;		/* enum reason */
 	uint8_t		dialled;	/* it was allowed and could not be reached */
 	uint16_t	status;		/* HTTP status for a denied request */
-	uint32_t	pad;
+	uint8_t		inspect;	/* TLS that was to be inspected: the body goes inside */
+	uint8_t		pad[3];
 };					/* tail: JSON body, for HTTP */
 
 struct talk_dns_answer {

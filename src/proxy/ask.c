@@ -11,7 +11,8 @@
 struct question ask_question(const struct flow *f)
 {
 	struct question q = { .about = ABOUT_CONN, .addr = f->dst, .port = f->port,
-			      .transport = TRANSPORT_TCP, .seen = SEEN_NOT_YET, .now_s = time(NULL) };
+			      .transport = TRANSPORT_TCP, .seen = SEEN_NOT_YET, .inspected = f->inspect,
+			      .now_s = time(NULL) };
 
 	if (f->host != BINDING_NONE)
 		q.host = binding_host(f->proxy->bindings, f->host);
@@ -75,6 +76,9 @@ static bool passes(struct flow *f, const struct facts *facts, uint32_t *ret_rule
 	credentials_read(f->proxy->policy, facts, &c);
 	credentials_question(&c, &q);
 	v = policy_decide(f->proxy->policy, &q);
+	/* what is inside is counted, request by request */
+	if (policy_inspects(f->proxy->policy, &q, &v))
+		return false;
 	*ret_rule = v.rule;
 	return v.answer == ANSWER_ALLOW;
 }
@@ -143,6 +147,10 @@ unsigned ask_step(struct flow *f)
 
 static void go_on(struct flow *f, bool http)
 {
+	if (f->inspect && !f->tls) {
+		inspect_start(f);
+		return;
+	}
 	if (http && !f->http && !http_start(f)) {
 		flow_ends(f, END_ERROR, REASON_LIMIT);
 		flow_become(f, FLOW_OVER);
@@ -157,7 +165,7 @@ static void go_on(struct flow *f, bool http)
 
 void ask_connected(struct flow *f)
 {
-	if (!f->requests)
+	if (!f->requests && !f->inspect)
 		meter_outcome(f->proxy, false, REASON_ALLOWED);
 	go_on(f, f->requests);
 }
@@ -169,9 +177,10 @@ void ask_allowed(struct flow *f, const struct talk_allow *a, int peer)
 	f->allowed = f->door != DOOR_PROBE;	/* that one is no connection to the keeper */
 	f->watch = f->watch && a->watch;
 	f->looks = 0;
-	if (!a->http && f->allowed && !a->through)
+	if (!a->http && !a->inspect && f->allowed && !a->through)
 		meter_outcome(f->proxy, false, REASON_ALLOWED);
 	f->requests = a->http;
+	f->inspect = a->inspect;
 	if (a->through)
 		connect_start(f);
 	else
@@ -179,9 +188,26 @@ void ask_allowed(struct flow *f, const struct talk_allow *a, int peer)
 	flow_drive(f);
 }
 
-void ask_passed(struct flow *f)
+/* It was let pass unseen, and now it shows what must be inspected */
+static void inspect_now(struct flow *f)
+{
+	f->inspect = true;
+	if (f->in.bytes || f->in.held_len || f->out.bytes) {
+		flow_ends(f, END_KILLED, REASON_INSPECTION_REQUIRED);
+		flow_become(f, FLOW_OVER);
+	} else {
+		inspect_start(f);
+	}
+	flow_drive(f);
+}
+
+void ask_passed(struct flow *f, const struct talk_pass *p)
 {
 	assert(f->state == FLOW_ASK);
+	if (f->again && p->inspect && !f->inspect) {
+		inspect_now(f);
+		return;
+	}
 	if (f->again) {
 		go_on(f, f->http || f->form == SEEN_HTTP);
 		flow_drive(f);
@@ -202,6 +228,7 @@ void ask_denied(struct flow *f, const struct talk_deny *d, struct span body)
 			  meter_is_reason(d->reason) && d->reason != REASON_KILLED ? END_LIMIT :
 			  END_KILLED, d->reason);
 	meter_outcome(f->proxy, true, d->reason);
+	f->inspect |= d->inspect;
 	deny_start(f, d->reason, d->status, body);
 	flow_drive(f);
 }

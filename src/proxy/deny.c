@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "proxy/meter.h"
+#include "proxy/tls.h"
 
 #define DRAIN_MAX 262144	/* bytes thrown away in a turn; the state's limit ends it */
 #define PAGE_MAX (TALK_BODY_MAX + 1024)
@@ -49,6 +50,13 @@ void deny_start(struct flow *f, enum reason reason, unsigned status, struct span
 	static const uint8_t alert[] = { 21, 3, 3, 0, 2, 2, 49 };
 
 	flow_ends(f, END_KILLED, reason);
+	/* the page goes into a session of its own: nothing was answered yet */
+	if (f->inspect && !(f->tls && f->tls->agent_up)) {
+		f->refusal = buf_new(PAGE_MAX);
+		page(&f->refusal, status, f->retry_s, body);
+		inspect_start(f);
+		return;
+	}
 	switch ((enum seen)f->form) {
 	case SEEN_HTTP:
 		f->refusal = buf_new(PAGE_MAX);
@@ -76,14 +84,14 @@ static enum pumped last_words(struct flow *f)
 	ssize_t n;
 
 	while (r == PUMPED_READ && f->refusal.len) {
-		n = send(f->agent, f->refusal.at, f->refusal.len, MSG_NOSIGNAL);
+		n = flow_send(f, true, f->refusal.at, f->refusal.len);
 		if (n > 0)
 			buf_consume(&f->refusal, (size_t)n);
 		else
 			r = errno == EAGAIN ? PUMPED_WRITE : PUMPED_TARGET_FAILED;
 	}
 	if (r == PUMPED_READ)
-		shutdown(f->agent, SHUT_WR);
+		flow_shut(f, true);
 	return r;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/meter.h"
+#include "proxy/tls.h"
 
 #include <assert.h>
 #include <sys/socket.h>
@@ -7,7 +8,7 @@
 /* Successor sets, for the table below only */
 enum {
 	ASK = BIT(FLOW_ASK), CONNECT = BIT(FLOW_CONNECT), RELAY = BIT(FLOW_RELAY),
-	HTTP = BIT(FLOW_HTTP), CUT = BIT(FLOW_CUT), DENY = BIT(FLOW_DENY), OVER = BIT(FLOW_OVER),
+	INSPECT = BIT(FLOW_INSPECT), HTTP = BIT(FLOW_HTTP), CUT = BIT(FLOW_CUT), DENY = BIT(FLOW_DENY), OVER = BIT(FLOW_OVER),
 };
 
 static unsigned over_step(struct flow *f);
@@ -20,8 +21,11 @@ static const struct stage {
 	enum flow_end	 end;		/* as this */
 } stages[] = {
 	[FLOW_LOOK]  = { "look",  look_step,  ASK | OVER,		10,   END_LIMIT },
-	[FLOW_ASK]   = { "ask",   ask_step,   CONNECT | RELAY | HTTP | DENY | OVER, 60, END_LIMIT },
-	[FLOW_CONNECT] = { "connect", connect_step, ASK | RELAY | HTTP | OVER, 7, END_ERROR },
+	[FLOW_ASK]   = { "ask",   ask_step,   CONNECT | INSPECT | RELAY | HTTP | DENY | OVER,
+			 60, END_LIMIT },
+	[FLOW_CONNECT] = { "connect", connect_step, ASK | INSPECT | RELAY | HTTP | OVER, 7,
+			   END_ERROR },
+	[FLOW_INSPECT] = { "inspect", inspect_step, ASK | HTTP | DENY | OVER, 9, END_ERROR },
 	[FLOW_RELAY] = { "relay", relay_step, ASK | CUT | DENY | OVER,	7200, END_IDLE },
 	[FLOW_HTTP]  = { "http",  http_step,  ASK | RELAY | CUT | DENY | OVER, 7200, END_IDLE },
 	[FLOW_CUT]   = { "cut",   cut_step,   OVER,			10,   END_LIMIT },
@@ -224,6 +228,11 @@ static void flow_watch(struct flow *f, unsigned wants)
 		what |= EV_WRITE;
 	arm(f, &f->peer_ev, f->peer, what, changed & peer);
 	f->wants = (uint8_t)wants;
+	/* what TLS has read already the sockets do not tell of */
+	if (f->tls && f->tls->agent_more && wants & WANT_AGENT_READ)
+		event_active(&f->agent_ev, EV_READ, 0);
+	if (f->tls && f->tls->peer_more && wants & WANT_PEER_READ)
+		event_active(&f->peer_ev, EV_READ, 0);
 }
 
 void flow_drive(struct flow *f)
@@ -263,6 +272,8 @@ static bool ends_well(const struct flow *f)
 void flow_leave_peer(struct flow *f)
 {
 	flow_watch(f, f->wants & ~(unsigned)(WANT_PEER_READ | WANT_PEER_WRITE));
+	if (f->tls && f->peer >= 0 && ends_well(f))
+		flow_shut(f, false);
 	close_socket(f->peer, false, ends_well(f));
 	f->peer = -1;
 }
@@ -281,6 +292,8 @@ static unsigned over_step(struct flow *f)
 
 		proxy_tell(x, GATE_CLOSED, f->ref, &c, sizeof(c), (struct span){ 0 });
 	}
+	if (f->tls && (ends_well(f) || f->refusal.max))
+		flow_shut(f, true);
 	/* A refusal that was written must not be overtaken by a reset */
 	close_socket(f->agent, f->door != DOOR_PUBLISH, ends_well(f) || f->refusal.max);
 	flow_leave_peer(f);
@@ -290,6 +303,7 @@ static unsigned over_step(struct flow *f)
 	buf_done(&f->answer);
 	buf_done(&f->refusal);
 	http_free(f->http);
+	tls_end(f);
 	slot_give(x->flows, f);
 	return 0;
 }
@@ -310,6 +324,10 @@ static void tick_one(struct flow *f)
 	if (f->state == FLOW_CONNECT) {
 		connect_failed(f, 0);
 		flow_drive(f);
+		return;
+	}
+	if (f->state == FLOW_INSPECT) {
+		inspect_late(f);
 		return;
 	}
 	if (f->state == FLOW_LOOK) {

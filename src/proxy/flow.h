@@ -5,6 +5,7 @@
  *	LOOK	see what the client says first, as far as its rule needs
  *	ASK	the facts are with the keeper; it decides, records and dials
  *	CONNECT	it is allowed, by a proxy that has not said yet whether it connects
+ *	INSPECT	TLS ends here: the server's handshake, then the client's
  *	RELAY	bytes go both ways; perhaps the client's first are still looked at
  *	HTTP	the same, request by request; a websocket goes on in RELAY
  *	CUT	a limit was reached: what may pass is on its way, then comes a reset
@@ -21,8 +22,8 @@
 #include "net/pump.h"
 #include "proxy/proxy.h"
 
-enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_CONNECT, FLOW_RELAY, FLOW_HTTP, FLOW_CUT, FLOW_DENY,
-		  FLOW_OVER, FLOW_NUM };
+enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_CONNECT, FLOW_INSPECT, FLOW_RELAY, FLOW_HTTP, FLOW_CUT,
+		  FLOW_DENY, FLOW_OVER, FLOW_NUM };
 
 enum want {
 	WANT_AGENT_READ = 1, WANT_AGENT_WRITE = 2, WANT_PEER_READ = 4, WANT_PEER_WRITE = 8,
@@ -34,6 +35,7 @@ enum want {
 
 struct http;
 struct lane;
+struct tls;
 
 /* A direction that waits for bandwidth */
 struct waiter {
@@ -62,6 +64,7 @@ struct flow {
 	bool		 settle;	/* in DENY: what went to the server must arrive */
 	uint8_t		 limited;	/* enum reason: to be told with the next question */
 	bool		 requests;	/* in CONNECT: HTTP follows */
+	bool		 inspect;	/* what is inside of its TLS is judged */
 	uint16_t	 port, client_port;
 	uint16_t	 looks;		/* times that the first bytes were parsed */
 	uint32_t	 host;		/* index in the bindings, or BINDING_NONE: a literal */
@@ -73,8 +76,9 @@ struct flow {
 	uint32_t	 retry_s;	/* for a refusal: when a rate has room again; 0: unknown */
 	struct waiter	 wait[2];	/* of the agent's bytes, of the peer's */
 	struct http	*http;		/* in HTTP */
+	struct tls	*tls;		/* from INSPECT on: proxy/tls.h */
 	struct buf	 answer;	/* in CONNECT: what was taken of the proxy's */
-	struct buf	 refusal;	/* in DENY: what is to be written */
+	struct buf	 refusal;	/* in INSPECT, DENY: what is to be written */
 	struct event	 agent_ev, peer_ev;
 	struct proxy	*proxy;
 };
@@ -116,13 +120,14 @@ size_t flow_count(const struct flow_table *t);
 unsigned look_step(struct flow *f);	/* look.c */
 unsigned ask_step(struct flow *f);	/* ask.c */
 unsigned connect_step(struct flow *f);	/* connect.c */
+unsigned inspect_step(struct flow *f);	/* inspect.c */
 unsigned relay_step(struct flow *f);	/* relay.c */
 unsigned http_step(struct flow *f);	/* http.c */
 unsigned deny_step(struct flow *f);	/* deny.c */
 
 /* ask.c: the keeper's answers */
 void ask_allowed(struct flow *f, const struct talk_allow *a, int peer);
-void ask_passed(struct flow *f);
+void ask_passed(struct flow *f, const struct talk_pass *p);
 void ask_denied(struct flow *f, const struct talk_deny *d, struct span body);
 
 void ask_connected(struct flow *f);	/* the proxy's answer: the flow goes on */
@@ -130,6 +135,11 @@ void ask_connected(struct flow *f);	/* the proxy's answer: the flow goes on */
 /* connect.c: await the proxy's answer; it refuses, or says nothing (@status 0) */
 void connect_start(struct flow *f);
 void connect_failed(struct flow *f, unsigned status);
+
+/* inspect.c: end TLS here, both ways; or only with the client, to hand it the refusal that is made */
+void inspect_start(struct flow *f);
+/* The server's end took too long */
+void inspect_late(struct flow *f);
 
 void http_free(struct http *h);
 bool http_start(struct flow *f);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http.c - a plain HTTP/1 connection, request by request
+ * http.c - an HTTP/1 connection, plain or inside of inspected TLS, request by request
  *
  * Every request of a kept-alive connection is judged before a byte of it goes
  * to the server; every response is followed to its end, so that the next
@@ -28,6 +28,7 @@
 #include "proxy/credential.h"
 #include "proxy/look.h"
 #include "proxy/meter.h"
+#include "proxy/tls.h"
 
 #define AHEAD_MAX (PUMP_SCRATCH + LOOK_MAX)	/* bytes a client may send ahead of its turn */
 #define HEAD_MAX LOOK_MAX			/* bytes of a head */
@@ -309,7 +310,7 @@ static void read_agent(struct flow *f)
 
 	if (!(f->ready & WANT_AGENT_READ) || h->agent_eof || !room)
 		return;
-	n = recv(f->agent, pump_scratch(), room < PUMP_SCRATCH ? room : PUMP_SCRATCH, 0);
+	n = flow_recv(f, true, pump_scratch(), room < PUMP_SCRATCH ? room : PUMP_SCRATCH, 0);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	f->ready &= (uint8_t)~WANT_AGENT_READ;
@@ -567,8 +568,9 @@ static void read_peer(struct flow *f)
 	if (!(f->ready & WANT_PEER_READ))
 		return;
 	room = meter_room(f, false);
-	n = recv(f->peer, pump_scratch(), room < PUMP_SCRATCH ? room ? (size_t)room : 1 : PUMP_SCRATCH,
-		 room ? 0 : MSG_PEEK);
+	n = flow_recv(f, false, pump_scratch(),
+		      room < PUMP_SCRATCH ? room ? (size_t)room : 1 : PUMP_SCRATCH,
+		      room ? 0 : MSG_PEEK);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {

@@ -21,6 +21,7 @@ struct flow;
 struct flow_table;
 struct udp_table;
 struct lanes;
+struct tls_ends;
 
 #define REF_UDP (1u << 31)	/* message ids of UDP flows have it */
 #define REF_DNS (1u << 30)	/* ... of DNS queries this one; of TCP flows neither */
@@ -45,6 +46,7 @@ struct proxy {
 	struct seed		 seed;
 	bool			 kills;		/* limits: on_exceed: kill */
 	bool			 killed;	/* a limit was crossed, and the command will be ended */
+	struct tls_ends		*tls;		/* NULL: nothing is inspected; see proxy/tls.h */
 	struct dns_door		 dns;
 	int			 raw4, raw6;	/* for datagrams to clients */
 	uint32_t		 now_s;		/* seconds since the gate started; one tick a second */

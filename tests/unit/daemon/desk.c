@@ -21,7 +21,7 @@ static struct desk *now;	/* whose world the stand-ins are */
 static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 	[KEEPER_BIND] = { "bind", 1, HOST_MAX, false },
 	[KEEPER_ALLOW] = { "allow", sizeof(struct talk_allow), sizeof(struct talk_allow), true },
-	[KEEPER_PASS] = { "pass", 0, 0, false },
+	[KEEPER_PASS] = { "pass", sizeof(struct talk_pass), sizeof(struct talk_pass), false },
 	[KEEPER_DENY] = { "deny", sizeof(struct talk_deny),
 			  sizeof(struct talk_deny) + TALK_BODY_MAX, false },
 	[KEEPER_DNS] = { "dns", sizeof(struct talk_dns_answer),

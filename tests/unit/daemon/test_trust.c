@@ -20,7 +20,7 @@ static void a_file_or_a_folder_is_trusted_and_nothing_else(void **state)
 	const char *file = tls_server_init();
 	char folder[] = "/tmp/trust-test-XXXXXX", hashed[64], plain[64], folders[96];
 	struct err err = { "" };
-	SSL_CTX *ctx = trust_client(file, "/nowhere", &err);
+	SSL_CTX *ctx = trust_client(file, "/nowhere", TRUST_SOMETHING, &err);
 
 	(void)state;
 	assert_non_null(ctx);
@@ -34,9 +34,9 @@ static void a_file_or_a_folder_is_trusted_and_nothing_else(void **state)
 	snprintf(plain, sizeof(plain), "%s/ca.pem", folder);
 	snprintf(folders, sizeof(folders), "/nowhere:%s", folder);
 	assert_int_equal(symlink(file, plain), 0);
-	assert_null(trust_client("/nowhere", folders, &err));	/* not named by its hash */
+	assert_null(trust_client("/nowhere", folders, TRUST_SOMETHING, &err));	/* not named by its hash */
 	assert_int_equal(symlink(file, hashed), 0);
-	ctx = trust_client("/nowhere", folders, &err);
+	ctx = trust_client("/nowhere", folders, TRUST_SOMETHING, &err);
 	assert_non_null(ctx);
 	assert_int_equal(trusted_by(ctx), 1);
 	SSL_CTX_free(ctx);
@@ -51,9 +51,20 @@ static void nothing_to_trust_is_an_error(void **state)
 	struct err err = { "" };
 
 	(void)state;
-	assert_null(trust_client("/nowhere/file", "/nowhere", &err));
+	assert_null(trust_client("/nowhere/file", "/nowhere", TRUST_SOMETHING, &err));
 	assert_string_equal(err.text, "no trusted certificate in /nowhere/file and /nowhere (install "
 			    "ca-certificates, or set SSL_CERT_FILE)");
+}
+
+static void nothing_to_trust_is_fine_for_who_says_so(void **state)
+{
+	struct err err = { "" };
+	SSL_CTX *ctx = trust_client("/nowhere/file", "/nowhere", TRUST_MAYBE_NOTHING, &err);
+
+	(void)state;
+	assert_non_null(ctx);
+	assert_int_equal(SSL_CTX_get_verify_mode(ctx), SSL_VERIFY_PEER);
+	SSL_CTX_free(ctx);
 }
 
 int main(void)
@@ -61,6 +72,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_or_a_folder_is_trusted_and_nothing_else),
 		cmocka_unit_test(nothing_to_trust_is_an_error),
+		cmocka_unit_test(nothing_to_trust_is_fine_for_who_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

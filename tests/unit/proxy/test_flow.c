@@ -117,7 +117,7 @@ static void a_question_does_not_strand_what_is_held(void **state)
 	rig_run(&r);
 	say(l.client, "\x7f\xff");
 	rig_told(&r, GATE_ASK_AGAIN);
-	ask_passed(flow_find(r.x.flows, l.ref));
+	ask_passed(flow_find(r.x.flows, l.ref), &(struct talk_pass){ 0 });
 	for (int quiet = 0; quiet < 100 && read < sent;) {
 		n = recv(l.client, block, sizeof(block), 0);
 		quiet = n < 0 ? quiet + 1 : 0;

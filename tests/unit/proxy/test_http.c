@@ -207,7 +207,7 @@ static void both_must_agree(void **state)
 	heard(&r, l.server, GET);
 	say(l.client, seconds[0].request);
 	rig_told(&r, GATE_ASK_AGAIN);
-	ask_passed(flow_find(r.x.flows, l.ref));
+	ask_passed(flow_find(r.x.flows, l.ref), &(struct talk_pass){ 0 });
 	rig_told_nothing(&r);			/* it does not ask for ever */
 	heard_reset(&r, l.server);
 	done(&r, &l);

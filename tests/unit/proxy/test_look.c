@@ -43,7 +43,7 @@ static void a_client_that_goes_without_a_word_dials_nothing(void **state)
 	rig_told_nothing(&r);
 	DROP_FD(l.client);
 	assert_int_equal(rig_told(&r, GATE_ASK)->ask.flags, TALK_EMPTY);
-	ask_passed(flow_find(r.x.flows, l.ref));
+	ask_passed(flow_find(r.x.flows, l.ref), &(struct talk_pass){ 0 });
 	assert_int_equal(rig_told(&r, GATE_CLOSED)->closed.end, END_CLIENT);
 	assert_int_equal(flow_count(r.x.flows), 0);
 	rig_done(&r);

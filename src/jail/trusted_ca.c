@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "jail/trusted_ca.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/auto.h"
+#include "base/buf.h"
+
+#define BUNDLE_MAX (4u << 20)	/* bytes; Mozilla's list has 220 KiB */
+
+static const char *const bundles[] = {
+	"/etc/ssl/certs/ca-certificates.crt",			/* Debian, Arch, Gentoo */
+	"/etc/pki/tls/certs/ca-bundle.crt",			/* Fedora, RHEL 6 and later */
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/ca-bundle.pem",				/* SUSE */
+	"/var/lib/ca-certificates/ca-bundle.pem",
+	"/etc/ssl/cert.pem",					/* Alpine */
+	NULL
+};
+
+static const char *const variables[] = {
+	"SSL_CERT_FILE",	/* OpenSSL, Go, rustls-native-certs, Python's ssl */
+	"CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
+	"REQUESTS_CA_BUNDLE", "PIP_CERT",
+	"NODE_EXTRA_CA_CERTS", "DENO_CERT",
+	"CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE",
+	NULL
+};
+
+const char *trusted_ca_bundle(size_t i)
+{
+	return bundles[i];
+}
+
+const char *trusted_ca_variable(size_t i)
+{
+	return variables[i];
+}
+
+const char *trusted_ca_path(void)
+{
+	size_t i = 0;
+
+	while (bundles[i] && access(bundles[i], R_OK) != 0)
+		i++;
+	return bundles[i];
+}
+
+/* What cannot be read adds nothing: it is not trusted then, as outside */
+static void add_file(struct buf *b, const char *path)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	ssize_t n = 1;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > BUNDLE_MAX)
+		return;
+	while (n > 0 && buf_reserve(b, 65536)) {
+		n = read(fd, b->at + b->len, 65536);
+		b->len += n > 0 ? (size_t)n : 0;
+	}
+	buf_add_str(b, "\n");
+}
+
+/* The value of variable @i in @envp, unless it names nothing or @path */
+static const char *other_bundle(size_t i, char *const *envp, const char *path)
+{
+	size_t len = strlen(variables[i]);
+
+	for (; envp && *envp; envp++)
+		if (!strncmp(*envp, variables[i], len) && (*envp)[len] == '=')
+			return strcmp(*envp + len + 1, path) != 0 ? *envp + len + 1 : NULL;
+	return NULL;
+}
+
+char *trusted_ca_text(const char *path, const char *pem, char *const *envp)
+{
+	struct buf b = buf_new(4 * BUNDLE_MAX);
+	const char *last = NULL;
+
+	add_file(&b, path);
+	for (size_t i = 0; variables[i]; i++) {
+		const char *other = other_bundle(i, envp, path);
+
+		/* most who set one set all, to one file */
+		if (other && *other && !(last && !strcmp(last, other)))
+			add_file(&b, other);
+		last = other ? other : last;
+	}
+	buf_add_str(&b, pem);
+	buf_add(&b, "", 1);
+	if (b.full)
+		buf_done(&b);
+	return (char *)b.at;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inspect.c - TLS ends here: the server's handshake, then the client's
+ *
+ * The server comes first.  If it does not prove that it is who the client asked for, the
+ * client is told so in a page, with a handshake of its own: the keeper, which is told why,
+ * has closed its side of the connection by then.  The ClientHello was looked at and lies in
+ * the client's socket still: OpenSSL reads it from there.  Whatever name a client gives
+ * in it, the certificate is for the name that the flow is for.
+ *
+ * A refusal waits until the client has asked for something: it is an answer.
+ */
+#include <string.h>
+#include <sys/socket.h>
+
+#include "proxy/tls.h"
+
+static unsigned end(struct flow *f, enum flow_end how, enum reason reason)
+{
+	flow_ends(f, how, reason);
+	flow_become(f, FLOW_OVER);
+	return 0;
+}
+
+void inspect_start(struct flow *f)
+{
+	if (!f->proxy->tls)
+		proxy_fail("TLS is to be inspected, and there is no CA");
+	f->form = SEEN_HTTP;
+	flow_become(f, FLOW_INSPECT);
+	if (!f->tls && !tls_begin(f))
+		end(f, END_ERROR, REASON_LIMIT);
+}
+
+/* The keeper records it and words the refusal */
+static unsigned untrusted(struct flow *f, const char *why)
+{
+	struct span words = span_head(span_str(why), TALK_WORDS_MAX);
+
+	f->allowed = false;
+	flow_leave_peer(f);
+	proxy_tell(f->proxy, GATE_UNTRUSTED, f->ref, NULL, 0, words);
+	flow_become(f, FLOW_ASK);
+	return 0;
+}
+
+void inspect_late(struct flow *f)
+{
+	if (f->peer >= 0 && !f->tls->peer_up && !f->refusal.max)
+		untrusted(f, "the server did not finish the TLS handshake in time");
+	else
+		end(f, END_ERROR, REASON_ALLOWED);
+	flow_drive(f);
+}
+
+/* Return: 0: done, or the state has changed; else what to wait for */
+static unsigned shake_peer(struct flow *f)
+{
+	const char *why;
+
+	switch (tls_shake_peer(f, &why)) {
+	case SHAKE_READ:
+		return WANT_PEER_READ;
+	case SHAKE_WRITE:
+		return WANT_PEER_WRITE;
+	case SHAKE_FAILED:
+		return untrusted(f, why);
+	case SHAKE_DONE:
+		break;
+	}
+	f->since_s = f->proxy->now_s;
+	return 0;
+}
+
+static unsigned shake_agent(struct flow *f)
+{
+	switch (tls_shake_agent(f)) {
+	case SHAKE_READ:
+		return WANT_AGENT_READ;
+	case SHAKE_WRITE:
+		return WANT_AGENT_WRITE;
+	case SHAKE_FAILED:
+		return end(f, END_CLIENT, REASON_ALLOWED);
+	case SHAKE_DONE:
+		break;
+	}
+	f->since_s = f->proxy->now_s;
+	return 0;
+}
+
+/* What it asks is of no interest any more */
+static unsigned refuse(struct flow *f)
+{
+	if (flow_recv(f, true, pump_scratch(), PUMP_SCRATCH, 0) < 0 && !f->tls->agent_shut)
+		return WANT_AGENT_READ;
+	flow_become(f, FLOW_DENY);
+	return WANT_AGAIN;
+}
+
+unsigned inspect_step(struct flow *f)
+{
+	bool refused = f->refusal.max;
+	unsigned wants = 0;
+
+	if (!refused && !f->tls->peer_up)
+		wants = shake_peer(f);
+	if (!wants && f->state == FLOW_INSPECT && !f->tls->agent_up)
+		wants = shake_agent(f);
+	if (wants || f->state != FLOW_INSPECT)
+		return wants;
+	if (refused)
+		return refuse(f);
+	if (!http_start(f))
+		return end(f, END_ERROR, REASON_LIMIT);
+	flow_become(f, FLOW_HTTP);
+	f->ready = WANT_AGENT_READ | WANT_PEER_READ;
+	return WANT_AGAIN;
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Nothing here opens a file or looks anything up: OpenSSL's configuration is not read, the
+ * certificates that are trusted were loaded before the gate was confined.
+ *
+ * Renegotiation is off, so after the handshake SSL_read() waits for bytes to read and
+ * SSL_write() for room to write.  The one exception, a key update that cannot be answered
+ * because the other side does not read, ends the connection.
+ */
+#include "proxy/tls.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#define SESSIONS_KEPT 1024	/* of servers, to resume: some 2 KiB each */
+#define KEY_MAX (CERTS_NAME_MAX + 7)	/* "NAME PORT" */
+
+struct kept_session {
+	SSL_SESSION	*session;
+	char		 key[KEY_MAX];
+};
+
+struct tls_ends {
+	SSL_CTX			*client, *server;
+	struct certs		*certs;
+	struct seed		 seed;
+	struct kept_session	 kept[SESSIONS_KEPT];	/* by hash; of two in one place the later */
+};
+
+/* The name that the flow is for, or the address */
+static struct span flow_name(const struct flow *f, char text[ADDR_TEXT_MAX])
+{
+	if (f->host != BINDING_NONE)
+		return binding_host(f->proxy->bindings, f->host);
+	return span_str(addr_text(&f->dst, text));
+}
+
+/* ---- sessions with servers ---- */
+
+static struct kept_session *session_place(struct flow *f, char ret_key[KEY_MAX])
+{
+	struct tls_ends *t = f->proxy->tls;
+	char text[ADDR_TEXT_MAX];
+	struct span name = flow_name(f, text);
+
+	snprintf(ret_key, KEY_MAX, SPAN_FMT " %u", SPAN_ARG(name), f->port);
+	return &t->kept[hash_span(&t->seed, span_str(ret_key)) % SESSIONS_KEPT];
+}
+
+/* Only of servers that were verified.  Return: 1: @session is ours now */
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct flow *f = SSL_get_app_data(ssl);
+	struct kept_session *at;
+	char key[KEY_MAX];
+
+	if (!f || SSL_get_verify_result(ssl) != X509_V_OK)
+		return 0;
+	at = session_place(f, key);
+	SSL_SESSION_free(at->session);
+	at->session = session;
+	memcpy(at->key, key, sizeof(key));
+	return 1;
+}
+
+static void resume(struct flow *f, SSL *ssl)
+{
+	char key[KEY_MAX];
+	const struct kept_session *at = session_place(f, key);
+
+	if (at->session && !strcmp(at->key, key))
+		SSL_set_session(ssl, at->session);
+}
+
+/* ---- what all flows share ---- */
+
+static const uint8_t alpn_http1[] = "\x08http/1.1";
+
+/* The client hears what the server was asked for.  One that knows only others is refused. */
+static int on_alpn(SSL *ssl, const uint8_t **ret, uint8_t *ret_len, const uint8_t *offered,
+		   unsigned len, void *arg)
+{
+	(void)ssl, (void)arg;
+	for (unsigned at = 0; at < len && len - at > offered[at]; at += 1u + offered[at]) {
+		if (offered[at] != alpn_http1[0] ||
+		    memcmp(offered + at + 1, alpn_http1 + 1, alpn_http1[0]) != 0)
+			continue;
+		*ret = offered + at + 1;
+		*ret_len = alpn_http1[0];
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static void common(SSL_CTX *ctx)
+{
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS |
+			      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_read_ahead(ctx, 1);
+}
+
+static SSL_CTX *server_new(void)
+{
+	static const uint8_t context[] = "sluice";
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	if (!ctx)
+		return NULL;
+	common(ctx);
+	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	/* tickets, whose key is this context's: nothing is kept of a client */
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_session_id_context(ctx, context, sizeof(context) - 1);
+	SSL_CTX_set_num_tickets(ctx, 1);
+	return ctx;
+}
+
+struct tls_ends *tls_ends_new(SSL_CTX *client, struct certs *certs, const struct seed *seed)
+{
+	struct tls_ends *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->client = client;
+	t->certs = certs;
+	t->seed = *seed;
+	t->server = server_new();
+	if (!t->server) {
+		free(t);
+		return NULL;
+	}
+	common(client);
+	SSL_CTX_set_verify(client, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT |
+					       SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(client, on_session);
+	SSL_CTX_set_alpn_protos(client, alpn_http1, sizeof(alpn_http1) - 1);
+	return t;
+}
+
+void tls_ends_free(struct tls_ends *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < SESSIONS_KEPT; i++)
+		SSL_SESSION_free(t->kept[i].session);
+	SSL_CTX_free(t->client);
+	SSL_CTX_free(t->server);
+	certs_free(t->certs);
+	free(t);
+}
+
+/* ---- one flow ---- */
+
+static ssize_t pump_recv(void *side, bool agent, void *to, size_t len, int flags)
+{
+	return flow_recv(side, agent, to, len, flags);
+}
+
+static ssize_t pump_send(void *side, bool agent, const void *bytes, size_t len)
+{
+	return flow_send(side, agent, bytes, len);
+}
+
+static int pump_shut(void *side, bool agent)
+{
+	return flow_shut(side, agent);
+}
+
+static const struct pump_way way = { pump_recv, pump_send, pump_shut };
+
+bool tls_begin(struct flow *f)
+{
+	f->tls = calloc(1, sizeof(*f->tls));
+	if (!f->tls)
+		return false;
+	pump_through(&f->out, &way, f, true);
+	pump_through(&f->in, &way, f, false);
+	return true;
+}
+
+void tls_end(struct flow *f)
+{
+	if (!f->tls)
+		return;
+	SSL_free(f->tls->agent);
+	SSL_free(f->tls->peer);
+	free(f->tls);
+	f->tls = NULL;
+}
+
+/* The server is asked for the name, and must have a certificate for it */
+static SSL *peer_new(struct flow *f)
+{
+	SSL *ssl = SSL_new(f->proxy->tls->client);
+	char name[CERTS_NAME_MAX + 1], text[ADDR_TEXT_MAX];
+	bool ok = ssl && span_copy(flow_name(f, text), name, sizeof(name)) &&
+		  SSL_set_fd(ssl, f->peer) == 1;
+
+	if (ok && f->host != BINDING_NONE) {
+		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+		ok = SSL_set_tlsext_host_name(ssl, name) == 1 && SSL_set1_host(ssl, name) == 1;
+	} else if (ok) {
+		ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
+	}
+	if (!ok) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	SSL_set_app_data(ssl, f);
+	resume(f, ssl);
+	SSL_set_connect_state(ssl);
+	return ssl;
+}
+
+static SSL *agent_new(struct flow *f)
+{
+	struct tls_ends *t = f->proxy->tls;
+	SSL *ssl = SSL_new(t->server);
+	char text[ADDR_TEXT_MAX];
+	X509 *cert = certs_leaf(t->certs, flow_name(f, text), time(NULL));
+	const int on = 1;
+
+	if (!ssl || !cert || SSL_use_certificate(ssl, cert) != 1 ||
+	    SSL_use_PrivateKey(ssl, certs_key(t->certs)) != 1 || SSL_set_fd(ssl, f->agent) != 1) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	/* a ticket goes first: what follows must not wait until it is acknowledged */
+	setsockopt(f->agent, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	SSL_set_accept_state(ssl);
+	return ssl;
+}
+
+static enum shake shake(SSL *ssl)
+{
+	int r;
+
+	ERR_clear_error();
+	r = SSL_do_handshake(ssl);
+	if (r == 1)
+		return SHAKE_DONE;
+	switch (SSL_get_error(ssl, r)) {
+	case SSL_ERROR_WANT_READ:
+		return SHAKE_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return SHAKE_WRITE;
+	default:
+		return SHAKE_FAILED;
+	}
+}
+
+/* OpenSSL's own words: of the certificate, else of what went wrong */
+static const char *why_failed(const SSL *ssl)
+{
+	long result = SSL_get_verify_result(ssl);
+	const char *why = ERR_reason_error_string(ERR_peek_last_error());
+
+	if (result != X509_V_OK)
+		return X509_verify_cert_error_string(result);
+	return why ? why : "the server closed the connection";
+}
+
+enum shake tls_shake_peer(struct flow *f, const char **ret_why)
+{
+	struct tls *t = f->tls;
+	enum shake r = SHAKE_FAILED;
+
+	*ret_why = "out of memory";
+	if (!t->peer)
+		t->peer = peer_new(f);
+	if (t->peer)
+		r = shake(t->peer);
+	/* a resumed session was verified when it was new; the result is kept with it */
+	if (r == SHAKE_DONE && SSL_get_verify_result(t->peer) != X509_V_OK)
+		r = SHAKE_FAILED;
+	if (r == SHAKE_FAILED && t->peer) {
+		*ret_why = why_failed(t->peer);
+		t->peer_shut = true;
+	}
+	t->peer_up = r == SHAKE_DONE;
+	return r;
+}
+
+enum shake tls_shake_agent(struct flow *f)
+{
+	struct tls *t = f->tls;
+	enum shake r;
+
+	if (!t->agent)
+		t->agent = agent_new(f);
+	r = t->agent ? shake(t->agent) : SHAKE_FAILED;
+	t->agent_up = r == SHAKE_DONE;
+	t->agent_shut = r == SHAKE_FAILED;
+	return r;
+}
+
+/* ---- bytes ---- */
+
+/* What SSL_read() said that it could not.  Return: as recv(2); @agent: an end is an end */
+static ssize_t no_bytes(SSL *ssl, int r, bool agent, bool *ret_over)
+{
+	int error = SSL_get_error(ssl, r);
+
+	if (error == SSL_ERROR_WANT_READ) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (error == SSL_ERROR_ZERO_RETURN)
+		return 0;
+	*ret_over = true;
+	if (agent && error == SSL_ERROR_SSL &&
+	    ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return 0;
+	errno = ECONNRESET;
+	return -1;
+}
+
+ssize_t flow_recv(struct flow *f, bool agent, void *to, size_t len, int flags)
+{
+	bool *more, *over;
+	size_t had = 0;
+	SSL *ssl;
+	int n = 1;
+
+	if (!f->tls)
+		return recv(agent ? f->agent : f->peer, to, len, flags);
+	ssl = agent ? f->tls->agent : f->tls->peer;
+	more = agent ? &f->tls->agent_more : &f->tls->peer_more;
+	over = agent ? &f->tls->agent_shut : &f->tls->peer_shut;
+	if (!ssl) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	ERR_clear_error();
+	while (had < len && n > 0) {
+		int want = len - had > INT32_MAX ? INT32_MAX : (int)(len - had);
+
+		n = flags & MSG_PEEK ? SSL_peek(ssl, to, want) :
+		    SSL_read(ssl, (uint8_t *)to + had, want);
+		had += n > 0 ? (size_t)n : 0;
+		if (n > 0 && flags & MSG_PEEK)
+			break;
+	}
+	*more = n > 0;
+	/* why there is no more is said the next time */
+	if (had && n <= 0 && SSL_get_error(ssl, n) != SSL_ERROR_WANT_READ)
+		*more = true;
+	return had ? (ssize_t)had : no_bytes(ssl, n, agent, over);
+}
+
+ssize_t flow_send(struct flow *f, bool agent, const void *bytes, size_t len)
+{
+	size_t sent = 0;
+	bool *over;
+	SSL *ssl;
+	int n = 1;
+
+	if (!f->tls)
+		return send(agent ? f->agent : f->peer, bytes, len, MSG_NOSIGNAL);
+	ssl = agent ? f->tls->agent : f->tls->peer;
+	over = agent ? &f->tls->agent_shut : &f->tls->peer_shut;
+	if (!ssl || *over) {
+		errno = EPIPE;
+		return -1;
+	}
+	ERR_clear_error();
+	while (sent < len && n > 0) {
+		int want = len - sent > INT32_MAX ? INT32_MAX : (int)(len - sent);
+
+		n = SSL_write(ssl, (const uint8_t *)bytes + sent, want);
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	if (n <= 0 && SSL_get_error(ssl, n) != SSL_ERROR_WANT_WRITE) {
+		*over = true;
+		errno = EPIPE;
+		return -1;
+	}
+	if (!sent)
+		errno = EAGAIN;
+	return sent ? (ssize_t)sent : -1;
+}
+
+/* close_notify, if the handshake is over and nothing has failed */
+static void say_end(SSL *ssl, bool up, bool *shut)
+{
+	if (!ssl || !up || *shut)
+		return;
+	*shut = true;
+	ERR_clear_error();
+	SSL_shutdown(ssl);
+}
+
+int flow_shut(struct flow *f, bool agent)
+{
+	if (f->tls && agent)
+		say_end(f->tls->agent, f->tls->agent_up, &f->tls->agent_shut);
+	else if (f->tls)
+		say_end(f->tls->peer, f->tls->peer_up, &f->tls->peer_shut);
+	return shutdown(agent ? f->agent : f->peer, SHUT_WR);
+}

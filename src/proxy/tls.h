@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tls.h - the two ends of TLS in the gate
+ *
+ * To the client the gate is the server, with a certificate of the session's CA; to the
+ * server it is a client that verifies chain, name and time.  Both run over the flow's own
+ * sockets.  What is read and written is the plain text: for http.c, the pump and deny.c a
+ * flow with TLS is one whose sockets are read and written by flow_recv() and flow_send().
+ *
+ * The upstream end comes first, so that the client is answered with what the server speaks.
+ */
+#ifndef SLUICE_PROXY_TLS_H
+#define SLUICE_PROXY_TLS_H
+
+#include <openssl/types.h>
+
+#include "proxy/certs.h"
+#include "proxy/flow.h"
+
+struct tls_ends;
+
+/*
+ * tls_ends_new() - what all flows share
+ * @client:	with the certificates that servers' chains must lead to; taken over
+ * @certs:	the session's CA; taken over
+ */
+struct tls_ends *tls_ends_new(SSL_CTX *client, struct certs *certs, const struct seed *seed);
+void tls_ends_free(struct tls_ends *t);
+
+/* A flow whose TLS ends here.  @f->tls; of both ends only what is begun is there */
+struct tls {
+	SSL		*agent, *peer;
+	bool		 agent_up, peer_up;	/* the handshake is over */
+	bool		 agent_more, peer_more;	/* bytes were left that no socket tells of */
+	bool		 agent_shut, peer_shut;	/* no more is said: it ended, or failed */
+};
+
+bool tls_begin(struct flow *f);
+void tls_end(struct flow *f);
+
+enum shake { SHAKE_DONE, SHAKE_READ, SHAKE_WRITE, SHAKE_FAILED };
+
+/* Go on with a handshake on a socket of the flow's.  FAILED: *ret_why, static text */
+enum shake tls_shake_peer(struct flow *f, const char **ret_why);
+enum shake tls_shake_agent(struct flow *f);
+
+/* As recv(2) and send(2) with the flow's agent or peer, in plain text; @flags: MSG_PEEK.
+ * An end without close_notify is ECONNRESET from a server, and an end from a client. */
+ssize_t flow_recv(struct flow *f, bool agent, void *to, size_t len, int flags);
+ssize_t flow_send(struct flow *f, bool agent, const void *bytes, size_t len);
+
+/* As shutdown(2) with SHUT_WR */
+int flow_shut(struct flow *f, bool agent);
+
+#endif
