@@ -149,7 +149,8 @@ static struct question question_of(struct keeper *k, const struct told *t, uint3
 		.transport = (enum transport)t->ask->transport, .seen = (enum seen)t->ask->seen,
 		.has_sni = t->ask->flags & TALK_HAS_SNI, .ech = t->ask->flags & TALK_ECH,
 		.sni = t->sni, .http_host = t->host, .http_port = t->ask->host_port,
-		.method = t->method, .path = t->path, .body_bytes = t->ask->body_bytes,
+		.method = t->method, .overrides = t->ask->flags & TALK_OVERRIDES,
+		.path = t->path, .body_bytes = t->ask->body_bytes,
 		.websocket = t->ask->flags & TALK_WEBSOCKET, .credentials = t->ask->credentials,
 		.digests = (const void *)t->digests.at,
 		/* what is denied anyway: its head is not told again */

@@ -60,6 +60,8 @@ struct question {
 	struct span	 http_host;	/* authority of Host, without port, as sent */
 	uint16_t	 http_port;	/* port of that authority; 0: none */
 	struct span	 method;
+	bool		 overrides;	/* a field says that another method is meant: it suits no
+					 * rule for some methods, and every such deny rule */
 	struct span	 path;		/* as sent, without query; normalised where it is compared */
 	bool		 websocket;	/* the request would leave HTTP for a websocket */
 	bool		 inspected;	/* SEEN_HTTP: the request was inside of TLS, whose SNI agreed */

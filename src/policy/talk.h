@@ -76,6 +76,7 @@ enum talk_flag {
 	TALK_EMPTY = 4,		/* the client closed before it said anything: dial nothing */
 	TALK_FULL = 8,		/* the gate is at its bound: deny with `limit` */
 	TALK_WEBSOCKET = 16,	/* SEEN_UPGRADE: to a websocket, and nothing else */
+	TALK_OVERRIDES = 32,	/* the head has a field that may change the method */
 };
 
 struct talk_ask {

@@ -136,6 +136,26 @@ static bool connection_read(struct span value, struct http_fields *f)
 	return true;
 }
 
+/* Is it the name of a field that frameworks take the method from?  @name is a token */
+static bool is_override(struct span name)
+{
+	static const struct span names[] = {
+#define NAME(lit) { (const uint8_t *)(lit), sizeof(lit) - 1 }
+		NAME("x-http-method-override"), NAME("x-http-method"), NAME("x-method-override"),
+#undef NAME
+	};
+	uint8_t dashed[32];
+
+	if (name.len > sizeof(dashed))
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		dashed[i] = name.at[i] == '_' ? '-' : name.at[i];
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (span_eq_fold((struct span){ dashed, name.len }, names[i]))
+			return true;
+	return false;
+}
+
 /* RFC 9112 5: name, colon at once (5.1), value; a folded line begins with no token (5.2) */
 static bool field_read(struct span line, struct http_fields *f)
 {
@@ -147,6 +167,7 @@ static bool field_read(struct span line, struct http_fields *f)
 	if (len == 0 || len == line.len || line.at[len] != ':' ||
 	    !http_all(span_skip(line, len + 1), HTTP_VALUE))
 		return false;
+	f->overrides |= is_override(span_head(line, len));
 	known = field_find(span_head(line, len));
 	return !known || known->read(span_trim(span_skip(line, len + 1)), f);
 }

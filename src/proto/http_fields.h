@@ -43,6 +43,7 @@ struct http_fields {
 	bool		 has_host, has_length, chunked;
 	bool		 close, keep_alive;	/* options of Connection */
 	bool		 upgrade, websocket, expect_continue;
+	bool		 overrides;		/* some servers take another method, see http_head.h */
 };
 
 /*

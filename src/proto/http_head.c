@@ -84,6 +84,7 @@ static bool request_settle(struct http_request *r, const struct http_target *t,
 	r->upgrade = f->upgrade;
 	r->websocket = f->websocket;
 	r->expect_continue = f->expect_continue;
+	r->overrides = f->overrides;
 	r->length = f->length;
 	if (f->chunked)
 		r->framing = HTTP_BODY_CHUNKED;

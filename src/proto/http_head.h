@@ -46,6 +46,8 @@ struct http_request {
 	bool		 upgrade;	/* an Upgrade field is there */
 	bool		 websocket;	/* ... and it is exactly "websocket" */
 	bool		 expect_continue;
+	bool		 overrides;	/* a field is there from which some servers take another method
+				 * (X-HTTP-Method-Override and its like, `_` for `-` as in CGI) */
 	enum http_framing framing;	/* NONE, LENGTH or CHUNKED */
 	uint64_t	 length;
 };

@@ -46,6 +46,7 @@ static void fill(struct talk_ask *a, struct buf *tail, const struct facts *facts
 		a->path_len = (uint16_t)tell(tail, r->path, TALK_PATH_MAX);
 		a->body_bytes = r->length;
 		a->flags |= look_is_websocket(facts) ? TALK_WEBSOCKET : 0;
+		a->flags |= r->overrides ? TALK_OVERRIDES : 0;
 		credentials_read(policy, facts, &c);
 		a->credentials = (uint8_t)c.have;
 		if (c.have)

@@ -55,6 +55,7 @@ struct http {
 	bool		 too_large;	/* the next byte of the body is one too many */
 	bool		 more;		/* the server has sent more than there is room for */
 	bool		 websocket;	/* it asks for one */
+	bool		 overrides;	/* it may mean another method */
 	bool		 tunnel;	/* and the server has agreed: no more requests */
 	bool		 asked;		/* the keeper was asked about the head that lies in `ahead` */
 };
@@ -169,6 +170,7 @@ static void remember(struct http *h, const struct http_request *r)
 	h->host_port = r->host_port;
 	h->too_large = false;
 	h->websocket = r->websocket;
+	h->overrides = r->overrides;
 	http_body_init(&h->request_body, r->framing, r->length);
 }
 
@@ -422,6 +424,7 @@ enum reason http_rejudge(const struct flow *f)
 		return REASON_ALLOWED;
 	q.seen = h->websocket ? SEEN_UPGRADE : SEEN_HTTP;
 	q.websocket = h->websocket;
+	q.overrides = h->overrides;
 	q.method = span_head(texts, h->told.method_len);
 	q.http_host = span_head(span_skip(texts, h->told.method_len), h->told.host_len);
 	q.path = span_skip(texts, (size_t)h->told.method_len + h->told.host_len);

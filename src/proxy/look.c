@@ -183,6 +183,7 @@ void look_question(const struct facts *facts, struct question *q)
 		q->http_host = facts->request.host;
 		q->http_port = facts->request.host_port;
 		q->method = facts->request.method;
+		q->overrides = facts->request.overrides;
 		q->path = facts->request.path;
 	}
 }

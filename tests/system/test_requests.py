@@ -81,6 +81,15 @@ def test_other_requests_do_not_arrive(world, agent, token, method, path, body, s
     assert not world.recorder.requests(token.encode())
 
 
+@pytest.mark.parametrize("field", ["X-HTTP-Method-Override", "X-HTTP-Method", "x-method-override",
+                                   "X_HTTP_Method_Override"])
+def test_another_method_in_a_field_does_not_arrive(world, agent, token, field):
+    answer = agent.ok("requests", REC, 80, [request("POST", f"/ok/{token}",
+                                                    more=f"{field}: DELETE\r\n")])[0]
+    denied(answer, 403, "method", "narrow")
+    assert not world.recorder.requests(token.encode())
+
+
 @pytest.mark.core
 def test_second_request_of_a_connection_is_judged(world, agent, token):
     answers = agent.ok("requests", REC, 80, [request("GET", "/ok/1"),

@@ -124,6 +124,31 @@ static void what_fields_say(void **state)
 	assert_false(f.chunked);
 }
 
+static void fields_that_change_the_method(void **state)
+{
+	static const struct {
+		struct span	lines;
+		bool		overrides;
+	} rows[] = {
+		{ LIT("X-HTTP-Method-Override: PUT\r\n\r\n"), true },
+		{ LIT("x-http-method: PUT\r\n\r\n"), true },
+		{ LIT("X-Method-Override:\r\n\r\n"), true },
+		{ LIT("X_HTTP_Method-Override: GET\r\n\r\n"), true },
+		{ LIT("X-HTTP-Method-Overrides: PUT\r\n\r\n"), false },
+		{ LIT("HTTP-Method: PUT\r\n\r\n"), false },
+		{ LIT("X-Padding-That-Is-Longer-Than-Each: 1\r\n\r\n"), false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct span left = rows[i].lines;
+		struct http_fields f;
+
+		assert_int_equal(http_fields_parse(&left, &f), PARSE_OK);
+		assert_int_equal(f.overrides, rows[i].overrides);
+	}
+}
+
 static void only_websocket_alone_is_websocket(void **state)
 {
 	static const struct span rows[] = {
@@ -168,6 +193,7 @@ int main(void)
 		cmocka_unit_test(lines_end_in_crlf),
 		cmocka_unit_test(fields_are_good_or_bad),
 		cmocka_unit_test(what_fields_say),
+		cmocka_unit_test(fields_that_change_the_method),
 		cmocka_unit_test(only_websocket_alone_is_websocket),
 		cmocka_unit_test(fields_are_counted),
 	};
