@@ -2,53 +2,73 @@
 /*
  * inspected.c - the session's CA, and connections whose TLS ends in the gate
  *
- * The key is made here, goes to the gate through a pipe of its own, and is wiped before
- * anything else is started: it is in no message buffer and in no child.
+ * The key is made in a process that ends when it has written it into a pipe, whose other end
+ * goes to the gate: the keeper never has it, not even in memory that OpenSSL has freed.
  */
 #include "daemon/inspected.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "daemon/conn.h"
 #include "proxy/certs.h"
 
-/* Return: the read end of a pipe with the bytes in it, or -1 */
-static int pipe_with(struct span bytes)
+/* In a process of its own.  Return: its exit status */
+static int ca_make(int secret_fd, int pem_fd)
 {
-	int ends[2];
+	struct buf secret = buf_new(CERTS_SECRET_MAX), pem = buf_new(CERTS_PEM_MAX);
+	bool ok = certs_make_ca(time(NULL), &secret, &pem) &&
+		  write(secret_fd, secret.at, secret.len) == (ssize_t)secret.len &&
+		  write(pem_fd, pem.at, pem.len) == (ssize_t)pem.len;
 
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return -1;
-	if (write(ends[1], bytes.at, bytes.len) != (ssize_t)bytes.len)
-		DROP_FD(ends[0]);
-	close(ends[1]);
-	return ends[0];
+	return ok ? 0 : 1;
+}
+
+/* Run ca_make().  Return: PEM, owned, and in *ret_secret the read end with the secret; or NULL */
+static char *ca_of_child(int *ret_secret)
+{
+	int secret[2] = { -1, -1 }, pem[2] = { -1, -1 }, status = 1;
+	char *text = calloc(1, CERTS_PEM_MAX + 1);
+	ssize_t n = 0;
+	pid_t pid = -1;
+
+	if (text && pipe2(secret, O_CLOEXEC) == 0 && pipe2(pem, O_CLOEXEC) == 0)
+		pid = fork();
+	if (pid == 0)
+		_exit(ca_make(secret[1], pem[1]));
+	DROP_FD(secret[1]);
+	DROP_FD(pem[1]);
+	if (pid > 0) {
+		n = read(pem[0], text, CERTS_PEM_MAX);
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	}
+	DROP_FD(pem[0]);
+	if (n > 0 && status == 0) {
+		*ret_secret = secret[0];
+		return text;
+	}
+	DROP_FD(secret[0]);
+	free(text);
+	return NULL;
 }
 
 char *session_ca(struct keeper *k, struct err *err)
 {
-	struct buf secret = buf_new(CERTS_SECRET_MAX), pem = buf_new(CERTS_PEM_MAX);
-	int fd = -1;
+	int secret = -1;
+	char *pem = ca_of_child(&secret);
 
-	/* one piece of memory, which is wiped whole */
-	if (buf_reserve(&secret, CERTS_SECRET_MAX) && certs_make_ca(time(NULL), &secret, &pem))
-		fd = pipe_with(buf_span(&secret));
-	if (secret.at)
-		explicit_bzero(secret.at, secret.size);
-	buf_done(&secret);
-	if (fd < 0 || !buf_add(&pem, "", 1)) {
-		buf_done(&pem);
-		DROP_FD(fd);
+	if (!pem) {
 		err_set(err, "cannot make a CA for this session");
 		return NULL;
 	}
-	keeper_tell(k, KEEPER_CA, 0, NULL, 0, (struct span){ 0 }, fd);
+	keeper_tell(k, KEEPER_CA, 0, NULL, 0, (struct span){ 0 }, secret);
 	k->inspects = true;
-	return (char *)pem.at;
+	return pem;
 }
 
 void conn_untrusted(struct keeper *k, uint32_t ref, struct span words)

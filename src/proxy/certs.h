@@ -2,8 +2,8 @@
 /*
  * certs.h - the CA of one session, and the certificates that it signs
  *
- * The keeper makes the CA before the command starts, hands its key to the gate and
- * wipes it: from then on the key is in the gate's memory alone, and on no disk.  The
+ * A process that ends at once makes the CA before the command starts; its key goes to the
+ * gate through a pipe: from then on it is in the gate's memory alone, and on no disk.  The
  * gate mints a certificate for each name that it stands in for, once, and keeps
  * it: one key pair serves all of them.
  *

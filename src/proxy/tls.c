@@ -403,6 +403,9 @@ static void say_end(SSL *ssl, bool up, bool *shut)
 
 int flow_shut(struct flow *f, bool agent)
 {
+	/* what it has said already is for nobody, and must not wake us again */
+	if (f->tls && agent)
+		f->tls->agent_more = false;
 	if (f->tls && agent)
 		say_end(f->tls->agent, f->tls->agent_up, &f->tls->agent_shut);
 	else if (f->tls)

@@ -10,7 +10,16 @@
 #include "proxy/certs.h"
 
 #define DAY_S 86400
-#define MINT_MAX_US 1000	/* issue 4: the first certificate for a name */
+
+/* The first certificate for a name; a sanitizer's is no measure */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MINT_MAX_US 100000
+#endif
+#endif
+#ifndef MINT_MAX_US
+#define MINT_MAX_US 1000
+#endif
 
 static const struct seed seed = { { 1, 2 } };
 
@@ -142,6 +151,7 @@ static void what_clients_check_is_there(void **state)
 	const int64_t now = time(NULL);
 	struct world w = world_open(now);
 	X509 *leaf = certs_leaf(w.certs, SPAN("api.example.com"), now);
+	BIGNUM *serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL);
 	int days, seconds;
 
 	(void)state;
@@ -154,7 +164,8 @@ static void what_clients_check_is_there(void **state)
 	assert_non_null(X509_get0_subject_key_id(leaf));
 	assert_int_equal(ASN1_OCTET_STRING_cmp(X509_get0_authority_key_id(leaf),
 					       X509_get0_subject_key_id(w.ca)), 0);
-	assert_true(BN_num_bits(ASN1_INTEGER_to_BN(X509_get0_serialNumber(leaf), NULL)) >= 120);
+	assert_true(BN_num_bits(serial) >= 120);
+	BN_free(serial);
 	/* began hours ago, and is short */
 	assert_int_equal(ASN1_TIME_diff(&days, &seconds, X509_get0_notBefore(leaf), NULL), 1);
 	assert_true(days == 0 && seconds >= 6 * 3600);
