@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 			shutdown(from, SHUT_WR);
 		turn(&r);
 		if (f && f->state == FLOW_ASK && in.at[0] & 4)
-			ask_passed(f);
+			ask_passed(f, &(struct talk_pass){ 0 });
 		else if (f && f->state == FLOW_ASK)
 			rig_deny(&r, &l, REASON_HOST_MISMATCH, "no");
 		turn(&r);
