@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "daemon/role.h"
-#include "daemon/trust.h"
+#include "net/trust.h"
 #include "dns/query.h"
 #include "jail/jail.h"
 #include "proxy/accept.h"
@@ -151,6 +151,7 @@ static void use_ca(struct gate *g, int fd)
 	uint8_t secret[CERTS_SECRET_MAX];
 	ssize_t n = read(fd, secret, sizeof(secret));
 	struct certs *certs = n > 0 ? certs_open(span_of(secret, (size_t)n), &g->seed) : NULL;
+	struct buf trusted = buf_new(TRUST_BYTES_MAX);
 	struct err err = { "" };
 	SSL_CTX *client;
 
@@ -158,10 +159,11 @@ static void use_ca(struct gate *g, int fd)
 	close(fd);
 	if (!certs || g->proxy.policy)
 		proxy_fail("the CA cannot be read");
-	client = trust_client(g->cert_file, g->cert_dir, TRUST_MAYBE_NOTHING, &err);
+	client = trust_nobody(&err);
 	if (!client)
 		proxy_fail(err.text);
-	g->proxy.tls = tls_ends_new(client, certs, &g->seed);
+	trust_read(g->cert_file, g->cert_dir, &trusted);
+	g->proxy.tls = tls_ends_new(client, &trusted, certs, &g->seed);
 	if (!g->proxy.tls)
 		proxy_fail("out of memory");
 }

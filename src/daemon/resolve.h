@@ -64,7 +64,7 @@ void resolve_ask_records(struct resolve *r, struct span host, uint16_t type, res
  * The role: argv as the keeper's spawn gives it; the socket is descriptor 3.
  * Reads resolv.conf and hosts (--resolv-conf FILE, --hosts FILE), with a server of
  * --upstream TEXT (policy/upstream.h; may repeat; the default is system) that speaks
- * TLS also the trusted certificates (daemon/trust.h: --cert-file, --cert-dir); confines
+ * TLS also the trusted certificates (net/trust.h: --cert-file, --cert-dir); confines
  * itself (confine_resolver()), then serves until the socket closes.  Return: exit code.
  */
 int resolver_main(int argc, char **argv);

@@ -46,7 +46,7 @@
 #include "daemon/hostconf.h"
 #include "daemon/hostnames.h"
 #include "daemon/resolve.h"
-#include "daemon/trust.h"
+#include "net/trust.h"
 #include "jail/jail.h"
 #include "net/msg.h"
 #include "policy/upstream.h"
@@ -572,8 +572,7 @@ static bool tls_open(const struct upstream *u, const struct resolver_options *o,
 	struct server *s = &resolver.servers[resolver.server_count];
 
 	if (!resolver.tls)
-		resolver.tls = trust_client(o->cert_file, o->cert_dir, TRUST_SOMETHING,
-					    err);
+		resolver.tls = trust_client(o->cert_file, o->cert_dir, err);
 	if (!resolver.tls)
 		return false;
 	s->dot = dot_new(resolver.loop, resolver.tls, u);

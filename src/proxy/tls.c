@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Nothing here opens a file or looks anything up: OpenSSL's configuration is not read, the
- * certificates that are trusted were loaded before the gate was confined.
+ * certificates that are trusted were read before the gate was confined.
  *
  * Renegotiation is off, so after the handshake SSL_read() waits for bytes to read and
  * SSL_write() for room to write.  The one exception, a key update that cannot be answered
@@ -20,6 +20,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "net/trust.h"
+
 #define SESSIONS_KEPT 1024	/* of servers, to resume: some 2 KiB each */
 #define KEY_MAX (CERTS_NAME_MAX + 7)	/* "NAME PORT" */
 
@@ -30,6 +32,7 @@ struct kept_session {
 
 struct tls_ends {
 	SSL_CTX			*client, *server;
+	struct buf		 trusted;		/* PEM; empty once @client has it */
 	struct certs		*certs;
 	struct seed		 seed;
 	struct kept_session	 kept[SESSIONS_KEPT];	/* by hash; of two in one place the later */
@@ -125,7 +128,8 @@ static SSL_CTX *server_new(void)
 	return ctx;
 }
 
-struct tls_ends *tls_ends_new(SSL_CTX *client, struct certs *certs, const struct seed *seed)
+struct tls_ends *tls_ends_new(SSL_CTX *client, struct buf *trusted, struct certs *certs,
+			      const struct seed *seed)
 {
 	struct tls_ends *t = calloc(1, sizeof(*t));
 
@@ -133,9 +137,12 @@ struct tls_ends *tls_ends_new(SSL_CTX *client, struct certs *certs, const struct
 		return NULL;
 	t->client = client;
 	t->certs = certs;
+	t->trusted = *trusted;
+	*trusted = buf_new(0);
 	t->seed = *seed;
 	t->server = server_new();
 	if (!t->server) {
+		buf_done(&t->trusted);
 		free(t);
 		return NULL;
 	}
@@ -157,6 +164,7 @@ void tls_ends_free(struct tls_ends *t)
 	SSL_CTX_free(t->client);
 	SSL_CTX_free(t->server);
 	certs_free(t->certs);
+	buf_done(&t->trusted);
 	free(t);
 }
 
@@ -199,10 +207,19 @@ void tls_end(struct flow *f)
 	f->tls = NULL;
 }
 
+/* The context for servers, which knows whom to trust from the first flow on */
+static SSL_CTX *trusting(struct tls_ends *t)
+{
+	if (t->trusted.len)
+		trust_parse(t->client, buf_span(&t->trusted));
+	buf_done(&t->trusted);
+	return t->client;
+}
+
 /* The server is asked for the name, and must have a certificate for it */
 static SSL *peer_new(struct flow *f)
 {
-	SSL *ssl = SSL_new(f->proxy->tls->client);
+	SSL *ssl = SSL_new(trusting(f->proxy->tls));
 	char name[CERTS_NAME_MAX + 1], text[ADDR_TEXT_MAX];
 	bool ok = ssl && span_copy(flow_name(f, text), name, sizeof(name)) &&
 		  SSL_set_fd(ssl, f->peer) == 1;
