@@ -38,7 +38,8 @@ static void file_read(const char *path, struct buf *pem)
 		n = read(fd, pem->at + pem->len, READ_BYTES);
 		pem->len += n > 0 ? (size_t)n : 0;
 	}
-	buf_add_str(pem, "\n");
+	if (pem->len)
+		buf_add_str(pem, "\n");	/* a file may end within a line */
 }
 
 /* HASH.NUMBER, as openssl-rehash(1) names links; other files OpenSSL does not look at either */
@@ -71,10 +72,13 @@ static void folder_read(const char *folder, struct buf *pem)
 
 void trust_read(const char *file, const char *folders, struct buf *pem)
 {
-	struct span rest = span_str(folders_or_default(folders));
+	struct span rest;
 	char folder[PATH_MAX];
 
 	file_read(file_or_default(file), pem);
+	if (!folders && pem->len)
+		return;
+	rest = span_str(folders_or_default(folders));
 	while (rest.len) {
 		ptrdiff_t colon = span_find(rest, ':');
 		struct span one = colon < 0 ? rest : span_head(rest, (size_t)colon);
@@ -87,44 +91,14 @@ void trust_read(const char *file, const char *folders, struct buf *pem)
 
 /* ---- parsing ---- */
 
-/* What was parsed, as DER, so that the folder's copies of the bundle cost nothing */
-struct parsed {
-	struct buf	 at;		/* struct der, one after the other */
-};
-
-struct der {
-	unsigned char	*bytes;		/* OpenSSL's; owned */
-	long		 len;
-};
-
-static bool parsed_has(const struct parsed *p, const struct der *d)
+static void add(X509_STORE *store, const char *name, const unsigned char *der, long len)
 {
-	const struct der *each = (const void *)p->at.at;
-
-	for (size_t i = 0; i < p->at.len / sizeof(*each); i++)
-		if (each[i].len == d->len && !memcmp(each[i].bytes, d->bytes, (size_t)d->len))
-			return true;
-	return false;
-}
-
-static void parsed_done(struct parsed *p)
-{
-	struct der *each = (void *)p->at.at;
-
-	for (size_t i = 0; i < p->at.len / sizeof(*each); i++)
-		OPENSSL_free(each[i].bytes);
-	buf_done(&p->at);
-}
-
-static void add(X509_STORE *store, const char *name, const struct der *d)
-{
-	const unsigned char *at = d->bytes;
 	X509 *cert = NULL;
 
 	if (!strcmp(name, PEM_STRING_X509) || !strcmp(name, PEM_STRING_X509_OLD))
-		cert = d2i_X509(NULL, &at, d->len);
+		cert = d2i_X509(NULL, &der, len);
 	else if (!strcmp(name, PEM_STRING_X509_TRUSTED))
-		cert = d2i_X509_AUX(NULL, &at, d->len);
+		cert = d2i_X509_AUX(NULL, &der, len);
 	if (cert)
 		X509_STORE_add_cert(store, cert);
 	X509_free(cert);
@@ -134,22 +108,16 @@ int trust_parse(SSL_CTX *ctx, struct span pem)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 	BIO *from = BIO_new_mem_buf(pem.at, (int)(pem.len < INT_MAX ? pem.len : INT_MAX));
-	struct parsed parsed = { buf_new(TRUST_BYTES_MAX) };
 	char *name, *header;
-	struct der d;
+	unsigned char *der;
+	long len;
 
-	while (from && PEM_read_bio(from, &name, &header, &d.bytes, &d.len)) {
-		if (parsed_has(&parsed, &d)) {
-			OPENSSL_free(d.bytes);
-		} else {
-			add(store, name, &d);
-			if (!buf_add(&parsed.at, &d, sizeof(d)))
-				OPENSSL_free(d.bytes);
-		}
+	while (from && PEM_read_bio(from, &name, &header, &der, &len)) {
+		add(store, name, der, len);
 		OPENSSL_free(name);
 		OPENSSL_free(header);
+		OPENSSL_free(der);
 	}
-	parsed_done(&parsed);
 	BIO_free(from);
 	ERR_clear_error();
 	return sk_X509_OBJECT_num(X509_STORE_get0_objects(store));

@@ -3,8 +3,9 @@
  * trust.h - TLS as a client that trusts what this machine trusts
  *
  * OpenSSL looks into its folder of certificates while it verifies.  A confined role
- * opens no file then, so all are read here, before: the file and the folder that
- * OpenSSL has by default, or what SSL_CERT_FILE and SSL_CERT_DIR name instead.
+ * opens no file then, so all are read here, before: the file that OpenSSL has by
+ * default or SSL_CERT_FILE names, and the folders that SSL_CERT_DIR names.  Without
+ * such a file the default folder counts, which elsewhere has the same certificates.
  *
  * Reading is quick, and to make certificates of it is not: a system's bundle takes
  * OpenSSL tens of milliseconds.  Who may never need them parses when it does.
@@ -17,7 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define TRUST_BYTES_MAX (8u << 20)	/* of PEM; Debian's bundle and folder have 450 KB */
+#define TRUST_BYTES_MAX (8u << 20)	/* of PEM; Debian's bundle has 220 KB */
 
 /*
  * trust_read() - everything that is trusted, as it is written

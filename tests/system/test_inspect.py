@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import struct
 import time
 
@@ -388,3 +389,17 @@ def test_check_judges_the_request(world, reading):
         assert (done.code, found["reason"]) == (code, reason), done.out
         done = sluice.call("check", *reading, "--no-inspect", "--format", "json", target)
         assert '"inspection_required"' in done.out, done.out
+
+
+def test_no_role_reads_the_configuration_of_openssl(place, reading):
+    """It can name code to load.  Whoever opens it here waits for ever."""
+    pipe, conf = place / "conf", pathlib.Path("/etc/ssl/openssl.cnf").resolve()
+    os.mkfifo(pipe)
+    subprocess.run(["mount", "--bind", pipe, conf], check=True)
+    try:
+        control = subprocess.run(["timeout", "2", "openssl", "rand", "1"], capture_output=True)
+        assert control.returncode == 124
+        done = sluice.run(*reading, command=["true"], limit=30)
+        assert done.code == 0, done.err
+    finally:
+        subprocess.run(["umount", conf], check=True)
