@@ -48,7 +48,8 @@ SYSTEM = pathlib.Path("/etc/sluice")
 CATEGORIES = HOME / ".config" / "sluice" / "categories.d"
 FIELDS = ["target", "verdict", "reason", "rule", "layer", "message", "fixable_by", "suggest"]
 DEPENDS = {"method", "path", "credential", "inspection"}
-BY_ADDRESS = {"special_address", "deny_rule", "ip_list"}    # judged last, after what was said
+# Of HOST:PORT: judged after what was said, or by it
+LATER = {"special_address", "deny_rule", "ip_list", "inspection_required"}
 NAME_REASONS = {"sni_missing", "sni_mismatch", "host_mismatch"}
 
 
@@ -214,7 +215,7 @@ class Play:
     def shapes_of(self, r):
         if r.kind != "conn" or r.udp:
             return [{"conn": "raw"}.get(r.kind, r.kind)]
-        if self.first(r)["verdict"] == "deny" and self.first(r)["reason"] not in BY_ADDRESS:
+        if self.first(r)["verdict"] == "deny" and self.first(r)["reason"] not in LATER:
             return [self.random.choice(["raw", "tls", "http"])]
         return ["raw", "tls", "http"]
 
@@ -327,7 +328,7 @@ def expected(play, r):
     first, own = play.first(r), play.word[r.target]
     agreed = {said(own)}
     if first["verdict"] == "deny" and first is not own:
-        if first["reason"] not in BY_ADDRESS:
+        if first["reason"] not in LATER:
             return {said(first)}
         agreed.add(said(first))
     if r.said:
