@@ -33,7 +33,7 @@ struct asked {
 
 struct streams {
 	struct http2		*bridge;
-	STAILQ_HEAD(, asked)	 asked;
+	STAILQ_HEAD(questions, asked) asked;
 	size_t			 asked_count;
 	bool			 full;		/* a question could not be put */
 	bool			 closed[2];	/* by side: it says no more */

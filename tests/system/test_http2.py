@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/2 inside of inspected TLS: each stream is judged, and only what is allowed goes on."""
+import hashlib
 import json
+import threading
 import time
 
 import pytest
@@ -10,6 +12,7 @@ import internet
 import sluice
 import stage
 from stage import ROOT, ZONE, call
+from test_reload import events, reload, wait_for
 
 PORT = 4460
 CONF = """
@@ -165,18 +168,16 @@ def test_both_sides_speak_the_same(world, server, reading, token):
     done = curl("--http1.1", f"{server.url}/open/{token}", options=reading)
     assert done.out == "served\n200 1.1 1\n", (done.out, done.err)
     assert [line[0] for line in server.seen(token)] == ["HTTP/1.1"] * 2
-    script = (f"for a in h2 h2,http/1.1 http/1.1,h2 http/1.1; do openssl s_client -alpn $a "
-              f"-connect {server.name}:$0 </dev/null 2>/dev/null | grep ALPN; done")
-    for port, chosen in ((PORT, "2212"), (PORT + 1, " 11 1")):
+    script = ("for a in h2 h2,http/1.1 http/1.1 spdy/1; do openssl s_client -alpn $a -connect "
+              f"{server.name}:$0 </dev/null 2>&1 | grep -o 'ALPN protocol.*\\|alert number 120' | head -1; "
+              "done")
+    none, one, two = "alert number 120", "ALPN protocol: http/1.1", "ALPN protocol: h2"
+    for port, found in ((PORT, [two, two, one, none]), (PORT + 1, [none, one, one, none])):
         done = sluice.run(*reading, command=["sh", "-c", script, str(port)])
-        assert "ALPN" in done.out, done.err
-        if port == PORT:
-            assert done.out.count("ALPN protocol: h2") >= 2, done.out
-        else:
-            assert "ALPN protocol: h2" not in done.out, done.out
+        assert done.out.splitlines() == found, (port, done.err)
 
 
-@pytest.mark.parametrize("key", ["rate: 100/min", "max_request: 1M", "quota: 1G"])
+@pytest.mark.parametrize("key", ["rate: 100/min", "max_request: 1MB", "quota: {down: 1GB}"])
 def test_where_something_is_counted_it_is_http1(world, server, policy, token, key):
     rules = policy(f"version: 1\nallow: [{{host: {server.name}, ports: [{PORT}], methods: [GET], "
                    f"{key}}}]\n")
@@ -266,18 +267,64 @@ def test_the_wrong_preface(world, server, reading, token):
 
 @pytest.mark.parametrize("later, reason", [
     ('paths: ["/other"]', "path"), ('paths: ["/slow"], rate: 1000/s', "protocol")])
-def test_a_policy_that_is_new(world, server, place, later, reason):
+def test_a_policy_that_is_new(server, policy, jail, later, reason):
+    """What stands is judged by it, or reset where HTTP/2 is not spoken any more."""
     def rules(more):
-        return (f"version: 1\nallow: [{{host: {server.name}, ports: [{PORT}], methods: [GET], "
-                f"{more}}}]\n")
-    path = place / "rules.yaml"
-    path.write_text(rules('paths: ["/slow"]'))
-    stage.give(place)
-    log = sluice.new_log()
-    script = (f"curl -sS --max-time 30 -o /dev/null -w '%{{size_download}} %{{http_version}}' "
-              f"{server.url}/slow & sleep 3; cp /dev/null {place}/go; wait $!; echo \" $?\"")
-    agent = sluice.jail("--only", "-p", path)
-    try:
-        pass
-    finally:
-        agent.kill()
+        return policy(f"version: 1\nallow: [{{host: {server.name}, ports: [{PORT}], "
+                      f"methods: [GET], {more}}}]\n")
+    agent = jail("--only", "-p", rules('paths: ["/slow"]'))
+    said = []
+    curl_in = threading.Thread(target=lambda: said.append(agent.ok(
+        "command", "curl", "-sS", "--max-time", "20", "-o", "/dev/null", "-w",
+        "%{http_version} %{http_code}", f"{server.url}/slow", limit=30)))
+    curl_in.start()
+    wait_for(lambda: events(agent, "conn.open"))
+    time.sleep(1)
+    rules('paths: ["/slow", "/more"]')
+    reload(agent)
+    time.sleep(1)
+    assert curl_in.is_alive() and not events(agent, "conn.close")      # the positive control
+    rules(later)
+    reload(agent)
+    (closed,) = wait_for(lambda: events(agent, "conn.close"))
+    assert (closed["end"], closed["reason"]) == ("killed", reason)
+    curl_in.join(20)
+    assert "2 200" in str(said), said
+    (told,) = events(agent, "http")
+    assert told["path"] == "/slow" and told["status"] == 200
+
+
+@pytest.mark.parametrize("who", ["server", "client"])
+def test_an_end_in_the_middle(server, policy, jail, who):
+    """A request that stood is told of; a cut answer is no whole one."""
+    rules = policy(f"version: 1\nallow: [{{host: {server.name}, ports: [{PORT}], methods: [GET], "
+                   f"paths: [/slow]}}]\n")
+    agent = jail("--only", "-p", rules)
+    said = []
+    curl_in = threading.Thread(target=lambda: said.append(agent.ok(
+        "command", "curl", "-sS", "--max-time", "3" if who == "client" else "20", "-o", "/dev/null",
+        "-w", "%{http_version} %{http_code} %{exitcode}", f"{server.url}/slow", limit=30)))
+    curl_in.start()
+    wait_for(lambda: events(agent, "conn.open"))
+    time.sleep(1)
+    if who == "server":
+        server.process.terminate()
+    (closed,) = wait_for(lambda: events(agent, "conn.close"))
+    assert closed["end"] == {"server": "error", "client": "client"}[who], closed
+    curl_in.join(20)
+    assert "2 200 " in str(said) and "2 200 0" not in str(said), said
+    (told,) = events(agent, "http")
+    assert told["status"] == 200 and 0 < told["bytes_in"] < daemons.BIG
+
+
+def test_credentials(server, policy, token):
+    """They count on each stream."""
+    digest = hashlib.sha256(b"right").hexdigest()
+    rules = policy(f"version: 1\nallow: [{{host: {server.name}, ports: [{PORT}], methods: [GET], "
+                   f"credentials: {{header: x-key, sha256: [{digest}]}}}}]\n")
+    part = ["--next", "-sS", "-w", SHOW, "-o", "/dev/null"]
+    done = curl("-o", "/dev/null", "-H", "X-Key: right", f"{server.url}/open/{token}1",
+                *part, "-H", "X-Key: wrong", f"{server.url}/open/{token}2",
+                *part, f"{server.url}/open/{token}3", options=["--only", "-p", rules])
+    assert done.out == "200 2 1\n403 2 0\n403 2 0\n", (done.out, done.err)
+    assert [line[3] for line in server.seen(token)] == [f"/open/{token}1"]
