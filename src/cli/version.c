@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <libpsl.h>
 #include <limits.h>
+#include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 #include <seccomp.h>
 #include <sys/wait.h>
@@ -45,6 +46,7 @@ void version_print(FILE *to)
 
 	fprintf(to, "sluice %s (%s)\n", SLUICE_VERSION, SLUICE_REVISION);
 	fprintf(to, "%s\n", OpenSSL_version(OPENSSL_VERSION));
+	fprintf(to, "libnghttp2 %s\n", nghttp2_version(0)->version_str);
 	fprintf(to, "libevent %s\n", event_get_version());
 	fprintf(to, "libyaml %s\n", yaml_get_version_string());
 	fprintf(to, "libidn2 %s\n", idn2_check_version(NULL));

@@ -136,8 +136,7 @@ static bool connection_read(struct span value, struct http_fields *f)
 	return true;
 }
 
-/* Is it the name of a field that frameworks take the method from?  @name is a token */
-static bool is_override(struct span name)
+bool http_is_override(struct span name)
 {
 	static const struct span names[] = {
 #define NAME(lit) { (const uint8_t *)(lit), sizeof(lit) - 1 }
@@ -167,7 +166,7 @@ static bool field_read(struct span line, struct http_fields *f)
 	if (len == 0 || len == line.len || line.at[len] != ':' ||
 	    !http_all(span_skip(line, len + 1), HTTP_VALUE))
 		return false;
-	f->overrides |= is_override(span_head(line, len));
+	f->overrides |= http_is_override(span_head(line, len));
 	known = field_find(span_head(line, len));
 	return !known || known->read(span_trim(span_skip(line, len + 1)), f);
 }

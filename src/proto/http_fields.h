@@ -46,6 +46,9 @@ struct http_fields {
 	bool		 overrides;		/* some servers take another method, see http_head.h */
 };
 
+/* Is it the name of a field that frameworks take the method from?  @name is a token */
+bool http_is_override(struct span name);
+
 /*
  * http_fields_parse() - read field lines up to and with the blank line
  * @left:	advanced past what was read, on OK only

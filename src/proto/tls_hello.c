@@ -114,6 +114,7 @@ static bool alpn_read(struct wire *w, struct tls_hello *h)
 		if (!h->alpn.len)
 			h->alpn = name;
 		h->has_http2 = h->has_http2 || span_eq(name, SPAN("h2"));
+		h->has_http1 = h->has_http1 || span_eq(name, SPAN("http/1.1"));
 	}
 	return true;
 }

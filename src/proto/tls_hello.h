@@ -22,6 +22,7 @@ struct tls_hello {
 					 * RFC or of a draft (ESNI too) */
 	struct span	alpn;		/* first protocol offered; empty if none */
 	bool		has_http2;	/* "h2" is among them */
+	bool		has_http1;	/* "http/1.1" is */
 	uint16_t	version;	/* highest offered: supported_versions, else legacy_version;
 					 * 0: nothing that is a TLS version */
 };

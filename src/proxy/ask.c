@@ -7,6 +7,7 @@
 
 #include "proxy/credential.h"
 #include "proxy/meter.h"
+#include "proxy/streams.h"
 
 struct question ask_question(const struct flow *f)
 {
@@ -103,7 +104,7 @@ static enum reason count(struct flow *f, const struct facts *facts)
 	return meter_request(f, http ? facts->request.length : 0);
 }
 
-unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts, unsigned flags)
+static void put(struct flow *f, enum gate_says what, const struct facts *facts, unsigned flags)
 {
 	struct talk_ask a = {
 		.addr = f->dst, .port = f->port, .transport = TRANSPORT_TCP,
@@ -122,14 +123,24 @@ unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts
 		f->limited = (uint8_t)count(f, facts);
 	a.limited = f->limited;
 	f->limited = REASON_ALLOWED;
+	proxy_tell(f->proxy, what, f->ref, &a, sizeof(a), buf_span(&tail));
+	buf_done(&tail);
+}
+
+unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts, unsigned flags)
+{
+	put(f, what, facts, flags);
 	f->form = (uint8_t)(look_is_websocket(facts) ? SEEN_HTTP : facts->seen);
 	f->again = what == GATE_ASK_AGAIN;
 	if (facts->seen != SEEN_NOT_YET)
 		f->watch = false;
-	proxy_tell(f->proxy, what, f->ref, &a, sizeof(a), buf_span(&tail));
-	buf_done(&tail);
 	flow_become(f, FLOW_ASK);
 	return 0;
+}
+
+void ask_stream(struct flow *f, const struct facts *facts)
+{
+	put(f, GATE_ASK_AGAIN, facts, 0);
 }
 
 void ask_refused(struct proxy *x, const struct addr *dst, uint16_t port)
@@ -204,6 +215,11 @@ static void inspect_now(struct flow *f)
 
 void ask_passed(struct flow *f, const struct talk_pass *p)
 {
+	if (f->streams) {
+		streams_answered(f, NULL, (struct span){ 0 });
+		flow_drive(f);
+		return;
+	}
 	assert(f->state == FLOW_ASK);
 	if (f->again && p->inspect && !f->inspect) {
 		inspect_now(f);
@@ -223,6 +239,11 @@ void ask_passed(struct flow *f, const struct talk_pass *p)
 
 void ask_denied(struct flow *f, const struct talk_deny *d, struct span body)
 {
+	if (f->streams) {
+		streams_answered(f, d, body);
+		flow_drive(f);
+		return;
+	}
 	assert(f->state == FLOW_ASK);
 	if (f->again || d->dialled)
 		flow_ends(f, d->dialled ? END_ERROR :

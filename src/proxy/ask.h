@@ -18,6 +18,9 @@ struct question ask_question(const struct flow *f);
  */
 unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts, unsigned flags);
 
+/* The same about a request among others: the flow stays where it is */
+void ask_stream(struct flow *f, const struct facts *facts);
+
 /* Tell of a connection that found no room; nothing answers */
 void ask_refused(struct proxy *x, const struct addr *dst, uint16_t port);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/meter.h"
+#include "proxy/streams.h"
 #include "proxy/tls.h"
 
 #include <assert.h>
@@ -8,7 +9,8 @@
 /* Successor sets, for the table below only */
 enum {
 	ASK = BIT(FLOW_ASK), CONNECT = BIT(FLOW_CONNECT), RELAY = BIT(FLOW_RELAY),
-	INSPECT = BIT(FLOW_INSPECT), HTTP = BIT(FLOW_HTTP), CUT = BIT(FLOW_CUT), DENY = BIT(FLOW_DENY), OVER = BIT(FLOW_OVER),
+	INSPECT = BIT(FLOW_INSPECT), HTTP = BIT(FLOW_HTTP), STREAMS = BIT(FLOW_STREAMS),
+	CUT = BIT(FLOW_CUT), DENY = BIT(FLOW_DENY), OVER = BIT(FLOW_OVER),
 };
 
 static unsigned over_step(struct flow *f);
@@ -25,9 +27,11 @@ static const struct stage {
 			 60, END_LIMIT },
 	[FLOW_CONNECT] = { "connect", connect_step, ASK | INSPECT | RELAY | HTTP | OVER, 7,
 			   END_ERROR },
-	[FLOW_INSPECT] = { "inspect", inspect_step, ASK | HTTP | DENY | OVER, 9, END_ERROR },
+	[FLOW_INSPECT] = { "inspect", inspect_step, ASK | HTTP | STREAMS | DENY | OVER,
+			 9, END_ERROR },
 	[FLOW_RELAY] = { "relay", relay_step, ASK | CUT | DENY | OVER,	7200, END_IDLE },
 	[FLOW_HTTP]  = { "http",  http_step,  ASK | RELAY | CUT | DENY | OVER, 7200, END_IDLE },
+	[FLOW_STREAMS] = { "streams", streams_step, DENY | OVER,	7200, END_IDLE },
 	[FLOW_CUT]   = { "cut",   cut_step,   OVER,			10,   END_LIMIT },
 	[FLOW_DENY]  = { "deny",  deny_step,  OVER,			2,    END_SERVER },
 	[FLOW_OVER]  = { "over",  over_step,  0,			0,    END_ERROR },
@@ -284,6 +288,7 @@ static unsigned over_step(struct flow *f)
 
 	flow_watch(f, 0);
 	http_over(f);
+	streams_over(f);
 	if (f->allowed) {
 		struct talk_closed c = {
 			.bytes_out = f->out.bytes, .bytes_in = f->in.bytes,
@@ -317,6 +322,8 @@ static void tick_one(struct flow *f)
 	if (f->proxy->now_s - f->since_s <= stage->limit_s) {
 		if (f->state == FLOW_HTTP)
 			http_tick(f);
+		else if (f->state == FLOW_STREAMS)
+			streams_tick(f);
 		return;
 	}
 	if (f->state == FLOW_ASK)
@@ -365,11 +372,14 @@ void flow_kill(struct flow *f, enum reason reason)
 
 static void rejudge_one(struct flow *f)
 {
-	enum reason reason;
+	enum reason reason = REASON_ALLOWED;
 
 	if (f->state == FLOW_LOOK && f->looks && f->door == DOOR_JAIL)
 		look_need(f);
-	reason = f->state == FLOW_HTTP ? http_rejudge(f) : REASON_ALLOWED;
+	if (f->state == FLOW_HTTP)
+		reason = http_rejudge(f);
+	else if (f->state == FLOW_STREAMS)
+		reason = streams_rejudge(f);
 	if (reason != REASON_ALLOWED)
 		flow_kill(f, reason);
 }

@@ -8,6 +8,7 @@
  *	INSPECT	TLS ends here: the server's handshake, then the client's
  *	RELAY	bytes go both ways; perhaps the client's first are still looked at
  *	HTTP	the same, request by request; a websocket goes on in RELAY
+ *	STREAMS	the same in HTTP/2, many requests at once; the keeper is asked from here
  *	CUT	a limit was reached: what may pass is on its way, then comes a reset
  *	DENY	the refusal, or the last answer, is on its way to the client
  *	OVER	everything is closed and reported
@@ -22,8 +23,8 @@
 #include "net/pump.h"
 #include "proxy/proxy.h"
 
-enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_CONNECT, FLOW_INSPECT, FLOW_RELAY, FLOW_HTTP, FLOW_CUT,
-		  FLOW_DENY, FLOW_OVER, FLOW_NUM };
+enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_CONNECT, FLOW_INSPECT, FLOW_RELAY, FLOW_HTTP,
+		  FLOW_STREAMS, FLOW_CUT, FLOW_DENY, FLOW_OVER, FLOW_NUM };
 
 enum want {
 	WANT_AGENT_READ = 1, WANT_AGENT_WRITE = 2, WANT_PEER_READ = 4, WANT_PEER_WRITE = 8,
@@ -35,6 +36,7 @@ enum want {
 
 struct http;
 struct lane;
+struct streams;
 struct tls;
 
 /* A direction that waits for bandwidth */
@@ -76,6 +78,7 @@ struct flow {
 	uint32_t	 retry_s;	/* for a refusal: when a rate has room again; 0: unknown */
 	struct waiter	 wait[2];	/* of the agent's bytes, of the peer's */
 	struct http	*http;		/* in HTTP */
+	struct streams	*streams;	/* in STREAMS, and until it is over: proxy/streams.h */
 	struct tls	*tls;		/* from INSPECT on: proxy/tls.h */
 	struct buf	 answer;	/* in CONNECT: what was taken of the proxy's */
 	struct buf	 refusal;	/* in INSPECT, DENY: what is to be written */
@@ -123,6 +126,7 @@ unsigned connect_step(struct flow *f);	/* connect.c */
 unsigned inspect_step(struct flow *f);	/* inspect.c */
 unsigned relay_step(struct flow *f);	/* relay.c */
 unsigned http_step(struct flow *f);	/* http.c */
+unsigned streams_step(struct flow *f);	/* streams.c */
 unsigned deny_step(struct flow *f);	/* deny.c */
 
 /* ask.c: the keeper's answers */

@@ -8,11 +8,16 @@
  * the client's socket still: OpenSSL reads it from there.  Whatever name a client gives
  * in it, the certificate is for the name that the flow is for.
  *
+ * Both sides speak the same: the server is offered what the client offers of HTTP/2 and
+ * HTTP/1.1 (the latter if it offers nothing), the client is given what the server chose.
+ *
  * A refusal waits until the client has asked for something: it is an answer.
  */
 #include <string.h>
 #include <sys/socket.h>
 
+#include "proxy/look.h"
+#include "proxy/streams.h"
 #include "proxy/tls.h"
 
 static unsigned end(struct flow *f, enum flow_end how, enum reason reason)
@@ -53,11 +58,27 @@ void inspect_late(struct flow *f)
 	flow_drive(f);
 }
 
+/* The hello lies in the client's socket, whole: it was read before */
+static void look_at_offers(struct flow *f)
+{
+	ssize_t n = recv(f->agent, pump_scratch(), LOOK_MAX, MSG_PEEK | MSG_DONTWAIT);
+	struct facts facts;
+
+	f->tls->offers = TLS_HTTP1;
+	if (n <= 0 || look_at(span_of(pump_scratch(), (size_t)n), &facts) != PARSE_OK ||
+	    facts.seen != SEEN_TLS || !facts.hello.has_http2 || !streams_possible(f->proxy))
+		return;
+	f->tls->offers = (uint8_t)(TLS_HTTP2 | (facts.hello.has_http1 ? TLS_HTTP1 : 0));
+	f->tls->http2_first = !span_eq(facts.hello.alpn, SPAN("http/1.1"));
+}
+
 /* Return: 0: done, or the state has changed; else what to wait for */
 static unsigned shake_peer(struct flow *f)
 {
 	const char *why;
 
+	if (!f->tls->peer)
+		look_at_offers(f);
 	switch (tls_shake_peer(f, &why)) {
 	case SHAKE_READ:
 		return WANT_PEER_READ;
@@ -110,9 +131,9 @@ unsigned inspect_step(struct flow *f)
 		return wants;
 	if (refused)
 		return refuse(f);
-	if (!http_start(f))
+	if (f->tls->http2 ? !streams_start(f) : !http_start(f))
 		return end(f, END_ERROR, REASON_LIMIT);
-	flow_become(f, FLOW_HTTP);
+	flow_become(f, f->tls->http2 ? FLOW_STREAMS : FLOW_HTTP);
 	f->ready = WANT_AGENT_READ | WANT_PEER_READ;
 	return WANT_AGAIN;
 }

@@ -85,19 +85,22 @@ static void resume(struct flow *f, SSL *ssl)
 
 /* ---- what all flows share ---- */
 
-static const uint8_t alpn_http1[] = "\x08http/1.1";
+static const uint8_t alpn_both[] = "\x02h2\x08http/1.1\x02h2";
+static const struct span alpn_http1 = { alpn_both + 3, 9 }, alpn_http2 = { alpn_both, 3 };
 
-/* The client hears what the server was asked for.  One that knows only others is refused. */
+/* The client hears what the server has chosen.  One that knows only others is refused. */
 static int on_alpn(SSL *ssl, const uint8_t **ret, uint8_t *ret_len, const uint8_t *offered,
 		   unsigned len, void *arg)
 {
-	(void)ssl, (void)arg;
+	const struct flow *f = SSL_get_app_data(ssl);
+	struct span chosen = f->tls->http2 ? alpn_http2 : alpn_http1;
+
+	(void)arg;
 	for (unsigned at = 0; at < len && len - at > offered[at]; at += 1u + offered[at]) {
-		if (offered[at] != alpn_http1[0] ||
-		    memcmp(offered + at + 1, alpn_http1 + 1, alpn_http1[0]) != 0)
+		if (!span_eq(span_of(offered + at, 1u + offered[at]), chosen))
 			continue;
 		*ret = offered + at + 1;
-		*ret_len = alpn_http1[0];
+		*ret_len = offered[at];
 		return SSL_TLSEXT_ERR_OK;
 	}
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -151,7 +154,6 @@ struct tls_ends *tls_ends_new(SSL_CTX *client, struct buf *trusted, struct certs
 	SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT |
 					       SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(client, on_session);
-	SSL_CTX_set_alpn_protos(client, alpn_http1, sizeof(alpn_http1) - 1);
 	return t;
 }
 
@@ -216,13 +218,39 @@ static SSL_CTX *trusting(struct tls_ends *t)
 	return t->client;
 }
 
+/* As the client's own list, as far as we speak it; without one HTTP/1.1 */
+static bool offer(const struct flow *f, SSL *ssl)
+{
+	struct span list = alpn_http1;
+
+	if (f->tls->offers == TLS_HTTP2)
+		list = alpn_http2;
+	else if (f->tls->offers & TLS_HTTP2)
+		list = f->tls->http2_first ? span_of(alpn_both, 12) : span_of(alpn_both + 3, 12);
+	return SSL_set_alpn_protos(ssl, list.at, (unsigned)list.len) == 0;
+}
+
+/* What the server has chosen.  Return: false: what it was not offered */
+static bool choose(struct flow *f)
+{
+	const uint8_t *at;
+	unsigned len;
+	struct span name;
+
+	SSL_get0_alpn_selected(f->tls->peer, &at, &len);
+	name = span_of(at, len);
+	f->tls->http2 = f->tls->offers & TLS_HTTP2 && span_eq(name, SPAN("h2"));
+	return f->tls->http2 || !len ||
+	       (f->tls->offers != TLS_HTTP2 && span_eq(name, SPAN("http/1.1")));
+}
+
 /* The server is asked for the name, and must have a certificate for it */
 static SSL *peer_new(struct flow *f)
 {
 	SSL *ssl = SSL_new(trusting(f->proxy->tls));
 	char name[CERTS_NAME_MAX + 1], text[ADDR_TEXT_MAX];
 	bool ok = ssl && span_copy(flow_name(f, text), name, sizeof(name)) &&
-		  SSL_set_fd(ssl, f->peer) == 1;
+		  SSL_set_fd(ssl, f->peer) == 1 && offer(f, ssl);
 
 	if (ok && f->host != BINDING_NONE) {
 		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -255,6 +283,7 @@ static SSL *agent_new(struct flow *f)
 	}
 	/* a ticket goes first: what follows must not wait until it is acknowledged */
 	setsockopt(f->agent, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	SSL_set_app_data(ssl, f);
 	SSL_set_accept_state(ssl);
 	return ssl;
 }
@@ -301,8 +330,13 @@ enum shake tls_shake_peer(struct flow *f, const char **ret_why)
 	/* a resumed session was verified when it was new; the result is kept with it */
 	if (r == SHAKE_DONE && SSL_get_verify_result(t->peer) != X509_V_OK)
 		r = SHAKE_FAILED;
-	if (r == SHAKE_FAILED && t->peer) {
+	if (r == SHAKE_FAILED && t->peer)
 		*ret_why = why_failed(t->peer);
+	if (r == SHAKE_DONE && !choose(f)) {
+		*ret_why = "the server speaks a protocol that it was not offered";
+		r = SHAKE_FAILED;
+	}
+	if (r == SHAKE_FAILED && t->peer) {
 		t->peer_shut = true;
 	}
 	t->peer_up = r == SHAKE_DONE;

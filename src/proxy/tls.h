@@ -33,10 +33,16 @@ void tls_ends_free(struct tls_ends *t);
 /* A flow whose TLS ends here.  @f->tls; of both ends only what is begun is there */
 struct tls {
 	SSL		*agent, *peer;
+	uint8_t		 offers;	/* enum tls_speaks: what the server is offered */
+	bool		 http2_first;	/* of both the client would like that more */
+	bool		 http2;		/* the server has chosen it, and so does the client's end */
 	bool		 agent_up, peer_up;	/* the handshake is over */
 	bool		 agent_more, peer_more;	/* bytes were left that no socket tells of */
 	bool		 agent_shut, peer_shut;	/* no more is said: it ended, or failed */
 };
+
+/* What is spoken inside of TLS, bits */
+enum tls_speaks { TLS_HTTP1 = 1, TLS_HTTP2 = 2 };
 
 bool tls_begin(struct flow *f);
 void tls_end(struct flow *f);
