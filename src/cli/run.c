@@ -16,6 +16,7 @@
 
 #include "cli/commands.h"
 #include "cli/judge.h"
+#include "cli/naming.h"
 #include "cli/reread.h"
 #include "cli/print.h"
 #include "daemon/session.h"
@@ -24,7 +25,6 @@
 
 #define SUMMARY_LINES 5		/* at the end of a run that denied something */
 #define EXIT_DENIED 124		/* --fail-on-deny */
-#define SESSION_MAX 64		/* bytes of a session's name */
 
 struct run {
 	struct judge_options	 judge;
@@ -32,19 +32,17 @@ struct run {
 	struct shared_policy	 shared;	/* the policy, once it is judged */
 	struct reread		 reread;
 	bool			 watch;
-	struct option_list	 labels, allow_unix;
-	const char		*session, *log, *report;
+	struct naming		 naming;
+	struct option_list	 allow_unix;
+	const char		*report;
 	bool			 dry_run, fail_on_deny, quiet;
-	char			 name[SESSION_MAX + 1];
-	char			 log_path[PATH_MAX], key_path[PATH_MAX];
-	char			 state[PATH_MAX], data[PATH_MAX], self[PATH_MAX], cwd[PATH_MAX];
+	char			 data[PATH_MAX], self[PATH_MAX], cwd[PATH_MAX];
 	char			 config[PATH_MAX], run_folder[PATH_MAX], programs[PATH_MAX];
 	char			*program[PROGRAM_NUM];
 	const char		**read_only, *hidden[4];
 	size_t			 read_only_count, hidden_count;
 	size_t			 deciding_count;	/* the first of read_only: policies and the like */
 	char			**env;
-	struct audit_label	*label;
 	char *const		*argv;
 };
 
@@ -85,86 +83,9 @@ static bool make_env(struct run *r, struct err *err)
 		if (!is_proxy_variable(environ[i]) && !is_our_variable(environ[i]))
 			r->env[at++] = strdup(environ[i]);
 	r->env[at++] = strdup("SLUICE=1");
-	if (asprintf(&r->env[at], "SLUICE_SESSION=%s", r->name) < 0)
+	if (asprintf(&r->env[at], "SLUICE_SESSION=%s", r->naming.name) < 0)
 		return err_set(err, "out of memory");
 	return true;
-}
-
-/* ---- names and paths ---- */
-
-static bool name_ok(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (!len || len > SESSION_MAX || name[0] == '.' || name[0] == '-')
-		return false;
-	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("._-", *name))
-			return false;
-	return true;
-}
-
-static bool make_name(struct run *r, struct err *err)
-{
-	const char *command = strrchr(r->argv[0], '/');
-	unsigned random = 0;
-	char word[24] = "";
-	size_t at = 0;
-
-	if (r->session && !name_ok(r->session))
-		return err_set(err, "--session %s: not a name (letters, digits, '.', '_', '-'; at most %d)",
-			       r->session, SESSION_MAX);
-	if (r->session) {
-		snprintf(r->name, sizeof(r->name), "%s", r->session);
-		return true;
-	}
-	command = command ? command + 1 : r->argv[0];
-	for (; *command && at < sizeof(word) - 1; command++)
-		if (isalnum((unsigned char)*command))
-			word[at++] = *command;
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		return err_set(err, "no random numbers");
-	snprintf(r->name, sizeof(r->name), "%s-%06x", word[0] ? word : "run", random & 0xffffff);
-	return true;
-}
-
-static bool join(char *dst, const char *folder, const char *name, struct err *err)
-{
-	int len = snprintf(dst, PATH_MAX, "%s/%s", folder, name);
-
-	return (len > 0 && len < PATH_MAX) || err_set(err, "%s/%s: path too long", folder, name);
-}
-
-/* The folder in its one true form; the file itself must not be a link to another */
-static bool true_path(const char *path, char ret[PATH_MAX], struct err *err)
-{
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	char folder[PATH_MAX], real[PATH_MAX];
-	struct stat st;
-
-	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
-		return err_set(err, "%s: a symbolic link (name the log itself)", path);
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-	if (!realpath(slash == path ? "/" : folder, real))
-		return err_sys(err, errno, "%s", folder);
-	return join(ret, real[1] ? real : "", name, err);
-}
-
-static bool make_log_path(struct run *r, struct err *err)
-{
-	char folder[PATH_MAX], file[SESSION_MAX + 64], stamp[32];
-	time_t now = time(NULL);
-	struct tm tm;
-
-	if (!folder_state(r->state, err) || !join(folder, r->state, "audit", err) ||
-	    !folder_make(folder, err) || !join(folder, r->state, "keys", err) ||
-	    !folder_make(folder, err) || !join(r->key_path, folder, "audit.key", err))
-		return false;
-	if (r->log)
-		return true_path(r->log, r->log_path, err);
-	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
-	snprintf(file, sizeof(file), "audit/%s-%s.jsonl", stamp, r->name);
-	return join(r->log_path, r->state, file, err);
 }
 
 /* ---- what the jail may not touch ---- */
@@ -210,10 +131,10 @@ static bool make_protection(struct run *r, struct err *err)
 	add_read_only(r, r->data);
 	r->deciding_count = r->read_only_count;
 	add_read_only(r, r->self);
-	r->hidden[r->hidden_count++] = r->state;
+	r->hidden[r->hidden_count++] = r->naming.state;
 	r->hidden[r->hidden_count++] = r->run_folder;
-	if (r->log)
-		r->hidden[r->hidden_count++] = r->log_path;
+	if (r->naming.log)
+		r->hidden[r->hidden_count++] = r->naming.log_path;
 	return add_programs(r, err);
 }
 
@@ -231,22 +152,6 @@ static bool check_standard_fds(struct err *err)
 		}
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			return err_set(err, "descriptor %d is closed and cannot be replaced", fd);
-	}
-	return true;
-}
-
-static bool make_labels(struct run *r, struct err *err)
-{
-	r->label = calloc(r->labels.count + 1, sizeof(*r->label));
-	if (!r->label)
-		return err_set(err, "out of memory");
-	for (size_t i = 0; i < r->labels.count; i++) {
-		char *eq = strchr(r->labels.at[i], '=');
-
-		if (!eq || eq == r->labels.at[i])
-			return err_set(err, "--label %s: not KEY=VALUE", r->labels.at[i]);
-		*eq = '\0';
-		r->label[i] = (struct audit_label){ r->labels.at[i], eq + 1 };
 	}
 	return true;
 }
@@ -290,17 +195,17 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	p->policy_fd = r->shared.fd;
 	p->jail = (struct jail_plan){
 		.argv = r->argv, .envp = r->env, .cwd = r->cwd, .policy = r->shared.policy,
-		.pool4 = s.synthetic4, .pool6 = s.synthetic6, .session = r->name,
+		.pool4 = s.synthetic4, .pool6 = s.synthetic6, .session = r->naming.name,
 		.protect_read = r->read_only, .protect_read_count = r->read_only_count,
 		.protect_hide = r->hidden, .protect_hide_count = r->hidden_count,
 		.allow_unix = (const char *const *)r->allow_unix.at,
 		.allow_unix_count = r->allow_unix.count,
 	};
 	p->proxy_credentials = r->judged.proxy_credentials;
-	p->log_path = r->log_path;
-	p->key_path = r->key_path;
-	p->labels = r->label;
-	p->label_count = r->labels.count;
+	p->log_path = r->naming.log_path;
+	p->key_path = r->naming.key_path;
+	p->labels = r->naming.label;
+	p->label_count = r->naming.labels.count;
 	p->version = SLUICE_VERSION;
 	p->programs = r->programs;
 	p->reload = (struct reload_source){ .load = reread_load, .arg = &r->reread };
@@ -318,8 +223,8 @@ static int finish(const struct run *r, const struct session_plan *p,
 		print_afresh(stderr);
 	if (!r->quiet)
 		summary_print(p->summary, stderr, SUMMARY_LINES);
-	if (r->report && report_print(r->log_path, r->report[0] ? r->report : "text", stderr) != 0)
-		fprintf(stderr, "sluice: %s: no report could be made of it\n", r->log_path);
+	if (r->report && report_print(r->naming.log_path, r->report[0] ? r->report : "text", stderr) != 0)
+		fprintf(stderr, "sluice: %s: no report could be made of it\n", r->naming.log_path);
 	if (result->exit_code == 0 && r->fail_on_deny && result->denied)
 		return EXIT_DENIED;
 	return result->exit_code;
@@ -338,12 +243,14 @@ static bool make_reread(struct run *r, struct err *err)
 
 static bool prepare(struct run *r, struct err *err)
 {
+	const char *command = strrchr(r->argv[0], '/');
+
 	if (!judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
-	    !make_name(r, err) || !make_labels(r, err))
+	    !naming_words(&r->naming, command ? command + 1 : r->argv[0], err))
 		return false;
 	if (!share_policy(TAKE(r->judged.policy), &r->shared, err))
 		return false;
-	if (!make_log_path(r, err) || !make_protection(r, err) || !make_env(r, err) ||
+	if (!naming_paths(&r->naming, err) || !make_protection(r, err) || !make_env(r, err) ||
 	    !make_reread(r, err))
 		return false;
 	if (geteuid() == 0 && !r->quiet)
@@ -413,7 +320,7 @@ static void run_done(struct run *r)
 	free(r->env);
 	for (int i = 0; i < PROGRAM_NUM; i++)
 		free(r->program[i]);
-	free(r->label);
+	naming_done(&r->naming);
 	free(r->read_only);
 	share_done(&r->shared);
 	reread_done(&r->reread);
@@ -462,13 +369,9 @@ int run_main(int argc, char **argv)
 		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &r.quiet },
 		{ 0, "watch", OPTION_FLAG, NULL,
 		  "reload when a policy file changes (SIGHUP reloads always)", &r.watch },
-		{ 0, "log", OPTION_TEXT, "FILE", "audit log (default: in sluice's state folder)",
-		  &r.log },
+		NAMING_OPTIONS(&r.naming),
 		{ 0, "report", OPTION_MAYBE, "FORMAT", "print the report at the end, on stderr: "
 		  "text | json", &r.report },
-		{ 0, "session", OPTION_TEXT, "NAME", "name of the session", &r.session },
-		{ 0, "label", OPTION_LIST, "K=V", "label of the session, in the log; may repeat",
-		  &r.labels },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
 	};
 	struct err err = { "" };

@@ -46,8 +46,7 @@ static struct socket_key asker_of(const struct talk_ask *a)
 	};
 }
 
-/* Every value is judged: the gate may have been taken over */
-static bool told_read(const struct talk_ask *a, struct span tail, struct told *t)
+bool conn_told_read(const struct talk_ask *a, struct span tail, struct told *t)
 {
 	size_t len = (size_t)a->sni_len + a->alpn_len + a->host_len + a->method_len + a->path_len +
 		     (a->credentials ? TALK_DIGESTS : 0);
@@ -142,7 +141,7 @@ static const char *proto_of(const struct talk_ask *a)
 	return a->ssh ? "ssh" : "tcp";
 }
 
-static struct question question_of(struct keeper *k, const struct told *t, uint32_t host)
+struct question conn_question_of(struct keeper *k, const struct told *t, uint32_t host)
 {
 	struct question q = {
 		.about = ABOUT_CONN, .addr = t->ask->addr, .port = t->ask->port,
@@ -172,7 +171,8 @@ void conn_tell_denied(struct keeper *k, uint32_t ref, const struct question *q,
 			       .inspect = dialled && q->inspected };
 	struct buf body = buf_new(TALK_BODY_MAX);
 
-	if (q->seen == SEEN_HTTP || q->websocket || d.inspect)
+	/* a proxy's client is told so in HTTP, whatever it wanted to speak */
+	if (q->seen == SEEN_HTTP || q->websocket || d.inspect || k->cooperative)
 		denial_body(&body, k, q, v);
 	keeper_tell(k, KEEPER_DENY, ref, &d, sizeof(d), buf_span(&body), -1);
 	buf_done(&body);
@@ -216,8 +216,8 @@ static void record_request(struct keeper *k, uint64_t conn, const struct told *t
 	audit_http_done(k->audit, &e);
 }
 
-static void deny(struct keeper *k, uint32_t ref, const struct told *t, const struct question *q,
-		 const struct verdict *v)
+void conn_deny(struct keeper *k, uint32_t ref, const struct told *t, const struct question *q,
+	       const struct verdict *v, const struct addr *refused)
 {
 	struct audit_conn e = {
 		.proto = proto_of(t->ask), .has_sni = q->has_sni, .sni = t->sni, .alpn = t->alpn,
@@ -228,7 +228,7 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 		record_open(k, t, q, v, &e);
 		if (t->method.len)
 			record_request(k, k->conn_count, t, q, v);
-		note_denied(k, q, v, NULL);
+		note_denied(k, q, v, refused);
 	}
 	if (ref != UINT32_MAX)
 		conn_tell_denied(k, ref, q, v, false);
@@ -237,16 +237,26 @@ static void deny(struct keeper *k, uint32_t ref, const struct told *t, const str
 
 /* ---- allowing ---- */
 
+size_t conn_told_max(void)
+{
+	return TAIL_MAX;
+}
+
+void conn_told_keep(const struct told *t, struct buf *tail)
+{
+	buf_add_span(tail, t->sni);
+	buf_add_span(tail, t->alpn);
+	buf_add_span(tail, t->host);
+	buf_add_span(tail, t->method);
+	buf_add_span(tail, t->path);
+	buf_add_span(tail, t->digests);
+}
+
 /* What was told of it, for the day that the policy changes */
 static bool conn_keep(struct conn *c, const struct told *t)
 {
 	buf_clear(&c->tail);
-	buf_add_span(&c->tail, t->sni);
-	buf_add_span(&c->tail, t->alpn);
-	buf_add_span(&c->tail, t->host);
-	buf_add_span(&c->tail, t->method);
-	buf_add_span(&c->tail, t->path);
-	buf_add_span(&c->tail, t->digests);
+	conn_told_keep(t, &c->tail);
 	return !c->tail.full;
 }
 
@@ -279,7 +289,7 @@ static struct told told_again(const struct conn *c)
 {
 	struct told t;
 
-	if (!told_read(&c->ask, buf_span(&c->tail), &t))
+	if (!conn_told_read(&c->ask, buf_span(&c->tail), &t))
 		t = (struct told){ .ask = &c->ask };
 	t.from = c->from;
 	return t;
@@ -288,7 +298,7 @@ static struct told told_again(const struct conn *c)
 struct question conn_question(const struct conn *c)
 {
 	struct told t = told_again(c);
-	struct question q = question_of(c->keeper, &t, c->host);
+	struct question q = conn_question_of(c->keeper, &t, c->host);
 
 	q.addr = c->literal;
 	q.port = c->permit.port;
@@ -478,7 +488,7 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 		keeper_close(k, "the gate asks again about a connection that is none");
 		return;
 	}
-	q = question_of(k, t, c->host);
+	q = conn_question_of(k, t, c->host);
 	q.addr = c->literal;
 	q.port = c->permit.port;
 	q.inspected = c->inspect;
@@ -536,7 +546,8 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 	struct conn *c;
 	struct told t;
 
-	if (!told_read(&a, tail, &t)) {
+	/* a proxy's client comes with its target, and then as one from the jail */
+	if (!conn_told_read(&a, tail, &t) || a.door > DOOR_PROBE) {
 		keeper_close(k, "the gate asks what cannot be");
 		return;
 	}
@@ -550,10 +561,10 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 	}
 	if (a.door == DOOR_JAIL || a.door == DOOR_PROBE)
 		host = binding_of_addr(k->bindings, &a.addr);
-	q = question_of(k, &t, host);
+	q = conn_question_of(k, &t, host);
 	v = judge(k, &a, &q, &inspect);
 	if (v.answer != ANSWER_ALLOW) {
-		deny(k, a.flags & TALK_FULL ? UINT32_MAX : ref, &t, &q, &v);
+		conn_deny(k, a.flags & TALK_FULL ? UINT32_MAX : ref, &t, &q, &v, NULL);
 		return;
 	}
 	if (conn_find(k, ref)) {
@@ -565,7 +576,7 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 		c->inspect = inspect;
 	if (!c) {
 		v = (struct verdict){ ANSWER_DENY, REASON_LIMIT, RULE_NONE, 0, false };
-		deny(k, ref, &t, &q, &v);
+		conn_deny(k, ref, &t, &q, &v, NULL);
 	} else if (a.flags & TALK_EMPTY) {
 		conn_empty(c);
 	} else if (a.door == DOOR_JAIL || a.door == DOOR_PROBE) {
@@ -691,7 +702,7 @@ void conn_drop(struct keeper *k, const struct talk_drop *d)
 		.client = d->client, .client_port = d->client_port,
 	};
 	struct told t = { .ask = &a, .from = asker_of(&a) };
-	struct question q = question_of(k, &t, binding_of_addr(k->bindings, &d->addr));
+	struct question q = conn_question_of(k, &t, binding_of_addr(k->bindings, &d->addr));
 	struct verdict v = policy_decide(k->policy, &q);
 	struct audit_drop drop = { protocol_name(d->protocol), d->addr, d->port, d->count };
 	bool judged = v.answer == ANSWER_DENY &&
@@ -702,7 +713,7 @@ void conn_drop(struct keeper *k, const struct talk_drop *d)
 	if (k->hear)
 		k->hear(k->arg);
 	for (uint32_t i = 0; judged && i < DROPS_RECORDED_MAX && drop.count; i++, drop.count--)
-		deny(k, UINT32_MAX, &t, &q, &v);
+		conn_deny(k, UINT32_MAX, &t, &q, &v, NULL);
 	if (drop.count)
 		audit_packet_drop(k->audit, &drop);
 	if (!judged)

@@ -40,6 +40,26 @@ struct told {
 	struct socket_key from;		/* who asked */
 };
 
+/*
+ * conn_told_read() - find the texts of an ask
+ *
+ * Every value is judged: the gate may have been taken over.  @ret_told borrows @a and @tail.
+ */
+bool conn_told_read(const struct talk_ask *a, struct span tail, struct told *ret_told);
+size_t conn_told_max(void);		/* bytes of the texts, at most */
+void conn_told_keep(const struct told *t, struct buf *tail);	/* add them to @tail, to be read again */
+
+/* The question that facts make; @host: a binding, or BINDING_NONE */
+struct question conn_question_of(struct keeper *k, const struct told *t, uint32_t host);
+
+/*
+ * conn_deny() - record a connection that is denied, and tell the gate
+ * @ref:	UINT32_MAX: nobody is to be told
+ * @refused:	the address for which it is, or NULL
+ */
+void conn_deny(struct keeper *k, uint32_t ref, const struct told *t, const struct question *q,
+	       const struct verdict *v, const struct addr *refused);
+
 struct conn *conn_find(struct keeper *k, uint32_t ref);
 void conn_unlink(struct conn *c);
 void conn_free(struct conn *c);		/* NULL is fine; one that is resolved goes when that is done */

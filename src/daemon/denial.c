@@ -4,6 +4,25 @@
 #include "base/json.h"
 #include "policy/explain.h"
 
+/* As `sluice check` takes it: of TLS that was not opened yet the request is not known, and of
+ * what only asked for a tunnel nothing is */
+static void add_target(struct buf *b, const struct question *q)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (q->method.len)
+		buf_printf(b, SPAN_FMT " ", SPAN_ARG(q->method));
+	if (q->method.len || q->sni.len)
+		buf_printf(b, "%s://" SPAN_FMT SPAN_FMT, q->inspected ? "https" : "http",
+			   SPAN_ARG(q->method.len ? q->http_host : q->sni),
+			   SPAN_ARG(span_head(q->path, 512)));
+	else if (q->host.len)
+		buf_printf(b, SPAN_FMT ":%u", SPAN_ARG(q->host), q->port);
+	else
+		buf_printf(b, addr_is_v4(&q->addr) ? "%s:%u" : "[%s]:%u",
+			   addr_text(&q->addr, text), q->port);
+}
+
 void denial_body(struct buf *b, struct keeper *k, const struct question *q,
 		 const struct verdict *v)
 {
@@ -12,11 +31,7 @@ void denial_body(struct buf *b, struct keeper *k, const struct question *q,
 
 	json_open(b, '{');
 	json_key(b, "target");
-	/* of TLS that was not opened yet the request is not known */
-	if (q->method.len)
-		buf_printf(&text, SPAN_FMT " ", SPAN_ARG(q->method));
-	buf_printf(&text, "%s://" SPAN_FMT SPAN_FMT, q->inspected ? "https" : "http",
-		   SPAN_ARG(q->method.len ? q->http_host : q->sni), SPAN_ARG(span_head(q->path, 512)));
+	add_target(&text, q);
 	json_span(b, buf_span(&text));
 	json_key(b, "verdict");
 	json_str(b, "deny");

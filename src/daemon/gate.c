@@ -12,10 +12,12 @@
 
 #include "daemon/role.h"
 #include "net/trust.h"
+#include "dns/datagram.h"
 #include "dns/query.h"
 #include "jail/jail.h"
 #include "proxy/accept.h"
 #include "proxy/drops.h"
+#include "proxy/explicit.h"
 #include "proxy/flow.h"
 #include "proxy/meter.h"
 #include "proxy/tls.h"
@@ -40,6 +42,7 @@ static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 			    sizeof(struct talk_dns_answer) + TALK_RECORDS_MAX, false },
 	[KEEPER_KILL]	= { "kill", sizeof(struct talk_kill), sizeof(struct talk_kill), false },
 	[KEEPER_RULE]	= { "rule", sizeof(struct talk_rule), sizeof(struct talk_rule), false },
+	[KEEPER_TARGET] = { "target", sizeof(struct talk_target), sizeof(struct talk_target), false },
 	[KEEPER_FINISH] = { "finish", 0, 0, false },
 };
 
@@ -49,6 +52,7 @@ struct gate {
 	bool		 writing;	/* keeper_ev waits for room as well */
 	struct proxy	 proxy;
 	struct dns	*dns;
+	int		 dns_fd;	/* of `sluice proxy`: for datagrams; -1 */
 	struct seed	 seed;
 	size_t		 policy_len;	/* bytes of the mapping */
 	size_t		 socket_count;
@@ -120,6 +124,10 @@ static void dns_datagram_out(void *arg, const struct addr *server, const struct 
 {
 	struct gate *g = arg;
 
+	if (g->dns_fd >= 0) {
+		dns_datagram_send(g->dns_fd, client, client_port, answer);
+		return;
+	}
 	udp_answer(&g->proxy, server, 53, client, client_port, answer);
 	event_active(&g->proxy.flush, EV_TIMEOUT, 0);
 }
@@ -199,6 +207,22 @@ static void use_policy(struct gate *g, const struct msg *m)
 	proxy_tell(&g->proxy, GATE_POLICY, m->id, NULL, 0, (struct span){ 0 });
 }
 
+/* The listeners of `sluice proxy` */
+static void serve_proxy(struct gate *g, const struct talk_socket *about, int fd)
+{
+	static const enum door doors[SOCKET_NUM] = {
+		[SOCKET_HTTP] = DOOR_HTTP, [SOCKET_SOCKS] = DOOR_SOCKS, [SOCKET_DNS_TCP] = DOOR_DNS,
+	};
+
+	if (about->kind != SOCKET_DNS_UDP) {
+		accept_start(&g->proxy, fd, doors[about->kind], about->port);
+		return;
+	}
+	if (g->dns_fd >= 0 || !dns_datagrams(g->dns, fd))
+		proxy_fail("cannot watch the socket for DNS");
+	g->dns_fd = fd;
+}
+
 static void serve(struct gate *g, const struct talk_socket *about, int fd)
 {
 	struct proxy *x = &g->proxy;
@@ -226,6 +250,12 @@ static void serve(struct gate *g, const struct talk_socket *about, int fd)
 		return;
 	case SOCKET_PUBLISH:
 		accept_start(x, fd, DOOR_PUBLISH, about->port);
+		return;
+	case SOCKET_HTTP:
+	case SOCKET_SOCKS:
+	case SOCKET_DNS_TCP:
+	case SOCKET_DNS_UDP:
+		serve_proxy(g, about, fd);
 		return;
 	case SOCKET_NUM:
 		break;
@@ -299,6 +329,16 @@ static void denied(struct gate *g, const struct msg *m)
 		ask_denied(f, &d, span_skip(m->payload, sizeof(d)));
 }
 
+static void target_known(struct gate *g, const struct msg *m)
+{
+	struct flow *f = flow_find(g->proxy.flows, m->id);
+	struct talk_target t;
+
+	memcpy(&t, m->payload.at, sizeof(t));
+	if (f && f->state == FLOW_ASK && f->explicit && f->door != DOOR_JAIL)
+		explicit_known(f, &t.addr);
+}
+
 static void killed(struct gate *g, const struct msg *m)
 {
 	struct talk_kill kill;
@@ -322,7 +362,8 @@ static void ruled(struct gate *g, const struct msg *m)
 	f = m->id & REF_UDP ? NULL : flow_find(g->proxy.flows, m->id);
 	if (m->id & REF_UDP)
 		udp_ruled(&g->proxy, m->id, about.rule);
-	else if (f && (f->state == FLOW_CONNECT || f->state == FLOW_RELAY || f->state == FLOW_HTTP))
+	else if (f && (f->state == FLOW_CONNECT || f->state == FLOW_RELAY || f->state == FLOW_HTTP ||
+		       (f->state == FLOW_TARGET && f->allowed)))
 		meter_begin(f, about.rule, f->usage.whole);
 }
 
@@ -374,6 +415,9 @@ static void on_message(void *arg, const struct msg *m)
 		break;
 	case KEEPER_RULE:
 		ruled(g, m);
+		break;
+	case KEEPER_TARGET:
+		target_known(g, m);
 		break;
 	case KEEPER_FINISH:
 		finish(g);
@@ -485,7 +529,7 @@ static void read_options(struct gate *g, int argc, char **argv)
 
 int gate_main(int argc, char **argv)
 {
-	static struct gate g;
+	static struct gate g = { .dns_fd = -1 };
 	struct dns_host host = { .id_bit = REF_DNS, .tell = dns_tell,
 				 .datagram = dns_datagram_out, .arg = &g };
 

@@ -14,6 +14,7 @@ static const size_t ask_max = sizeof(struct talk_ask) + 2 * TALK_HOST_MAX + TALK
 static struct msg_type accepts[GATE_SAYS_NUM] = {
 	[GATE_READY]	 = { "ready", 0, 0, false },
 	[GATE_ASK]	 = { "ask", sizeof(struct talk_ask), 0, false },
+	[GATE_TARGET]	 = { "target", sizeof(struct talk_ask), 0, false },
 	[GATE_ASK_AGAIN] = { "ask again", sizeof(struct talk_ask), 0, false },
 	[GATE_CLOSED]	 = { "closed", sizeof(struct talk_closed), sizeof(struct talk_closed), false },
 	[GATE_HTTP]	 = { "http", sizeof(struct talk_http), sizeof(struct talk_http) +
@@ -144,6 +145,9 @@ static void on_message(void *arg, const struct msg *m)
 	case GATE_ASK_AGAIN:
 		conn_ask(k, m->id, &u.ask, tail, m->type == GATE_ASK_AGAIN);
 		break;
+	case GATE_TARGET:
+		target_ask(k, m->id, &u.ask, tail);
+		break;
 	case GATE_CLOSED:
 		conn_closed(k, m->id, &u.closed);
 		break;
@@ -257,7 +261,7 @@ bool keeper_start(struct keeper *k, int gate_fd, struct err *err)
 		close(gate_fd);
 		return false;
 	}
-	accepts[GATE_ASK].max = accepts[GATE_ASK_AGAIN].max = (uint16_t)ask_max;
+	accepts[GATE_ASK].max = accepts[GATE_ASK_AGAIN].max = accepts[GATE_TARGET].max = (uint16_t)ask_max;
 	msg_link_init(&k->gate, gate_fd, accepts, ARRAY_SIZE(accepts));
 	k->to_dial_end = &k->to_dial;
 	event_assign(&k->settle_ev, k->loop, -1, 0, on_settle, k);

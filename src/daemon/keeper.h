@@ -31,6 +31,7 @@
 #include "policy/talk.h"
 
 #define CONN_BUCKETS 4096
+#define WANTED_MAX 16384	/* targets that are looked up; a gate has at most as many flows */
 #define GATE_LIMIT_MS 5000	/* for the gate to take a new policy */
 
 struct conn;
@@ -45,6 +46,7 @@ struct keeper {
 	bool			 gate_ready;
 	bool			 inspects;	/* the gate has a CA */
 	bool			 closed;	/* the jail has no network any more */
+	bool			 cooperative;	/* `sluice proxy`: there is no jail */
 	const struct policy	*policy;
 	uint32_t		 generation;	/* of the policy: how often it was changed */
 	uint32_t		 gate_generation;	/* that the gate judges by */
@@ -64,6 +66,7 @@ struct keeper {
 	struct socket_key	 asker;		/* of the DNS query that is being handled */
 	uint8_t			 probe_token[16];
 	bool			 probing;	/* before the command runs */
+	size_t			 wanted_count;	/* of target.c */
 	uint64_t		 conn_count;	/* conn.open records */
 	uint64_t		 denied_count;
 	struct conn		*bucket[CONN_BUCKETS];
@@ -139,6 +142,9 @@ void conn_drop(struct keeper *k, const struct talk_drop *d);
 void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */
 size_t conn_open_count(const struct keeper *k);
+
+/* target.c: where a proxy's client wants to go */
+void target_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct span tail);
 
 /* limited.c: what the gate counts */
 bool limited_is_valid(const struct talk_ask *a);

@@ -17,6 +17,7 @@
 
 #define TTL_S 60		/* of a synthetic answer; the binding outlives it */
 #define NEGATIVE_TTL_S 5
+#define TRUE_TTL_S 5		/* of a name's own addresses: the policy may change, and they */
 #define RANGES_MAX 64		/* port ranges opened in the kernel; beyond it the whole address */
 
 /* A query that waits for the resolver */
@@ -166,6 +167,9 @@ void names_change(struct keeper *k, const struct policy *before, const struct po
 {
 	struct opening old, new;
 
+	if (k->cooperative)	/* no kernel's set holds them */
+		return;
+
 	for (uint32_t i = RESERVED_FIRST; i < binding_end(k->bindings); i++) {
 		opening_of(k, before, i, &old);
 		opening_of(k, after, i, &new);
@@ -247,6 +251,25 @@ static bool still_asked(struct asked *a)
 	return false;
 }
 
+/*
+ * Without a jail an answer leads straight to the server, and nothing of sluice is on the way:
+ * so it has the true addresses, those that a connection would be permitted.
+ */
+static void answer_true(struct asked *a, const struct permit *usable)
+{
+	struct outcome o = allowed_answer(a);
+	struct addr addrs[DIAL_ADDRS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < usable->count; i++)
+		if (addr_is_v4(&usable->addrs[i]) == (a->type == DNS_A))
+			addrs[count++] = usable->addrs[i];
+	o.addr = count ? &addrs[0] : NULL;
+	o.records = span_of(addrs, count * sizeof(*addrs));
+	o.ttl_s = TRUE_TTL_S;
+	name_reply(a->keeper, a->id, span_of(a->host, a->len), a->type, &o);
+}
+
 static void answer_bound(struct asked *a)
 {
 	struct keeper *k = a->keeper;
@@ -292,7 +315,7 @@ static void on_resolved(void *arg, const struct resolution *r)
 	if (!still_asked(a))
 		return;
 	o = allowed_answer(a);
-	switch (policy_proxied(k->policy, &q) ? RESOLVED_OK : r->status) {
+	switch (!k->cooperative && policy_proxied(k->policy, &q) ? RESOLVED_OK : r->status) {
 	case RESOLVED_NO_NAME:
 		o.rcode = DNS_NXDOMAIN;
 		name_reply(k, a->id, host, a->type, &o);
@@ -302,8 +325,12 @@ static void on_resolved(void *arg, const struct resolution *r)
 		break;
 	case RESOLVED_FAILED:
 	case RESOLVED_OK:
-		if (keeper_usable(k, &q, &a->verdict, r, &usable, &reason, &refused)) {
-			answer_bound(a);
+		if (keeper_usable(k, &q, &a->verdict, r, &usable, &reason, &refused) &&
+		    (!k->cooperative || usable.count)) {
+			if (k->cooperative)
+				answer_true(a, &usable);
+			else
+				answer_bound(a);
 			break;
 		}
 		o.reason = reason;

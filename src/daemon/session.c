@@ -14,6 +14,7 @@
 #include <openssl/x509.h>
 
 #include "daemon/clock.h"
+#include "daemon/doors.h"
 #include "daemon/inspected.h"
 #include "daemon/keeper.h"
 #include "daemon/reload.h"
@@ -58,7 +59,7 @@ struct session {
 	int		 exit_code;		/* of the command */
 	bool		 jailed;		/* jail_start() worked */
 	bool		 broker_ready;		/* it is confined and serves */
-	bool		 over;			/* bwrap has ended */
+	bool		 over;			/* bwrap has ended; of a proxy: it shall */
 	bool		 finishing;		/* roles may end now */
 	bool		 failed;		/* a role was lost */
 	bool		 killed;		/* limits: on_exceed: kill */
@@ -99,7 +100,8 @@ static void on_kill(void *arg, const char *why)
 		return;
 	s->killed = true;
 	role_complain("session", why);
-	jail_end(&s->jail);
+	if (s->jailed)
+		jail_end(&s->jail);
 	s->over = true;
 }
 
@@ -228,6 +230,7 @@ static void on_reloaded(void *arg, struct shared_policy *new, const struct err *
  * Ctrl-C and Ctrl-\ reach the command from the terminal, as does the SIGHUP of one that
  * hangs up (SI_KERNEL); we live on to record its end.  What somebody sends to us is
  * passed on to the command, but for SIGHUP, which is ours: read the policy again.
+ * A proxy has no command: what would end one ends it.
  */
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
@@ -238,6 +241,8 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	while (read(fd, &info, sizeof(info)) == sizeof(info))
 		if (info.ssi_signo == SIGHUP && info.ssi_code != SI_KERNEL && s->reload)
 			reload_ask(s->reload);
+		else if (s->plan->listen)
+			s->over = s->over || (info.ssi_signo != SIGUSR1 && info.ssi_signo != SIGUSR2);
 		else if (s->jailed && info.ssi_code != SI_KERNEL)
 			jail_signal(&s->jail, (int)info.ssi_signo);
 }
@@ -310,35 +315,6 @@ static bool spawn_paired(struct session *s, enum role role, const char *const ar
 
 /* ---- what the gate gets ---- */
 
-static void hand_over(struct keeper *k, enum talk_socket_kind kind, uint16_t port, int *fd)
-{
-	struct talk_socket about = { (uint16_t)kind, port };
-
-	if (*fd >= 0)
-		keeper_tell(k, KEEPER_SOCKET, 0, &about, sizeof(about), (struct span){ 0 },
-			    TAKE_FD(*fd));
-}
-
-/* A listener on the host for one of the policy's `publish` */
-static int publish_socket(const struct port_map *map, struct err *err)
-{
-	char text[ADDR_TEXT_MAX];
-	struct sockaddr_in6 sa;
-	socklen_t len = addr_to_sockaddr(&map->addr, map->outside, &sa);
-	AUTO_CLOSE int fd = socket(sa.sin6_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1;
-
-	if (fd >= 0) {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-		setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &on, sizeof(on));
-		if (bind(fd, (struct sockaddr *)&sa, len) == 0 && listen(fd, 512) == 0)
-			return TAKE_FD(fd);
-	}
-	err_sys(err, errno, "cannot publish on %s port %u", addr_text(&map->addr, text),
-		map->outside);
-	return -1;
-}
-
 /* The gate confines itself as soon as it has the policy, while the jail is made */
 static bool hand_over_policy(struct session *s, struct err *err)
 {
@@ -349,35 +325,6 @@ static bool hand_over_policy(struct session *s, struct err *err)
 		return err_sys(err, errno, "cannot hand over the policy");
 	keeper_tell(&s->keeper, KEEPER_POLICY, 0, &about, sizeof(about), (struct span){ 0 }, fd);
 	keeper_settle(&s->keeper);
-	return true;
-}
-
-static bool hand_over_all(struct session *s, struct err *err)
-{
-	static const enum talk_socket_kind kinds[JAIL_FD_NUM] = {
-		[JAIL_TCP4] = SOCKET_TCP4, [JAIL_TCP6] = SOCKET_TCP6, [JAIL_UDP4] = SOCKET_UDP4,
-		[JAIL_UDP6] = SOCKET_UDP6, [JAIL_RAW4] = SOCKET_RAW4, [JAIL_RAW6] = SOCKET_RAW6,
-		[JAIL_NFLOG] = SOCKET_NFLOG, [JAIL_NFT] = SOCKET_NUM,
-		[JAIL_DIAG] = SOCKET_NUM,
-	};
-	struct policy_settings settings = policy_settings(s->keeper.policy);
-	int fd;
-
-	for (int i = 0; i < JAIL_FD_NUM; i++)
-		if (kinds[i] != SOCKET_NUM)
-			hand_over(&s->keeper, kinds[i], 0, &s->jail.fd[i]);
-	for (size_t i = 0; i < s->jail.host_port_count; i++)
-		for (int family = 0; family < 2; family++)
-			hand_over(&s->keeper, SOCKET_HOST_PORT, settings.host_ports[i].inside,
-				  &s->jail.host_port_fd[i][family]);
-	for (size_t i = 0; i < settings.publish_count; i++) {
-		fd = publish_socket(&settings.publish[i], err);
-		if (fd < 0)
-			return false;
-		hand_over(&s->keeper, SOCKET_PUBLISH, settings.publish[i].inside, &fd);
-	}
-	keeper_tell(&s->keeper, KEEPER_START, 0, NULL, 0, (struct span){ 0 }, -1);
-	keeper_stir(&s->keeper);
 	return true;
 }
 
@@ -589,10 +536,10 @@ static bool start_resolver(struct session *s, struct err *err)
 	return spawn_paired(s, ROLE_RESOLVER, argv, &s->resolver, err);
 }
 
-static bool start(struct session *s, struct err *err)
+/* What a jail and a proxy both need */
+static bool start_roles(struct session *s, struct err *err)
 {
 	struct keeper *k = &s->keeper;
-	struct jail_plan jail;
 	AUTO_CLOSE int theirs = -1;
 	int gate, resolver;
 
@@ -614,7 +561,14 @@ static bool start(struct session *s, struct err *err)
 	k->resolve = resolver < 0 ? NULL : resolve_new(k->loop, resolver, on_resolver_died, s);
 	if (!k->resolve)
 		return err_set(err, "cannot start the resolver");
-	jail = s->plan->jail;
+	return true;
+}
+
+static bool start_jail(struct session *s, struct err *err)
+{
+	struct jail_plan jail = s->plan->jail;
+	struct keeper *k = &s->keeper;
+
 	jail.program = s->programs.fd[PROGRAM_JAIL];
 	jail.trusted_ca = s->ca;
 	if (!jail_start(&jail, &s->jail, err))
@@ -623,7 +577,7 @@ static bool start(struct session *s, struct err *err)
 	k->nft_fd = s->jail.fd[JAIL_NFT];
 	k->porter_fd = s->jail.porter;
 	k->processes = processes_new(s->jail.fd[JAIL_DIAG], s->jail.init);
-	if (!start_broker(s, err) || !hand_over_all(s, err))
+	if (!start_broker(s, err) || !doors_of_jail(k, &s->jail, err))
 		return false;
 	if (!loop_until(s, &k->gate_ready, READY_LIMIT_MS))
 		return err_set(err, "the gate did not start (see `sluice doctor`)");
@@ -633,6 +587,20 @@ static bool start(struct session *s, struct err *err)
 	if (!loop_until(s, &s->broker_ready, READY_LIMIT_MS))
 		return err_set(err, "the broker did not start (see `sluice doctor`)");
 	return record_start(s, err);
+}
+
+/* There is no jail to probe, and no broker */
+static bool start_proxy(struct session *s, struct err *err)
+{
+	struct listen_plan *listen = s->plan->listen;
+
+	s->keeper.cooperative = true;
+	if (!doors_of_proxy(&s->keeper, listen->at, err))
+		return false;
+	if (!loop_until(s, &s->keeper.gate_ready, READY_LIMIT_MS))
+		return err_set(err, "the gate did not start (see `sluice doctor`)");
+	return start_resolver(s, err) && record_start(s, err) &&
+	       listen->ready(listen->arg, listen->at, s->ca, err);
 }
 
 /* ---- the end ---- */
@@ -716,7 +684,8 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 			     .notes = -1, .signals = -1 };
 
 	*ret_result = (struct session_result){ .exit_code = EXIT_SLUICE };
-	if (!start(&s, err) || !jail_go(&s.jail, err)) {
+	if (!start_roles(&s, err) ||
+	    (plan->listen ? !start_proxy(&s, err) : !start_jail(&s, err) || !jail_go(&s.jail, err))) {
 		stop(&s);
 		return false;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session.h - one jailed command from start to end
+ * session.h - one jailed command, or one proxy, from start to end
  *
  * Order: the log and its key; the roles; the jail with its sockets; the gate
  * serves; the probe proves the walls; session.start is written; the command
@@ -11,14 +11,27 @@
 
 #include "audit/audit.h"
 #include "audit/summary.h"
+#include "daemon/doors.h"
 #include "daemon/reload.h"
 #include "jail/jail.h"
 
 #define EXIT_SLUICE 125		/* sluice failed before the command started, lost a role, or ended it
 				 * for a limit */
 
+/* `sluice proxy` */
+struct listen_plan {
+	struct listen_at at[LISTEN_NUM];
+	/* It serves.  @at: with the ports that were free; @ca: PEM of the session's, or NULL.
+	 * Return: false and @err: end it. */
+	bool		(*ready)(void *arg, const struct listen_at *at, const char *ca,
+				 struct err *err);
+	void		*arg;
+};
+
 struct session_plan {
 	struct jail_plan	 jail;
+	struct listen_plan	*listen;	/* not NULL: there is no jail but a proxy; of `jail`
+						 * argv, policy and session count */
 	int			 policy_fd;	/* of the same policy, see share.h; borrowed */
 	const char		*proxy_credentials;	/* for upstream_proxy; NULL: none */
 	const char		*log_path, *key_path;
@@ -31,8 +44,8 @@ struct session_plan {
 };
 
 struct session_result {
-	int		exit_code;	/* the command's, 128 + its signal, or EXIT_SLUICE */
-	bool		started;	/* the command ran */
+	int		exit_code;	/* the command's, 128 + its signal, or EXIT_SLUICE; a proxy's: 0 */
+	bool		started;	/* the command ran, the proxy served */
 	uint64_t	denied;
 };
 

@@ -150,7 +150,12 @@ void dns_answer(struct dns *d, uint32_t id, const struct talk_dns_answer *a, str
 
 	if (!s->used || slot_id(d, s) != id)
 		return;
-	*(a->records ? &r.records : &r.ptr_name) = tail;
+	if (a->records && (s->type == DNS_A || s->type == DNS_AAAA)) {
+		r.addrs = (const struct addr *)tail.at;	/* of bytes alone: aligned anywhere */
+		r.addr_count = tail.len / sizeof(struct addr);
+	} else {
+		*(a->records ? &r.records : &r.ptr_name) = tail;
+	}
 	q.id = s->id;
 	q.rd = s->rd;
 	q.type = s->type;

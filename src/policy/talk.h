@@ -39,6 +39,8 @@ enum gate_says {
 	GATE_POLICY,		/* it judges by the policy of generation @id now */
 	GATE_UNREACHED,		/* upstream_proxy does not connect: struct talk_unreached */
 	GATE_UNTRUSTED,		/* the server's TLS failed: tail: why, in words */
+	GATE_TARGET,		/* where a proxy's client wants to go: struct talk_ask; the name in
+				 * `host`, or, if that is empty, the address in `addr` */
 	GATE_SAYS_NUM
 };
 
@@ -57,6 +59,7 @@ enum keeper_says {
 	KEEPER_DNS,		/* struct talk_dns_answer */
 	KEEPER_KILL,		/* reset a flow that is open; struct talk_kill */
 	KEEPER_RULE,		/* by the new policy it is allowed by this rule; struct talk_rule */
+	KEEPER_TARGET,		/* answer to GATE_TARGET, if it may be asked for: struct talk_target */
 	KEEPER_FINISH,		/* close every flow, report, exit */
 	KEEPER_SAYS_NUM
 };
@@ -67,6 +70,10 @@ enum door {
 	DOOR_HOST_PORT,		/* from the jail to one of the policy's host_ports; port tells */
 	DOOR_PUBLISH,		/* from the host to a server in the jail; port is the one inside */
 	DOOR_PROBE,		/* the start-up probe */
+	DOOR_HTTP,		/* `sluice proxy`: from a program that was told to use it; once the
+				 * target is known it is as one from the jail */
+	DOOR_SOCKS,
+	DOOR_DNS,		/* no flow's: a listener for DNS over TCP */
 	DOOR_NUM
 };
 
@@ -77,6 +84,7 @@ enum talk_flag {
 	TALK_FULL = 8,		/* the gate is at its bound: deny with `limit` */
 	TALK_WEBSOCKET = 16,	/* SEEN_UPGRADE: to a websocket, and nothing else */
 	TALK_OVERRIDES = 32,	/* the head has a field that may change the method */
+	TALK_UNSUPPORTED = 64,	/* GATE_TARGET: nothing that a proxy here does: deny it as that */
 };
 
 struct talk_ask {
@@ -107,6 +115,10 @@ struct talk_closed {
 	uint8_t		end;		/* enum flow_end */
 	uint8_t		reason;		/* enum reason; REASON_ALLOWED: none */
 	uint8_t		pad[6];
+};
+
+struct talk_target {
+	struct addr	addr;		/* that stands for the name; or the literal */
 };
 
 struct talk_http {
@@ -153,6 +165,10 @@ enum talk_socket_kind {
 	SOCKET_NFLOG,
 	SOCKET_HOST_PORT,	/* a listener inside; port is the one inside */
 	SOCKET_PUBLISH,		/* a listener on the host; port is the one inside */
+	SOCKET_HTTP,		/* listeners of `sluice proxy` */
+	SOCKET_SOCKS,
+	SOCKET_DNS_TCP,
+	SOCKET_DNS_UDP,		/* at most one */
 	SOCKET_NUM
 };
 
@@ -202,7 +218,8 @@ struct talk_dns_answer {
 	int16_t		ede;		/* enum dns_ede */
 	uint32_t	ttl_s;
 	struct addr	addr;
-	uint32_t	records;	/* not 0: the tail is a list of records (proto/dns_answer.h) */
+	uint32_t	records;	/* not 0: the tail is a list of records (proto/dns_answer.h), of a
+				 * question for A or AAAA one of struct addr */
 };					/* tail: that list, or the name a PTR answers */
 
 #endif

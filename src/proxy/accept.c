@@ -79,7 +79,7 @@ static void take(struct door_way *w, int fd, const struct sockaddr_in6 *from, so
 		close(fd);
 		return;
 	}
-	if (door == DOOR_JAIL && port == DNS_PORT) {
+	if ((door == DOOR_JAIL && port == DNS_PORT) || door == DOOR_DNS) {
 		x->dns.stream(x->dns.arg, fd);
 		return;
 	}

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "proxy/credential.h"
+#include "proxy/explicit.h"
 #include "proxy/meter.h"
 #include "proxy/streams.h"
 
@@ -138,6 +139,31 @@ unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts
 	return 0;
 }
 
+unsigned ask_target(struct flow *f, const struct facts *facts, const struct addr *addr,
+		    uint16_t port, struct span host, unsigned flags)
+{
+	struct talk_ask a = {
+		.addr = *addr, .port = port, .transport = TRANSPORT_TCP, .door = f->door,
+		.seen = (uint8_t)facts->seen, .flags = (uint8_t)flags, .client = f->client,
+		.client_port = f->client_port,
+	};
+	struct buf tail = buf_new(TALK_HOST_MAX * 2 + TALK_ALPN_MAX + TALK_METHOD_MAX +
+				  TALK_PATH_MAX + TALK_DIGESTS);
+
+	if (too_long(facts))
+		a.seen = SEEN_MALFORMED;
+	else if (facts->seen == SEEN_NOT_YET)
+		a.host_len = (uint16_t)tell(&tail, host, TALK_HOST_MAX);
+	else
+		fill(&a, &tail, facts, f->proxy->policy);
+	f->form = (uint8_t)(look_is_websocket(facts) ? SEEN_HTTP : facts->seen);
+	f->again = false;
+	proxy_tell(f->proxy, GATE_TARGET, f->ref, &a, sizeof(a), buf_span(&tail));
+	buf_done(&tail);
+	flow_become(f, FLOW_ASK);
+	return 0;
+}
+
 void ask_stream(struct flow *f, const struct facts *facts)
 {
 	put(f, GATE_ASK_AGAIN, facts, 0);
@@ -159,6 +185,11 @@ unsigned ask_step(struct flow *f)
 
 static void go_on(struct flow *f, bool http)
 {
+	if (!explicit_done(f)) {
+		flow_ends(f, END_ERROR, REASON_ALLOWED);
+		flow_become(f, FLOW_OVER);
+		return;
+	}
 	if (f->inspect && !f->tls) {
 		inspect_start(f);
 		return;

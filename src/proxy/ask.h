@@ -21,6 +21,16 @@ unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts
 /* The same about a request among others: the flow stays where it is */
 void ask_stream(struct flow *f, const struct facts *facts);
 
+/*
+ * ask_target() - tell the keeper where a proxy's client wants to go, and go to ASK
+ * @facts:	SEEN_NOT_YET: then @host is the name, or the text of an address; if it is
+ *		empty, @addr is meant.  A request: then it names the host.
+ * @addr:	the listener's own, if the target is not known by address
+ * @flags:	TALK_UNSUPPORTED
+ */
+unsigned ask_target(struct flow *f, const struct facts *facts, const struct addr *addr,
+		    uint16_t port, struct span host, unsigned flags);
+
 /* Tell of a connection that found no room; nothing answers */
 void ask_refused(struct proxy *x, const struct addr *dst, uint16_t port);
 

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "proxy/explicit.h"
 #include "proxy/meter.h"
 #include "proxy/tls.h"
 
@@ -50,6 +51,10 @@ void deny_start(struct flow *f, enum reason reason, unsigned status, struct span
 	static const uint8_t alert[] = { 21, 3, 3, 0, 2, 2, 49 };
 
 	flow_ends(f, END_KILLED, reason);
+	if (explicit_refuse(f, reason)) {
+		flow_become(f, FLOW_DENY);
+		return;
+	}
 	/* the page goes into a session of its own: nothing was answered yet */
 	if (f->inspect && !(f->tls && f->tls->agent_up)) {
 		f->refusal = buf_new(PAGE_MAX);

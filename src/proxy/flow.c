@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/explicit.h"
 #include "proxy/meter.h"
 #include "proxy/streams.h"
 #include "proxy/tls.h"
@@ -8,7 +9,8 @@
 
 /* Successor sets, for the table below only */
 enum {
-	ASK = BIT(FLOW_ASK), CONNECT = BIT(FLOW_CONNECT), RELAY = BIT(FLOW_RELAY),
+	LOOK = BIT(FLOW_LOOK), TARGET = BIT(FLOW_TARGET), ASK = BIT(FLOW_ASK),
+	CONNECT = BIT(FLOW_CONNECT), RELAY = BIT(FLOW_RELAY),
 	INSPECT = BIT(FLOW_INSPECT), HTTP = BIT(FLOW_HTTP), STREAMS = BIT(FLOW_STREAMS),
 	CUT = BIT(FLOW_CUT), DENY = BIT(FLOW_DENY), OVER = BIT(FLOW_OVER),
 };
@@ -23,14 +25,16 @@ static const struct stage {
 	enum flow_end	 end;		/* as this */
 } stages[] = {
 	[FLOW_LOOK]  = { "look",  look_step,  ASK | OVER,		10,   END_LIMIT },
-	[FLOW_ASK]   = { "ask",   ask_step,   CONNECT | INSPECT | RELAY | HTTP | DENY | OVER,
-			 60, END_LIMIT },
+	[FLOW_TARGET] = { "target", explicit_step, ASK | HTTP | OVER,	0,    END_CLIENT },
+	[FLOW_ASK]   = { "ask",   ask_step, LOOK | ASK | CONNECT | INSPECT | RELAY | HTTP | DENY |
+			 OVER, 60, END_LIMIT },
 	[FLOW_CONNECT] = { "connect", connect_step, ASK | INSPECT | RELAY | HTTP | OVER, 7,
 			   END_ERROR },
 	[FLOW_INSPECT] = { "inspect", inspect_step, ASK | HTTP | STREAMS | DENY | OVER,
 			 9, END_ERROR },
 	[FLOW_RELAY] = { "relay", relay_step, ASK | CUT | DENY | OVER,	7200, END_IDLE },
-	[FLOW_HTTP]  = { "http",  http_step,  ASK | RELAY | CUT | DENY | OVER, 7200, END_IDLE },
+	[FLOW_HTTP]  = { "http",  http_step,  TARGET | ASK | RELAY | CUT | DENY | OVER, 7200,
+			 END_IDLE },
 	[FLOW_STREAMS] = { "streams", streams_step, DENY | OVER,	7200, END_IDLE },
 	[FLOW_CUT]   = { "cut",   cut_step,   OVER,			10,   END_LIMIT },
 	[FLOW_DENY]  = { "deny",  deny_step,  OVER,			2,    END_SERVER },
@@ -141,9 +145,21 @@ static void on_peer(evutil_socket_t fd, short what, void *arg)
 	flow_drive(f);
 }
 
+static void slot_give(struct flow_table *t, struct flow *f)
+{
+	struct slot *s = slot_at(t, f->ref & (BIT(INDEX_BITS) - 1));
+
+	assert(s && &s->flow == f && s->used);
+	s->used = false;
+	s->next_free = t->free;
+	t->free = s;
+	t->count--;
+}
+
 struct flow *flow_new(struct proxy *x, int agent, enum door door, const struct addr *dst,
 		      uint16_t port)
 {
+	bool asks = door == DOOR_HTTP || door == DOOR_SOCKS;
 	struct slot *s = slot_take(x->flows);
 	struct flow *f;
 	uint32_t index;
@@ -155,7 +171,7 @@ struct flow *flow_new(struct proxy *x, int agent, enum door door, const struct a
 	s->generation = (s->generation + 1) & 0xffff;
 	*f = (struct flow){
 		.ref = s->generation << INDEX_BITS | index,
-		.door = (uint8_t)door, .state = FLOW_LOOK,
+		.door = (uint8_t)door, .state = asks ? FLOW_TARGET : FLOW_LOOK,
 		.agent = agent, .peer = -1, .dst = *dst, .port = port,
 		.host = BINDING_NONE, .since_s = x->now_s, .proxy = x,
 	};
@@ -164,18 +180,11 @@ struct flow *flow_new(struct proxy *x, int agent, enum door door, const struct a
 	f->usage.account = ACCOUNT_NONE;
 	pump_init(&f->out);
 	pump_init(&f->in);
+	if (asks && !explicit_start(f)) {
+		slot_give(x->flows, f);
+		return NULL;
+	}
 	return f;
-}
-
-static void slot_give(struct flow_table *t, struct flow *f)
-{
-	struct slot *s = slot_at(t, f->ref & (BIT(INDEX_BITS) - 1));
-
-	assert(s && &s->flow == f && s->used);
-	s->used = false;
-	s->next_free = t->free;
-	t->free = s;
-	t->count--;
 }
 
 void flow_become(struct flow *f, enum flow_state next)
@@ -285,6 +294,7 @@ void flow_leave_peer(struct flow *f)
 static unsigned over_step(struct flow *f)
 {
 	struct proxy *x = f->proxy;
+	struct heir heir;
 
 	flow_watch(f, 0);
 	http_over(f);
@@ -300,6 +310,7 @@ static unsigned over_step(struct flow *f)
 	if (f->tls && (ends_well(f) || f->refusal.max))
 		flow_shut(f, true);
 	/* A refusal that was written must not be overtaken by a reset */
+	heir = explicit_will(f);
 	close_socket(f->agent, f->door != DOOR_PUBLISH, ends_well(f) || f->refusal.max);
 	flow_leave_peer(f);
 	meter_end(f);
@@ -308,8 +319,10 @@ static unsigned over_step(struct flow *f)
 	buf_done(&f->answer);
 	buf_done(&f->refusal);
 	http_free(f->http);
+	explicit_free(f->explicit);
 	tls_end(f);
 	slot_give(x->flows, f);
+	explicit_inherit(x, &heir);
 	return 0;
 }
 
@@ -319,6 +332,10 @@ static void tick_one(struct flow *f)
 
 	pump_rest(&f->out);
 	pump_rest(&f->in);
+	if (f->state == FLOW_TARGET) {
+		explicit_tick(f);
+		return;
+	}
 	if (f->proxy->now_s - f->since_s <= stage->limit_s) {
 		if (f->state == FLOW_HTTP)
 			http_tick(f);

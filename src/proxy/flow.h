@@ -2,6 +2,7 @@
 /*
  * flow.h - the life of one TCP connection in the gate
  *
+ *	TARGET	a client that knows us as its proxy says where it wants to go (explicit.h)
  *	LOOK	see what the client says first, as far as its rule needs
  *	ASK	the facts are with the keeper; it decides, records and dials
  *	CONNECT	it is allowed, by a proxy that has not said yet whether it connects
@@ -23,7 +24,7 @@
 #include "net/pump.h"
 #include "proxy/proxy.h"
 
-enum flow_state { FLOW_LOOK, FLOW_ASK, FLOW_CONNECT, FLOW_INSPECT, FLOW_RELAY, FLOW_HTTP,
+enum flow_state { FLOW_LOOK, FLOW_TARGET, FLOW_ASK, FLOW_CONNECT, FLOW_INSPECT, FLOW_RELAY, FLOW_HTTP,
 		  FLOW_STREAMS, FLOW_CUT, FLOW_DENY, FLOW_OVER, FLOW_NUM };
 
 enum want {
@@ -34,6 +35,7 @@ enum want {
 	WANT_AGAIN = 32,	/* nothing: call the (new) step at once */
 };
 
+struct explicit;
 struct http;
 struct lane;
 struct streams;
@@ -80,6 +82,7 @@ struct flow {
 	struct http	*http;		/* in HTTP */
 	struct streams	*streams;	/* in STREAMS, and until it is over: proxy/streams.h */
 	struct tls	*tls;		/* from INSPECT on: proxy/tls.h */
+	struct explicit	*explicit;	/* of a proxy's client, while that matters: proxy/explicit.h */
 	struct buf	 answer;	/* in CONNECT: what was taken of the proxy's */
 	struct buf	 refusal;	/* in INSPECT, DENY: what is to be written */
 	struct event	 agent_ev, peer_ev;
@@ -89,7 +92,8 @@ struct flow {
 struct flow_table *flow_table_new(size_t max);
 void flow_table_free(struct flow_table *t);
 
-/* A new flow in LOOK for an accepted socket, or NULL at the bound (@agent stays the caller's) */
+/* A new flow in LOOK for an accepted socket, in TARGET if the client must say where it wants to
+ * go; or NULL at the bound (@agent stays the caller's) */
 struct flow *flow_new(struct proxy *x, int agent, enum door door, const struct addr *dst,
 		      uint16_t port);
 
@@ -120,6 +124,7 @@ void flow_finish(struct proxy *x);
 size_t flow_count(const struct flow_table *t);
 
 /* Steps, one file each */
+unsigned explicit_step(struct flow *f);	/* explicit.c */
 unsigned look_step(struct flow *f);	/* look.c */
 unsigned ask_step(struct flow *f);	/* ask.c */
 unsigned connect_step(struct flow *f);	/* connect.c */
@@ -144,6 +149,11 @@ void connect_failed(struct flow *f, unsigned status);
 void inspect_start(struct flow *f);
 /* The server's end took too long */
 void inspect_late(struct flow *f);
+
+/* For explicit.c, which makes the heads of requests: what the client has sent ahead; @head takes
+ * the place of its first @used bytes, and is the next request's.  Return: false if there is no room */
+struct buf *http_ahead(struct flow *f);
+bool http_hand(struct flow *f, size_t used, struct span head);
 
 void http_free(struct http *h);
 bool http_start(struct flow *f);

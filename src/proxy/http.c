@@ -58,6 +58,7 @@ struct http {
 	bool		 overrides;	/* it may mean another method */
 	bool		 tunnel;	/* and the server has agreed: no more requests */
 	bool		 asked;		/* the keeper was asked about the head that lies in `ahead` */
+	bool		 handed;	/* that head is of explicit.c's */
 };
 
 bool http_start(struct flow *f)
@@ -80,6 +81,33 @@ void http_free(struct http *h)
 	buf_done(&h->partial);
 	buf_done(&h->record);
 	free(h);
+}
+
+struct buf *http_ahead(struct flow *f)
+{
+	return &f->http->ahead;
+}
+
+bool http_hand(struct flow *f, size_t used, struct span head)
+{
+	struct http *h = f->http;
+	struct buf ahead = buf_new(h->ahead.max);
+
+	if (!buf_add_span(&ahead, head) ||
+	    !buf_add_span(&ahead, span_skip(buf_span(&h->ahead), used))) {
+		buf_done(&ahead);
+		return false;
+	}
+	buf_done(&h->ahead);
+	h->ahead = ahead;
+	h->handed = true;
+	return true;
+}
+
+/* Of a proxy's client: the next head is not what it sends, but what explicit.c makes of it */
+static bool is_explicit_turn(const struct flow *f)
+{
+	return f->explicit && f->http->request == REQUEST_HEAD && !f->http->handed;
 }
 
 /* The connection cannot go on, and the client must see that it was cut */
@@ -275,6 +303,7 @@ static size_t judge(struct flow *f, struct span bytes)
 		if (!request_passes(f, &facts))
 			return 0;
 		remember(h, &r);
+		h->handed = false;
 		h->request = REQUEST_BODY;
 		meter_moved(f, true, r.head_bytes);
 	}
@@ -310,7 +339,7 @@ static void read_agent(struct flow *f)
 	size_t room = AHEAD_MAX - h->ahead.len;
 	ssize_t n;
 
-	if (!(f->ready & WANT_AGENT_READ) || h->agent_eof || !room)
+	if (!(f->ready & WANT_AGENT_READ) || h->agent_eof || !room || is_explicit_turn(f))
 		return;
 	n = flow_recv(f, true, pump_scratch(), room < PUMP_SCRATCH ? room : PUMP_SCRATCH, 0);
 	if (n < 0 && errno == EAGAIN)
@@ -346,6 +375,8 @@ static unsigned agent_wants(const struct flow *f)
 
 	if (meter_waits(f, true))
 		return WANT_PACE_OUT;
+	if (is_explicit_turn(f))
+		return 0;
 	return h->agent_eof || h->ahead.len >= AHEAD_MAX || agent_can_wait(f) ? 0 : WANT_AGENT_READ;
 }
 
@@ -361,7 +392,7 @@ static bool may_forward(struct flow *f)
 	const struct http *h = f->http;
 
 	return f->state == FLOW_HTTP && h->ahead.len && h->request != REQUEST_SENT &&
-	       !f->out.held_len && !meter_is_paced(f, true);
+	       !f->out.held_len && !meter_is_paced(f, true) && !is_explicit_turn(f);
 }
 
 /* Did limits leave something of the request behind? */
@@ -371,6 +402,7 @@ static void wait_for_room(struct flow *f)
 	enum reason reason;
 
 	if (!f->metered || !h->ahead.len || h->request == REQUEST_SENT || f->out.held_len ||
+	    is_explicit_turn(f) ||
 	    meter_waits(f, true) || meter_room(f, true))
 		return;
 	if (h->request == REQUEST_HEAD && !meter_is_paced(f, true))
@@ -658,5 +690,13 @@ unsigned http_step(struct flow *f)
 	out_wants = request_step(f);
 	if (f->state == FLOW_DENY || f->state == FLOW_CUT)
 		return WANT_AGAIN;
-	return f->state == FLOW_HTTP ? in_wants | out_wants : 0;
+	if (f->state != FLOW_HTTP)
+		return 0;
+	/* The answer has arrived whole; where the next request goes is not known */
+	if (is_explicit_turn(f) && f->http->answer == PART_NONE && !f->in.held_len &&
+	    !f->out.held_len) {
+		flow_become(f, FLOW_TARGET);
+		return WANT_AGAIN;
+	}
+	return in_wants | out_wants;
 }

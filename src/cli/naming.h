@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* naming.h - what a session is called, where its log is, and its labels */
+#ifndef SLUICE_CLI_NAMING_H
+#define SLUICE_CLI_NAMING_H
+
+#include <limits.h>
+
+#include "audit/audit.h"
+#include "cli/options.h"
+
+#define SESSION_MAX 64		/* bytes of a session's name */
+
+struct naming {
+	const char		*session, *log;		/* options; NULL: not said */
+	struct option_list	 labels;
+	char			 name[SESSION_MAX + 1];
+	char			 state[PATH_MAX], log_path[PATH_MAX], key_path[PATH_MAX];
+	struct audit_label	*label;			/* labels.count of them */
+};
+
+/* Rows to put into a command's own table */
+#define NAMING_OPTIONS(n) \
+	{ 0, "log", OPTION_TEXT, "FILE", "audit log (default: in sluice's state folder)", \
+	  &(n)->log }, \
+	{ 0, "session", OPTION_TEXT, "NAME", "name of the session", &(n)->session }, \
+	{ 0, "label", OPTION_LIST, "K=V", "label of the session, in the log; may repeat", \
+	  &(n)->labels }
+
+/*
+ * naming_words() - name and labels; a session without a name gets one made of @command
+ *
+ * Return: false and @err if an option is not what it should be.
+ */
+bool naming_words(struct naming *n, const char *command, struct err *err);
+
+/* The log and the key that signs it; their folders are made */
+bool naming_paths(struct naming *n, struct err *err);
+
+void naming_done(struct naming *n);
+
+#endif

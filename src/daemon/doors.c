@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/doors.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#define BACKLOG 512		/* connections that wait for the gate */
+
+static void hand_over(struct keeper *k, enum talk_socket_kind kind, uint16_t port, int *fd)
+{
+	struct talk_socket about = { (uint16_t)kind, port };
+
+	if (*fd >= 0)
+		keeper_tell(k, KEEPER_SOCKET, 0, &about, sizeof(about), (struct span){ 0 },
+			    TAKE_FD(*fd));
+}
+
+/* A bound socket on the host, and a listening one if it is a stream's; or -1 and errno */
+static int host_socket(const struct addr *addr, uint16_t port, int type)
+{
+	struct sockaddr_in6 sa;
+	socklen_t len = addr_to_sockaddr(addr, port, &sa);
+	AUTO_CLOSE int fd = socket(sa.sin6_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1;
+
+	if (fd < 0)
+		return -1;
+	if (type == SOCK_STREAM) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	}
+	if (bind(fd, (struct sockaddr *)&sa, len) < 0 ||
+	    (type == SOCK_STREAM && listen(fd, BACKLOG) < 0))
+		return -1;
+	return TAKE_FD(fd);
+}
+
+/* A listener on the host for one of the policy's `publish` */
+static int publish_socket(const struct port_map *map, struct err *err)
+{
+	char text[ADDR_TEXT_MAX];
+	int fd = host_socket(&map->addr, map->outside, SOCK_STREAM);
+
+	if (fd < 0)
+		err_sys(err, errno, "cannot publish on %s port %u", addr_text(&map->addr, text),
+			map->outside);
+	return fd;
+}
+
+static void start_serving(struct keeper *k)
+{
+	keeper_tell(k, KEEPER_START, 0, NULL, 0, (struct span){ 0 }, -1);
+	keeper_stir(k);
+}
+
+bool doors_of_jail(struct keeper *k, struct jail *jail, struct err *err)
+{
+	static const enum talk_socket_kind kinds[JAIL_FD_NUM] = {
+		[JAIL_TCP4] = SOCKET_TCP4, [JAIL_TCP6] = SOCKET_TCP6, [JAIL_UDP4] = SOCKET_UDP4,
+		[JAIL_UDP6] = SOCKET_UDP6, [JAIL_RAW4] = SOCKET_RAW4, [JAIL_RAW6] = SOCKET_RAW6,
+		[JAIL_NFLOG] = SOCKET_NFLOG, [JAIL_NFT] = SOCKET_NUM,
+		[JAIL_DIAG] = SOCKET_NUM,
+	};
+	struct policy_settings settings = policy_settings(k->policy);
+	int fd;
+
+	for (int i = 0; i < JAIL_FD_NUM; i++)
+		if (kinds[i] != SOCKET_NUM)
+			hand_over(k, kinds[i], 0, &jail->fd[i]);
+	for (size_t i = 0; i < jail->host_port_count; i++)
+		for (int family = 0; family < 2; family++)
+			hand_over(k, SOCKET_HOST_PORT, settings.host_ports[i].inside,
+				  &jail->host_port_fd[i][family]);
+	for (size_t i = 0; i < settings.publish_count; i++) {
+		fd = publish_socket(&settings.publish[i], err);
+		if (fd < 0)
+			return false;
+		hand_over(k, SOCKET_PUBLISH, settings.publish[i].inside, &fd);
+	}
+	start_serving(k);
+	return true;
+}
+
+/* ---- sluice proxy ---- */
+
+static bool read_port(int fd, uint16_t *ret_port)
+{
+	struct sockaddr_in6 sa;
+	socklen_t len = sizeof(sa);
+	struct addr addr;
+
+	return getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+	       addr_from_sockaddr(&sa, len, &addr, ret_port);
+}
+
+/* As the jail's listeners: what is closed unanswered is reset, see close_socket() in proxy/flow.c */
+static void reset_by_default(int fd)
+{
+	const struct linger reset = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
+static bool listen_on(struct keeper *k, struct listen_at *at, int type, enum talk_socket_kind kind,
+		      struct err *err)
+{
+	AUTO_CLOSE int fd = host_socket(&at->addr, at->port, type);
+	char text[ADDR_TEXT_MAX];
+
+	if (fd < 0 || !read_port(fd, &at->port))
+		return err_sys(err, errno, "cannot listen on %s port %u",
+			       addr_text(&at->addr, text), at->port);
+	if (type == SOCK_STREAM)
+		reset_by_default(fd);
+	hand_over(k, kind, at->port, &fd);
+	return true;
+}
+
+bool doors_of_proxy(struct keeper *k, struct listen_at *at, struct err *err)
+{
+	static const struct {
+		enum listen_kind at;
+		int type;
+		enum talk_socket_kind kind;
+	} rows[] = {
+		{ LISTEN_HTTP, SOCK_STREAM, SOCKET_HTTP }, { LISTEN_SOCKS, SOCK_STREAM, SOCKET_SOCKS },
+		{ LISTEN_DNS, SOCK_DGRAM, SOCKET_DNS_UDP }, { LISTEN_DNS, SOCK_STREAM, SOCKET_DNS_TCP },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (at[rows[i].at].on &&
+		    !listen_on(k, &at[rows[i].at], rows[i].type, rows[i].kind, err))
+			return false;
+	start_serving(k);
+	return true;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * doors.h - the sockets that the gate gets before it serves
+ *
+ * Those of a jail were made inside it; those on the host are made here.
+ */
+#ifndef SLUICE_DAEMON_DOORS_H
+#define SLUICE_DAEMON_DOORS_H
+
+#include "daemon/keeper.h"
+#include "jail/jail.h"
+
+/* Where `sluice proxy` listens */
+enum listen_kind { LISTEN_HTTP, LISTEN_SOCKS, LISTEN_DNS, LISTEN_NUM };
+struct listen_at {
+	bool		on;
+	struct addr	addr;
+	uint16_t	port;		/* 0: any; then the one that it became */
+};
+
+/* Hand over the sockets of @jail, and listeners for the policy's `publish`.  @jail's are gone then. */
+bool doors_of_jail(struct keeper *k, struct jail *jail, struct err *err);
+
+/*
+ * doors_of_proxy() - make the listeners of `sluice proxy` and hand them over
+ * @at:		[LISTEN_NUM]; ports are filled in.  DNS is on UDP and TCP.
+ */
+bool doors_of_proxy(struct keeper *k, struct listen_at *at, struct err *err);
+
+#endif
