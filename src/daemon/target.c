@@ -9,7 +9,8 @@
  * as the connection that it would have been.
  *
  * Names are bound after they were found to exist, so that inventing some does not fill the
- * table of bindings.
+ * table of bindings.  Whether their addresses may be used is asked here as for a DNS query, of
+ * the name alone: what the client says first may decide, and is not known yet.
  */
 #include <stdlib.h>
 #include <time.h>
@@ -22,7 +23,6 @@ struct wanted {
 	struct keeper	*keeper;
 	uint32_t	 ref;
 	struct talk_ask	 ask;
-	struct verdict	 verdict;
 	struct buf	 tail;
 	struct told	 told;		/* over @ask and @tail */
 	char		 host[HOST_MAX + 1];
@@ -85,8 +85,9 @@ static void on_resolved(void *arg, const struct resolution *r)
 {
 	struct wanted *w = arg;
 	struct keeper *k = w->keeper;
-	struct question q;
-	struct permit permit = { .port = w->ask.port };
+	struct question q, name;
+	struct verdict v, usable;
+	struct permit permit;
 	struct addr addr, refused;
 	enum reason reason;
 
@@ -96,11 +97,13 @@ static void on_resolved(void *arg, const struct resolution *r)
 	}
 	/* by the policy that holds now */
 	q = question_about(w);
-	w->verdict = policy_decide(k->policy, &q);
-	if (!passes(&w->verdict))
-		conn_deny(k, w->ref, &w->told, &q, &w->verdict, NULL);
-	else if (!keeper_usable(k, &q, &w->verdict, r, &permit, &reason, &refused))
-		deny_for(k, w->ref, &w->told, &q, reason, w->verdict.rule,
+	v = policy_decide(k->policy, &q);
+	name = (struct question){ .about = ABOUT_NAME, .host = q.host, .now_s = q.now_s };
+	usable = policy_decide(k->policy, &name);
+	if (!passes(&v))
+		conn_deny(k, w->ref, &w->told, &q, &v, NULL);
+	else if (!keeper_usable(k, &name, &usable, r, &permit, &reason, &refused))
+		deny_for(k, w->ref, &w->told, &q, reason, v.rule,
 			 reason == REASON_SPECIAL_ADDRESS ? &refused : NULL);
 	else if (!bind_name(k, q.host, &addr))
 		deny_for(k, w->ref, &w->told, &q, REASON_LIMIT, RULE_NONE, NULL);
@@ -131,14 +134,17 @@ static void look_up(struct keeper *k, uint32_t ref, const struct told *t, const 
 	resolve_ask(k->resolve, span_str(w->host), on_resolved, w);
 }
 
-/* An address, which needs no name: may it be connected to? */
+/* An address, which needs no name.  May it be connected to?  If something must be seen first
+ * that is asked when it was. */
 static void go_straight(struct keeper *k, uint32_t ref, const struct told *t,
 			const struct question *q, const struct verdict *v)
 {
 	const struct place *place = place_now(&k->place, clock_ms());
-	enum reason reason = place ? policy_address(k->policy, q, v, place, &q->addr)
-				   : REASON_SPECIAL_ADDRESS;
+	enum reason reason = REASON_SPECIAL_ADDRESS;
 
+	if (place)
+		reason = v->answer == ANSWER_NEED ? REASON_ALLOWED :
+			 policy_address(k->policy, q, v, place, &q->addr);
 	if (reason == REASON_ALLOWED)
 		tell_target(k, ref, &q->addr);
 	else

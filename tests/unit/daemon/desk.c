@@ -29,6 +29,7 @@ static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 	[KEEPER_POLICY] = { "policy", sizeof(struct talk_policy), sizeof(struct talk_policy), true },
 	[KEEPER_RULE] = { "rule", sizeof(struct talk_rule), sizeof(struct talk_rule), false },
 	[KEEPER_KILL] = { "kill", sizeof(struct talk_kill), sizeof(struct talk_kill), false },
+	[KEEPER_TARGET] = { "target", sizeof(struct talk_target), sizeof(struct talk_target), false },
 	[KEEPER_FINISH] = { "finish", 0, 0, false },
 };
 
@@ -260,6 +261,8 @@ static void note(void *arg, const struct msg *m)
 		memcpy(&a->kill, m->payload.at, sizeof(a->kill));
 	if (m->type == KEEPER_DNS)
 		memcpy(&a->dns, m->payload.at, sizeof(a->dns));
+	if (m->type == KEEPER_TARGET)
+		memcpy(&a->target, m->payload.at, sizeof(a->target));
 }
 
 void desk_run(struct desk *d)

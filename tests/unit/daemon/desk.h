@@ -22,6 +22,7 @@ struct answer_seen {
 	struct talk_deny deny;
 	struct talk_kill kill;
 	struct talk_dns_answer dns;
+	struct talk_target target;
 };
 
 struct desk_dial {

@@ -10,6 +10,7 @@
 #include "base/wire.h"
 #include "policy/load.h"
 #include "proxy/ask.h"
+#include "proxy/explicit.h"
 #include "proxy/meter.h"
 
 #define QUIET_ROUNDS 8		/* turns of the loop without an event */
@@ -18,6 +19,7 @@ static const struct msg_type accepts[GATE_SAYS_NUM] = {
 	[GATE_READY] = { "ready", 0, 0, false },
 	[GATE_ASK] = { "ask", sizeof(struct talk_ask), 8192, false },
 	[GATE_ASK_AGAIN] = { "ask again", sizeof(struct talk_ask), 8192, false },
+	[GATE_TARGET] = { "target", sizeof(struct talk_ask), 8192, false },
 	[GATE_CLOSED] = { "closed", sizeof(struct talk_closed), sizeof(struct talk_closed), false },
 	[GATE_HTTP] = { "http", sizeof(struct talk_http), 8192, false },
 	[GATE_ALERT] = { "alert", sizeof(struct talk_alert), 8192, false },
@@ -187,7 +189,7 @@ void rig_pair(int ends[2])
 	}
 }
 
-struct line rig_connect(struct rig *r, uint16_t port)
+static struct line come_in(struct rig *r, enum door door, const struct addr *dst, uint16_t port)
 {
 	const struct linger inherited = { .l_onoff = 1 };	/* of the jail's listeners */
 	struct line l = { -1, -1, 0, 0, 0 };
@@ -197,9 +199,23 @@ struct line rig_connect(struct rig *r, uint16_t port)
 	rig_pair(ends);
 	setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &inherited, sizeof(inherited));
 	l.client = ends[0];
-	f = flow_new(&r->x, ends[1], DOOR_JAIL, &r->host, port);
+	f = flow_new(&r->x, ends[1], door, dst, port);
 	assert_non_null(f);
 	l.ref = f->ref;
+	return l;
+}
+
+struct line rig_connect(struct rig *r, uint16_t port)
+{
+	return come_in(r, DOOR_JAIL, &r->host, port);
+}
+
+struct line rig_visit(struct rig *r, enum door door)
+{
+	struct addr own = addr_v4(INADDR_LOOPBACK);
+	struct line l = come_in(r, door, &own, 3128);
+
+	rig_drive(r, &l);
 	return l;
 }
 
@@ -214,6 +230,11 @@ static struct flow *flow_of(struct rig *r, const struct line *l)
 
 	assert_non_null(f);
 	return f;
+}
+
+void rig_known(struct rig *r, const struct line *l)
+{
+	explicit_known(flow_of(r, l), &r->host);
 }
 
 static void less_room(int fd, int bytes)

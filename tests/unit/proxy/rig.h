@@ -67,6 +67,10 @@ void rig_pair(int ends[2]);
 /* The client connects, to RIG_HOST */
 struct line rig_connect(struct rig *r, uint16_t port);
 void rig_drive(struct rig *r, struct line *l);	/* the gate has accepted it */
+/* A proxy's client comes in by DOOR_HTTP or DOOR_SOCKS */
+struct line rig_visit(struct rig *r, enum door door);
+/* The keeper says that its target is RIG_HOST */
+void rig_known(struct rig *r, const struct line *l);
 /* The keeper allows it: the server's end is there */
 void rig_allow(struct rig *r, struct line *l, bool watch, bool http);
 void rig_deny(struct rig *r, struct line *l, enum reason reason, const char *body);
