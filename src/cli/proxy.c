@@ -223,22 +223,16 @@ static bool on_ready(void *arg, const struct listen_at *at, const char *ca, stru
 
 /* ---- the command ---- */
 
-/* No jail keeps the files from anyone: all of them count when they are read again */
-static bool make_reread(struct proxy_command *p, struct err *err)
-{
-	const char *everything[] = { "/" };
-
-	return reread_begin(&p->reread, &p->judge, everything, 1, err);
-}
-
 static bool prepare(struct proxy_command *p, struct err *err)
 {
 	if (!listen_where(p, err) || !judge(&p->judge, &p->judged, err) ||
 	    !naming_words(&p->naming, "proxy", err) ||
 	    !share_policy(TAKE(p->judged.policy), &p->shared, err) ||
 	    !check_upstream(p, p->listen.at, err) || !naming_paths(&p->naming, err) ||
-	    !folder_programs(p->programs, err) || !make_reread(p, err))
+	    !folder_programs(p->programs, err) ||
+	    !reread_begin(&p->reread, &p->judge, NULL, 0, err))
 		return false;
+	p->reread.all = true;
 	if (policy_mode(p->shared.policy) == MODE_MONITOR)
 		fprintf(stderr, "sluice: mode monitor: every public destination passes and is "
 			"logged; only deny rules, the ceiling, limits and special addresses hold\n");

@@ -109,7 +109,7 @@ static bool is_being_written(const char *path)
 
 static bool all_guarded(const struct reread *r, char *const *paths, size_t count, struct err *err)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; !r->all && i < count; i++)
 		if (!is_guarded(r, paths[i]))
 			return err_set(err, "%s: not the file that was protected at the start: the "
 				       "command could have changed it (write to that file itself, or "

@@ -19,6 +19,7 @@ struct reread {
 	const struct judge_options *options;
 	struct guarded	*at;
 	size_t		 count;
+	bool		 all;		/* every file counts: no jail keeps any from anybody */
 };
 
 /*

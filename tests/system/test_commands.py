@@ -10,7 +10,7 @@ import pytest
 import sluice
 import stage
 
-COMMANDS = ["run", "check", "policy", "presets", "trust", "log", "report", "doctor", "selftest"]
+COMMANDS = ["run", "check", "policy", "presets", "trust", "log", "report", "proxy", "doctor", "selftest"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
