@@ -66,7 +66,7 @@ struct heir explicit_will(struct flow *f)
 		.agent = TAKE_FD(f->agent), .client = f->client, .client_port = f->client_port,
 		.own = e->own, .own_port = e->own_port,
 	};
-	if (f->http) {
+	if (f->http && http_ahead(f)->len) {
 		struct buf *ahead = http_ahead(f);
 
 		h.ahead = *ahead;

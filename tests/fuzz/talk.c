@@ -45,7 +45,7 @@ static void say(struct desk *d, uint16_t type, uint32_t id, struct span with, co
 	uint8_t payload[sizeof(ask) + 64] = { 0 };
 	size_t len = with.len < sizeof(payload) ? with.len : sizeof(payload);
 
-	if (type == GATE_ASK || type == GATE_ASK_AGAIN) {
+	if (type == GATE_ASK || type == GATE_ASK_AGAIN || type == GATE_TARGET) {
 		memcpy(payload, &ask, sizeof(ask));
 		for (size_t i = 0; i < len; i++)
 			payload[i] ^= with.at[i];
@@ -84,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		d.resolve_waits = in.at[2] & 1;
 		d.dials = (enum desk_dials)(in.at[2] / 2 % 3);
 		d.k.probing = in.at[2] == 255;
+		d.k.cooperative = in.at[0] / (GATE_SAYS_NUM + 1) & 1;
 		say(&d, in.at[0] % (GATE_SAYS_NUM + 1), in.at[1], span_head(span_skip(in, 4), len),
 		    &host);
 		settle_something(&d, in.at[2] / 8);
