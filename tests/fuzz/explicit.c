@@ -130,7 +130,7 @@ static void turn(struct keeper_of *k)
 
 	for (int i = 0; i < 6; i++) {
 		event_base_loop(r->x.loop, EVLOOP_NONBLOCK);
-		rig_run(r);
+		rig_hear(r);
 		while (r->told_next < r->told_count)
 			answer(k, &r->told[r->told_next++]);
 		r->told_next = r->told_count = 0;
@@ -157,8 +157,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 			break;
 		if (in.at[0] & 2)
 			shutdown(from, SHUT_WR);
-		if (in.at[0] & 4)
-			rig_seconds(&k.r, 5);
+		if (in.at[0] & 4) {
+			k.r.x.now_s += 5;
+			flow_tick(&k.r.x);
+		}
 		turn(&k);
 		while (recv(l.client, drain, sizeof(drain), 0) > 0)
 			;

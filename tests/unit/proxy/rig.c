@@ -119,15 +119,20 @@ void rig_done(struct rig *r)
 	free(r->told);
 }
 
+void rig_hear(struct rig *r)
+{
+	assert_int_equal(msg_flush(&r->gate), 0);
+	while (msg_read(&r->keeper, note, r) > 0)
+		;
+}
+
 void rig_run(struct rig *r)
 {
 	for (int round = 0; round < QUIET_ROUNDS; round++) {
 		usleep(200);
 		event_base_loop(r->x.loop, EVLOOP_NONBLOCK);
 	}
-	assert_int_equal(msg_flush(&r->gate), 0);
-	while (msg_read(&r->keeper, note, r) > 0)
-		;
+	rig_hear(r);
 }
 
 void rig_seconds(struct rig *r, uint32_t count)

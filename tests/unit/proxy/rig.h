@@ -54,6 +54,7 @@ extern const char *rig_rule_more;
 void rig_open(struct rig *r, size_t flows_max);
 void rig_done(struct rig *r);
 
+void rig_hear(struct rig *r);		/* take in what the keeper was told so far */
 void rig_run(struct rig *r);		/* until nothing happens any more */
 void rig_seconds(struct rig *r, uint32_t count);
 
