@@ -30,11 +30,15 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-bool dns_datagrams(struct dns *d, int fd)
+struct event *dns_datagrams(struct dns *d, int fd)
 {
 	struct event *ev = event_new(dns_host_of(d)->loop, fd, EV_READ | EV_PERSIST, on_ready, d);
 
-	return ev && event_add(ev, NULL) == 0;
+	if (ev && event_add(ev, NULL) < 0) {
+		event_free(ev);
+		return NULL;
+	}
+	return ev;
 }
 
 void dns_datagram_send(int fd, const struct addr *client, uint16_t client_port,

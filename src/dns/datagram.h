@@ -12,8 +12,9 @@
 
 #include "dns/query.h"
 
-/* Take in what comes on @fd, a bound socket.  Return: false if it cannot be watched */
-bool dns_datagrams(struct dns *d, int fd);
+/* Take in what comes on @fd, a bound socket, until the event is freed, which comes before @d.
+ * Return: NULL if it cannot be watched */
+struct event *dns_datagrams(struct dns *d, int fd);
 
 /* An answer that is not taken at once is lost, as datagrams are */
 void dns_datagram_send(int fd, const struct addr *client, uint16_t client_port,

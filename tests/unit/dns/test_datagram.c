@@ -58,6 +58,7 @@ static void a_question_is_answered_with_every_address(void **state)
 	struct desk d = { 0 };
 	struct dns_host host = { .loop = loop, .tell = on_tell, .datagram = on_answer, .arg = &d };
 	struct sockaddr_in server, client;
+	struct event *ev;
 	uint8_t got[512];
 	int fd;
 
@@ -65,7 +66,8 @@ static void a_question_is_answered_with_every_address(void **state)
 	d.dns = dns_new(&host);
 	d.server = bound(&server);
 	fd = bound(&client);
-	assert_true(dns_datagrams(d.dns, d.server));
+	ev = dns_datagrams(d.dns, d.server);
+	assert_non_null(ev);
 	sendto(fd, query, 5, 0, (struct sockaddr *)&server, sizeof(server));	/* no message */
 	sendto(fd, query, QUERY_BYTES, 0, (struct sockaddr *)&server, sizeof(server));
 	event_base_loop(loop, EVLOOP_NONBLOCK);
@@ -78,6 +80,7 @@ static void a_question_is_answered_with_every_address(void **state)
 	assert_memory_equal(got, "\x12\x34\x81\x80\0\1\0\2", 8);
 	assert_memory_equal(got + QUERY_BYTES + 12, "\x8\x8\x8\x8", 4);
 	assert_memory_equal(got + QUERY_BYTES + 28, "\x8\x8\4\4", 4);
+	event_free(ev);
 	close(fd);
 	close(d.server);
 	dns_free(d.dns);
