@@ -6,25 +6,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#define READ_STEP 65536		/* bytes asked for in one read */
-
-static bool read_all(int fd, const char *path, struct buf *b, struct err *err)
-{
-	for (;;) {
-		ssize_t got;
-
-		if (!buf_reserve(b, READ_STEP))
-			return err_set(err, "%s: more than 64 MB, or out of memory", path);
-		got = read(fd, b->at + b->len, READ_STEP);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_sys(err, errno, "%s", path);
-		if (got == 0)
-			return true;
-		b->len += (size_t)got;
-	}
-}
+#include "base/read.h"
 
 enum file_result file_read(const char *path, enum file_trust trust, struct buf *ret_bytes,
 			   struct err *err)
@@ -32,7 +14,7 @@ enum file_result file_read(const char *path, enum file_trust trust, struct buf *
 	AUTO_CLOSE int fd = -1;
 	struct stat st;
 
-	*ret_bytes = buf_new(FILE_BYTES_MAX + READ_STEP);
+	*ret_bytes = buf_new(FILE_BYTES_MAX);
 	if (trust == FILE_ANYONES && stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		/* to open a device, which a repository's file may name, can do something */
 		err_set(err, "%s: not a regular file", path);
@@ -58,12 +40,12 @@ enum file_result file_read(const char *path, enum file_trust trust, struct buf *
 		err_set(err, "%s: not a regular file", path);
 		return FILE_FAILED;
 	}
-	if (st.st_size > FILE_BYTES_MAX) {
-		err_set(err, "%s: more than 64 MB", path);
-		return FILE_FAILED;
-	}
-	if (read_all(fd, path, ret_bytes, err))
+	if (st.st_size <= FILE_BYTES_MAX && read_all(fd, ret_bytes))
 		return FILE_READ;
+	if (st.st_size > FILE_BYTES_MAX || ret_bytes->full)
+		err_set(err, "%s: more than 64 MB, or out of memory", path);
+	else
+		err_sys(err, errno, "%s", path);
 	buf_done(ret_bytes);
 	return FILE_FAILED;
 }

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jail/trusted_ca.h"
 
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/auto.h"
-#include "base/buf.h"
+#include "base/read.h"
 
 #define BUNDLE_MAX (4u << 20)	/* bytes; Mozilla's list has 220 KiB */
 
@@ -52,17 +49,13 @@ const char *trusted_ca_path(void)
 /* What cannot be read adds nothing: it is not trusted then, as outside */
 static void add_file(struct buf *b, const char *path)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	ssize_t n = 1;
+	struct buf file = buf_new(BUNDLE_MAX);
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > BUNDLE_MAX)
-		return;
-	while (n > 0 && buf_reserve(b, 65536)) {
-		n = read(fd, b->at + b->len, 65536);
-		b->len += n > 0 ? (size_t)n : 0;
+	if (read_regular(path, &file)) {
+		buf_add_span(b, buf_span(&file));
+		buf_add_str(b, "\n");
 	}
-	buf_add_str(b, "\n");
+	buf_done(&file);
 }
 
 /* The value of variable @i in @envp, unless it names nothing or @path */

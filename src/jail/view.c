@@ -39,6 +39,7 @@
 
 #include "base/auto.h"
 #include "base/buf.h"
+#include "base/read.h"
 #include "jail/jail.h"
 #include "jail/trusted_ca.h"
 
@@ -347,11 +348,12 @@ static void view_mask_files(struct view *v, const struct jail_plan *plan,
 /* Up to RESOLV_MAX bytes of a text file; what is longer is not of use here */
 static char *text_read(const char *path)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *text = calloc(1, RESOLV_MAX + 1);
+	struct buf b = buf_new(RESOLV_MAX);
+	char *text;
 
-	if (text && (fd < 0 || read(fd, text, RESOLV_MAX) < 0))
-		text[0] = '\0';
+	read_regular(path, &b);
+	text = strndup(b.len ? (const char *)b.at : "", b.len);
+	buf_done(&b);
 	return text;
 }
 

@@ -2,20 +2,18 @@
 #include "net/trust.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 
+#include "base/read.h"
+
 #define FILES_MAX 4096		/* of a folder; Debian has some 140 */
 #define HASH_DIGITS 8
-#define READ_BYTES 65536
 
 static const char *file_or_default(const char *file)
 {
@@ -29,15 +27,10 @@ static const char *folders_or_default(const char *folders)
 
 /* ---- reading ---- */
 
+/* What cannot be read adds nothing: it is not trusted then */
 static void file_read(const char *path, struct buf *pem)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	ssize_t n = 1;
-
-	while (fd >= 0 && n > 0 && buf_reserve(pem, READ_BYTES)) {
-		n = read(fd, pem->at + pem->len, READ_BYTES);
-		pem->len += n > 0 ? (size_t)n : 0;
-	}
+	read_regular(path, pem);
 	if (pem->len)
 		buf_add_str(pem, "\n");	/* a file may end within a line */
 }
