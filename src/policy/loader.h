@@ -40,7 +40,6 @@ struct item {
 	bool			 is_preset;
 	bool			 is_net;
 	bool			 is_list;	/* category, host_list, ip_list */
-	bool			 unsafe_wildcard;
 	unsigned		 index;		/* in its list */
 	unsigned		 others;	/* keys besides host, ip, preset, reason */
 };

@@ -55,42 +55,37 @@ bool set_protocol(struct loader *l, const struct node *value)
 	return false;
 }
 
-bool set_private(struct loader *l, const struct node *value)
+/* @flag for a rule whose key says @when */
+static void set_flag(struct loader *l, const struct node *value, bool when, unsigned flag)
 {
-	bool private;
+	bool said;
 
 	l->item.others++;
-	if (tree_is_bool(value, &private) && private)
-		l->item.rule.flags |= RULE_PRIVATE;
+	if (tree_is_bool(value, &said) && said == when)
+		l->item.rule.flags |= (uint8_t)flag;
+}
+
+bool set_private(struct loader *l, const struct node *value)
+{
+	set_flag(l, value, true, RULE_PRIVATE);
 	return true;
 }
 
 bool set_unsafe_wildcard(struct loader *l, const struct node *value)
 {
-	l->item.others++;
-	tree_is_bool(value, &l->item.unsafe_wildcard);
-	if (l->item.unsafe_wildcard)
-		l->item.rule.flags |= RULE_UNSAFE_WILDCARD;
+	set_flag(l, value, true, RULE_UNSAFE_WILDCARD);
 	return true;
 }
 
 bool set_over_lists(struct loader *l, const struct node *value)
 {
-	bool over;
-
-	l->item.others++;
-	if (tree_is_bool(value, &over) && !over)
-		l->item.rule.flags |= RULE_UNDER_LISTS;
+	set_flag(l, value, false, RULE_UNDER_LISTS);
 	return true;
 }
 
 bool set_under_ceiling(struct loader *l, const struct node *value)
 {
-	bool under;
-
-	l->item.others++;
-	if (tree_is_bool(value, &under) && under)
-		l->item.rule.flags |= RULE_UNDER_CEILING;
+	set_flag(l, value, true, RULE_UNDER_CEILING);
 	return true;
 }
 
@@ -163,7 +158,7 @@ static bool check_host(struct loader *l)
 		return loader_bad(l, item->subject, "found %s, which is the jail's own "
 				  "(accepted: other names; host_ports opens ports of the host)",
 				  name);
-	if (r->form != FORM_EXACT && !item->unsafe_wildcard && host_is_suffix(name))
+	if (r->form != FORM_EXACT && !(item->rule.flags & RULE_UNSAFE_WILDCARD) && host_is_suffix(name))
 		return loader_bad(l, item->subject, "found a wildcard over the public suffix %s "
 				  "(accepted: " ACCEPTS_SUFFIX ", or unsafe_wildcard: true)", name);
 	return true;
@@ -173,7 +168,7 @@ static bool check_net(struct loader *l)
 {
 	const struct item *item = &l->item;
 
-	if ((item->rule.flags & RULE_PRIVATE) || item->unsafe_wildcard)
+	if (item->rule.flags & (RULE_PRIVATE | RULE_UNSAFE_WILDCARD))
 		return loader_bad(l, item->at, "found private or unsafe_wildcard in an ip rule "
 					       "(accepted: with host only)");
 	if (l->layer == LAYER_PROJECT && (item->rule.flags & RULE_ALLOW) &&
