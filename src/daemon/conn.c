@@ -572,12 +572,13 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 		return;
 	}
 	c = k->conn_held < CONNS_MAX ? conn_new(k, ref, &t, host, &v) : NULL;
-	if (c)
-		c->inspect = inspect;
 	if (!c) {
 		v = (struct verdict){ ANSWER_DENY, REASON_LIMIT, RULE_NONE, 0, false };
 		conn_deny(k, ref, &t, &q, &v, NULL);
-	} else if (a.flags & TALK_EMPTY) {
+		return;
+	}
+	c->inspect = inspect;
+	if (a.flags & TALK_EMPTY) {
 		conn_empty(c);
 	} else if (a.door == DOOR_JAIL || a.door == DOOR_PROBE) {
 		conn_allow(c);
@@ -646,7 +647,8 @@ static struct verdict request_verdict(const struct conn *c, const struct talk_ht
 	struct question q = {
 		.about = ABOUT_CONN, .host = conn_host(c), .addr = c->literal,
 		.port = c->permit.port, .seen = h->status == 101 ? SEEN_UPGRADE : SEEN_HTTP,
-		.websocket = h->status == 101, .inspected = c->inspect, .http_host = host, .method = method, .path = path,
+		.websocket = h->status == 101, .inspected = c->inspect,
+		.http_host = host, .method = method, .path = path,
 		.any_credential = true, .now_s = time(NULL),
 	};
 	struct verdict v = policy_decide(c->keeper->policy, &q);

@@ -11,10 +11,10 @@
 #include <time.h>
 
 #include "daemon/role.h"
-#include "net/trust.h"
 #include "dns/datagram.h"
 #include "dns/query.h"
 #include "jail/jail.h"
+#include "net/trust.h"
 #include "proxy/accept.h"
 #include "proxy/drops.h"
 #include "proxy/explicit.h"
@@ -202,6 +202,11 @@ static void use_policy(struct gate *g, const struct msg *m)
 	}
 	if (!meter_policy(&g->proxy, g->proxy.policy))
 		proxy_fail("out of memory");
+	if (g->proxy.tls && !policy_same_ca(old, g->proxy.policy)) {
+		if (!tls_trust_changed(g->proxy.tls))
+			proxy_fail("out of memory");
+		flow_distrust(&g->proxy);
+	}
 	munmap((void *)(uintptr_t)old, old_len);
 	flow_rejudge(&g->proxy);
 	proxy_tell(&g->proxy, GATE_POLICY, m->id, NULL, 0, (struct span){ 0 });

@@ -169,7 +169,6 @@ void names_change(struct keeper *k, const struct policy *before, const struct po
 
 	if (k->cooperative)	/* no kernel's set holds them */
 		return;
-
 	for (uint32_t i = RESERVED_FIRST; i < binding_end(k->bindings); i++) {
 		opening_of(k, before, i, &old);
 		opening_of(k, after, i, &new);

@@ -46,9 +46,9 @@
 #include "daemon/hostconf.h"
 #include "daemon/hostnames.h"
 #include "daemon/resolve.h"
-#include "net/trust.h"
 #include "jail/jail.h"
 #include "net/msg.h"
+#include "net/trust.h"
 #include "policy/upstream.h"
 #include "proto/dns_answer.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/canonical.h"
 
+#include <openssl/evp.h>
+
 #include "policy/lists.h"
 
 static void line_words(struct buf *lines, const struct draft *d, const char *key,
@@ -150,6 +152,24 @@ static bool line_uses(struct buf *lines, const struct draft *d)
 	return true;
 }
 
+static bool line_cas(struct buf *lines, const struct draft *d)
+{
+	const struct image_ca *files = (const void *)d->tls_ca.at;
+	uint8_t digest[DIGEST_BYTES];
+
+	for (size_t i = 0; i < d->tls_ca.len / sizeof(*files); i++) {
+		const char *pem = draft_text_at(d, files[i].pem);
+
+		if (EVP_Digest(pem, strlen(pem), digest, NULL, EVP_sha256(), NULL) != 1)
+			return false;
+		buf_add_str(lines, "tls_ca ");
+		for (size_t k = 0; k < sizeof(digest); k++)
+			buf_printf(lines, "%02x", digest[k]);
+		buf_add_str(lines, "\n");
+	}
+	return true;
+}
+
 bool canonical_lines(struct buf *lines, const struct draft *d)
 {
 	const struct image_private *priv = (const void *)d->privates.at;
@@ -174,5 +194,5 @@ bool canonical_lines(struct buf *lines, const struct draft *d)
 			   net_text(&priv[i].net, text));
 	line_maps(lines, "host_port", &d->host_ports);
 	line_maps(lines, "publish", &d->publish);
-	return line_uses(lines, d);
+	return line_cas(lines, d) && line_uses(lines, d);
 }

@@ -33,6 +33,7 @@ void draft_init(struct draft *d)
 		.words = buf_new(WORDS_MAX * sizeof(uint32_t)),
 		.digests = buf_new(DIGESTS_MAX * DIGEST_BYTES),
 		.peers = buf_new(PEERS_MAX * sizeof(struct net)),
+		.tls_ca = buf_new(TLS_CA_FILES_MAX * sizeof(struct image_ca)),
 		.secrets = buf_new(RULES_MAX * sizeof(struct draft_secret)),
 		.secret_text = buf_new(SECRETS_BYTES),
 		.limits = { .unique_hosts = AMOUNT_NONE, .upload_per_request = AMOUNT_NONE,
@@ -61,6 +62,7 @@ void draft_done(struct draft *d)
 	buf_done(&d->words);
 	buf_done(&d->digests);
 	buf_done(&d->peers);
+	buf_done(&d->tls_ca);
 	buf_done(&d->secrets);
 	if (d->secret_text.at)
 		explicit_bzero(d->secret_text.at, d->secret_text.len);
@@ -77,7 +79,8 @@ bool draft_is_full(const struct draft *d)
 {
 	return d->rules.full || d->ports.full || d->strings.full || d->privates.full ||
 	       d->host_ports.full || d->publish.full || d->more.full || d->words.full ||
-	       d->digests.full || d->peers.full || d->secrets.full || d->secret_text.full ||
+	       d->digests.full || d->peers.full || d->tls_ca.full ||
+	       d->secrets.full || d->secret_text.full ||
 	       d->image.full || d->lists.full || d->uses.full;
 }
 

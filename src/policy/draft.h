@@ -18,6 +18,7 @@
 #define PRIVATES_MAX 4096		/* private networks */
 #define LISTS_MAX 256			/* categories, host_lists, ip_lists */
 #define USES_MAX 4096			/* a rule and one of its lists */
+#define TLS_CA_FILES_MAX 64
 #define STRINGS_MAX (256u << 20)	/* bytes: four policy files at their bound */
 #define PORTS_MAX (RULES_MAX * 16)	/* port ranges of all rules */
 #define WORDS_MAX (RULES_MAX * 16)	/* methods and paths of all rules */
@@ -51,6 +52,7 @@ struct draft {
 	struct buf	 words;		/* uint32_t: texts of methods and paths */
 	struct buf	 digests;	/* of credentials */
 	struct buf	 peers;		/* struct net */
+	struct buf	 tls_ca;	/* struct image_ca */
 	struct buf	 secrets;	/* struct draft_secret, by rule; never part of the image */
 	struct buf	 secret_text;
 	uint32_t	 credential_names[CREDENTIALS_MAX];	/* texts; 0: free */

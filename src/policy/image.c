@@ -352,6 +352,7 @@ static bool build(struct build *b)
 	b->head.more = buf_section(b, &d->more, sizeof(struct image_more));
 	b->head.words = buf_section(b, &d->words, sizeof(uint32_t));
 	b->head.digests = buf_section(b, &d->digests, DIGEST_BYTES);
+	b->head.tls_ca = buf_section(b, &d->tls_ca, sizeof(struct image_ca));
 	b->head.peers = buf_section(b, &d->peers, sizeof(struct net));
 	b->head.upstreams = section(b, d->dns.upstreams, d->dns.upstream_count, sizeof(uint32_t));
 	if (b->image.full || !build_tables(b) || b->image.full || b->links.full)

@@ -21,7 +21,7 @@
 #include "policy/host.h"
 #include "policy/policy.h"
 
-#define IMAGE_MAGIC "sluice4"	/* 8 bytes with its NUL; changes with this file */
+#define IMAGE_MAGIC "sluice5"	/* 8 bytes with its NUL; changes with this file */
 #define SHA256_HEX 64		/* digits */
 #define IMAGE_MAX (1u << 30)	/* bytes; offsets are 32 bits */
 
@@ -103,6 +103,11 @@ struct image_private {
 	struct net	net;
 };
 
+/* A file of tls_ca */
+struct image_ca {
+	uint32_t	path, pem;	/* texts */
+};
+
 struct policy {
 	char			magic[8];
 	uint32_t		size;		/* bytes of the image */
@@ -122,6 +127,7 @@ struct policy {
 	struct slice		upstreams;	/* uint32_t: texts */
 	uint32_t		upstream_proxy, no_proxy;	/* texts; "": none */
 	struct slice		more, words, digests, peers;	/* words: uint32_t, texts */
+	struct slice		tls_ca;
 	struct image_table	hosts, nets;
 	struct slice		lists;
 	struct slice		host_uses, addr_uses;	/* struct image_use */

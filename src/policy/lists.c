@@ -13,7 +13,6 @@
 
 #define PIECE_BYTES 65536		/* of a file at a time; a line fits into one */
 #define RANGES_MAX (256u << 20)		/* bytes of ranges of one list */
-#define PATH_BYTES_MAX 4095		/* of a list's path */
 
 /* A list file that is being read */
 struct reading {
@@ -213,11 +212,7 @@ static bool list_read(struct loader *l, const char *path, enum form form, uint32
 	return ok;
 }
 
-/*
- * The path of a list named in the file that is being read.  A repository's file
- * may name only what comes with it.
- */
-static bool list_path(struct loader *l, const struct node *value, struct buf *ret_path)
+bool list_path(struct loader *l, const struct node *value, struct buf *ret_path)
 {
 	struct span text = value->text, file = span_str(l->file);
 	size_t folder = file.len;
@@ -240,7 +235,7 @@ static bool list_path(struct loader *l, const struct node *value, struct buf *re
 
 static bool list_open(struct loader *l, const struct node *value, enum form form)
 {
-	struct buf path = buf_new(PATH_BYTES_MAX + 1);
+	struct buf path = buf_new(LIST_PATH_MAX + 1);
 	uint32_t number = LIST_NONE;
 	struct span name;
 	bool ok;

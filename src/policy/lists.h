@@ -17,6 +17,14 @@ bool list_set_hosts(struct loader *l, const struct node *value);
 bool list_set_addrs(struct loader *l, const struct node *value);
 
 /*
+ * list_path() - the path of a file that the one that is being read names, NUL-terminated
+ *
+ * A repository's file may name only what comes with it.  Return: false if it is none.
+ */
+#define LIST_PATH_MAX 4095	/* bytes */
+bool list_path(struct loader *l, const struct node *value, struct buf *ret_path);
+
+/*
  * category_open() - the lists of a category and of those that it takes in, to the rule that
  * is being read
  * @spot:	where it is named, for messages

@@ -76,7 +76,9 @@ static enum hold request_holds(const struct policy *p, const struct image_more *
 		return HOLD_NO;
 	if (!c->is_http)
 		return HOLD_UNSEEN;
-	return c->q->overrides || denies_method(p, m, c->q->method) ? of_path[more_path(p, m, &c->path)] : HOLD_NO;
+	if (!c->q->overrides && !denies_method(p, m, c->q->method))
+		return HOLD_NO;
+	return of_path[more_path(p, m, &c->path)];
 }
 
 enum hold deny_holds(const struct policy *p, const struct image_rule *r, const struct case_of *c)

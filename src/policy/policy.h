@@ -291,6 +291,7 @@ struct policy_settings {
 	size_t			 peer_count;
 	uint32_t		 dns_types;	/* dns.types: bits of base/dns_type.h */
 	size_t			 upstream_count;	/* dns.upstream; see policy_upstream() */
+	size_t			 ca_count;	/* tls_ca; see policy_ca() */
 	const char		*upstream_proxy;	/* http://HOST:PORT, without credentials; "" */
 	const char		*no_proxy;	/* of the variables that named it; "" */
 };
@@ -306,6 +307,15 @@ bool policy_proxied(const struct policy *p, const struct question *q);
 
 /* Entry @index of dns.upstream, in the order in which they are asked: see policy/upstream.h */
 const char *policy_upstream(const struct policy *p, size_t index);
+
+/* A file of tls_ca: certificates that servers may be verified by, besides the machine's own */
+struct ca_file {
+	const char	*path, *pem;
+};
+struct ca_file policy_ca(const struct policy *p, size_t index);
+
+/* Do both have the same certificates there? */
+bool policy_same_ca(const struct policy *a, const struct policy *b);
 
 /* SHA-256 of the canonical policy, hex; the same rules give the same hash */
 const char *policy_sha256(const struct policy *p);

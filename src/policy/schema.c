@@ -12,6 +12,7 @@
 #include "policy/lists.h"
 #include "policy/schema.h"
 #include "policy/schema_dns.h"
+#include "policy/tls_ca.h"
 
 enum type {
 	TYPE_TEXT,		/* a text, and not what reads as a number, true or null */
@@ -118,7 +119,7 @@ static const struct key keys[] = {
 	{ "ceiling", IN_FILE, true, TYPE_ITEMS, "rules like {host: NAME}", set_ceiling,
 	  set_ceilings },
 	{ "upstream_proxy", IN_FILE, true, TYPE_TEXT, ACCEPTS_PROXY, set_upstream_proxy },
-	{ "tls_ca", IN_FILE, .type = TYPE_LATER },
+	{ "tls_ca", IN_FILE, true, TYPE_EACH, ACCEPTS_TLS_CA, set_tls_ca },
 	{ "alerts", IN_FILE, .type = TYPE_LATER },
 
 	{ "synthetic", IN_DNS, false, TYPE_SOME,

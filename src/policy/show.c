@@ -460,6 +460,11 @@ static void add_settings(struct buf *b, const struct policy *p)
 	add_dns(b, p, &s);
 	if (s.upstream_proxy[0])
 		buf_printf(b, "upstream_proxy: \"%s\"\n", s.upstream_proxy);
+	for (size_t i = 0; i < s.ca_count; i++) {
+		buf_add_str(b, i ? ", " : "tls_ca: [");
+		add_quoted(b, span_str(policy_ca(p, i).path));
+	}
+	buf_add_str(b, s.ca_count ? "]\n" : "");
 	add_privates(b, p);
 	add_maps(b, &s);
 	/* only the system's are not under a ceiling, and as its own they would all be so */

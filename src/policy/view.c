@@ -153,6 +153,7 @@ struct policy_settings policy_settings(const struct policy *p)
 		.peer_count = p->peers.count,
 		.dns_types = p->dns_types,
 		.upstream_count = p->upstreams.count,
+		.ca_count = p->tls_ca.count,
 		.upstream_proxy = image_text(p, p->upstream_proxy),
 		.no_proxy = image_text(p, p->no_proxy),
 	};
@@ -164,6 +165,23 @@ const char *policy_upstream(const struct policy *p, size_t index)
 
 	assert(index < p->upstreams.count);
 	return image_text(p, texts[index]);
+}
+
+struct ca_file policy_ca(const struct policy *p, size_t index)
+{
+	const struct image_ca *files = image_at(p, p->tls_ca.at);
+
+	assert(index < p->tls_ca.count);
+	return (struct ca_file){ image_text(p, files[index].path), image_text(p, files[index].pem) };
+}
+
+bool policy_same_ca(const struct policy *a, const struct policy *b)
+{
+	bool same = a->tls_ca.count == b->tls_ca.count;
+
+	for (size_t i = 0; same && i < a->tls_ca.count; i++)
+		same = !strcmp(policy_ca(a, i).pem, policy_ca(b, i).pem);
+	return same;
 }
 
 const char *policy_sha256(const struct policy *p)

@@ -406,6 +406,17 @@ void flow_rejudge(struct proxy *x)
 	for_each(x->flows, rejudge_one);
 }
 
+static void distrust_one(struct flow *f)
+{
+	if (f->tls)
+		flow_kill(f, REASON_UPSTREAM_FAILED);
+}
+
+void flow_distrust(struct proxy *x)
+{
+	for_each(x->flows, distrust_one);
+}
+
 static void finish_one(struct flow *f)
 {
 	flow_ends(f, END_CLIENT, REASON_ALLOWED);

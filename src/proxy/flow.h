@@ -115,6 +115,9 @@ void flow_kill(struct flow *f, enum reason reason);
 /* After the policy has changed: what stands is looked at and judged by the new one */
 void flow_rejudge(struct proxy *x);
 
+/* The policy has other tls_ca: reset what was verified by the old ones */
+void flow_distrust(struct proxy *x);
+
 /* Once a second: limits of time, idle pipes */
 void flow_tick(struct proxy *x);
 

@@ -32,7 +32,8 @@ struct kept_session {
 
 struct tls_ends {
 	SSL_CTX			*client, *server;
-	struct buf		 trusted;		/* PEM; empty once @client has it */
+	struct buf		 trusted;		/* PEM */
+	bool			 trusting;		/* @client has it, and the policy's tls_ca */
 	struct certs		*certs;
 	struct seed		 seed;
 	struct kept_session	 kept[SESSIONS_KEPT];	/* by hash; of two in one place the later */
@@ -157,12 +158,31 @@ struct tls_ends *tls_ends_new(SSL_CTX *client, struct buf *trusted, struct certs
 	return t;
 }
 
+static void forget_sessions(struct tls_ends *t)
+{
+	for (size_t i = 0; i < SESSIONS_KEPT; i++) {
+		SSL_SESSION_free(t->kept[i].session);
+		t->kept[i] = (struct kept_session){ 0 };
+	}
+}
+
+bool tls_trust_changed(struct tls_ends *t)
+{
+	X509_STORE *nobody = X509_STORE_new();
+
+	if (!nobody)
+		return false;
+	SSL_CTX_set_cert_store(t->client, nobody);
+	t->trusting = false;
+	forget_sessions(t);
+	return true;
+}
+
 void tls_ends_free(struct tls_ends *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < SESSIONS_KEPT; i++)
-		SSL_SESSION_free(t->kept[i].session);
+	forget_sessions(t);
 	SSL_CTX_free(t->client);
 	SSL_CTX_free(t->server);
 	certs_free(t->certs);
@@ -210,11 +230,16 @@ void tls_end(struct flow *f)
 }
 
 /* The context for servers, which knows whom to trust from the first flow on */
-static SSL_CTX *trusting(struct tls_ends *t)
+static SSL_CTX *trusting(struct proxy *x)
 {
-	if (t->trusted.len)
-		trust_parse(t->client, buf_span(&t->trusted));
-	buf_done(&t->trusted);
+	struct tls_ends *t = x->tls;
+
+	if (t->trusting)
+		return t->client;
+	trust_parse(t->client, buf_span(&t->trusted));
+	for (size_t i = 0; i < policy_settings(x->policy).ca_count; i++)
+		trust_parse(t->client, span_str(policy_ca(x->policy, i).pem));
+	t->trusting = true;
 	return t->client;
 }
 
@@ -247,7 +272,7 @@ static bool choose(struct flow *f)
 /* The server is asked for the name, and must have a certificate for it */
 static SSL *peer_new(struct flow *f)
 {
-	SSL *ssl = SSL_new(trusting(f->proxy->tls));
+	SSL *ssl = SSL_new(trusting(f->proxy));
 	char name[CERTS_NAME_MAX + 1], text[ADDR_TEXT_MAX];
 	bool ok = ssl && span_copy(flow_name(f, text), name, sizeof(name)) &&
 		  SSL_set_fd(ssl, f->peer) == 1 && offer(f, ssl);

@@ -22,13 +22,16 @@ struct tls_ends;
 /*
  * tls_ends_new() - what all flows share
  * @client:	trusts nobody yet (trust_nobody()); taken over
- * @trusted:	PEM of what servers' chains must lead to, parsed when the first flow needs it;
- *		taken over
+ * @trusted:	PEM of what servers' chains must lead to, or to the policy's tls_ca; parsed when
+ *		the first flow needs it; taken over
  * @certs:	the session's CA; taken over
  */
 struct tls_ends *tls_ends_new(SSL_CTX *client, struct buf *trusted, struct certs *certs,
 			      const struct seed *seed);
 void tls_ends_free(struct tls_ends *t);
+
+/* The policy's tls_ca is another one: forget whom it had servers verified by, and their sessions */
+bool tls_trust_changed(struct tls_ends *t);
 
 /* A flow whose TLS ends here.  @f->tls; of both ends only what is begun is there */
 struct tls {

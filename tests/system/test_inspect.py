@@ -14,6 +14,7 @@ import daemons
 import internet
 import sluice
 import stage
+import test_reload
 from stage import ROOT, ZONE, call
 
 WWW, REC = f"www.{ZONE}", f"rec.{ZONE}"
@@ -209,6 +210,57 @@ def test_bad_certificates_of_servers(world, fresh, policy, place, kind):
     (closed,) = done.of("conn.close")
     assert (closed["end"], closed["reason"]) == ("error", "upstream_failed")
     assert words in closed["detail"].lower()
+
+
+@pytest.mark.core
+def test_a_ca_of_the_policy(world, fresh, policy, place, jail):
+    """tls_ca adds to what is trusted, for its policy alone, and goes with it."""
+    name, process = server(world, fresh, place, 4434, "-signkey", "KEY", names=None)
+    url = f"https://{name}:4434/"
+    rules = f"version: 1\nallow: [{{host: {name}, ports: [4434], methods: [GET]}}]\n"
+    path = policy(rules + "tls_ca: [4434.pem]\n")
+    agent = jail("--only", "-p", path)
+    hold = f"(sleep 60 | openssl s_client -quiet -connect {name}:4434 -servername {name})"
+
+    def status():
+        return agent.ok("command", *CURL, "-o", "/dev/null", "-w", "%{http_code}", url)["out"]
+    try:
+        assert status() == "200"
+        agent.ok("command", "sh", "-c", f"{hold} >/dev/null 2>&1 &")
+        opened = test_reload.wait_for(lambda: test_reload.events(agent, "conn.open")[1:])
+        assert opened[0]["verdict"] == "allow"
+        path.write_text(rules)
+        assert test_reload.reload(agent)["changed"] is True
+        closed = test_reload.wait_for(lambda: test_reload.events(agent, "conn.close")[1:])
+        assert (closed[0]["end"], closed[0]["reason"]) == ("killed", "upstream_failed")
+        assert status() == "502"
+        path.write_text(rules + f"tls_ca: ['{place}/4434.pem']\n")
+        assert test_reload.reload(agent)["changed"] is True
+        assert status() == "200"
+    finally:
+        agent.end()
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("text, why", [("nothing", "found no certificate"), (None, "No such file")])
+def test_a_ca_that_is_none_refuses_the_policy(world, policy, place, text, why):
+    if text:
+        (place / "ca.pem").write_text(text)
+    path = policy(f"version: 1\nallow: [{{host: {WWW}}}]\ntls_ca: [ca.pem]\n")
+    done = sluice.run("-p", path, command=["touch", place / "ran"])
+    assert done.code == 125 and not (place / "ran").exists()
+    [line] = done.err.splitlines()
+    assert line.startswith(f"sluice: {place}/ca.pem: ") and why in line
+
+
+def test_a_ca_is_read_only_in_the_jail(world, policy, place):
+    (place / "ca.pem").write_bytes((ROOT / "ca.pem").read_bytes())
+    path = policy(f"version: 1\nallow: [{{host: {WWW}}}]\ntls_ca: [ca.pem]\n")
+    done = sluice.run("-p", path, command=["sh", "-c", f"echo x >>{place}/ca.pem; "
+                      f"rm -f {place}/ca.pem; echo y >{place}/mine"])
+    assert (place / "ca.pem").read_bytes() == (ROOT / "ca.pem").read_bytes()
+    assert (place / "mine").read_text() == "y\n" and done.err.count("ca.pem") >= 2
 
 
 def test_a_server_that_is_not_there(world, fresh, policy, place):

@@ -7,7 +7,7 @@
 	"TLSA, TXT, URI"
 #define V "version: 1\n"
 #define KEYS " (accepted: version, mode, default, presets, allow, deny, private_networks, " \
-	"host_ports, publish, dns, limits, peers, log, ceiling, upstream_proxy)"
+	"host_ports, publish, dns, limits, peers, log, ceiling, upstream_proxy, tls_ca)"
 #define RULE_KEYS " (accepted: host, ip, preset, ports, protocol, private, unsafe_wildcard, " \
 	"over_lists, under_ceiling, reason, id, methods, paths, expires, rate, bandwidth, quota, max_request, websocket, " \
 	"inspect, ech, inject, credentials, repos)"
@@ -433,7 +433,6 @@ static const struct row more_rows[] = {
 	{ V "upstream_proxy: http://user:secret@proxy.example\n",
 	  "2:17: found a proxy without a port" PROXIES },
 	{ V "upstream_proxy: 3128\n", "2:17: found 3128" PROXIES },
-	{ V "tls_ca: [ca.pem]\n", "2:1: key tls_ca is not supported yet" KEYS },
 	{ V "alerts: {webhook: https://hooks.example/x}\n",
 	  "2:1: key alerts is not supported yet" KEYS },
 	{ V "mode: monitor\ndefault: ask\n", "3:10: ask is not supported yet" DEFAULTS },
