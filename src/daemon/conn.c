@@ -19,6 +19,7 @@
 #include "daemon/clock.h"
 #include "daemon/conn.h"
 #include "daemon/denial.h"
+#include "daemon/notice.h"
 #include "jail/jail.h"
 #include "policy/explain.h"
 
@@ -113,6 +114,7 @@ void conn_free(struct conn *c)
 	}
 	if (c->dial)
 		dial_cancel(c->dial);
+	DROP_FD(c->near);
 	buf_done(&c->tail);
 	free(c);
 }
@@ -126,6 +128,8 @@ struct span conn_host(const struct conn *c)
 /* As the log names it */
 static struct span shown_host(const struct conn *c)
 {
+	if (c->door == DOOR_NOTICE)
+		return SPAN(NOTICE_HOST);
 	return c->door == DOOR_HOST_PORT || c->door == DOOR_PUBLISH ? SPAN("localhost")
 								    : conn_host(c);
 }
@@ -158,6 +162,8 @@ struct question conn_question_of(struct keeper *k, const struct told *t, uint32_
 
 	if (host != BINDING_NONE)
 		q.host = binding_host(k->bindings, host);
+	else if (notice_is_at(k, &q.addr))
+		q.host = SPAN(NOTICE_HOST);
 	return q;
 }
 
@@ -270,7 +276,7 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 	*c = (struct conn){
 		.next = *bucket_of(k, ref), .keeper = k, .ref = ref, .host = host,
 		.literal = t->ask->addr, .verdict = *v, .since_ms = clock_ms(),
-		.seen = t->ask->seen, .door = t->ask->door, .proto = proto_of(t->ask),
+		.seen = t->ask->seen, .door = t->ask->door, .proto = proto_of(t->ask), .near = -1,
 		.ask = *t->ask, .tail = buf_new(TAIL_MAX), .from = t->from,
 		.permit = { .port = t->ask->port, .transport = (enum transport)t->ask->transport },
 	};
@@ -284,8 +290,7 @@ static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *
 	return c;
 }
 
-/* The facts that are kept */
-static struct told told_again(const struct conn *c)
+struct told conn_told(const struct conn *c)
 {
 	struct told t;
 
@@ -297,7 +302,7 @@ static struct told told_again(const struct conn *c)
 
 struct question conn_question(const struct conn *c)
 {
-	struct told t = told_again(c);
+	struct told t = conn_told(c);
 	struct question q = conn_question_of(c->keeper, &t, c->host);
 
 	q.addr = c->literal;
@@ -313,7 +318,7 @@ void conn_record(struct conn *c)
 {
 	struct keeper *k = c->keeper;
 	struct question q = conn_question(c);
-	struct told t = told_again(c);
+	struct told t = conn_told(c);
 	struct audit_conn e = {
 		.ips = c->permit.addrs, .ip_count = c->permit.count, .proto = c->proto,
 		.has_sni = q.has_sni, .sni = t.sni, .alpn = t.alpn,
@@ -332,7 +337,7 @@ void conn_refuse(struct conn *c, enum reason reason, const struct addr *refused)
 {
 	struct keeper *k = c->keeper;
 	struct question q = conn_question(c);
-	struct told t = told_again(c);
+	struct told t = conn_told(c);
 	struct audit_conn e = {
 		.proto = c->proto, .has_sni = q.has_sni, .sni = t.sni, .alpn = t.alpn,
 	};
@@ -408,7 +413,7 @@ static void conn_empty(struct conn *c)
 	const struct talk_pass pass = { 0 };
 	struct keeper *k = c->keeper;
 	struct question q = conn_question(c);
-	struct told t = told_again(c);
+	struct told t = conn_told(c);
 	struct audit_conn e = { .proto = c->proto };
 
 	q.host = shown_host(c);
@@ -511,8 +516,8 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 }
 
 /* @a: as it was told; the door of host_ports leads to another address and port */
-static struct verdict judge(struct keeper *k, struct talk_ask *a, const struct question *q,
-			    bool *ret_inspect)
+static struct verdict judge(struct keeper *k, struct talk_ask *a, const struct told *t,
+			    const struct question *q, bool *ret_inspect)
 {
 	struct verdict v = { ANSWER_ALLOW, REASON_ALLOWED, RULE_NONE, 0, false };
 	const struct talk_ask told = *a;
@@ -522,6 +527,9 @@ static struct verdict judge(struct keeper *k, struct talk_ask *a, const struct q
 	} else if (a->door == DOOR_HOST_PORT || a->door == DOOR_PUBLISH) {
 		if (!mapped(k, &told, &a->addr, &a->port))
 			v = (struct verdict){ ANSWER_DENY, REASON_NO_RULE, RULE_NONE, 0, false };
+	} else if (a->door == DOOR_NOTICE) {
+		v.reason = notice_judge(k, a, t);
+		v.answer = v.reason == REASON_ALLOWED ? ANSWER_ALLOW : ANSWER_DENY;
 	} else {
 		v = policy_decide(k->policy, q);
 		*ret_inspect = k->inspects && policy_inspects(k->policy, q, &v);
@@ -547,7 +555,7 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 	struct told t;
 
 	/* a proxy's client comes with its target, and then as one from the jail */
-	if (!conn_told_read(&a, tail, &t) || a.door > DOOR_PROBE) {
+	if (!conn_told_read(&a, tail, &t) || a.door > DOOR_NOTICE) {
 		keeper_close(k, "the gate asks what cannot be");
 		return;
 	}
@@ -562,7 +570,7 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 	if (a.door == DOOR_JAIL || a.door == DOOR_PROBE)
 		host = binding_of_addr(k->bindings, &a.addr);
 	q = conn_question_of(k, &t, host);
-	v = judge(k, &a, &q, &inspect);
+	v = judge(k, &a, &t, &q, &inspect);
 	if (v.answer != ANSWER_ALLOW) {
 		conn_deny(k, a.flags & TALK_FULL ? UINT32_MAX : ref, &t, &q, &v, NULL);
 		return;

@@ -31,6 +31,7 @@ struct conn {
 	struct buf	 tail;
 	struct socket_key from;
 	struct span	 words;		/* why its TLS failed; only while that is told */
+	int		 near;		/* our end of a socket pair that the gate has the other of; -1 */
 };
 
 /* The facts of an ask, with their texts found */
@@ -64,6 +65,9 @@ struct conn *conn_find(struct keeper *k, uint32_t ref);
 void conn_unlink(struct conn *c);
 void conn_free(struct conn *c);		/* NULL is fine; one that is resolved goes when that is done */
 struct span conn_host(const struct conn *c);	/* the name; empty: a literal */
+
+/* The facts that are kept of it */
+struct told conn_told(const struct conn *c);
 
 /* The question that its facts make, as if it was asked now */
 struct question conn_question(const struct conn *c);

@@ -285,5 +285,6 @@ void keeper_done(struct keeper *k)
 	k->closed = true;
 	free(k->refusals);
 	k->refusals = NULL;
+	buf_done(&k->notice.policy);
 	place_done(&k->place);
 }

@@ -38,6 +38,12 @@ struct conn;
 struct broker_note;
 struct refusals;
 
+/* The policy as the jail may read it: see notice.h */
+struct notice {
+	struct buf	 policy;
+	uint32_t	 generation;	/* of the policy that it is of */
+};
+
 struct keeper {
 	struct event_base	*loop;
 	struct msg_link		 gate;
@@ -67,6 +73,7 @@ struct keeper {
 	uint8_t			 probe_token[16];
 	bool			 probing;	/* before the command runs */
 	size_t			 wanted_count;	/* of target.c */
+	struct notice		 notice;
 	uint64_t		 conn_count;	/* conn.open records */
 	uint64_t		 denied_count;
 	struct conn		*bucket[CONN_BUCKETS];

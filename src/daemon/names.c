@@ -13,6 +13,7 @@
 
 #include "daemon/keeper.h"
 #include "jail/jail.h"
+#include "policy/host.h"
 #include "proto/dns_msg.h"
 
 #define TTL_S 60		/* of a synthetic answer; the binding outlives it */
@@ -103,6 +104,17 @@ static void answer_localhost(struct keeper *k, uint32_t id, struct span name, ui
 
 	name_own(k, id, name, type, type == DNS_A ? &loopback4 :
 		 type == DNS_AAAA ? &loopback6 : NULL, (struct span){ 0 });
+}
+
+/* sluice.internal, inside a jail */
+static void answer_notice(struct keeper *k, uint32_t id, struct span name, uint16_t type)
+{
+	struct policy_settings s = policy_settings(k->policy);
+	struct addr at4 = reserved_addr(&s.synthetic4, RESERVED_NOTICE);
+	struct addr at6 = reserved_addr(&s.synthetic6, RESERVED_NOTICE);
+
+	name_own(k, id, name, type, type == DNS_A ? &at4 : type == DNS_AAAA ? &at6 : NULL,
+		 (struct span){ 0 });
 }
 
 static void answer_ptr(struct keeper *k, uint32_t id, struct span name, const struct addr *a)
@@ -401,6 +413,10 @@ void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, str
 	}
 	if (is_localhost(name)) {
 		answer_localhost(k, id, name, ask->type);
+		return;
+	}
+	if (!k->cooperative && span_eq(name, SPAN(NOTICE_HOST))) {
+		answer_notice(k, id, name, ask->type);
 		return;
 	}
 	if (dns_ptr_addr(name, &reverse)) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/conn.h"
+#include "daemon/notice.h"
 #include "daemon/through.h"
 #include "jail/jail.h"
 
@@ -52,7 +53,8 @@ static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
 	struct conn *c = arg;
 	struct talk_allow allow = {
 		.watch = c->verdict.watch,
-		.http = c->seen == SEEN_HTTP || c->ask.flags & TALK_WEBSOCKET,
+		.http = c->door != DOOR_NOTICE &&
+			(c->seen == SEEN_HTTP || c->ask.flags & TALK_WEBSOCKET),
 		.through = c->through, .inspect = c->inspect,
 	};
 
@@ -96,13 +98,13 @@ static void conn_dial(struct conn *c)
 
 	if (c->through)
 		permit.port = through_port(k);
-	if (c->door != DOOR_PUBLISH) {
+	if (c->door != DOOR_PUBLISH && c->door != DOOR_NOTICE) {
 		dial = dial_start(k->loop, &permit, on_dialled, c);
 		if (dial)
 			c->dial = dial;	/* else it is over, and @c may be gone */
 		return;
 	}
-	fd = porter_socket(k->porter_fd, c->permit.port);
+	fd = c->door == DOOR_NOTICE ? notice_answer(c) : porter_socket(k->porter_fd, permit.port);
 	on_dialled(c, fd < 0 ? -1 : fd, &c->permit.addrs[0], fd < 0 ? -fd : 0);
 }
 

@@ -65,7 +65,8 @@ static void conn_rejudged(struct conn *c)
 	enum reason reason;
 
 	/* These lead where the policy's fixed part says, or nowhere */
-	if (c->door == DOOR_HOST_PORT || c->door == DOOR_PUBLISH || c->empty)
+	if (c->door == DOOR_HOST_PORT || c->door == DOOR_PUBLISH || c->door == DOOR_NOTICE ||
+	    c->empty)
 		return;
 	reason = conn_rejudge(c);
 	rule.rule = c->verdict.rule;

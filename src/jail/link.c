@@ -32,6 +32,7 @@
 #include <sys/socket.h>
 
 #include "jail/sockets.h"
+#include "policy/host.h"
 
 #define ANSWER_BYTES 8192	/* acknowledgements; a refused one quotes our message */
 
@@ -77,7 +78,9 @@ static void rules_sets(const struct link_rules *r, struct buf *to)
 {
 	struct addr probe4 = reserved_addr(&r->pool4, RESERVED_PROBE);
 	struct addr probe6 = reserved_addr(&r->pool6, RESERVED_PROBE);
-	char text[ADDR_TEXT_MAX];
+	struct addr notice4 = reserved_addr(&r->pool4, RESERVED_NOTICE);
+	struct addr notice6 = reserved_addr(&r->pool6, RESERVED_NOTICE);
+	char text[ADDR_TEXT_MAX], notice[ADDR_TEXT_MAX];
 
 	buf_add_str(to,
 		    "table inet sluice {\n"
@@ -85,9 +88,11 @@ static void rules_sets(const struct link_rules *r, struct buf *to)
 		    "\tset any4 { type ipv4_addr; }\n"
 		    "\tset any6 { type ipv6_addr; }\n");
 	buf_printf(to, "\tset open4 { type ipv4_addr . inet_proto . inet_service; "
-		   "elements = { %s . tcp . %d }; }\n", addr_text(&probe4, text), GATE_PORT);
+		   "elements = { %s . tcp . %d, %s . tcp . %d }; }\n", addr_text(&probe4, text),
+		   GATE_PORT, addr_text(&notice4, notice), NOTICE_PORT);
 	buf_printf(to, "\tset open6 { type ipv6_addr . inet_proto . inet_service; "
-		   "elements = { %s . tcp . %d }; }\n", addr_text(&probe6, text), GATE_PORT);
+		   "elements = { %s . tcp . %d, %s . tcp . %d }; }\n", addr_text(&probe6, text),
+		   GATE_PORT, addr_text(&notice6, notice), NOTICE_PORT);
 }
 
 static void rules_gate(const struct link_rules *r, struct buf *to)

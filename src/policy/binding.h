@@ -26,6 +26,7 @@ enum reserved {
 	RESERVED_DNS = 2,	/* what resolv.conf names */
 	RESERVED_GATE = 3,	/* what TPROXY sends to; the gate's sockets are bound here */
 	RESERVED_PROBE = 4,	/* the start-up probe */
+	RESERVED_NOTICE = 5,	/* sluice.internal */
 	RESERVED_FIRST = 16,	/* the first that names get */
 };
 

@@ -155,7 +155,7 @@ bool host_is_suffix(const char *name)
 bool host_is_own(struct span name)
 {
 	return span_eq(name, SPAN("localhost")) || span_ends(name, SPAN(".localhost")) ||
-	       span_eq(name, SPAN("sluice.internal"));
+	       span_eq(name, SPAN(NOTICE_HOST));
 }
 
 bool host_same(struct span wire, struct span host)

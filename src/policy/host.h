@@ -48,6 +48,10 @@ bool host_is_suffix(const char *name);
  */
 bool host_is_own(struct span name);
 
+/* Where the jail may read what holds for it: over HTTP, see daemon/notice.h */
+#define NOTICE_HOST "sluice.internal"
+#define NOTICE_PORT 80
+
 /*
  * host_same() - does a name that was seen on the wire stand for @host?
  * @wire:	as sent, in SNI or Host

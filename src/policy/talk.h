@@ -70,6 +70,7 @@ enum door {
 	DOOR_HOST_PORT,		/* from the jail to one of the policy's host_ports; port tells */
 	DOOR_PUBLISH,		/* from the host to a server in the jail; port is the one inside */
 	DOOR_PROBE,		/* the start-up probe */
+	DOOR_NOTICE,		/* from the jail to sluice.internal */
 	DOOR_HTTP,		/* `sluice proxy`: from a program that was told to use it; once the
 				 * target is known it is as one from the jail */
 	DOOR_SOCKS,

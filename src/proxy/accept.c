@@ -47,13 +47,13 @@ static bool destination(const struct door_way *w, int fd, struct addr *ret_addr,
 	return true;
 }
 
-static bool is_probe(const struct proxy *x, const struct addr *a)
+static bool is_reserved(const struct proxy *x, const struct addr *a, enum reserved which)
 {
 	struct policy_settings s = policy_settings(x->policy);
-	struct addr probe4 = reserved_addr(&s.synthetic4, RESERVED_PROBE);
-	struct addr probe6 = reserved_addr(&s.synthetic6, RESERVED_PROBE);
+	struct addr at4 = reserved_addr(&s.synthetic4, which);
+	struct addr at6 = reserved_addr(&s.synthetic6, which);
 
-	return addr_eq(a, &probe4) || addr_eq(a, &probe6);
+	return addr_eq(a, &at4) || addr_eq(a, &at6);
 }
 
 /* After the first connection: that may be the probe, in which the server speaks first */
@@ -83,8 +83,10 @@ static void take(struct door_way *w, int fd, const struct sockaddr_in6 *from, so
 		x->dns.stream(x->dns.arg, fd);
 		return;
 	}
-	if (door == DOOR_JAIL && is_probe(x, &dst))
+	if (door == DOOR_JAIL && is_reserved(x, &dst, RESERVED_PROBE))
 		door = DOOR_PROBE;
+	else if (door == DOOR_JAIL && is_reserved(x, &dst, RESERVED_NOTICE))
+		door = DOOR_NOTICE;
 	f = flow_new(x, fd, door, &dst, port);
 	if (f) {
 		addr_from_sockaddr(from, from_len, &f->client, &f->client_port);

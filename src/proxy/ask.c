@@ -92,7 +92,7 @@ static enum reason count(struct flow *f, const struct facts *facts)
 	bool http = facts->seen == SEEN_HTTP || look_is_websocket(facts);
 	uint32_t rule;
 
-	if (!meter_is_on(f->proxy) || f->door == DOOR_PROBE)
+	if (!meter_is_on(f->proxy) || f->door == DOOR_PROBE || f->door == DOOR_NOTICE)
 		return REASON_ALLOWED;
 	if (f->door == DOOR_PUBLISH) {
 		meter_begin(f, RULE_NONE, true);

@@ -261,6 +261,8 @@ unsigned look_step(struct flow *f)
 
 	if (!f->looks && f->door == DOOR_JAIL)
 		look_need(f);
+	else if (f->door == DOOR_NOTICE)
+		f->need = NEED_HTTP;
 	if (!f->need && !f->watch && !late)
 		return ask_send(f, GATE_ASK, &facts, 0);
 	n = recv(f->agent, pump_scratch(), LOOK_MAX, MSG_PEEK | MSG_DONTWAIT);

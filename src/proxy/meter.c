@@ -134,7 +134,7 @@ void meter_begin(struct flow *f, uint32_t rule, bool whole)
 		return;
 	f->usage.account = limits_account(f->proxy->limits, rule);
 	f->usage.whole = whole;
-	f->metered = f->door != DOOR_PROBE &&
+	f->metered = f->door != DOOR_PROBE && f->door != DOOR_NOTICE &&
 		     limits_meters(f->proxy->limits, f->usage.account);
 }
 

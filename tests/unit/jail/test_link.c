@@ -49,7 +49,7 @@ static void test_order(void **state)
 	line_of(line_of(text, "tproxy ip6 to [2d00:736c::3]:1 accept\n"), "goto refuse\n\t}\n\tchain nets {\n\t}\n\tchain pre");
 	line_of(pre, "\t\tjump nets\n\t\tgoto refuse\n");
 	line_of(text, "set open4 { type ipv4_addr . inet_proto . inet_service;"
-		      " elements = { 28.0.0.4 . tcp . 1 }; }\n");
+		      " elements = { 28.0.0.4 . tcp . 1, 28.0.0.5 . tcp . 80 }; }\n");
 }
 
 static void test_nets(void **state)

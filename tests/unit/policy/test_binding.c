@@ -140,7 +140,7 @@ static void a_small_pool_keeps_both_its_ends(void **state)
 static void reserved_addresses_are_no_names(void **state)
 {
 	static const enum reserved all[] = {
-		RESERVED_JAIL, RESERVED_DNS, RESERVED_GATE, RESERVED_PROBE,
+		RESERVED_JAIL, RESERVED_DNS, RESERVED_GATE, RESERVED_PROBE, RESERVED_NOTICE,
 	};
 	struct net n4 = net("28.0.0.0/12"), n6 = net("2d00:736c::/64");
 	struct bindings *b = bindings_new(&n4, &n6, &seed);
