@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #define BACKLOG 512		/* connections that wait for the gate */
+#define DNS_TRIES 16		/* of a port that is free for TCP and UDP */
 
 static void hand_over(struct keeper *k, enum talk_socket_kind kind, uint16_t port, int *fd)
 {
@@ -102,36 +103,66 @@ static void reset_by_default(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
-static bool listen_on(struct keeper *k, struct listen_at *at, int type, enum talk_socket_kind kind,
-		      struct err *err)
+static void hand_listener(struct keeper *k, enum talk_socket_kind kind, uint16_t port, int *fd)
 {
-	AUTO_CLOSE int fd = host_socket(&at->addr, at->port, type);
+	if (kind != SOCKET_DNS_UDP)
+		reset_by_default(*fd);
+	hand_over(k, kind, port, fd);
+}
+
+static bool cannot_listen(const struct listen_at *at, struct err *err)
+{
 	char text[ADDR_TEXT_MAX];
 
+	return err_sys(err, errno, "cannot listen on %s port %u", addr_text(&at->addr, text), at->port);
+}
+
+static bool listen_on(struct keeper *k, struct listen_at *at, enum talk_socket_kind kind,
+		      struct err *err)
+{
+	AUTO_CLOSE int fd = host_socket(&at->addr, at->port, SOCK_STREAM);
+
 	if (fd < 0 || !read_port(fd, &at->port))
-		return err_sys(err, errno, "cannot listen on %s port %u",
-			       addr_text(&at->addr, text), at->port);
-	if (type == SOCK_STREAM)
-		reset_by_default(fd);
-	hand_over(k, kind, at->port, &fd);
+		return cannot_listen(at, err);
+	hand_listener(k, kind, at->port, &fd);
+	return true;
+}
+
+/* One port for both: any that is free for one may be taken for the other */
+static bool listen_dns(struct keeper *k, struct listen_at *at, struct err *err)
+{
+	int udp = -1, tcp = -1;
+	uint16_t port = at->port;
+
+	for (int tries = at->port ? 1 : DNS_TRIES; tcp < 0 && tries; tries--) {
+		DROP_FD(udp);
+		udp = host_socket(&at->addr, at->port, SOCK_DGRAM);
+		if (udp < 0 || !read_port(udp, &port))
+			break;
+		tcp = host_socket(&at->addr, port, SOCK_STREAM);
+		if (tcp < 0 && errno != EADDRINUSE)
+			break;
+	}
+	if (tcp < 0) {
+		at->port = port;
+		cannot_listen(at, err);
+		DROP_FD(udp);
+		return false;
+	}
+	at->port = port;
+	hand_listener(k, SOCKET_DNS_UDP, port, &udp);
+	hand_listener(k, SOCKET_DNS_TCP, port, &tcp);
 	return true;
 }
 
 bool doors_of_proxy(struct keeper *k, struct listen_at *at, struct err *err)
 {
-	static const struct {
-		enum listen_kind at;
-		int type;
-		enum talk_socket_kind kind;
-	} rows[] = {
-		{ LISTEN_HTTP, SOCK_STREAM, SOCKET_HTTP }, { LISTEN_SOCKS, SOCK_STREAM, SOCKET_SOCKS },
-		{ LISTEN_DNS, SOCK_DGRAM, SOCKET_DNS_UDP }, { LISTEN_DNS, SOCK_STREAM, SOCKET_DNS_TCP },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (at[rows[i].at].on &&
-		    !listen_on(k, &at[rows[i].at], rows[i].type, rows[i].kind, err))
-			return false;
+	if (at[LISTEN_HTTP].on && !listen_on(k, &at[LISTEN_HTTP], SOCKET_HTTP, err))
+		return false;
+	if (at[LISTEN_SOCKS].on && !listen_on(k, &at[LISTEN_SOCKS], SOCKET_SOCKS, err))
+		return false;
+	if (at[LISTEN_DNS].on && !listen_dns(k, &at[LISTEN_DNS], err))
+		return false;
 	start_serving(k);
 	return true;
 }
