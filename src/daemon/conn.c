@@ -114,6 +114,7 @@ void conn_free(struct conn *c)
 	}
 	if (c->dial)
 		dial_cancel(c->dial);
+	c->keeper->notice.open -= c->near >= 0;
 	DROP_FD(c->near);
 	buf_done(&c->tail);
 	free(c);

@@ -42,6 +42,7 @@ struct refusals;
 struct notice {
 	struct buf	 policy;
 	uint32_t	 generation;	/* of the policy that it is of */
+	unsigned	 open;		/* pages that were not read to their end yet */
 };
 
 struct keeper {

@@ -145,7 +145,9 @@ enum reason notice_judge(const struct keeper *k, const struct talk_ask *a, const
 		return REASON_MALFORMED;
 	if (a->seen != SEEN_HTTP)
 		return REASON_PROTOCOL;
-	return span_eq_fold(t->host, SPAN(NOTICE_HOST)) ? REASON_ALLOWED : REASON_HOST_MISMATCH;
+	if (!span_eq_fold(t->host, SPAN(NOTICE_HOST)))
+		return REASON_HOST_MISMATCH;
+	return k->notice.open < NOTICE_OPEN_MAX ? REASON_ALLOWED : REASON_LIMIT;
 }
 
 static const char *phrase_of(unsigned status)
@@ -213,9 +215,13 @@ int notice_answer(struct conn *c)
 	};
 	int ends[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+	/* many may have been judged since the last one was answered */
+	if (c->keeper->notice.open >= NOTICE_OPEN_MAX ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		       ends) < 0)
 		return -1;
 	c->near = ends[0];
+	c->keeper->notice.open++;
 	far = ends[1];
 	if (!write_answer(c, c->near, &t, &e))
 		return -1;

@@ -16,6 +16,7 @@
 #include "daemon/conn.h"
 #include "policy/host.h"
 
+#define NOTICE_OPEN_MAX 64	/* that are answered at once: each holds a descriptor and its page */
 #define NOTICE_BYTES_MAX (96u << 10)	/* of a page; what is longer is cut, and says so */
 
 /* Is it the address of sluice.internal? */

@@ -168,6 +168,37 @@ static void other_questions_are_refused(void **state)
 	desk_done(&d);
 }
 
+/* Who does not read them has no more of them */
+static void so_many_are_open_at_once(void **state)
+{
+	struct talk_closed closed = { .end = END_CLIENT, .reason = REASON_ALLOWED };
+	int fd[NOTICE_OPEN_MAX];
+	struct desk d;
+
+	(void)state;
+	desk_open(&d);
+	for (uint32_t i = 0; i < NOTICE_OPEN_MAX; i++) {
+		const struct answer_seen *a;
+
+		ask(&d, REF + i, SEEN_HTTP, NOTICE_HOST, "GET", "/");
+		a = desk_answer(&d);
+		assert_non_null(a);
+		assert_int_equal(a->type, KEEPER_ALLOW);
+		fd[i] = a->fd;
+	}
+	ask(&d, REF - 1, SEEN_HTTP, NOTICE_HOST, "GET", "/");
+	denied(&d, REASON_LIMIT);
+	for (uint32_t i = 0; i < NOTICE_OPEN_MAX; i++) {
+		close(fd[i]);
+		desk_say(&d, GATE_CLOSED, REF + i, &closed, sizeof(closed), (struct span){ 0 });
+	}
+	desk_run(&d);
+	assert_int_equal(d.k.notice.open, 0);
+	ask(&d, REF, SEEN_HTTP, NOTICE_HOST, "GET", "/");
+	assert_int_equal(desk_answer(&d)->type, KEEPER_ALLOW);
+	desk_done(&d);
+}
+
 /* The gate may have been taken over: it cannot have another address taken for it */
 static void the_door_alone_opens_nothing(void **state)
 {
@@ -201,6 +232,7 @@ int main(void)
 		cmocka_unit_test(denials_are_told_the_last_first),
 		cmocka_unit_test(what_is_too_long_is_cut_and_counted),
 		cmocka_unit_test(other_questions_are_refused),
+		cmocka_unit_test(so_many_are_open_at_once),
 		cmocka_unit_test(the_door_alone_opens_nothing),
 	};
 
