@@ -9,7 +9,7 @@
 
 const struct http2_limits http2_limits_default = {
 	.streams = 128, .stream_window = 256 << 10, .connection_window = 64 << 20,
-	.head = HTTP_HEAD_MAX,
+	.head = HTTP_HEAD_MAX, .memory = 256 << 20,
 };
 
 /* ---- making ---- */
@@ -29,12 +29,13 @@ static bool session_open(struct side *e, const nghttp2_session_callbacks *calls,
 		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, l->stream_window },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, l->head },
 	};
+	nghttp2_mem mem = memory_of_library(e->bridge);
 	bool is_agent = e->which == HTTP2_AGENT;
 
 	/* blanks around values are an error of the agent's; many servers send them */
 	nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, !is_agent);
-	if (is_agent ? nghttp2_session_server_new2(&e->session, calls, e, option) :
-		       nghttp2_session_client_new2(&e->session, calls, e, option))
+	if (is_agent ? nghttp2_session_server_new3(&e->session, calls, e, option, &mem) :
+		       nghttp2_session_client_new3(&e->session, calls, e, option, &mem))
 		return false;
 	return !nghttp2_submit_settings(e->session, NGHTTP2_FLAG_NONE, is_agent ? agent : peer,
 					is_agent ? ARRAY_SIZE(agent) : ARRAY_SIZE(peer)) &&
@@ -67,18 +68,19 @@ static bool sessions_open(struct http2 *b)
 struct http2 *http2_new(const struct http2_calls *calls, void *ctx,
 			const struct http2_limits *limits)
 {
-	struct http2 *b = calloc(1, sizeof(*b));
+	struct http2 *b = http2_has_room(limits) ? calloc(1, sizeof(*b)) : NULL;
 
 	if (!b)
 		return NULL;
 	b->calls = calls;
 	b->ctx = ctx;
 	b->limits = *limits;
+	b->shared = limits->shared ? limits->shared : &b->alone;
 	TAILQ_INIT(&b->streams);
 	for (int i = 0; i < 2; i++)
 		b->side[i] = (struct side){ .bridge = b, .which = (enum http2_side)i,
 			.frames = BUDGET_FRAMES, .streams = BUDGET_STREAMS };
-	if (sessions_open(b))
+	if (memory_begin(b) && sessions_open(b))
 		return b;
 	http2_free(b);
 	return NULL;
@@ -99,6 +101,7 @@ void http2_free(struct http2 *b)
 	}
 	nghttp2_session_del(b->side[HTTP2_AGENT].session);
 	nghttp2_session_del(b->side[HTTP2_PEER].session);
+	memory_end(b);
 	free(b);
 }
 
@@ -125,18 +128,6 @@ bool side_spend(struct side *e, uint32_t *budget)
 void side_earn(uint32_t *budget, uint32_t more, uint32_t max)
 {
 	*budget = max - *budget < more ? max : *budget + more;
-}
-
-void http2_tick(struct http2 *b)
-{
-	struct stream *s;
-
-	for (s = TAILQ_FIRST(&b->streams); s; s = TAILQ_NEXT(s, link))
-		stream_tick(s);
-	for (int i = 0; i < 2; i++) {
-		side_earn(&b->side[i].frames, BUDGET_FRAMES_TICK, BUDGET_FRAMES);
-		side_earn(&b->side[i].streams, BUDGET_STREAMS_TICK, BUDGET_STREAMS);
-	}
 }
 
 /* ---- the ends of a side ---- */
@@ -205,6 +196,19 @@ static void settle(struct http2 *b)
 	for (int i = 0; i < 2; i++)
 		if (b->side[i].why)
 			http2_gone(b, (enum http2_side)i);
+}
+
+void http2_tick(struct http2 *b)
+{
+	struct stream *s;
+
+	for (s = TAILQ_FIRST(&b->streams); s; s = TAILQ_NEXT(s, link))
+		stream_tick(s);
+	for (int i = 0; i < 2; i++) {
+		side_earn(&b->side[i].frames, BUDGET_FRAMES_TICK, BUDGET_FRAMES);
+		side_earn(&b->side[i].streams, BUDGET_STREAMS_TICK, BUDGET_STREAMS);
+	}
+	settle(b);
 }
 
 /* ---- bytes ---- */

@@ -29,6 +29,7 @@
 
 #include "base/buf.h"
 #include "proto/http_head.h"
+#include "proxy/http2_memory.h"
 
 enum http2_side { HTTP2_AGENT, HTTP2_PEER };
 enum http2_way { HTTP2_UP, HTTP2_DOWN };	/* to the peer, to the agent */
@@ -55,6 +56,14 @@ struct http2_limits {
 	uint32_t	connection_window;
 	uint32_t	head;		/* bytes of a head or trailers as HTTP/1 text; <= HTTP_HEAD_MAX */
 	bool		websocket;	/* offer extended CONNECT when the peer offers it */
+	/*
+	 * Bytes that all bridges with the same @shared may hold together, libnghttp2's own
+	 * among them; 256 MiB.  Beyond it streams are refused or reset (ENHANCE_YOUR_CALM,
+	 * HTTP2_NO_MEMORY), of the bridges that hold most first.  @shared is all 0 again when
+	 * they are freed.  NULL: the bridge has them for itself.
+	 */
+	size_t		memory;
+	struct http2_memory *shared;
 };
 extern const struct http2_limits http2_limits_default;
 
@@ -105,7 +114,10 @@ struct http2_calls {
 
 struct http2;
 
-/* NULL: no memory.  @calls and @ctx must outlive the bridge. */
+/* Does the memory that is in use leave room for another bridge? */
+bool http2_has_room(const struct http2_limits *limits);
+
+/* NULL: no memory, or too much of it is in use.  @calls and @ctx must outlive the bridge. */
 struct http2 *http2_new(const struct http2_calls *calls, void *ctx,
 			const struct http2_limits *limits);
 

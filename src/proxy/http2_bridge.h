@@ -9,6 +9,7 @@
 #ifndef SLUICE_PROXY_HTTP2_BRIDGE_H
 #define SLUICE_PROXY_HTTP2_BRIDGE_H
 
+#include <assert.h>
 #include <sys/queue.h>
 
 #include "proxy/http2_head.h"
@@ -57,6 +58,7 @@ struct stream {
 	struct buf	 text;		/* it as HTTP/1 */
 	struct http2_request request;
 	struct lane2	 way[2];
+	size_t		 paid;		/* bytes that are counted for it */
 };
 
 struct side {
@@ -76,6 +78,9 @@ struct http2 {
 	const struct http2_calls *calls;
 	void			 *ctx;
 	struct http2_limits	  limits;
+	size_t			  used;		/* bytes that it holds */
+	struct http2_memory	  *shared;	/* ... and all like it, or */
+	struct http2_memory	  alone;
 	struct side		  side[2];
 	struct stream_list	  streams;
 	size_t			  count;
@@ -120,6 +125,19 @@ bool stream_passes(struct stream *s, enum http2_way way, size_t bytes, bool body
 /* Room in the windows of @side again */
 void stream_credit(struct stream *s, enum http2_side side, size_t bytes);
 uint32_t stream_code(uint32_t code);
+/* Count what it holds, after that has changed.  Return: false: it has grown too much; whoever
+ * made it grow undoes that, and calls this again. */
+bool stream_pay(struct stream *s);
+/* There is no memory for it: it is reset */
+void stream_starve(struct stream *s);
+
+/* http2_memory.c */
+bool memory_for_stream(const struct http2 *b, size_t bytes);
+bool memory_begin(struct http2 *b);
+void memory_end(struct http2 *b);
+bool memory_take(struct http2 *b, size_t bytes);
+void memory_give(struct http2 *b, size_t bytes);
+nghttp2_mem memory_of_library(struct http2 *b);
 
 /* http2_frame.c */
 void frame_callbacks(nghttp2_session_callbacks *c);

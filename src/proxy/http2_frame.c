@@ -68,12 +68,18 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
 	struct stream *s = stream_of(e, frame->hd.stream_id);
 	nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
 	bool request = e->which == HTTP2_AGENT && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+	struct http2_section *to;
 
 	(void)session;
-	if (s && !s->bad && !http2_section_add(request ? &s->head : &s->section[e->which],
-					       span_of(n.base, n.len), span_of(v.base, v.len),
-					       flags & NGHTTP2_NV_FLAG_NO_INDEX))
-		s->bad = true;
+	if (!s || s->bad || s->cut)
+		return 0;
+	to = request ? &s->head : &s->section[e->which];
+	s->bad = !http2_section_add(to, span_of(n.base, n.len), span_of(v.base, v.len),
+				    flags & NGHTTP2_NV_FLAG_NO_INDEX);
+	if (!stream_pay(s)) {
+		http2_section_done(to);
+		stream_starve(s);
+	}
 	return 0;
 }
 
@@ -95,8 +101,15 @@ static void request_came(struct stream *s, bool fin)
 {
 	const nghttp2_extpri fair = { .urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1 };
 	struct http2 *b = s->bridge;
+	bool good = !s->bad && http2_request_read(&s->head, fin, &s->text, &s->request.head);
 
-	if (s->bad || !http2_request_read(&s->head, fin, &s->text, &s->request.head)) {
+	if (!stream_pay(s)) {
+		s->request.head = (struct http_request){ .head_bytes = 0 };
+		buf_done(&s->text);
+		stream_starve(s);
+		return;
+	}
+	if (!good) {
 		stream_malformed(s);
 		return;
 	}

@@ -14,12 +14,41 @@
  *	   alone.  So a stream that nobody reads stops by its own window.
  *	5. on_end() is called once for each stream that was told of.
  */
-#include <assert.h>
-
 #include "proto/http_fields.h"
 #include "proxy/http2_bridge.h"
 
-/* ---- bytes that wait ---- */
+/* ---- what it holds ---- */
+
+static size_t section_bytes(const struct http2_section *s)
+{
+	return s->bytes.size + s->fields.size;
+}
+
+bool stream_pay(struct stream *s)
+{
+	struct http2 *b = s->bridge;
+	size_t now = sizeof(*s) + section_bytes(&s->head) + section_bytes(&s->section[HTTP2_AGENT]) +
+		     section_bytes(&s->section[HTTP2_PEER]) + s->text.size +
+		     s->way[HTTP2_UP].held.size + s->way[HTTP2_DOWN].held.size;
+
+	if (now > s->paid) {
+		size_t more = now - s->paid;
+
+		if (!memory_for_stream(b, more) || !memory_take(b, more))
+			return false;
+	} else {
+		memory_give(b, s->paid - now);
+	}
+	s->paid = now;
+	return true;
+}
+
+void stream_starve(struct stream *s)
+{
+	if (s->why == HTTP2_DONE)
+		s->why = HTTP2_NO_MEMORY;
+	stream_reset(s, NGHTTP2_ENHANCE_YOUR_CALM);
+}
 
 static bool held_add(struct held *h, struct span bytes, size_t max)
 {
@@ -82,6 +111,16 @@ static void drop_held(struct stream *s, enum http2_way way)
 	if (h->len && !from->gone && !(way == HTTP2_DOWN && s->answer == ANSWER_OURS))
 		nghttp2_session_consume_connection(from->session, h->len);
 	held_done(h);
+	stream_pay(s);
+}
+
+/* Its heads are of no use any more; but for the text, which the owner may look at still */
+static void drop_heads(struct stream *s)
+{
+	http2_section_done(&s->head);
+	http2_section_done(&s->section[HTTP2_AGENT]);
+	http2_section_done(&s->section[HTTP2_PEER]);
+	stream_pay(s);
 }
 
 /* ---- birth and end ---- */
@@ -93,6 +132,10 @@ struct stream *stream_new(struct http2 *b, int32_t id)
 	if (!s)
 		return NULL;
 	s->bridge = b;
+	if (!stream_pay(s)) {
+		free(s);
+		return NULL;
+	}
 	s->id[HTTP2_AGENT] = id;
 	s->open[HTTP2_AGENT] = true;
 	s->head = http2_section_new(b->limits.head);
@@ -132,6 +175,9 @@ void stream_end(struct stream *s, enum http2_end why)
 	if (s->why == HTTP2_DONE)
 		side_earn(&b->side[HTTP2_AGENT].streams, 1, BUDGET_STREAMS);
 	b->calls->on_end(b->ctx, s->id[HTTP2_AGENT], &s->request, s->why);
+	s->request.head = (struct http_request){ .head_bytes = 0 };
+	buf_done(&s->text);
+	stream_pay(s);
 }
 
 static void stream_free(struct stream *s)
@@ -144,10 +190,9 @@ static void stream_free(struct stream *s)
 		nghttp2_session_set_stream_user_data(peer->session, s->id[HTTP2_PEER], NULL);
 	drop_held(s, HTTP2_UP);
 	drop_held(s, HTTP2_DOWN);
-	http2_section_done(&s->head);
-	http2_section_done(&s->section[HTTP2_AGENT]);
-	http2_section_done(&s->section[HTTP2_PEER]);
+	drop_heads(s);
 	buf_done(&s->text);
+	memory_give(b, s->paid);
 	TAILQ_REMOVE(&b->streams, s, link);
 	b->count--;
 	free(s);
@@ -175,8 +220,9 @@ static void reset_side(struct stream *s, enum http2_side side, uint32_t code)
 {
 	struct side *e = &s->bridge->side[side];
 
-	if (s->open[side] && !e->gone)
-		nghttp2_submit_rst_stream(e->session, NGHTTP2_FLAG_NONE, s->id[side], code);
+	if (s->open[side] && !e->gone &&
+	    nghttp2_submit_rst_stream(e->session, NGHTTP2_FLAG_NONE, s->id[side], code) && !e->why)
+		e->why = HTTP2_NO_MEMORY;
 }
 
 static void cut_peer(struct stream *s)
@@ -192,6 +238,7 @@ void stream_reset(struct stream *s, uint32_t code)
 		return;
 	s->cut = true;
 	drop_held(s, HTTP2_DOWN);
+	drop_heads(s);
 	cut_peer(s);
 	reset_side(s, HTTP2_AGENT, code);
 }
@@ -356,8 +403,11 @@ void stream_data(struct stream *s, enum http2_side from, struct span bytes)
 		max = NGHTTP2_INITIAL_WINDOW_SIZE;
 	if (!held_add(&s->way[way].held, bytes, max)) {
 		nghttp2_session_consume_connection(b->side[from].session, bytes.len);
-		s->why = HTTP2_NO_MEMORY;
-		stream_reset(s, NGHTTP2_INTERNAL_ERROR);
+		stream_starve(s);
+		return;
+	}
+	if (!stream_pay(s)) {
+		stream_starve(s);	/* which gives back what is held, and the window of it */
 		return;
 	}
 	resume(s, other_side(from));
@@ -390,6 +440,7 @@ ssize_t frame_body(nghttp2_session *session, int32_t id, uint8_t *at, size_t siz
 	n = size < w->held.len ? size : w->held.len;
 	if (n) {
 		held_take(&w->held, at, n);
+		stream_pay(s);
 		if (!(way == HTTP2_DOWN && s->answer == ANSWER_OURS))
 			stream_credit(s, source_of(way), n);
 	}
@@ -416,6 +467,10 @@ void stream_answer(struct stream *s, unsigned status, bool fin)
 	size_t n;
 	int r;
 
+	if (!memory_for_stream(s->bridge, head->text)) {	/* libnghttp2 copies it */
+		stream_starve(s);
+		return;
+	}
 	if (!stream_passes(s, HTTP2_DOWN, head->text, false))
 		return;
 	n = http2_section_write(head, false, NULL, nv);
@@ -427,11 +482,10 @@ void stream_answer(struct stream *s, unsigned status, bool fin)
 		s->way[HTTP2_DOWN].fin = fin;
 		r = nghttp2_submit_response(agent->session, id, nv, n, fin ? NULL : &body);
 	}
-	http2_section_clear(head);
-	if (r < 0) {
-		s->why = HTTP2_NO_MEMORY;
-		stream_reset(s, NGHTTP2_INTERNAL_ERROR);
-	}
+	http2_section_done(head);
+	stream_pay(s);
+	if (r < 0)
+		stream_starve(s);
 }
 
 /* ---- what the owner says ---- */
@@ -486,6 +540,7 @@ static bool submit(struct stream *s, const struct http2_field *set)
 	s->id[HTTP2_PEER] = id;
 	s->open[HTTP2_PEER] = true;
 	http2_section_done(&s->head);
+	stream_pay(s);
 	return true;
 }
 
@@ -511,7 +566,8 @@ bool http2_allow(struct http2 *b, int32_t stream, const struct http2_field *set)
 		http2_stop(b, stream);
 		return false;
 	}
-	done = stream_passes(s, HTTP2_UP, s->request.head.head_bytes, false) &&
+	done = memory_for_stream(b, s->request.head.head_bytes) &&	/* libnghttp2 copies it */
+	       stream_passes(s, HTTP2_UP, s->request.head.head_bytes, false) &&
 	       stream_passes(s, HTTP2_UP, s->way[HTTP2_UP].held.len, true) &&
 	       submit(s, set ? &field : NULL);
 	buf_done(&name);
@@ -559,10 +615,10 @@ void http2_deny(struct http2 *b, int32_t stream, unsigned status, uint32_t retry
 	s->why = s->failing ? HTTP2_BY_PEER : HTTP2_STOPPED;
 	s->request.status = (uint16_t)status;
 	s->way[HTTP2_DOWN] = (struct lane2){ .fin = true };
-	if ((!bare && !held_add(&s->way[HTTP2_DOWN].held, json, json.len)) ||
+	if ((!bare && (!held_add(&s->way[HTTP2_DOWN].held, json, json.len) || !stream_pay(s))) ||
 	    nghttp2_submit_response(b->side[HTTP2_AGENT].session, stream, nv, n,
 				    bare ? NULL : &body))
-		stream_reset(s, NGHTTP2_INTERNAL_ERROR);
+		stream_starve(s);
 }
 
 void http2_stop(struct http2 *b, int32_t stream)

@@ -66,7 +66,7 @@ static void look_at_offers(struct flow *f)
 
 	f->tls->offers = TLS_HTTP1;
 	if (n <= 0 || look_at(span_of(pump_scratch(), (size_t)n), &facts) != PARSE_OK ||
-	    facts.seen != SEEN_TLS || !facts.hello.has_http2 || !streams_possible(f->proxy))
+	    facts.seen != SEEN_TLS || !facts.hello.has_http2 || !streams_offered(f->proxy))
 		return;
 	f->tls->offers = (uint8_t)(TLS_HTTP2 | (facts.hello.has_http1 ? TLS_HTTP1 : 0));
 	f->tls->http2_first = !span_eq(facts.hello.alpn, SPAN("http/1.1"));

@@ -16,6 +16,7 @@
 #include "policy/limits.h"
 #include "policy/policy.h"
 #include "policy/talk.h"
+#include "proxy/http2_memory.h"
 
 struct flow;
 struct flow_table;
@@ -46,6 +47,7 @@ struct proxy {
 	struct seed		 seed;
 	bool			 kills;		/* limits: on_exceed: kill */
 	bool			 killed;	/* a limit was crossed, and the command will be ended */
+	struct http2_memory	 http2;		/* of all flows */
 	struct tls_ends		*tls;		/* NULL: nothing is inspected; see proxy/tls.h */
 	struct dns_door		 dns;
 	int			 raw4, raw6;	/* for datagrams to clients */

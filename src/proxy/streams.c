@@ -22,6 +22,7 @@
 #include "proxy/meter.h"
 #include "proxy/tls.h"
 
+#define PIECE 16384	/* bytes written at a time, a TLS record: what the pump may have to hold */
 #define ASKED_MAX 1024	/* questions of a flow that are not answered yet */
 
 /* A question that the keeper has */
@@ -54,6 +55,21 @@ bool streams_possible(const struct proxy *x)
 			return false;
 	}
 	return true;
+}
+
+static struct http2_limits limits_of(struct proxy *x)
+{
+	struct http2_limits l = http2_limits_default;
+
+	l.shared = &x->http2;
+	return l;
+}
+
+bool streams_offered(struct proxy *x)
+{
+	const struct http2_limits l = limits_of(x);
+
+	return streams_possible(x) && http2_has_room(&l);
 }
 
 /* ---- requests ---- */
@@ -240,11 +256,12 @@ enum reason streams_rejudge(struct flow *f)
 bool streams_start(struct flow *f)
 {
 	struct streams *s = streams_possible(f->proxy) ? calloc(1, sizeof(*s)) : NULL;
+	const struct http2_limits limits = limits_of(f->proxy);
 
 	if (!s)
 		return false;
 	STAILQ_INIT(&s->asked);
-	s->bridge = http2_new(&calls, f, &http2_limits_default);
+	s->bridge = http2_new(&calls, f, &limits);
 	if (!s->bridge) {
 		free(s);
 		return false;
@@ -319,7 +336,7 @@ static bool write_side(struct flow *f, enum http2_side side)
 
 	if (!s->deaf[side] && pump_drain(p, to) == PUMPED_TARGET_FAILED)
 		lose(f, side);
-	while (!p->held_len && (n = http2_pull(s->bridge, side, pump_scratch(), PUMP_SCRATCH))) {
+	while (!p->held_len && (n = http2_pull(s->bridge, side, pump_scratch(), PIECE))) {
 		moved = true;
 		f->since_s = f->proxy->now_s;
 		if (!s->deaf[side] && !pump_push(p, to, span_of(pump_scratch(), n)))

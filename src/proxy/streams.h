@@ -20,6 +20,9 @@
  */
 bool streams_possible(const struct proxy *x);
 
+/* May it be offered just now?  Also not if the flows that speak it hold too much memory. */
+bool streams_offered(struct proxy *x);
+
 /* From INSPECT, both handshakes over.  Return: false: no memory, or not possible any more */
 bool streams_start(struct flow *f);
 

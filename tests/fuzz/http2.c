@@ -150,8 +150,11 @@ static void fuzz_one(struct span in)
 		.on_bytes = on_bytes, .on_failed = on_failed, .is_guarded = is_guarded, .on_end = on_end };
 	struct http2_limits limits = http2_limits_default;
 	struct owner o = { .preface_left = 24 };
+	struct http2_memory memory = { .used = 0 };
 
 	limits.streams = 10;
+	limits.memory = in.len & 2 ? 200000 : 1 << 20;	/* less than may be asked for */
+	limits.shared = &memory;
 	limits.websocket = in.len & 1;
 	o.bridge = http2_new(&calls, &o, &limits);
 	assert(o.bridge);
@@ -161,6 +164,7 @@ static void fuzz_one(struct span in)
 		o.act = in.at[0];
 		in = span_skip(in, 3);
 		piece(&o, span_head(in, len));
+		assert(memory.used <= limits.memory + 4096);
 		in = span_skip(in, len);
 	}
 	http2_tick(o.bridge);
@@ -168,4 +172,5 @@ static void fuzz_one(struct span in)
 	pull(&o);
 	http2_free(o.bridge);
 	assert(o.asked == o.ended);
+	assert(!memory.used && !memory.bridges);
 }

@@ -274,16 +274,21 @@ static const struct http2_calls calls = {
 
 void h2_open(struct h2_rig *r, const struct http2_limits *limits)
 {
+	struct http2_limits l = limits ? *limits : http2_limits_default;
+
 	*r = (struct h2_rig){ .piece = 0 };
+	if (!l.shared)
+		l.shared = &r->memory;
 	end_open(&r->client, r, false);
 	end_open(&r->server, r, true);
-	r->bridge = http2_new(&calls, r, limits ? limits : &http2_limits_default);
+	r->bridge = http2_new(&calls, r, &l);
 	assert_non_null(r->bridge);
 }
 
 void h2_done(struct h2_rig *r)
 {
 	http2_free(r->bridge);
+	assert_int_equal(r->memory.used, 0);
 	assert_int_equal(r->asked, r->ended);
 	nghttp2_session_del(r->client.session);
 	nghttp2_session_del(r->server.session);

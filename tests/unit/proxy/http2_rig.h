@@ -48,6 +48,7 @@ struct h2_rig {
 	size_t		 body_max;	/* on_bytes() stops a request beyond it */
 	bool		 later, deny, page_502;
 	const struct http2_field *set;
+	struct http2_memory memory;	/* of the bridge, if it shares nothing */
 };
 
 void h2_open(struct h2_rig *r, const struct http2_limits *limits);
