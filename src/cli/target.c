@@ -3,6 +3,7 @@
 
 #include "base/auto.h"
 #include "base/dns_type.h"
+#include "policy/git.h"
 #include "policy/ports.h"
 
 static const struct {
@@ -85,6 +86,7 @@ static bool parse_url(struct span text, struct target *t, const char **ret_why)
 		if (strchr("/?#\\", authority.at[i]))
 			authority.len = i;
 	rest = span_skip(rest, authority.len);
+	t->pushes = git_is_push(rest);
 	for (size_t i = 0; i < rest.len; i++)
 		if (strchr("?#", rest.at[i]))
 			rest.len = i;
@@ -163,6 +165,7 @@ struct question target_question(const struct target *t, enum seen seen, int64_t 
 		q.http_host = q.host;
 		q.method = t->method;
 		q.path = t->path;
+		q.pushes = t->pushes;
 	}
 	return q;
 }

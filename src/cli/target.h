@@ -26,6 +26,7 @@ struct target {
 	enum transport	 transport;
 	struct span	 method;	/* borrowed; GET if none was named */
 	struct span	 path;		/* borrowed, without query */
+	bool		 pushes;	/* git_is_push() */
 	bool		 malformed;	/* a URL that is read in two ways: userinfo */
 	uint16_t	 dns_type;	/* TARGET_DNS: of the records */
 };

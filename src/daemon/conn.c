@@ -154,7 +154,7 @@ struct question conn_question_of(struct keeper *k, const struct told *t, uint32_
 		.has_sni = t->ask->flags & TALK_HAS_SNI, .ech = t->ask->flags & TALK_ECH,
 		.sni = t->sni, .http_host = t->host, .http_port = t->ask->host_port,
 		.method = t->method, .overrides = t->ask->flags & TALK_OVERRIDES,
-		.path = t->path, .body_bytes = t->ask->body_bytes,
+		.pushes = t->ask->flags & TALK_PUSHES, .path = t->path, .body_bytes = t->ask->body_bytes,
 		.websocket = t->ask->flags & TALK_WEBSOCKET, .credentials = t->ask->credentials,
 		.digests = (const void *)t->digests.at,
 		/* what is denied anyway: its head is not told again */

@@ -144,7 +144,7 @@ static enum stage request_stage(const struct policy *p, const struct image_more 
 
 	if (m->inject_header && !c->q->inspected)
 		return STAGE_PROTOCOL;
-	if (!more_has_method(p, m, c->q->method) || (c->q->overrides && m->methods.count))
+	if (!more_has_method(p, m, c->q))
 		return STAGE_METHOD;
 	stage = of_path[more_path(p, m, &c->path)];
 	if (stage != STAGE_PASS)

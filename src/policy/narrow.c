@@ -14,12 +14,20 @@ bool rule_is_over(const struct policy *p, const struct image_rule *r, int64_t no
 	return now_s >= m->expires_s;
 }
 
-bool more_has_method(const struct policy *p, const struct image_more *m, struct span method)
+static bool names_method(const struct policy *p, const struct image_more *m, struct span method)
 {
 	for (uint32_t i = 0; i < m->methods.count; i++)
 		if (span_eq(method, span_str(image_word(p, m->methods.at + i))))
 			return true;
-	return !m->methods.count;
+	return false;
+}
+
+bool more_has_method(const struct policy *p, const struct image_more *m, const struct question *q)
+{
+	if (!m->methods.count)
+		return true;
+	return !q->overrides && names_method(p, m, q->method) &&
+	       (!q->pushes || names_method(p, m, SPAN("POST")));
 }
 
 enum path_match more_path(const struct policy *p, const struct image_more *m,
@@ -54,12 +62,15 @@ bool more_has_credential(const struct policy *p, const struct image_more *m,
 }
 
 /* Methods have case (RFC 9110 9.1), and some servers do not know: "post" is denied with POST */
-static bool denies_method(const struct policy *p, const struct image_more *m, struct span method)
+static bool denies_method(const struct policy *p, const struct image_more *m,
+			  const struct question *q)
 {
+	if (!m->methods.count || q->overrides)
+		return true;
 	for (uint32_t i = 0; i < m->methods.count; i++)
-		if (span_eq_fold(method, span_str(image_word(p, m->methods.at + i))))
+		if (span_eq_fold(q->method, span_str(image_word(p, m->methods.at + i))))
 			return true;
-	return !m->methods.count;
+	return q->pushes && names_method(p, m, SPAN("POST"));
 }
 
 /* Of a deny rule that is for some requests only */
@@ -76,9 +87,7 @@ static enum hold request_holds(const struct policy *p, const struct image_more *
 		return HOLD_NO;
 	if (!c->is_http)
 		return HOLD_UNSEEN;
-	if (!c->q->overrides && !denies_method(p, m, c->q->method))
-		return HOLD_NO;
-	return of_path[more_path(p, m, &c->path)];
+	return denies_method(p, m, c->q) ? of_path[more_path(p, m, &c->path)] : HOLD_NO;
 }
 
 enum hold deny_holds(const struct policy *p, const struct image_rule *r, const struct case_of *c)

@@ -38,7 +38,8 @@ static inline bool more_is_closed(const struct policy *p, const struct image_mor
 	return p->inspect == INSPECT_NEVER || (m && m->inspect == INSPECT_NEVER);
 }
 
-bool more_has_method(const struct policy *p, const struct image_more *m, struct span method);
+/* Does what the request does suit the rule: by its method, and by what else it may mean? */
+bool more_has_method(const struct policy *p, const struct image_more *m, const struct question *q);
 /* The best of the patterns; PATH_YES if there are none */
 enum path_match more_path(const struct policy *p, const struct image_more *m,
 			  const struct path *path);

@@ -62,6 +62,7 @@ struct question {
 	struct span	 method;
 	bool		 overrides;	/* a field says that another method is meant: it suits no
 					 * rule for some methods, and every such deny rule */
+	bool		 pushes;	/* git_is_push(): to rules it is a POST too */
 	struct span	 path;		/* as sent, without query; normalised where it is compared */
 	bool		 websocket;	/* the request would leave HTTP for a websocket */
 	bool		 inspected;	/* SEEN_HTTP: the request was inside of TLS, whose SNI agreed */

@@ -86,6 +86,7 @@ enum talk_flag {
 	TALK_WEBSOCKET = 16,	/* SEEN_UPGRADE: to a websocket, and nothing else */
 	TALK_OVERRIDES = 32,	/* the head has a field that may change the method */
 	TALK_UNSUPPORTED = 64,	/* GATE_TARGET: nothing that a proxy here does: deny it as that */
+	TALK_PUSHES = 128,	/* the request may begin a push (policy/git.h) */
 };
 
 struct talk_ask {

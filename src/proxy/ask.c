@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "policy/git.h"
 #include "proxy/credential.h"
 #include "proxy/explicit.h"
 #include "proxy/meter.h"
@@ -49,6 +50,7 @@ static void fill(struct talk_ask *a, struct buf *tail, const struct facts *facts
 		a->body_bytes = r->length;
 		a->flags |= look_is_websocket(facts) ? TALK_WEBSOCKET : 0;
 		a->flags |= r->overrides ? TALK_OVERRIDES : 0;
+		a->flags |= git_is_push(r->target) ? TALK_PUSHES : 0;
 		credentials_read(policy, facts, &c);
 		a->credentials = (uint8_t)c.have;
 		if (c.have)

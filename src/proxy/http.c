@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "policy/git.h"
 #include "proto/http_body.h"
 #include "proxy/ask.h"
 #include "proxy/credential.h"
@@ -56,6 +57,7 @@ struct http {
 	bool		 more;		/* the server has sent more than there is room for */
 	bool		 websocket;	/* it asks for one */
 	bool		 overrides;	/* it may mean another method */
+	bool		 pushes;	/* ... or begin a push */
 	bool		 tunnel;	/* and the server has agreed: no more requests */
 	bool		 asked;		/* the keeper was asked about the head that lies in `ahead` */
 	bool		 handed;	/* that head is of explicit.c's */
@@ -199,6 +201,7 @@ static void remember(struct http *h, const struct http_request *r)
 	h->too_large = false;
 	h->websocket = r->websocket;
 	h->overrides = r->overrides;
+	h->pushes = git_is_push(r->target);
 	http_body_init(&h->request_body, r->framing, r->length);
 }
 
@@ -457,6 +460,7 @@ enum reason http_rejudge(const struct flow *f)
 	q.seen = h->websocket ? SEEN_UPGRADE : SEEN_HTTP;
 	q.websocket = h->websocket;
 	q.overrides = h->overrides;
+	q.pushes = h->pushes;
 	q.method = span_head(texts, h->told.method_len);
 	q.http_host = span_head(span_skip(texts, h->told.method_len), h->told.host_len);
 	q.path = span_skip(texts, (size_t)h->told.method_len + h->told.host_len);

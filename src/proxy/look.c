@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 
 #include "base/auto.h"
+#include "policy/git.h"
 #include "proxy/ask.h"
 #include "proxy/flow.h"
 
@@ -184,6 +185,7 @@ void look_question(const struct facts *facts, struct question *q)
 		q->http_port = facts->request.host_port;
 		q->method = facts->request.method;
 		q->overrides = facts->request.overrides;
+		q->pushes = git_is_push(facts->request.target);
 		q->path = facts->request.path;
 	}
 }
