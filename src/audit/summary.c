@@ -72,6 +72,9 @@ void summary_add(struct summary *s, const struct denied *d)
 	row->denied = *d;
 	row->denied.literal = !d->host.len && d->addr;
 	row->host_len = (uint8_t)host.len;
+	row->preset_len = (uint8_t)span_head(d->preset, sizeof(row->preset)).len;
+	if (row->preset_len)
+		memcpy(row->preset, d->preset.at, row->preset_len);
 	if (host.len)
 		memcpy(row->host, host.at, host.len);
 	if (d->addr)
@@ -85,6 +88,7 @@ struct denied summary_at(const struct summary *s, size_t index)
 
 	assert(index < s->count);
 	d.host = span_of(row->host, row->host_len);
+	d.preset = span_of(row->preset, row->preset_len);
 	d.addr = d.addr ? &row->addr : NULL;
 	return d;
 }
@@ -132,7 +136,8 @@ bool summary_suggest(struct buf *b, const struct denied *d)
 	if (d->unix_socket)
 		good = buf_printf(&text, "--allow-unix " SPAN_FMT, SPAN_ARG(d->host));
 	else
-		good = explain_suggest(&text, d->reason, host, d->addr, d->port, d->transport);
+		good = explain_suggest(&text, d->reason, d->preset, host, d->addr, d->port,
+				       d->transport);
 	/* A space in the host would make two words of it */
 	good = good && !text.full && span_find(d->host, ' ') < 0 &&
 	       is_plain_words(buf_span(&text));

@@ -12,7 +12,8 @@
 #include "base/hash.h"
 #include "policy/policy.h"
 
-#define SUMMARY_MAX 1000	/* distinct denials kept; about 350 kB */
+#define SUMMARY_MAX 1000	/* distinct denials kept; about 420 kB */
+#define SUMMARY_PRESET_MAX 64	/* bytes of a preset's name */
 #define SUMMARY_SLOTS 2048	/* a hash table at most half full */
 
 /* What was denied; the same but for @times is the same denial */
@@ -22,6 +23,7 @@ struct denied {
 	uint16_t	 port;		/* 0: the name was denied already */
 	enum transport	 transport;
 	enum reason	 reason;
+	struct span	 preset;	/* whose rule denied it, of the first of them: explain_preset() */
 	uint64_t	 times;
 	bool		 unix_socket;	/* host is the path of one; reason is not looked at */
 	bool		 literal;	/* summary_at(): host is @addr's text */
@@ -29,7 +31,8 @@ struct denied {
 
 struct summary_row {
 	uint8_t		 host[HOST_MAX];	/* cut, not NUL-terminated, as it came */
-	uint8_t		 host_len;
+	uint8_t		 host_len, preset_len;
+	uint8_t		 preset[SUMMARY_PRESET_MAX];
 	struct addr	 addr;
 	struct denied	 denied;	/* its host and addr are in this row: see summary_at() */
 };

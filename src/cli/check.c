@@ -281,11 +281,14 @@ static bool suggest(const struct check *c, const struct outcome *o, struct buf *
 {
 	const struct target *t = &o->target;
 	const struct addr *a = o->has_refused ? &o->refused : t->host[0] ? NULL : &t->addr;
+	struct span preset = SPAN("");
 
+	if (o->word == WORD_DENY && o->v.rule != RULE_NONE)
+		preset = explain_preset(span_str(policy_rule(c->judged.policy, o->v.rule).id));
 	if (o->word == WORD_DENY && o->v.reason == REASON_DNS_TYPE)
 		return explain_suggest_type(b, c->judged.policy, t->dns_type);
 	return o->word == WORD_DENY &&
-	       explain_suggest(b, o->v.reason, span_str(t->host), a, t->port, t->transport);
+	       explain_suggest(b, o->v.reason, preset, span_str(t->host), a, t->port, t->transport);
 }
 
 static void message(const struct check *c, const struct outcome *o, struct buf *b)
@@ -297,6 +300,7 @@ static void message(const struct check *c, const struct outcome *o, struct buf *
 		return;
 	}
 	q = target_question(&o->target, SEEN_NOT_YET, c->now_s);
+	q.pushes = o->target.pushes;
 	explain_message(b, c->judged.policy, &q, &o->v);
 }
 

@@ -82,6 +82,20 @@ static void print_row(const struct shown *s)
 	putchar('\n');
 }
 
+/* "GET, HEAD; POST /a, /b": what reads a host */
+static void print_read(const struct node *first)
+{
+	fputs("      open for ", stdout);
+	for (const struct node *r = first; r; r = r->next) {
+		print_list(r, "methods");
+		if (first_of(r, "paths")) {
+			fputs(first_of(r, "methods") ? " " : "", stdout);
+			print_list(r, "paths");
+		}
+		fputs(r->next ? "; " : "\n", stdout);
+	}
+}
+
 static void print_host(const struct node *h)
 {
 	static const struct {
@@ -107,6 +121,8 @@ static void print_host(const struct node *h)
 		after = "]";
 	}
 	puts(after);
+	if (first_of(h, "read"))
+		print_read(first_of(h, "read"));
 	if (text_of(h, "note").len) {
 		fputs("      ", stdout);
 		print_safe(stdout, text_of(h, "note"));
@@ -125,6 +141,14 @@ static void print_field(const struct node *root, const char *key, const char *la
 	putchar('\n');
 }
 
+static bool reads_some(const struct shown *s)
+{
+	for (const struct node *h = first_of(s->root, "hosts"); h; h = h->next)
+		if (first_of(h, "read"))
+			return true;
+	return first_of(s->root, "configured_read");
+}
+
 static void print_preset(const struct shown *s)
 {
 	printf("%s%s%s: ", print_colour(stdout, COLOUR_STRONG), s->name,
@@ -135,6 +159,8 @@ static void print_preset(const struct shown *s)
 	print_field(s->root, "aliases", "Also called: ");
 	print_field(s->root, "often_with", "Often with: ");
 	print_field(s->root, "use_configured", "And what this machine's own configuration names: ");
+	if (first_of(s->root, "configured_read"))
+		print_read(first_of(s->root, "configured_read"));
 	puts("\nHosts:");
 	for (const struct node *h = first_of(s->root, "hosts"); h; h = h->next)
 		print_host(h);
@@ -147,8 +173,12 @@ static void print_preset(const struct shown *s)
 		for (const struct node *h = first_of(v, "hosts"); h; h = h->next)
 			print_host(h);
 	}
-	puts("\nEach host is open whole on these ports, for writing as well as for reading:\n"
-	     "sluice does not look into TLS yet, so it cannot hold requests to what is needed.");
+	if (!reads_some(s))
+		puts("\nEach host is open whole on these ports, for writing as well as for reading.");
+	else
+		printf("\nWhere a host is open for some requests sluice looks into its TLS, and refuses "
+		       "all others;\n%s:write opens them too. Hosts that say nothing of requests are "
+		       "open whole.\n", s->name);
 }
 
 /* ---- JSON ---- */
@@ -185,6 +215,25 @@ static void json_flag(struct buf *b, const struct node *map, const char *key)
 	json_bool(b, flag_of(map, key));
 }
 
+/* What reads a host; null: it is open whole */
+static void json_read(struct buf *b, const struct node *map, const char *key)
+{
+	json_key(b, key);
+	if (!tree_get(map, key)) {
+		json_str(b, NULL);
+		return;
+	}
+	json_open(b, '[');
+	for (const struct node *r = first_of(map, key); r; r = r->next) {
+		json_open(b, '{');
+		json_list(b, r, "methods");
+		json_list(b, r, "paths");
+		json_list(b, r, "repos");
+		json_close(b, '}');
+	}
+	json_close(b, ']');
+}
+
 static void json_host(struct buf *b, const struct node *h)
 {
 	json_open(b, '{');
@@ -194,6 +243,8 @@ static void json_host(struct buf *b, const struct node *h)
 	json_flag(b, h, "unverified");
 	json_flag(b, h, "exfil_risk");
 	json_flag(b, h, "unsafe_wildcard");
+	json_read(b, h, "read");
+	json_list(b, h, "repos");
 	json_text(b, h, "note");
 	json_close(b, '}');
 }
@@ -225,6 +276,7 @@ static void json_preset(struct buf *b, const struct shown *s)
 	json_text(b, s->root, "description");
 	json_list(b, s->root, "aliases");
 	json_text(b, s->root, "use_configured");
+	json_read(b, s->root, "configured_read");
 	json_list(b, s->root, "often_with");
 	json_key(b, "hosts");
 	json_open(b, '[');
@@ -255,16 +307,21 @@ static bool is_hidden(const struct preset_store *s, size_t index)
 
 static void print_names(const struct shown *s)
 {
+	bool writes = false;
+
 	puts(s->name);
 	for (const struct node *n = first_of(s->root, "aliases"); n; n = n->next) {
 		print_safe(stdout, n->text);
 		putchar('\n');
 	}
 	for (const struct node *v = first_of(s->root, "variants"); v; v = v->next) {
+		writes = writes || span_eq(text_of(v, "variant"), SPAN("write"));
 		printf("%s:", s->name);
 		print_safe(stdout, text_of(v, "variant"));
 		putchar('\n');
 	}
+	if (reads_some(s) && !writes)
+		printf("%s:write\n", s->name);
 }
 
 static bool list_presets(struct presets *p, struct buf *json, struct err *err)

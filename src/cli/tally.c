@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cli/events.h"
+#include "policy/explain.h"
 
 bool tally_init(struct tally *t)
 {
@@ -147,6 +148,7 @@ static void count_denial(struct tally *t, const json_t *event, const char *host_
 	struct denied d = {
 		.host = event_text(event, host_key), .port = port < 65536 ? (uint16_t)port : 0,
 		.reason = reason_from_name(event_text(event, "reason")), .times = 1,
+		.preset = explain_preset(event_text(event, "rule")),
 		.transport = span_eq(event_text(event, "proto"), SPAN("udp")) ? TRANSPORT_UDP
 									      : TRANSPORT_TCP,
 		.unix_socket = span_eq(event_text(event, "proto"), SPAN("unix")),

@@ -49,7 +49,8 @@ void denial_body(struct buf *b, struct keeper *k, const struct question *q,
 	json_str(b, explain_fixable(k->policy, v));
 	json_key(b, "suggest");
 	buf_clear(&text);
-	if (explain_suggest(&text, v->reason, q->host, &q->addr, q->port, q->transport))
+	if (explain_suggest(&text, v->reason, explain_preset(span_str(rule.id ? rule.id : "")),
+			    q->host, &q->addr, q->port, q->transport))
 		json_span(b, buf_span(&text));
 	else
 		json_str(b, NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/clock.h"
+#include "policy/explain.h"
 
 #define GATE_READS_A_TURN 8	/* msg_read() before the records are written */
 
@@ -112,9 +113,14 @@ void keeper_tell(struct keeper *k, enum keeper_says what, uint32_t id, const voi
 
 void keeper_denied(struct keeper *k, const struct denied *d, uint32_t rule)
 {
+	struct denied told = *d;
+
 	k->denied_count++;
-	if (rule == RULE_NONE || !policy_rule(k->policy, rule).quiet)
-		summary_add(k->summary, d);
+	if (rule != RULE_NONE && policy_rule(k->policy, rule).quiet)
+		return;
+	if (rule != RULE_NONE)
+		told.preset = explain_preset(span_str(policy_rule(k->policy, rule).id));
+	summary_add(k->summary, &told);
 }
 
 static void on_message(void *arg, const struct msg *m)

@@ -11,6 +11,7 @@
 #include "base/auto.h"
 #include "base/dns_type.h"
 #include "policy/image.h"
+#include "policy/loader.h"
 #include "policy/ranges.h"
 #include "policy/units.h"
 
@@ -33,10 +34,10 @@ static const struct {
 	[REASON_PORT] = { "Rule {rule} allows {subject}, but not port {port}", "user" },
 	[REASON_PROTOCOL] = { "Rule {rule} allows {subject}, but not this protocol on port {port}",
 			      "user" },
-	[REASON_METHOD] = { "Rule {rule} allows {subject}, but not this method{methods}", "user" },
+	[REASON_METHOD] = { "Rule {rule} allows {subject}, but not {deed}", "user" },
 	[REASON_PATH] = { "Rule {rule} allows {subject}, but not this path{paths}", "user" },
 	[REASON_INSPECTION_REQUIRED] = { "Rule {rule} needs to see the requests to {subject}, and "
-					 "they cannot be seen", "user" },
+					 "they cannot be seen{blind}", "user" },
 	[REASON_EXPIRED] = { "Rule {rule} for {subject} has expired{until}", "user" },
 	[REASON_SPECIAL_ADDRESS] = { "{subject} is or resolves to a special-purpose address",
 				     "user" },
@@ -127,14 +128,42 @@ static void add_texts(struct buf *b, const struct texts *t)
 		buf_add_str(b, t->count > SHOWN_TEXTS ? " ...)" : ")");
 }
 
+/* Does a rule before @end with the id and the host of @of have it? */
+static bool is_said(const struct policy *p, uint32_t end, const struct rule_view *of,
+		    const char *method)
+{
+	for (uint32_t i = 0; i < end; i++) {
+		struct rule_view r = policy_rule(p, i);
+
+		for (uint32_t k = 0; !strcmp(r.id, of->id) && !strcmp(r.host, of->host) &&
+		     k < r.methods.count; k++)
+			if (!strcmp(texts_at(&r.methods, k), method))
+				return true;
+	}
+	return false;
+}
+
+/* Of a host that a preset reads with some kinds of requests, those of all its rules */
 static void add_methods(struct buf *b, const struct policy *p, const struct verdict *v)
 {
-	struct rule_view r;
+	struct rule_view of;
+	unsigned count = 0;
 
 	if (v->rule == RULE_NONE)
 		return;
-	r = policy_rule(p, v->rule);
-	add_texts(b, &r.methods);
+	of = policy_rule(p, v->rule);
+	for (uint32_t i = 0; i < policy_rule_count(p); i++) {
+		struct rule_view r = policy_rule(p, i);
+
+		if (strcmp(r.id, of.id) != 0 || strcmp(r.host, of.host) != 0)
+			continue;
+		for (uint32_t k = 0; k < r.methods.count; k++)
+			if (!is_said(p, i, &of, texts_at(&r.methods, k)) && count++ < SHOWN_TEXTS)
+				buf_printf(b, "%s%.80s", count == 1 ? " (it allows " : ", ",
+					   texts_at(&r.methods, k));
+	}
+	if (count)
+		buf_add_str(b, count > SHOWN_TEXTS ? " ...)" : ")");
 }
 
 static void add_paths(struct buf *b, const struct policy *p, const struct verdict *v)
@@ -176,7 +205,7 @@ static const struct {
 	void		(*add)(struct buf *b, const struct policy *p, const struct verdict *v);
 } fields[] = {
 	{ "mode", add_mode }, { "rule", add_rule }, { "note", add_note }, { "reach", add_reach },
-	{ "methods", add_methods }, { "paths", add_paths }, { "until", add_until },
+	{ "paths", add_paths }, { "until", add_until },
 };
 
 /* What the proxy on the way has to do with it */
@@ -196,6 +225,29 @@ static void add_through(struct buf *b, const struct policy *p, const struct ques
 			   " (some take CONNECT to port 443 only)");
 }
 
+/* The first request of a push has a method that may well be allowed */
+static void add_deed(struct buf *b, const struct policy *p, const struct question *q,
+		     const struct verdict *v)
+{
+	buf_add_str(b, q->pushes ? "a push" : "this method");
+	if (!q->pushes)
+		add_methods(b, p, v);
+}
+
+/* What would let it be seen */
+static void add_blind(struct buf *b, const struct policy *p, const struct question *q,
+		      const struct verdict *v)
+{
+	bool never = v->rule != RULE_NONE && policy_rule(p, v->rule).inspect == INSPECT_NEVER;
+
+	if (q->seen != SEEN_TLS && q->seen != SEEN_NOT_YET)
+		return;
+	if (p->inspect == INSPECT_NEVER)
+		buf_add_str(b, " (without --no-inspect they can)");
+	else if (never)
+		buf_add_str(b, " (without inspect: never they can)");
+}
+
 static void add_field(struct buf *b, const struct policy *p, const struct question *q,
 		      const struct verdict *v, struct span name)
 {
@@ -205,6 +257,10 @@ static void add_field(struct buf *b, const struct policy *p, const struct questi
 		buf_printf(b, "%u%s", q->port, q->transport == TRANSPORT_UDP ? "/udp" : "");
 	else if (span_eq(name, SPAN("list")))
 		add_list(b, p, q, v);
+	else if (span_eq(name, SPAN("deed")))
+		add_deed(b, p, q, v);
+	else if (span_eq(name, SPAN("blind")))
+		add_blind(b, p, q, v);
 	else if (span_eq(name, SPAN("through")))
 		add_through(b, p, q);
 	else if (span_eq(name, SPAN("type")))
@@ -286,7 +342,22 @@ static bool suggest_protocol(struct buf *b, struct span host, uint16_t port, enu
 	return true;
 }
 
-bool explain_suggest(struct buf *b, enum reason reason, struct span host,
+struct span explain_preset(struct span rule_id)
+{
+	static const struct span before = SPAN("preset:");
+	struct span name = span_skip(rule_id, before.len);
+	size_t len = 0;
+
+	while (len < name.len && name.at[len] != ':' && name.at[len] != '[')
+		len++;
+	/* ids that users give have no brackets */
+	if (!span_starts(rule_id, before) || !span_ends(name, SPAN("]")) ||
+	    !preset_name_is_good(span_head(name, len)))
+		return SPAN("");
+	return span_head(name, len);
+}
+
+bool explain_suggest(struct buf *b, enum reason reason, struct span preset, struct span host,
 		     const struct addr *a, uint16_t port, enum transport transport)
 {
 	bool address = reason == REASON_SPECIAL_ADDRESS || reason == REASON_IP_LITERAL;
@@ -301,6 +372,10 @@ bool explain_suggest(struct buf *b, enum reason reason, struct span host,
 		return a && suggest_addr(b, a, port, transport);
 	if (!host.len)
 		return false;
+	/* a preset means reading, and has a name for the rest */
+	if (preset.len && (reason == REASON_METHOD || reason == REASON_PATH ||
+			   reason == REASON_INSPECTION_REQUIRED))
+		return buf_printf(b, "--preset " SPAN_FMT ":write", SPAN_ARG(preset));
 	/* what a rule narrows (method, path ...) is for its author to widen, not for one flag */
 	if (reason == REASON_NO_RULE || reason == REASON_PORT || reason == REASON_EXPIRED)
 		return suggest_host(b, host, port, transport, reason == REASON_PORT);

@@ -13,11 +13,15 @@ void explain_message(struct buf *b, const struct policy *p, const struct questio
  * explain_suggest() - the flag or rule that would allow it, appended to @b
  *
  * "--allow evil.com", "--allow db.example:5432", "--private-network h=10.0.0.0/8" ...
+ * @preset: whose rule stopped it: explain_preset()
  * @a:	the address that was refused, for special_address; may be NULL
  * Return: false, nothing appended, if nothing a user can add would.
  */
-bool explain_suggest(struct buf *b, enum reason reason, struct span host,
+bool explain_suggest(struct buf *b, enum reason reason, struct span preset, struct span host,
 		     const struct addr *a, uint16_t port, enum transport transport);
+
+/* "npm" of the id "preset:npm[2]": whose rule it is; empty: of no preset, or one that was narrowed */
+struct span explain_preset(struct span rule_id);
 
 /*
  * explain_suggest_type() - the dns: mapping that would also answer this type, in YAML

@@ -56,7 +56,8 @@ static void check_host(const struct asked *a)
 	if (why && !a->view.methods.count && !a->view.paths.count)
 		warn(a, "data can be left with %s: %s", name, why);
 	why = l->fronts ? l->fronts(l->known, name) : NULL;
-	if (why && a->view.inspect != INSPECT_ALWAYS)
+	/* of what is looked into, the name is seen in each request */
+	if (why && a->view.inspect != INSPECT_ALWAYS && !a->view.methods.count && !a->view.paths.count)
 		warn(a, "the servers of %s answer for other names too, which a client may ask for "
 		     "inside TLS: %s", name, why);
 }
@@ -97,10 +98,33 @@ static bool ranges_cover(const struct rule_view *wide, const struct rule_view *n
 	return true;
 }
 
-/* A rule that says nothing which another one could lack */
+static bool texts_has(const struct texts *t, const char *text)
+{
+	for (uint32_t i = 0; i < t->count; i++)
+		if (!strcmp(texts_at(t, i), text))
+			return true;
+	return false;
+}
+
+/* Of texts that narrow, and none do not: does @wide let pass all that @narrow does? */
+static bool texts_cover(const struct texts *wide, const struct texts *narrow)
+{
+	for (uint32_t i = 0; i < narrow->count && wide->count; i++)
+		if (!texts_has(wide, texts_at(narrow, i)))
+			return false;
+	return !wide->count || narrow->count;
+}
+
+static bool requests_cover(const struct rule_view *wide, const struct rule_view *narrow)
+{
+	return texts_cover(&wide->methods, &narrow->methods) &&
+	       texts_cover(&wide->paths, &narrow->paths);
+}
+
+/* A rule that, besides requests, says nothing which another one could lack */
 static bool says_no_more(const struct rule_view *v)
 {
-	return !v->methods.count && !v->paths.count && !v->expires_s && !v->rate.count &&
+	return !v->expires_s && !v->rate.count &&
 	       v->down_bps == AMOUNT_NONE && v->up_bps == AMOUNT_NONE &&
 	       v->quota_down == AMOUNT_NONE && v->quota_up == AMOUNT_NONE &&
 	       v->max_request == AMOUNT_NONE && !*v->credential_header && !*v->inject_header &&
@@ -135,7 +159,9 @@ static void check_doubled(const struct asked *a)
 		/* a name itself that *.NAME or .NAME stands for is not all of it */
 		if (other == a->rule || !v.allow || !says_no_more(&v) ||
 		    v.protocol != a->view.protocol || !ranges_cover(&v, &a->view) ||
-		    (same && ranges_cover(&a->view, &v) && other > a->rule) ||
+		    !requests_cover(&v, &a->view) ||
+		    (same && ranges_cover(&a->view, &v) && requests_cover(&a->view, &v) &&
+		     other > a->rule) ||
 		    (v.is_net && r->net.bits > a->image->net.bits) ||
 		    (a->image->form == FORM_BOTH && r->form != FORM_BOTH &&
 		     !strcmp(image_text(p, r->name), image_text(p, a->image->name))))

@@ -49,14 +49,15 @@ struct item {
 
 /* What an allow rule says of the preset that it names */
 struct narrow {
-	const struct node	*at;
+	const struct node	*at;		/* NULL: of a preset that nothing narrows */
+	const char		*file;		/* and the number in its list, for ids */
+	unsigned		 index;
 	struct span		 id;
 	uint32_t		 note;
 	struct port_range	 ports[NARROW_PORTS_MAX];
 	size_t			 port_count;	/* 0: all of the preset's */
 	const struct node	*methods, *repos;	/* lists, or NULL */
 	int64_t			 expires_s;
-	bool			 opened;	/* some rule came of it */
 };
 
 struct loader {
@@ -77,7 +78,9 @@ struct loader {
 	bool		 shut;		/* hosts are only read: they are not what is opened */
 	bool		 writes;	/* variant write: not only reading */
 	bool		 has_repos;	/* the preset has templates for repositories */
-	struct narrow	*narrow;	/* NULL: the preset is opened whole */
+	const struct narrow *narrow;	/* NULL: nothing narrows the preset */
+	bool		 opened;	/* some rule came of what is being opened */
+	bool		 blind;		/* none of the variant */
 	struct item	 item;
 	uint32_t	 file_text;	/* its name among the draft's texts */
 	enum mode	 file_mode;	/* what the file says; MODE_NUM: nothing */
@@ -112,7 +115,7 @@ bool preset_name_is_good(struct span name);
  * A variant opens the preset and more.
  */
 bool preset_open(struct loader *l, struct span name, const struct spot *spot,
-		 struct narrow *narrow);
+		 const struct narrow *narrow);
 
 /* narrow_read() - what the item, which names a preset, says of it */
 bool narrow_read(struct loader *l, struct narrow *n);
@@ -120,9 +123,11 @@ bool narrow_read(struct loader *l, struct narrow *n);
 /*
  * narrow_host() - add the item, a host of a preset, as the preset is being opened
  * @host:	its mapping in the preset's file; NULL: the host is from elsewhere
+ * @read:	the list of requests that read it; NULL: the preset knows none, all pass
  * @list:	for the rule's id
  */
-bool narrow_host(struct loader *l, const struct node *host, const char *list);
+bool narrow_host(struct loader *l, const struct node *host, const struct node *read,
+		 const char *list);
 
 /* flags_read() - add what the command line asks for */
 bool flags_read(struct loader *l);

@@ -56,7 +56,7 @@ static const struct node *own_name(struct loader *l, const struct node *root, st
 }
 
 /* What the machine's own package manager is set up to use */
-static bool add_configured(struct loader *l, const struct node *manager)
+static bool add_configured(struct loader *l, const struct node *manager, const struct node *read)
 {
 	const struct extra_host *hosts = NULL;
 	char list[ID_MAX + sizeof(":configured")];
@@ -79,7 +79,7 @@ static bool add_configured(struct loader *l, const struct node *manager)
 			return loader_bad(l, manager, "found %s:%s in the configuration of %s "
 					  "(accepted: host names and ports)", hosts[i].host, port,
 					  (const char *)manager->text.at);
-		if (!narrow_host(l, NULL, list))
+		if (!narrow_host(l, NULL, read, list))
 			return false;
 	}
 	return true;
@@ -90,6 +90,8 @@ static bool has_read(const struct node *root)
 {
 	const struct node *hosts = tree_get(root, "hosts");
 
+	if (tree_get(root, "configured_read"))
+		return true;
 	for (const struct node *h = hosts && hosts->kind == NODE_LIST ? hosts->first : NULL; h;
 	     h = h->next)
 		if (h->kind == NODE_MAP && tree_get(h, "read"))
@@ -170,13 +172,14 @@ static bool preset_read(struct loader *l, struct span text, struct span name,
 		if (*l->variant)
 			mark_open(l, full);
 	}
-	l->shut = base_open;
+	/* what was opened for reading is opened once more to write */
+	l->shut = base_open && !l->writes;
 	if (!schema_read(l, root, IN_PRESET))
 		return false;
 	if (!tree_get(root, "hosts"))
 		return loader_bad(l, root, "found no hosts (accepted: hosts: a list)");
 	manager = tree_get(root, "use_configured");
-	return !manager || base_open || add_configured(l, manager);
+	return !manager || l->shut || add_configured(l, manager, tree_get(root, "configured_read"));
 }
 
 /* Split NAME:VARIANT, and find the file.  Return: its text; empty, and l->err, if there is none */
@@ -207,7 +210,7 @@ static struct span find_text(struct loader *l, struct span name, const struct sp
 }
 
 bool preset_open(struct loader *l, struct span name, const struct spot *spot,
-		 struct narrow *narrow)
+		 const struct narrow *narrow)
 {
 	char shown[ID_MAX + 1], variant[ID_MAX + 1], file[ID_MAX + sizeof("preset ")];
 	const char *old_file = l->file;
@@ -226,7 +229,7 @@ bool preset_open(struct loader *l, struct span name, const struct spot *spot,
 	l->variant = variant;
 	l->writes = !strcmp(variant, "write");
 	l->narrow = narrow;
-	l->has_repos = false;
+	l->has_repos = l->opened = l->blind = false;
 	ok = preset_read(l, text, span_str(shown), spot);
 	l->file = old_file;
 	l->file_text = old_text;

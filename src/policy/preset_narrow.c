@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * preset_narrow.c - the hosts of a preset, whole or as an allow rule narrows them
+ * preset_narrow.c - the hosts of a preset, as far as it reads or an allow rule narrows it
  *
- * A host that is narrowed by requests becomes a rule for each kind of request
- * that the preset reads with (`read`), or one for all with a variant `write`.
- * Of such a rule the methods are those that both name, and the paths are the
- * preset's; where `repos` narrows, they are made of the templates that the preset
- * has for repositories.  What cannot be narrowed as it was asked is left out, so
- * that a narrowed preset is never wider than the preset.
+ * A host becomes a rule for each kind of request that the preset reads with
+ * (`read`), or one for all with a variant `write`, or where the preset knows no
+ * reading.  Where an allow rule narrows the preset, the methods are those that
+ * both name, and the paths are the preset's; where `repos` narrows, they are made
+ * of the templates that the preset has for repositories.  What cannot be narrowed as
+ * it was asked is left out, so that a narrowed preset is never wider than the preset.
  */
 #include "policy/path.h"
 #include "policy/schema.h"
@@ -40,7 +40,8 @@ bool narrow_read(struct loader *l, struct narrow *n)
 	const struct port_range *ports = draft_ports_of(&l->draft, &item->rule);
 
 	*n = (struct narrow){
-		.at = item->at, .id = item->id, .note = item->rule.note,
+		.at = item->at, .file = l->file, .index = item->index, .id = item->id,
+		.note = item->rule.note,
 		.methods = tree_get(item->at, "methods"), .repos = tree_get(item->at, "repos"),
 		.expires_s = item->more.expires_s, .port_count = item->rule.ports.count,
 	};
@@ -72,7 +73,7 @@ bool set_repo(struct loader *l, const struct node *value)
 			uint8_t c = ascii_lower(part.at[i]);
 
 			if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
-			    !(c && strchr("-_.*", c)))
+			    !(c && strchr("-_.~*", c)))
 				return false;
 			if (c == '*' && i && part.at[i - 1] == '*')
 				return false;
@@ -150,6 +151,15 @@ static bool add_path(struct loader *l, const struct node *at, struct span text)
 	return true;
 }
 
+/* Git serves a repository with and without ".git" */
+static struct span bare_repo(struct span name)
+{
+	size_t len = name.len - (name.len > 4 ? 4 : 0);
+
+	return span_eq(span_skip(name, len), SPAN(".git")) && name.at[len - 1] != '/' ?
+	       span_head(name, len) : name;
+}
+
 /* Each template with each repository in its place; an owner alone has all of his */
 static bool add_repos(struct loader *l, const struct node *templates, const struct node *repos)
 {
@@ -158,12 +168,13 @@ static bool add_repos(struct loader *l, const struct node *templates, const stru
 		size_t before = at ? (size_t)((const uint8_t *)at - t->text.at) : 0;
 
 		for (const struct node *r = repos->first; at && r; r = r->next) {
+			struct span name = bare_repo(r->text);
 			struct buf path = buf_new(PATTERN_MAX);
 			bool ok;
 
 			buf_add(&path, t->text.at, before);
-			buf_add_span(&path, r->text);
-			if (span_find(r->text, '/') < 0)
+			buf_add_span(&path, name);
+			if (span_find(name, '/') < 0)
 				buf_add_str(&path, "/*");
 			buf_add_span(&path, span_skip(t->text, before + strlen(REPO)));
 			ok = add_path(l, r, buf_span(&path));
@@ -175,13 +186,23 @@ static bool add_repos(struct loader *l, const struct node *templates, const stru
 	return true;
 }
 
+/* A host of a preset that is being opened */
+struct opening {
+	const struct narrow	*n;
+	const struct node	*host;		/* its mapping; NULL: it is from elsewhere */
+	const struct node	*read;		/* requests that read; NULL: all do, or all are opened */
+	const char		*list;
+	struct port_range	 ports[NARROW_PORTS_MAX];
+	size_t			 port_count;
+};
+
 /* What paths a kind of request may have.  *ret_skip: it cannot be narrowed as was asked */
-static bool meet_paths(struct loader *l, const struct node *host, const struct node *read,
+static bool meet_paths(struct loader *l, const struct opening *o, const struct node *read,
 		       bool *ret_skip)
 {
-	const struct node *repos = l->narrow->repos, *paths = read ? tree_get(read, "paths") : NULL;
+	const struct node *repos = o->n->repos, *paths = read ? tree_get(read, "paths") : NULL;
 	const struct node *templates = read ? tree_get(read, "repos") : NULL;
-	const struct node *all = host ? tree_get(host, "repos") : NULL;
+	const struct node *all = o->host ? tree_get(o->host, "repos") : NULL;
 
 	if (repos && (templates || (all && !paths)))
 		return add_repos(l, templates ? templates : all, repos);
@@ -193,80 +214,76 @@ static bool meet_paths(struct loader *l, const struct node *host, const struct n
 	return true;
 }
 
-static bool add_request(struct loader *l, const struct node *host, const struct node *read,
-			const struct port_range *ports, size_t port_count, const char *list)
+/* What a rule narrows is a rule of its file, and what is not is one of the preset */
+static bool add_rule(struct loader *l, const struct opening *o)
+{
+	l->opened = true;
+	if (!o->n->at)
+		return rule_add(l, "preset", o->list);
+	l->item.index = o->n->index;
+	return rule_add(l, o->n->file, "allow");
+}
+
+/* A rule for one kind of request, @read, or for all */
+static bool add_request(struct loader *l, const struct opening *o, const struct node *read)
 {
 	struct item *item = &l->item;
 	bool skip = false;
 
-	item->rule.ports = (struct slice){ (uint32_t)(l->draft.ports.len / sizeof(*ports)),
-					   (uint32_t)port_count };
-	if (!buf_add(&l->draft.ports, ports, port_count * sizeof(*ports)))
+	item->rule.ports = (struct slice){ (uint32_t)(l->draft.ports.len / sizeof(*o->ports)),
+					   (uint32_t)o->port_count };
+	if (!buf_add(&l->draft.ports, o->ports, o->port_count * sizeof(*o->ports)))
 		item->rule.ports.count = 0;
-	item->has_more = true;
-	if (!meet_methods(l, read ? tree_get(read, "methods") : NULL, l->narrow->methods))
+	item->has_more |= read || o->n->methods || o->n->repos;
+	if (!meet_methods(l, read ? tree_get(read, "methods") : NULL, o->n->methods))
 		return true;
-	if (!meet_paths(l, host, read, &skip))
+	if (!meet_paths(l, o, read, &skip))
 		return false;
-	if (skip)
-		return true;
-	l->narrow->opened = true;
-	return rule_add(l, "preset", list);
+	return skip || add_rule(l, o);
 }
 
-static bool add_requests(struct loader *l, const struct node *host,
-			 const struct port_range *ports, size_t port_count, const char *list)
+static bool add_requests(struct loader *l, const struct opening *o)
 {
 	const struct item base = l->item;
-	const struct node *read = host && !l->writes ? tree_get(host, "read") : NULL;
 
-	if (!read)
-		return add_request(l, host, NULL, ports, port_count, list);
-	for (const struct node *n = read->first; n; n = n->next) {
+	if (!o->read || l->writes)
+		return add_request(l, o, NULL);
+	for (const struct node *n = o->read->first; n; n = n->next) {
 		l->item = base;
-		if (!add_request(l, host, n, ports, port_count, list))
+		if (!add_request(l, o, n))
 			return false;
 	}
 	return true;
 }
 
-bool narrow_host(struct loader *l, const struct node *host, const char *list)
+bool narrow_host(struct loader *l, const struct node *host, const struct node *read,
+		 const char *list)
 {
+	static const struct narrow nothing = { .at = NULL };
+	struct opening o = { .n = l->narrow ? l->narrow : &nothing, .host = host, .read = read,
+			     .list = list };
 	struct item *item = &l->item;
-	struct port_range ports[NARROW_PORTS_MAX];
-	struct narrow *n = l->narrow;
 	struct slice *own = &item->rule.ports;
-	size_t count;
 
-	if (!n)
-		return rule_add(l, "preset", list);
 	if (!own->count) {
 		draft_port(&l->draft, &item->rule, SPAN("80"));
 		draft_port(&l->draft, &item->rule, SPAN("443"));
 	}
-	if (n->id.len)
-		item->id = n->id;
-	item->rule.note = n->note;
-	item->more.expires_s = n->expires_s;
-	item->has_more = n->expires_s != 0;
+	if (o.n->id.len)
+		item->id = o.n->id;
+	item->rule.note = o.n->note;
+	item->more.expires_s = o.n->expires_s;
+	item->has_more = o.n->expires_s != 0;
 	if (own->count > NARROW_PORTS_MAX || l->draft.ports.full)
 		return loader_bad(l, item->at, "found more than %u ports of a host (accepted: fewer)",
 				  NARROW_PORTS_MAX);
-	if (n->port_count) {
-		count = meet_ports(draft_ports_of(&l->draft, &item->rule), own->count, n, ports);
-	} else {
-		count = own->count;
-		memcpy(ports, draft_ports_of(&l->draft, &item->rule), count * sizeof(*ports));
-	}
+	o.port_count = own->count;
+	memcpy(o.ports, draft_ports_of(&l->draft, &item->rule), o.port_count * sizeof(*o.ports));
+	if (o.n->port_count)
+		o.port_count = meet_ports(draft_ports_of(&l->draft, &item->rule), own->count, o.n,
+					  o.ports);
 	/* they were the last ones, and are added again to each rule */
-	l->draft.ports.len = own->at * sizeof(*ports);
+	l->draft.ports.len = own->at * sizeof(*o.ports);
 	own->count = 0;
-	if (!count)
-		return true;
-	if (n->methods || n->repos)
-		return add_requests(l, host, ports, count, list);
-	own->count = (uint32_t)count;
-	buf_add(&l->draft.ports, ports, count * sizeof(*ports));
-	n->opened = true;
-	return rule_add(l, "preset", list);
+	return !o.port_count || add_requests(l, &o);
 }

@@ -194,6 +194,8 @@ static const struct key keys[] = {
 	{ "description", IN_PRESET, false, TYPE_TEXT, "a text", set_nothing },
 	{ "aliases", IN_PRESET, false, TYPE_EACH, ACCEPTS_PRESET, set_preset_name },
 	{ "use_configured", IN_PRESET, false, TYPE_TEXT, "npm or apt", set_use_configured },
+	{ "configured_read", IN_PRESET, false, TYPE_ITEMS, "requests like {methods: [GET]}",
+	  set_preset_read },
 	{ "often_with", IN_PRESET, false, TYPE_EACH, "names of presets", set_preset_name },
 	{ "hosts", IN_PRESET, false, TYPE_ITEMS, "hosts like {host: NAME}",
 	  set_preset_host },
@@ -220,8 +222,8 @@ static const struct key keys[] = {
 	{ "hosts", IN_CATEGORY, false, TYPE_SOME, ACCEPTS_LISTED, category_set_host },
 	{ "preset_overlap", IN_CATEGORY, false, TYPE_ITEMS, "a list of mappings", set_nothing },
 	{ "sources", IN_CATEGORY, false, TYPE_EACH, "texts", set_nothing },
-	{ "methods", IN_PRESET_READ, false, TYPE_SOME, "methods", set_nothing },
-	{ "paths", IN_PRESET_READ, false, TYPE_SOME, "paths", set_nothing },
+	{ "methods", IN_PRESET_READ, false, TYPE_SOME, ACCEPTS_METHODS, set_read_method },
+	{ "paths", IN_PRESET_READ, false, TYPE_SOME, ACCEPTS_PATHS, set_read_path },
 };
 
 static const struct key *key_find(const struct node *name, enum where where)

@@ -54,6 +54,8 @@ SETTER(set_preset_name);
 SETTER(set_use_configured);
 SETTER(set_preset_host);
 SETTER(set_preset_read);
+SETTER(set_read_method);
+SETTER(set_read_path);
 SETTER(set_variant);
 SETTER(set_variant_host);
 SETTER(set_repo);			/* preset_narrow.c */
@@ -83,6 +85,9 @@ SETTER(set_inject_value);
 SETTER(set_credentials);
 SETTER(set_credentials_header);
 SETTER(set_credentials_sha256);
+
+/* Could a rule name this method? */
+bool method_is_good(struct span name);
 
 /* Keep the value of inject of the rule that is added next, apart from the image */
 bool item_secret(struct loader *l);

@@ -30,17 +30,22 @@ static bool is_token(struct span text)
 	return text.len > 0;
 }
 
+bool method_is_good(struct span name)
+{
+	if (!is_token(name) || name.len > METHOD_BYTES_MAX)
+		return false;
+	/* methods are told apart by case, and "get" would never match */
+	for (size_t i = 0; i < name.len; i++)
+		if (ascii_lower(name.at[i]) != name.at[i])
+			return true;
+	return false;
+}
+
 bool set_method(struct loader *l, const struct node *value)
 {
 	struct image_more *m = more_of(l);
 
-	if (!is_token(value->text) || value->text.len > METHOD_BYTES_MAX)
-		return false;
-	/* methods are told apart by case, and "get" would never match */
-	for (size_t i = 0; i < value->text.len; i++)
-		if (ascii_lower(value->text.at[i]) != value->text.at[i])
-			return draft_word(&l->draft, &m->methods, value->text);
-	return false;
+	return method_is_good(value->text) && draft_word(&l->draft, &m->methods, value->text);
 }
 
 bool set_path(struct loader *l, const struct node *value)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schema_rule.c - setters of the keys of allow and deny rules, and of a preset's hosts */
+#include "policy/path.h"
 #include "policy/ranges.h"
 #include "policy/schema.h"
 
@@ -262,7 +263,11 @@ static bool narrow_preset(struct loader *l)
 	if (n.repos && !l->has_repos)
 		return loader_bad(l, at, "found repos for a preset whose paths name no repository "
 				  "(accepted: without repos)");
-	return n.opened || loader_bad(l, at, "found a preset narrowed to nothing (accepted: ports and "
+	if (n.repos && l->blind)
+		return loader_bad(l, subject, "found repos for " SPAN_FMT ", over which no repository "
+				  "can be seen (accepted: without repos, or the preset itself)",
+				  SPAN_ARG(subject->text));
+	return l->opened || loader_bad(l, at, "found a preset narrowed to nothing (accepted: ports and "
 				      "methods that it has)");
 }
 
@@ -343,7 +348,7 @@ bool set_use_configured(struct loader *l, const struct node *value)
 bool set_preset_host(struct loader *l, const struct node *value)
 {
 	return item_read(l, value, IN_PRESET_HOST, RULE_ALLOW) &&
-	       (l->shut || narrow_host(l, value, l->preset));
+	       (l->shut || narrow_host(l, value, tree_get(value, "read"), l->preset));
 }
 
 bool set_variant_host(struct loader *l, const struct node *value)
@@ -352,25 +357,48 @@ bool set_variant_host(struct loader *l, const struct node *value)
 
 	snprintf(list, sizeof(list), "%s:%s", l->preset, l->variant);
 	return item_read(l, value, IN_PRESET_HOST, RULE_ALLOW) &&
-	       (l->shut || narrow_host(l, value, list));
+	       (l->shut || narrow_host(l, value, tree_get(value, "read"), list));
 }
 
 /* Its hosts are opened if it is what was asked for, and else only read */
 bool set_variant(struct loader *l, const struct node *value)
 {
 	const struct node *name = tree_get(value, "variant");
-	bool old = l->shut, ok;
+	bool shut = l->shut, opened = l->opened, ok;
 
 	l->shut = !name || name->kind != NODE_TEXT || !span_eq(name->text, span_str(l->variant));
+	l->opened = false;
 	ok = schema_read(l, value, IN_VARIANT);
-	l->shut = old;
+	l->blind = l->blind || (!l->shut && !l->writes && !l->opened);
+	l->opened = l->opened || opened;
+	l->shut = shut;
 	return ok && (name || loader_bad(l, value, "found a variant without a name "
 					 "(accepted: variant: NAME)"));
 }
 
+/* What says nothing would be all requests, and no reading */
 bool set_preset_read(struct loader *l, const struct node *value)
 {
-	return schema_read(l, value, IN_PRESET_READ);
+	if (!schema_read(l, value, IN_PRESET_READ))
+		return false;
+	return tree_get(value, "methods") || tree_get(value, "paths") ||
+	       loader_bad(l, value, "found requests of any kind (accepted: {methods: [GET]} and "
+			  "the like)");
+}
+
+/* Of what a preset reads with rules are made later, if the host is opened: preset_narrow.c */
+bool set_read_method(struct loader *l, const struct node *value)
+{
+	(void)l;
+	return method_is_good(value->text);
+}
+
+bool set_read_path(struct loader *l, const struct node *value)
+{
+	uint8_t pattern[PATTERN_MAX];
+
+	(void)l;
+	return path_pattern(value->text, pattern) > 0;
 }
 
 /* What only people read, or a later reader than this one */

@@ -62,8 +62,20 @@ def test_preset_is_listed_and_shown(world, name):
     assert done.code == 0 and "443" in done.out or "80" in done.out
 
 
-def test_preset_says_that_it_opens_its_hosts_whole(world):
-    assert "whole" in sluice.call("presets", "npm").out.lower()
+def test_preset_says_what_it_opens(world):
+    shown = sluice.call("presets", "npm").out
+    host = shown[shown.index("\n  registry.npmjs.org:443"):].splitlines()
+    assert host[2].strip().startswith("open for GET, HEAD; POST /-/npm/")
+    assert "npm:write opens them too" in shown
+    assert "Each host is open whole" in sluice.call("presets", "telemetry").out
+
+
+def test_variants_are_among_the_names(world):
+    names = sluice.call("presets", "--names").out.splitlines()
+    assert {"npm", "node", "npm:write", "rust:write", "github:ssh"} <= set(names)
+    assert "telemetry:write" not in names and len(names) == len(set(names))
+    for name in [n for n in names if ":" in n]:
+        assert sluice.call("check", "--only", "--preset", name, "https://a.example/").code == 1
 
 
 @pytest.mark.parametrize("name, host", [

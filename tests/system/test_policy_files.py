@@ -36,6 +36,93 @@ def test_every_preset_and_variant_has_cases(world):
     assert names == set(PRESETS)
 
 
+def shipped():
+    return json.loads(sluice.call("presets", "--format", "json").out)
+
+
+def matches(pattern, text):
+    """A second opinion on patterns: '*' stops at '/', '**' does not, and may be no segment."""
+    words = {"/**/": "/(.*/)?", "**": ".*", "*": "[^/]*"}
+    parts = re.split(r"(/\*\*/|\*\*|\*)", pattern)
+    return re.fullmatch("".join(words.get(p, re.escape(p)) for p in parts), text)
+
+
+def cases_of(name):
+    for line in (CASES / "presets" / f"{name}.yaml").read_text().splitlines():
+        found = re.match(r'- \{target: "(?:([A-Z]+) )?https?://([^/"]+)([^"]*)", verdict: (\w+)'
+                         r'(?:, reason: (\w+))?\}', line)
+        if found:
+            yield found[1] or "GET", *found.groups()[1:]
+
+
+def is_of(host, name):
+    return name.endswith(host[1:]) if host.startswith("*") else name == host
+
+
+def test_every_kind_of_request_has_cases(world):
+    """What a preset reads with has a case that passes, and each host one that does not."""
+    counted = 0
+    for preset in shipped():
+        cases = list(cases_of(preset["name"]))
+        for host in preset["hosts"]:
+            mine = [c for c in cases if is_of(host["host"], c[1])]
+            for read in host["read"] or []:
+                for method in read["methods"]:
+                    for path in read["paths"] or ["/**"]:
+                        counted += 1
+                        assert [c for c in mine if c[0] == method and c[3] == "allow"
+                                and matches(path, c[2].partition("?")[0])], (host["host"], read)
+            shut = [c for c in mine if c[4] in ("method", "path")]
+            assert bool(shut) == bool(host["read"]), host["host"]
+    assert counted > 900
+
+
+REPOS = ["acme/tool", "open/*"]
+INSIDE = ["acme/tool", "open/one", "open/two"]
+OUTSIDE = ["acme/tool2", "acme/too", "acme2/tool", "Acme/tool", "open2/one", "x/acme/tool", "acme"]
+
+
+def repo_cases(preset):
+    """(target, repository) for each way in which a preset's paths name one."""
+    for host in preset["hosts"]:
+        for read in host["read"] or []:
+            templates = read["repos"] or (not read["paths"] and host["repos"]) or []
+            for template in templates:
+                for repo in INSIDE + OUTSIDE:
+                    path = template.replace("{repo}", repo).replace("**", "x/y.z")
+                    for method in read["methods"]:
+                        yield f"{method} https://{host['host']}{path}", repo
+
+
+@pytest.mark.parametrize("name", ["github", "gitlab", "git-forges-other"])
+def test_repos_pin_every_template(policy, name):
+    (preset,) = [p for p in shipped() if p["name"] == name]
+    rules = policy(f"version: 1\nallow: [{{preset: {name}, repos: {json.dumps(REPOS)}}}]\n")
+    # a path of another repository may well be one below a pinned one: "/open/**" is no template
+    cases = [(t, "allow" if repo in INSIDE else "deny") for t, repo in repo_cases(preset)]
+    assert len(cases) > 50
+    text = "".join(f"- {{target: {json.dumps(t)}, verdict: {v}"
+                   + (", reason: path}\n" if v == "deny" else "}\n") for t, v in cases)
+    done = policy_command("test", policy(text, "cases.yaml"), "-p", rules)
+    assert done.code == 0, done.out + done.err
+    # whoever has templates is in the list above
+    assert {p["name"] for p in shipped() if any(h["repos"] for h in p["hosts"])} \
+        == {"github", "gitlab", "git-forges-other"}
+
+
+def test_repos_over_ssh_are_refused(policy):
+    rules = policy("version: 1\nallow: [{preset: 'github:ssh', repos: [acme/*]}]\n")
+    done = policy_command("lint", rules)
+    assert done.code == 125 and "no repository can be seen" in done.err
+    rules = policy("version: 1\nallow: [{preset: 'github:write', repos: [acme/*]}]\n")
+    for target, code in (("POST https://github.com/acme/a.git/git-receive-pack", 0),
+                         ("https://github.com/acme/a.git/info/refs?service=git-receive-pack", 0),
+                         ("POST https://github.com/acme2/a.git/git-receive-pack", 1),
+                         ("POST https://uploads.github.com/repos/acme/a/releases/1/assets", 0),
+                         ("github.com:22", 1), ("PUT https://codeload.github.com/x/y/z", 1)):
+        assert sluice.call("check", "--only", "-p", rules, target).code == code, target
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_examples(world, policy, name):
     folder = CASES / "published"
@@ -135,6 +222,22 @@ def test_lint_is_silent_about_good_rules(policy):
                   "deny: [{host: c.example}]\n")
     done = policy_command("lint", "--strict", path)
     assert (done.code, done.out, done.err) == (0, "", "")
+
+
+# Of these every host is only read, and none is shared by strangers
+@pytest.mark.parametrize("name", ["npm", "pypi", "github", "rust", "go"])
+def test_lint_is_silent_about_presets_that_read(policy, name):
+    done = policy_command("lint", "--strict", policy(f"version: 1\npresets: [{name}]\n"))
+    assert (done.code, done.out, done.err) == (0, "", "")
+    done = policy_command("lint", policy(f"version: 1\npresets: ['{name}:write']\n"))
+    assert done.code == 0 and "data can be left" in done.out
+
+
+def test_lint_tells_of_repos_that_pin_nothing(policy):
+    narrowed = "allow: [{preset: github, repos: [acme/*]}]\n"
+    assert policy_command("lint", "--strict", policy(f"version: 1\n{narrowed}")).code == 0
+    done = policy_command("lint", policy(f"version: 1\npresets: [github]\n{narrowed}"))
+    assert re.search(r"allow.0.|github.com: rule preset:github.0. allows all of this", done.out)
 
 
 @pytest.mark.parametrize("args", [["lint", "/nowhere"], ["show", "/nowhere"], ["diff", "/a"],

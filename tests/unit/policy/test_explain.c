@@ -66,6 +66,48 @@ static void what_narrows_has_words(void **state)
 	policy_free(p);
 }
 
+static void what_cannot_be_seen_says_what_would_show_it(void **state)
+{
+	struct policy *p = make("allow:\n- {host: m.example, methods: [GET], inspect: never, id: m}\n"
+				"- {host: o.example, methods: [GET], id: o}");
+	struct policy_input in = { .inspect = INSPECT_NEVER };
+	struct policy_file file = { LAYER_POLICY, "p.yaml",
+				    SPAN("version: 1\nallow: [{host: a.example, methods: [GET], id: a}]") };
+	struct err err = { "" };
+
+	(void)state;
+	check_message(p, "m.example:443 tls=m.example",
+		      "Rule m needs to see the requests to m.example, and they cannot be seen "
+		      "(without inspect: never they can)", "user");
+	policy_free(p);
+	in.files = &file;
+	in.file_count = 1;
+	p = policy_load(&in, &err);
+	assert_non_null(p);
+	check_message(p, "a.example:443 tls=a.example",
+		      "Rule a needs to see the requests to a.example, and they cannot be seen "
+		      "(without --no-inspect they can)", "user");
+	check_message(p, "a.example:443 other", "Rule a allows a.example, but not this protocol on "
+		      "port 443", "user");
+	policy_free(p);
+}
+
+static void a_push_has_words(void **state)
+{
+	struct policy *p = make("allow: [{host: a.example, methods: [GET], id: a}]");
+	struct question q = ask("a.example:80 http=a.example GET /info/refs");
+	struct buf b = buf_new(1024);
+	struct verdict v;
+
+	(void)state;
+	q.pushes = true;
+	v = policy_decide(p, &q);
+	explain_message(&b, p, &q, &v);
+	assert_true(span_eq(buf_span(&b), SPAN("Rule a allows a.example, but not a push")));
+	buf_done(&b);
+	policy_free(p);
+}
+
 static void modes_and_ceilings_have_words(void **state)
 {
 	struct err err = { "" };
@@ -167,12 +209,49 @@ static void a_suggestion_is_what_would_allow_it(void **state)
 
 		if (rows[i].addr)
 			assert_true(addr_parse(span_str(rows[i].addr), &a));
-		ok = explain_suggest(&b, rows[i].reason, span_str(rows[i].host),
+		ok = explain_suggest(&b, rows[i].reason, SPAN(""), span_str(rows[i].host),
 				     rows[i].addr ? &a : NULL, rows[i].port, rows[i].transport);
 		assert_int_equal(ok, rows[i].want != NULL);
 		assert_int_equal(ok, b.len > 0);
 		buf_add(&b, "", 1);
 		assert_string_equal((const char *)b.at, ok ? rows[i].want : "");
+		buf_done(&b);
+	}
+}
+
+static void a_preset_has_a_name_for_what_it_does_not_read(void **state)
+{
+	static const struct {
+		const char *rule, *preset;
+	} ids[] = {
+		{ "preset:npm[2]", "npm" }, { "preset:npm:configured[0]", "npm" },
+		{ "preset:a-b_1:write[10]", "a-b_1" }, { "p.yaml:allow[0]", "" }, { "", "" },
+		{ "preset:", "" }, { "preset:npm", "" }, { "preset:[0]", "" }, { "preset:NPM[0]", "" },
+		{ "preset:npm --allow evil.com[0]", "" }, { "preset:npm/x[0]", "" },
+	};
+	static const enum reason yes[] = { REASON_METHOD, REASON_PATH, REASON_INSPECTION_REQUIRED };
+	static const enum reason no[] = { REASON_CREDENTIAL, REASON_MALFORMED, REASON_DENY_RULE,
+					  REASON_CEILING, REASON_PROTOCOL };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+		assert_true(span_eq(explain_preset(span_str(ids[i].rule)), span_str(ids[i].preset)));
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
+		struct buf b = buf_new(100);
+
+		assert_true(explain_suggest(&b, yes[i], SPAN("npm"), SPAN("a.test"), NULL, 443,
+					    TRANSPORT_TCP));
+		assert_true(span_eq(buf_span(&b), SPAN("--preset npm:write")));
+		buf_clear(&b);
+		assert_false(explain_suggest(&b, yes[i], SPAN(""), SPAN("a.test"), NULL, 443,
+					     TRANSPORT_TCP));
+		buf_done(&b);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++) {
+		struct buf b = buf_new(100);
+
+		explain_suggest(&b, no[i], SPAN("npm"), SPAN("a.test"), NULL, 443, TRANSPORT_TCP);
+		assert_int_equal(memmem(b.at, b.len, "preset", 6) != NULL, false);
 		buf_done(&b);
 	}
 }
@@ -193,7 +272,8 @@ static void a_suggestion_works(void **state)
 		struct buf b = buf_new(1024);
 		struct err err = { "" };
 
-		assert_true(explain_suggest(&b, v.reason, q.host, &q.addr, q.port, q.transport));
+		assert_true(explain_suggest(&b, v.reason, SPAN(""), q.host, &q.addr, q.port,
+					    q.transport));
 		policy_free(p);
 		buf_add(&b, "", 1);
 		char *const allows[] = { (char *)b.at + strlen("--allow "), NULL };
@@ -236,6 +316,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_verdict_has_words),
 		cmocka_unit_test(what_narrows_has_words),
+		cmocka_unit_test(what_cannot_be_seen_says_what_would_show_it),
+		cmocka_unit_test(a_push_has_words),
+		cmocka_unit_test(a_preset_has_a_name_for_what_it_does_not_read),
 		cmocka_unit_test(modes_and_ceilings_have_words),
 		cmocka_unit_test(what_the_system_denies_an_admin_can_fix),
 		cmocka_unit_test(every_reason_has_words),

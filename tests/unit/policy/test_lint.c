@@ -35,11 +35,32 @@ static void tell(void *arg, uint32_t rule, const char *text)
 	snprintf(t->text + len, TOLD_MAX - len, "%s: %s\n", policy_rule(t->policy, rule).id, text);
 }
 
+struct warned {
+	const char	*rules, *want;	/* want: a part; "" for no warning at all */
+};
+
+static void check_warned(const struct warned *row)
+{
+	struct policy *p = make(row->rules);
+	struct telling t = {.policy = p};
+	char known[] = "host.test";
+	const struct lint l = {
+		.policy = p, .stranger = "stranger", .now_s = 3 * 86400, .shared = shared,
+		.leaks = leaks, .fronts = fronts, .known = known, .tell = tell, .arg = &t,
+	};
+
+	policy_lint(&l);
+	if (*row->want ? !strstr(t.text, row->want) : *t.text)
+		fail_msg("%s gave\n%s", row->rules, t.text);
+	/* one warning, where one is due */
+	if (*row->want && strchr(t.text, '\n')[1])
+		fail_msg("%s gave\n%s", row->rules, t.text);
+	policy_free(p);
+}
+
 static void rules_have_these_warnings(void **state)
 {
-	static const struct {
-		const char *rules, *want;	/* want: a part; "" for no warning at all */
-	} rows[] = {
+	static const struct warned rows[] = {
 		{"", ""},
 		{"allow: [{host: a.test}, {host: '*.b.test'}]\ndeny: [{host: c.test}]", ""},
 		{"allow: [{host: '*.host.test'}]", "strangers can have names below host.test: anyone"},
@@ -49,6 +70,7 @@ static void rules_have_these_warnings(void **state)
 		{"allow: [{host: leak.test, methods: [GET]}]", ""},
 		{"allow: [{host: cdn.test}]", "answer for other names"},
 		{"allow: [{host: cdn.test, inspect: always}]", ""},
+		{"allow: [{host: cdn.test, paths: [/a]}, {host: cdn.test, methods: [GET]}]", ""},
 		{"allow: [{ip: 8.0.0.0/15, ports: [22]}]", "a wide network"},
 		{"allow: [{ip: 8.8.0.0/16, ports: [22]}, {ip: '2a00:1::/48', ports: [22]}]", ""},
 		{"allow: [{ip: '2a00::/32', ports: [22]}]", "a wide network"},
@@ -63,39 +85,46 @@ static void rules_have_these_warnings(void **state)
 		{"allow: [{host: '*.a.test'}]\ndeny: [{host: b.a.test}]", ""},
 		{"allow: [{host: a.test}]\ndeny: [{host: a.test, ports: [80]}]", "on some ports only"},
 		{"allow: [{ip: 8.8.8.0/24, ports: [22]}]\ndeny: [{ip: 8.8.0.0/16}]", "never matches"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		check_warned(&rows[i]);
+}
+
+/* Another rule allows the same, in hosts, ports and requests */
+static void what_is_allowed_already_is_told_of(void **state)
+{
+	static const struct warned rows[] = {
 		{"allow: [{host: '*.a.test'}, {host: b.a.test}]",
 		 "p.yaml:allow[1]: rule p.yaml:allow[0] allows all of this already"},
 		{"allow: [{host: '*.a.test', ports: [443]}, {host: b.a.test}]", ""},
 		{"allow: [{host: '*.a.test'}, {host: b.a.test, rate: 1/s}]", ""},
 		{"allow: [{host: '*.a.test', methods: [GET]}, {host: b.a.test}]", ""},
+		{"allow: [{host: a.test, methods: [GET]}, {host: a.test, paths: [/a]}]", ""},
+		{"allow: [{host: a.test, methods: [GET, PUT]}, {host: a.test, methods: [PUT], "
+		 "paths: [/a]}]", "p.yaml:allow[1]: rule p.yaml:allow[0] allows all of this already"},
+		{"allow: [{host: a.test, methods: [PUT], paths: [/a, /b]}, {host: a.test}]",
+		 "p.yaml:allow[0]: rule p.yaml:allow[1] allows all of this already"},
+		{"allow: [{host: a.test, paths: [/a, /b]}, {host: a.test, paths: [/b, /a]}]",
+		 "p.yaml:allow[1]: rule p.yaml:allow[0] allows all of this already"},
+		{"allow: [{host: a.test, paths: [/a, /b]}, {host: a.test, paths: [/b, /c]}]", ""},
 		{"allow: [{host: '*.a.test'}, {host: .a.test}]", "p.yaml:allow[0]: rule p.yaml:allow[1]"},
 		{"allow: [{host: a.test}, {host: a.test}]", "p.yaml:allow[1]: rule p.yaml:allow[0]"},
 		{"allow: [{host: a.test}, {host: '*.a.test'}]", ""},
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct policy *p = make(rows[i].rules);
-		struct telling t = {.policy = p};
-		char known[] = "host.test";
-		const struct lint l = {
-			.policy = p, .stranger = "stranger", .now_s = 3 * 86400, .shared = shared,
-			.leaks = leaks, .fronts = fronts, .known = known, .tell = tell, .arg = &t,
-		};
-
-		policy_lint(&l);
-		if (*rows[i].want ? !strstr(t.text, rows[i].want) : *t.text)
-			fail_msg("%s gave\n%s", rows[i].rules, t.text);
-		/* one warning, where one is due */
-		if (*rows[i].want && strchr(t.text, '\n')[1])
-			fail_msg("%s gave\n%s", rows[i].rules, t.text);
-		policy_free(p);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		check_warned(&rows[i]);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(rules_have_these_warnings)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rules_have_these_warnings),
+		cmocka_unit_test(what_is_allowed_already_is_told_of),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

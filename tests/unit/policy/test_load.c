@@ -156,7 +156,7 @@ static void presets_open_their_hosts(void **state)
 	struct policy *p = must_load((struct policy_input){
 		.files = &file, .file_count = 1, .presets = presets });
 	static const char *const ids[] = {
-		"preset:npm[0]", "preset:npm[1]", "preset:npm:configured[0]",
+		"preset:npm[0]", "preset:npm[0]", "preset:npm[1]", "preset:npm:configured[0]",
 		"preset:npm:configured[1]", "p.yaml:allow[1]",
 	};
 
