@@ -45,14 +45,27 @@ http {{
         location /hello {{ return 200 "hello from $host over $scheme\\n"; }}
         location /git/ {{
             proxy_pass http://127.0.0.1:8118;
-            proxy_http_version 1.1;
-            proxy_request_buffering off;
-            proxy_buffering off;
-            client_max_body_size 0;
+            {pass}
         }}
+    }}
+    server {{
+        {listen}
+        server_name github.com;
+        location / {{ proxy_pass http://127.0.0.1:8118/git/; {pass} }}
+    }}
+    server {{
+        {listen}
+        server_name registry.npmjs.org;
+        location / {{ proxy_pass http://127.0.0.1:8119; {pass} }}
     }}
 }}
 """
+PASS = "proxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off; " \
+    "client_max_body_size 0;"
+
+listeners = []
+git_requests = []       # (method, target) of each that reached git's CGI program
+npm_requests = []       # the same of the registry that publishes too
 
 SSHD = """
 ListenAddress {v4}:22
@@ -94,7 +107,7 @@ def nginx(net):
     apt_repository(www)
     listen = "\n".join(f"listen {a}:80; listen {a}:443 ssl;"
                        for a in (internet.NGINX4, f"[{internet.NGINX6}]"))
-    (ROOT / "nginx.conf").write_text(NGINX.format(root=ROOT, listen=listen))
+    (ROOT / "nginx.conf").write_text(NGINX.format(root=ROOT, listen=listen, **{"pass": PASS}))
     start(net, "nginx", "-c", str(ROOT / "nginx.conf"), log="nginx.out")
 
 
@@ -161,12 +174,46 @@ def git(net):
     call("git", "clone", "-q", "--bare", str(work), str(bare), env=env)
     start(net, "git", "daemon", "--export-all", f"--base-path={ROOT}/git", "--reuseaddr",
           f"--listen={internet.NGINX4}", f"--listen={internet.NGINX6}", log="git.out")
-    listener = []
+    for name in ("acme/tool", "acme/tool2", "open/one", "closed/one"):
+        copy = ROOT / "git" / f"{name}.git"
+        call("git", "clone", "-q", "--bare", str(work), str(copy), env=env)
+        for key in ("http.receivepack", "uploadpack.allowFilter"):
+            call("git", "-C", str(copy), "config", key, "true", env=env)
+    serve(net, 8118, git_http_backend)
+    serve(net, 8119, npm_server)
 
-    async def serve():
-        sock = internet.stream_socket("127.0.0.1", 8118)
-        listener.append(await asyncio.start_server(git_http_backend, sock=sock))
-    asyncio.run_coroutine_threadsafe(serve(), net.loop).result()
+
+def serve(net, port, talk):
+    """A server in inet, behind nginx."""
+    async def begin():
+        sock = internet.stream_socket("127.0.0.1", port)
+        listeners.append(await asyncio.start_server(talk, sock=sock))
+    asyncio.run_coroutine_threadsafe(begin(), net.loop).result()
+
+
+async def npm_server(reader, writer):
+    """One request from nginx: the registry's package, and whatever is published is taken."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, target, _ = head[0].split(" ")
+    fields = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:-2])}
+    await internet.Recorder.body(reader, writer, fields)
+    npm_requests.append((method, target))
+    status, answer = "404 Not Found", b"{}"
+    folder = ROOT / "www" / "npm"
+    if method == "PUT":
+        status, answer = "201 Created", b'{"ok": true}'
+    elif method == "POST" and target.startswith("/-/npm/v1/security/"):
+        status = "200 OK"
+    elif method == "GET" and target == "/tiny-thing":
+        status = "200 OK"
+        answer = (folder / "tiny-thing").read_bytes().replace(
+            f"https://npm.{ZONE}/npm/".encode(), b"https://registry.npmjs.org/tiny-thing/-/")
+    elif method == "GET" and target == "/tiny-thing/-/tiny-thing-1.0.0.tgz":
+        status, answer = "200 OK", (folder / "tiny-thing-1.0.0.tgz").read_bytes()
+    writer.write(f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+                 f"Content-Length: {len(answer)}\r\n\r\n".encode() + answer)
+    await writer.drain()
+    writer.close()
 
 
 async def git_http_backend(reader, writer):
@@ -175,6 +222,7 @@ async def git_http_backend(reader, writer):
     method, target, _ = head[0].split(" ")
     fields = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:-2])}
     path, _, query = target.partition("?")
+    git_requests.append((method, target))
     body = await internet.Recorder.body(reader, writer, fields)
     env = {"PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(ROOT / "git"),
            "GIT_HTTP_EXPORT_ALL": "1", "REQUEST_METHOD": method, "QUERY_STRING": query,

@@ -19,6 +19,8 @@ INSIDE = ROOT / "inside"
 RUNTIME = pathlib.Path("/run/user/64123")
 USER, UID, GID = "agent", 64123, 64123
 ZONE = "farm.example"
+# Names that the shipped presets have: in the test internet they are servers of its own
+SHIPPED = ["github.com", "github-cloud.s3.amazonaws.com", "registry.npmjs.org", "deb.debian.org"]
 BUNDLE = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -65,7 +67,7 @@ def certificates():
          "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test CA")
     call("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
          "-keyout", "zone.key", "-out", "zone.csr", "-subj", f"/CN={ZONE}")
-    names = ",".join(f"DNS:{n}" for n in (ZONE, f"*.{ZONE}", f"*.deep.{ZONE}"))
+    names = ",".join(f"DNS:{n}" for n in (ZONE, f"*.{ZONE}", f"*.deep.{ZONE}", *SHIPPED))
     (ROOT / "zone.ext").write_text(f"subjectAltName={names}\n")
     call("openssl", "x509", "-req", "-in", "zone.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
          "-CAcreateserial", "-days", "2", "-extfile", "zone.ext", "-out", "zone.pem")

@@ -37,6 +37,10 @@ SPECIAL = {
     "router4": internet.GATEWAY4,
 }
 
+# Of the shipped presets (stage.SHIPPED)
+SHIPPED = {"github.com": WEB, "github-cloud.s3.amazonaws.com": REC, "registry.npmjs.org": WEB,
+           "deb.debian.org": WEB}
+
 ODD = {
     "mixed": Name(["10.20.0.5", internet.RECORDER4]),
     "flip": Name(flip=[[internet.RECORDER4], ["10.20.0.5"]], ttl=0),
@@ -58,6 +62,8 @@ ODD = {
 def fill(names):
     for name, addresses in GOOD.items():
         names[f"{name}.{ZONE}"] = Name(list(addresses))
+    for name, addresses in SHIPPED.items():
+        names[name] = Name(list(addresses))
     for name, address in {**SPECIAL, **SPECIAL_SILENT}.items():
         names[f"{name}.{ZONE}"] = Name([address])
     for name, entry in ODD.items():
