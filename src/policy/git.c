@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/git.h"
 
+#define DEPTH 4	/* escapes of escapes that are undone; servers undo one, some two */
+
 static int hex_digit(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
@@ -9,24 +11,24 @@ static int hex_digit(uint8_t c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static int octet_of(struct span digits)
-{
-	int high = digits.len < 2 ? -1 : hex_digit(digits.at[0]);
-	int low = digits.len < 2 ? -1 : hex_digit(digits.at[1]);
-
-	return high < 0 || low < 0 ? -1 : high << 4 | low;
-}
-
-/* The octet at the front of @s, cut off, with all escapes undone: %2573 is %73 is "s" */
-static uint8_t cut_octet(struct span *s)
+/*
+ * The octet at the front of @s, cut off, with escapes undone, also where what they are made
+ * of is one: %2573 and %%37%33 are %73 to whoever undoes them once, and "s" to the next.
+ */
+static uint8_t cut_octet(struct span *s, unsigned depth)
 {
 	uint8_t c = s->at[0];
-	int octet;
 
 	*s = span_skip(*s, 1);
-	while (c == '%' && (octet = octet_of(*s)) >= 0) {
-		c = (uint8_t)octet;
-		*s = span_skip(*s, 2);
+	while (c == '%' && depth && s->len) {
+		struct span rest = *s;
+		int high = hex_digit(cut_octet(&rest, depth - 1));
+		int low = high < 0 || !rest.len ? -1 : hex_digit(cut_octet(&rest, depth - 1));
+
+		if (low < 0)
+			break;
+		c = (uint8_t)(high << 4 | low);
+		*s = rest;
 	}
 	return c;
 }
@@ -37,7 +39,7 @@ static bool cut_word(struct span *s, struct span word)
 	struct span rest = *s;
 
 	for (size_t i = 0; i < word.len; i++)
-		if (!rest.len || ascii_lower(cut_octet(&rest)) != word.at[i])
+		if (!rest.len || ascii_lower(cut_octet(&rest, DEPTH)) != word.at[i])
 			return false;
 	*s = rest;
 	return true;

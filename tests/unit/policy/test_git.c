@@ -20,6 +20,8 @@ static void pushes_are_known_however_they_are_written(void **state)
 		{ "/a/info/refs?service=git%2Dreceive%2dpack", true },
 		{ "/a/info/refs?%73ervic%65=%67it-%72eceive-pac%6B", true },
 		{ "/a/info/refs?%2573ervice=git%25252Dreceive-pack", true },
+		{ "/a/info/refs?%%37%33ervice=git-receive-pack", true },
+		{ "/a/info/refs?%25%37%33ervice=git-%%2%35%37%32eceive-pack", true },
 		{ "/a/info/refs%3fservice=git-receive-pack", true },
 		{ "/a/info/refs%253Fservice=git-receive-pack", true },
 		{ "/a/info/refs/?service[]=git-receive-pack", true },
