@@ -249,6 +249,16 @@ def test_a_preset_beside_its_writing_writes():
     assert done.code == 0 and daemons.npm_requests == [("PUT", "/tiny-new")]
 
 
+def test_check_of_a_port_hangs_on_the_request(world):
+    done = sluice.call("check", "--only", "--format", "json", "--preset", "npm",
+                       "registry.npmjs.org:443")
+    found = json.loads(done.out)
+    assert (done.code, found["verdict"], found["depends"]) == (0, "allow", ["method", "path"])
+    done = sluice.call("check", "--only", "--format", "json", "--preset", "npm:write",
+                       "registry.npmjs.org:443")
+    assert "depends" not in json.loads(done.out)
+
+
 # Without inspection
 
 @pytest.mark.core
