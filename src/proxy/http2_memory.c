@@ -7,7 +7,7 @@
  * refused first:
  *	1. Streams share three quarters of the whole, and none may bring its bridge beyond half of
  *	   what is free of them still: one bridge alone may have a third of them, and the more hold
- *	   much, the less another may have.  But a bridge that holds little, a 128th of the
+ *	   much, the less another may have.  But a bridge that holds little, a 512th of the
  *	   whole, may have that from an eighth that the others do not reach.
  *	2. Bridges may be as many as half of the whole is enough for, as long as a sixteenth is free.
  *	3. libnghttp2, for which a refusal is the end of its connection, may have all.
@@ -34,7 +34,7 @@ bool memory_for_stream(const struct http2 *b, size_t bytes)
 	size_t max = b->limits.memory;
 	size_t most = max / 4 * 3;
 
-	if (b->used + bytes <= max / 128)
+	if (b->used + bytes <= max / 512)
 		return fits(b, bytes, max / 8 * 7);
 	return fits(b, bytes, most) && b->used + bytes <= (most - b->shared->used - bytes) / 2;
 }

@@ -328,3 +328,60 @@ def test_credentials(server, policy, token):
                 *part, f"{server.url}/open/{token}3", options=["--only", "-p", rules])
     assert done.out == "200 2 1\n403 2 0\n403 2 0\n", (done.out, done.err)
     assert [line[3] for line in server.seen(token)] == [f"/open/{token}1"]
+
+
+# Opens connections with many requests each, for whose answers there is all room, and reads none;
+# then asks for one small thing
+FLOOD = RAW.partition("tls.sendall(b\"PRI")[0] + r"""
+import time
+class Gone(Exception):
+    pass
+def connect():
+    s = socket.create_connection((host, int(port)), 10)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    tls = context.wrap_socket(s, server_hostname=host)
+    kind = tls.selected_alpn_protocol()
+    tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, struct.pack("!HI", 4, 2**31 - 1)) +
+                frame(8, 0, 0, struct.pack("!I", 2**31 - 1 - 65535)))
+    return tls
+def request(tls, stream, path):
+    tls.sendall(frame(1, 5, stream, b"".join(map(field, [
+        ":method=GET", ":scheme=https", f":authority={host}:{port}", f":path={path}"]))))
+tls.close()
+held = []
+for n in range(int(wanted[0])):
+    tls = connect()
+    for stream in range(1, 200, 2):
+        request(tls, stream, "/big")
+    held.append(tls)
+    time.sleep(0.05)
+time.sleep(2)
+tls = connect()
+request(tls, 1, wanted[1])
+while True:
+    head = exactly(9)
+    data = exactly(int.from_bytes(head[:3], "big"))
+    if head[3] in (0, 1) and head[4] & 1:
+        print("served", flush=True)
+        break
+"""
+
+
+@pytest.mark.core
+def test_memory_under_attack(server, reading, jail, token):
+    """A command that lets the gate hold all it can: the gate's memory has a bound."""
+    agent = jail(*reading)
+    gate = sluice.role(agent.process.pid, "gate")
+    before, most, said = sluice.memory_kib(gate), 0, []
+    attack = threading.Thread(target=lambda: said.append(agent.do(
+        "command", sluice.PYTHON, "-c", FLOOD, server.name, str(PORT), "24", f"/open/{token}",
+        limit=90)))
+    attack.start()
+    while attack.is_alive():
+        most = max(most, sluice.memory_kib(gate))
+        time.sleep(0.1)
+    print("gate, KiB before and at most:", before, most, said)
+    assert "served" in str(said), said
+    assert server.seen(token)
+    assert most > 100 << 10, (before, most)             # the attack was one
+    assert most < before + (300 << 10), (before, most)
