@@ -144,11 +144,6 @@ void side_drain(struct http2 *b)
 			      NULL, 0);
 }
 
-void http2_drain(struct http2 *b)
-{
-	side_drain(b);
-}
-
 static void agent_goes(struct http2 *b)
 {
 	enum http2_end why = b->side[HTTP2_AGENT].why;
@@ -297,16 +292,6 @@ bool http2_over(const struct http2 *b)
 enum http2_end http2_why(const struct http2 *b, enum http2_side side)
 {
 	return b->side[side].why;
-}
-
-size_t http2_streams(const struct http2 *b)
-{
-	const struct stream *s;
-	size_t told = 0;
-
-	for (s = TAILQ_FIRST(&b->streams); s; s = TAILQ_NEXT(s, link))
-		told += s->told;
-	return told;
 }
 
 void http2_each(struct http2 *b, void (*call)(void *ctx, int32_t stream,

@@ -81,24 +81,34 @@ struct http2_request {
 	uint64_t		bytes_out;	/* head and body passed to the peer */
 	uint64_t		bytes_in;	/* heads, body, trailers passed to the agent */
 	bool			allowed;	/* the peer may have heard of it */
+	void			*mine;		/* the owner's; NULL at first */
 };
 
 /* What the owner is asked.  All are called from within http2_feed(), http2_pull() and
- * http2_gone(); each may call http2_allow(), http2_deny(), http2_stop(), nothing else. */
+ * http2_gone(); each may call http2_allow(), http2_deny(), http2_hold(), http2_stop(), nothing
+ * else. */
 struct http2_calls {
 	/* May it go on?  Answer now or later by http2_allow() or http2_deny(). */
-	void	(*on_request)(void *ctx, int32_t stream, const struct http2_request *r);
+	void	(*on_request)(void *ctx, int32_t stream, struct http2_request *r);
 	/*
 	 * A request that has no one reading; @r->head as far as it could be told, or
 	 * empty.  The stream is reset, and on_end() follows only if on_request() came before.
 	 */
 	void	(*on_malformed)(void *ctx, int32_t stream, const struct http2_request *r);
 	/*
-	 * @bytes of it are about to pass, of a head (or trailers) or of the body.
+	 * @bytes of it are about to pass, of a head or of trailers.
 	 * Return: false: they do not pass.  If the owner called http2_deny() before it
 	 * returned the agent gets that page (once the response has begun: a reset).
 	 */
-	bool	(*on_bytes)(void *ctx, int32_t stream, enum http2_way way, size_t bytes, bool body);
+	bool	(*on_head)(void *ctx, int32_t stream, struct http2_request *r, enum http2_way way,
+			   size_t bytes);
+	/*
+	 * @bytes of the body, at least one, wait; that is all that is known of it.
+	 * Return: how many of them pass now.  0: none do, before http2_resume(); or the owner
+	 *         has ended the stream.
+	 */
+	size_t	(*on_body)(void *ctx, int32_t stream, struct http2_request *r, enum http2_way way,
+			   size_t bytes);
 	/*
 	 * The peer answered badly, or is gone, before the response began.  Unless the owner
 	 * calls http2_deny() (502) the stream is reset.  A reset by a living peer is passed on
@@ -158,14 +168,21 @@ bool http2_allow(struct http2 *b, int32_t stream, const struct http2_field *set)
 void http2_deny(struct http2 *b, int32_t stream, unsigned status, uint32_t retry_s,
 		struct span json);
 
+/*
+ * The peer's side of it is reset, if there is one, and what the agent gets is ours and follows:
+ * by http2_deny(), or by a reset.
+ * Return: false: the response has begun, and the stream was reset.
+ */
+bool http2_hold(struct http2 *b, int32_t stream);
+
 /* Reset it on both sides */
 void http2_stop(struct http2 *b, int32_t stream);
 
+/* on_body() may have another answer now */
+void http2_resume(struct http2 *b, int32_t stream, enum http2_way way);
+
 /* @side has sent all that it will (end of stream, or an error): its streams end */
 void http2_gone(struct http2 *b, enum http2_side side);
-
-/* No new streams (GOAWAY); those that stand go on */
-void http2_drain(struct http2 *b);
 
 /* Once a second, while the connection stands: budgets grow again */
 void http2_tick(struct http2 *b);
@@ -177,8 +194,7 @@ bool http2_over(const struct http2 *b);
 /* Why @side is over, for the log; HTTP2_DONE: it is not, or ended well */
 enum http2_end http2_why(const struct http2 *b, enum http2_side side);
 
-/* Streams that stand, and each of them (after a reload: @r->allowed) */
-size_t http2_streams(const struct http2 *b);
+/* Each stream that stands; @call may do what struct http2_calls may */
 void http2_each(struct http2 *b, void (*call)(void *ctx, int32_t stream,
 					      const struct http2_request *r));
 

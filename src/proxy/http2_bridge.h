@@ -48,6 +48,7 @@ struct stream {
 	bool		 deaf;		/* what the peer says of it is not heard any more */
 	bool		 bad;		/* a section beyond a bound; told of as malformed */
 	bool		 failing;	/* within on_failed() */
+	bool		 held_back;	/* the answer is ours, and follows */
 	uint8_t		 interim;
 	uint8_t		 linger;	/* ticks since our answer went */
 	uint32_t	 thrown;	/* bytes of the body after our answer */
@@ -120,8 +121,8 @@ void stream_sent_end(struct stream *s, enum http2_side to);
 void stream_tick(struct stream *s);
 void stream_lose(struct stream *s, enum http2_side side);
 void stream_end(struct stream *s, enum http2_end why);
-/* on_bytes(), and what follows from a no */
-bool stream_passes(struct stream *s, enum http2_way way, size_t bytes, bool body);
+/* on_head(), and what follows from a no */
+bool stream_passes(struct stream *s, enum http2_way way, size_t bytes);
 /* Room in the windows of @side again */
 void stream_credit(struct stream *s, enum http2_side side, size_t bytes);
 uint32_t stream_code(uint32_t code);

@@ -138,7 +138,7 @@ static void trailers_came(struct stream *s, enum http2_side from)
 		return;
 	}
 	if (from == HTTP2_PEER || s->request.allowed)
-		if (!stream_passes(s, way_from(from), t->text, false))
+		if (!stream_passes(s, way_from(from), t->text))
 			return;
 	s->way[way_from(from)].trailers = t->fields.len > 0;
 	stream_fin(s, from);

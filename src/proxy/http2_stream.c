@@ -6,8 +6,8 @@
  * answered by us; its response begun; its ends written; closed on one side, then
  * on the other; freed.  Invariants:
  *	1. Nothing is submitted to the peer's session before http2_allow().
- *	2. What the owner was not asked about (on_bytes()) is on no way: bytes that
- *	   come before the verdict are held uncounted, and counted by http2_allow().
+ *	2. What the owner was not asked about is on no way: heads when they are passed
+ *	   (on_head()), bodies as they leave (on_body()); until then they are held.
  *	3. A response that was cut short ends in a reset, never in END_STREAM.
  *	4. Bytes that are held have not been given back to the windows of the side
  *	   that sent them; bytes that are dropped are given back to the connection's
@@ -167,7 +167,7 @@ void stream_end(struct stream *s, enum http2_end why)
 {
 	struct http2 *b = s->bridge;
 
-	if (s->why == HTTP2_DONE)
+	if (s->why == HTTP2_DONE && !s->way[HTTP2_DOWN].sent)
 		s->why = why;
 	if (!s->told)
 		return;
@@ -317,15 +317,14 @@ void stream_close(struct stream *s, enum http2_side side, uint32_t code)
 {
 	s->open[side] = false;
 	if (side == HTTP2_AGENT) {
-		bool whole = s->way[HTTP2_DOWN].sent;
-
-		stream_end(s, whole ? HTTP2_DONE : HTTP2_BY_AGENT);
 		drop_held(s, HTTP2_DOWN);
 		/* answered before the peer had all of the request: the rest goes to it still */
-		if (!whole || !s->way[HTTP2_UP].fin) {
+		if (!s->way[HTTP2_DOWN].sent || !s->way[HTTP2_UP].fin) {
 			s->cut = true;
 			cut_peer(s);
 		}
+		if (s->cut || s->deaf || s->way[HTTP2_UP].sent || !s->open[HTTP2_PEER])
+			stream_end(s, HTTP2_BY_AGENT);
 	} else if (!s->deaf) {
 		bool ask = s->why == HTTP2_BAD_PEER || s->bridge->side[HTTP2_PEER].gone;
 
@@ -335,6 +334,8 @@ void stream_close(struct stream *s, enum http2_side side, uint32_t code)
 			stream_failed(s, s->why == HTTP2_DONE ? HTTP2_BY_PEER : s->why,
 				      ask ? NGHTTP2_NO_ERROR : stream_code(code));
 	}
+	if (!s->open[HTTP2_AGENT] && !s->open[HTTP2_PEER])
+		stream_end(s, HTTP2_BY_PEER);
 	hang_up(s);
 	stream_lose(s, side);
 }
@@ -348,17 +349,8 @@ void stream_sent_end(struct stream *s, enum http2_side to)
 
 /* ---- what passes ---- */
 
-bool stream_passes(struct stream *s, enum http2_way way, size_t bytes, bool body)
+static bool count(struct stream *s, enum http2_way way, size_t bytes)
 {
-	struct http2 *b = s->bridge;
-
-	if (!bytes)
-		return true;
-	if (!b->calls->on_bytes(b->ctx, s->id[HTTP2_AGENT], way, bytes, body)) {
-		if (s->answer != ANSWER_OURS && !s->cut)
-			http2_stop(b, s->id[HTTP2_AGENT]);
-		return false;
-	}
 	if (s->cut || s->answer == ANSWER_OURS)
 		return false;
 	if (way == HTTP2_UP)
@@ -366,6 +358,35 @@ bool stream_passes(struct stream *s, enum http2_way way, size_t bytes, bool body
 	else
 		s->request.bytes_in += bytes;
 	return true;
+}
+
+bool stream_passes(struct stream *s, enum http2_way way, size_t bytes)
+{
+	struct http2 *b = s->bridge;
+
+	if (!bytes)
+		return true;
+	if (!s->told)
+		return false;
+	if (!b->calls->on_head(b->ctx, s->id[HTTP2_AGENT], &s->request, way, bytes)) {
+		if (s->answer != ANSWER_OURS && !s->cut)
+			http2_stop(b, s->id[HTTP2_AGENT]);
+		return false;
+	}
+	return count(s, way, bytes);
+}
+
+/* Of @bytes of the body that are held, how many pass now? */
+static size_t body_passes(struct stream *s, enum http2_way way, size_t bytes)
+{
+	struct http2 *b = s->bridge;
+
+	if (!bytes || (way == HTTP2_DOWN && s->answer == ANSWER_OURS))
+		return bytes;
+	if (!s->told)
+		return 0;
+	bytes = b->calls->on_body(b->ctx, s->id[HTTP2_AGENT], &s->request, way, bytes);
+	return count(s, way, bytes) ? bytes : 0;
 }
 
 static void resume(struct stream *s, enum http2_side to)
@@ -393,8 +414,7 @@ void stream_data(struct stream *s, enum http2_side from, struct span bytes)
 		throw_away(s, bytes.len);
 		return;
 	}
-	if (!is_heard(s, from) ||
-	    (s->request.allowed && !stream_passes(s, way, bytes.len, true))) {
+	if (!is_heard(s, from)) {
 		nghttp2_session_consume_connection(b->side[from].session, bytes.len);
 		return;
 	}
@@ -422,6 +442,12 @@ void stream_fin(struct stream *s, enum http2_side from)
 		resume(s, other_side(from));
 }
 
+/* Nothing more may be said that way: not even that it ends */
+static bool is_mute(const struct stream *s, enum http2_way way)
+{
+	return s->cut || (way == HTTP2_UP && s->answer == ANSWER_OURS);
+}
+
 /* libnghttp2 asks for the bytes of a DATA frame */
 ssize_t frame_body(nghttp2_session *session, int32_t id, uint8_t *at, size_t size,
 		   uint32_t *flags, nghttp2_data_source *source, void *arg)
@@ -434,10 +460,12 @@ ssize_t frame_body(nghttp2_session *session, int32_t id, uint8_t *at, size_t siz
 	size_t n;
 
 	(void)source;
-	if (!s || s->cut)
+	if (!s || is_mute(s, way))
 		return NGHTTP2_ERR_DEFERRED;
 	w = &s->way[way];
-	n = size < w->held.len ? size : w->held.len;
+	n = body_passes(s, way, size < w->held.len ? size : w->held.len);
+	if (is_mute(s, way))
+		return NGHTTP2_ERR_DEFERRED;
 	if (n) {
 		held_take(&w->held, at, n);
 		stream_pay(s);
@@ -471,7 +499,7 @@ void stream_answer(struct stream *s, unsigned status, bool fin)
 		stream_starve(s);
 		return;
 	}
-	if (!stream_passes(s, HTTP2_DOWN, head->text, false))
+	if (!stream_passes(s, HTTP2_DOWN, head->text))
 		return;
 	n = http2_section_write(head, false, NULL, nv);
 	if (status < 200) {
@@ -497,7 +525,11 @@ static struct stream *find(const struct http2 *b, int32_t id)
 	if (id <= 0 || b->side[HTTP2_AGENT].gone)
 		return NULL;
 	s = nghttp2_session_get_stream_user_data(b->side[HTTP2_AGENT].session, id);
-	return s && s->told && s->open[HTTP2_AGENT] && !s->cut ? s : NULL;
+	if (!s)		/* answered, and the peer does not have all of it yet */
+		TAILQ_FOREACH(s, &b->streams, link)
+			if (s->id[HTTP2_AGENT] == id)
+				break;
+	return s && s->told && !s->cut ? s : NULL;
 }
 
 /* A CONNECT is a tunnel that no rule sees into; but for a websocket */
@@ -567,14 +599,45 @@ bool http2_allow(struct http2 *b, int32_t stream, const struct http2_field *set)
 		return false;
 	}
 	done = memory_for_stream(b, s->request.head.head_bytes) &&	/* libnghttp2 copies it */
-	       stream_passes(s, HTTP2_UP, s->request.head.head_bytes, false) &&
-	       stream_passes(s, HTTP2_UP, s->way[HTTP2_UP].held.len, true) &&
+	       stream_passes(s, HTTP2_UP, s->request.head.head_bytes) &&
 	       submit(s, set ? &field : NULL);
 	buf_done(&name);
 	s->request.allowed = done;
 	if (!done && !s->cut && s->answer == ANSWER_NONE)
 		stream_failed(s, HTTP2_NO_MEMORY, NGHTTP2_REFUSED_STREAM);
 	return done;
+}
+
+/* The peer is out of it */
+static void take_over(struct stream *s)
+{
+	cut_peer(s);
+	drop_held(s, HTTP2_DOWN);
+	s->way[HTTP2_DOWN] = (struct lane2){ .fin = false };
+	s->answer = ANSWER_OURS;
+}
+
+bool http2_hold(struct http2 *b, int32_t stream)
+{
+	struct stream *s = find(b, stream);
+
+	if (!s || s->answer == ANSWER_PEER) {
+		http2_stop(b, stream);
+		return false;
+	}
+	if (s->answer == ANSWER_NONE) {
+		take_over(s);
+		s->held_back = true;
+	}
+	return true;
+}
+
+void http2_resume(struct http2 *b, int32_t stream, enum http2_way way)
+{
+	struct stream *s = find(b, stream);
+
+	if (s)
+		resume(s, way == HTTP2_UP ? HTTP2_PEER : HTTP2_AGENT);
 }
 
 static nghttp2_nv literal(const char *name, const char *value)
@@ -593,8 +656,9 @@ void http2_deny(struct http2 *b, int32_t stream, unsigned status, uint32_t retry
 	size_t n = 0;
 	bool bare;
 
-	if (!s || s->answer == ANSWER_OURS)
+	if (!s || (s->answer == ANSWER_OURS && !s->held_back))
 		return;
+	s->held_back = false;
 	if (s->answer == ANSWER_PEER || status < 200 || status > 599) {
 		http2_stop(b, stream);
 		return;
@@ -609,12 +673,10 @@ void http2_deny(struct http2 *b, int32_t stream, unsigned status, uint32_t retry
 	nv[n++] = literal("cache-control", "no-store");
 	if (retry_s)
 		nv[n++] = literal("retry-after", retry);
-	cut_peer(s);
-	drop_held(s, HTTP2_DOWN);
-	s->answer = ANSWER_OURS;
+	take_over(s);
 	s->why = s->failing ? HTTP2_BY_PEER : HTTP2_STOPPED;
 	s->request.status = (uint16_t)status;
-	s->way[HTTP2_DOWN] = (struct lane2){ .fin = true };
+	s->way[HTTP2_DOWN].fin = true;
 	if ((!bare && (!held_add(&s->way[HTTP2_DOWN].held, json, json.len) || !stream_pay(s))) ||
 	    nghttp2_submit_response(b->side[HTTP2_AGENT].session, stream, nv, n,
 				    bare ? NULL : &body))

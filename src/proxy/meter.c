@@ -138,20 +138,25 @@ void meter_begin(struct flow *f, uint32_t rule, bool whole)
 		     limits_meters(f->proxy->limits, f->usage.account);
 }
 
-enum reason meter_request(struct flow *f, uint64_t body_bytes)
+static enum reason request(struct flow *f, uint32_t account, uint64_t body_bytes)
 {
 	char text[ADDR_TEXT_MAX];
 	struct limits_request r = {
-		.account = f->usage.account, .host = host_of(f, text), .body_bytes = body_bytes,
+		.account = account, .host = host_of(f, text), .body_bytes = body_bytes,
 		.now_us = now_us(),
 	};
 	enum reason reason;
 
-	if (!limits_counts(f->proxy->limits, f->usage.account))
+	if (!limits_counts(f->proxy->limits, account))
 		return REASON_ALLOWED;
 	reason = limits_request(f->proxy->limits, &r, &f->retry_s);
 	meter_tell_alerts(f->proxy, r.host);
 	return reason;
+}
+
+enum reason meter_request(struct flow *f, uint64_t body_bytes)
+{
+	return request(f, f->usage.account, body_bytes);
 }
 
 enum reason meter_datagrams(struct proxy *x, uint32_t account, struct span host)
@@ -316,26 +321,26 @@ void meter_look_again(struct flow *f)
 
 /* ---- bytes ---- */
 
-/* Of what is in the bucket, what one flow may take at once: others wait for it too */
-static uint64_t share(struct flow *f, struct bucket *b, enum way way)
+/* Of what is in the bucket, what one of those who wait for it may take at once */
+static uint64_t share(struct proxy *x, uint32_t account, struct bucket *b, enum way way)
 {
-	struct lane *l = lane_at(f->proxy, f->usage.account, way);
+	struct lane *l = lane_at(x, account, way);
 	uint64_t room = bucket_room(b, now_us()), part = room / (l->count + 1);
 
 	return least(room, part > GRANT_LEAST ? part : GRANT_LEAST);
 }
 
+static uint64_t room_of(struct proxy *x, const struct usage *u, enum way way)
+{
+	uint64_t room = limits_room(x->limits, u, way);
+	struct bucket *b = limits_bucket(x->limits, u->account, way);
+
+	return b ? least(room, share(x, u->account, b, way)) : room;
+}
+
 uint64_t meter_room(struct flow *f, bool outward)
 {
-	enum way way = way_of(f, outward);
-	struct bucket *b;
-	uint64_t room;
-
-	if (!f->metered)
-		return UINT64_MAX;
-	room = limits_room(f->proxy->limits, &f->usage, way);
-	b = limits_bucket(f->proxy->limits, f->usage.account, way);
-	return b ? least(room, share(f, b, way)) : room;
+	return f->metered ? room_of(f->proxy, &f->usage, way_of(f, outward)) : UINT64_MAX;
 }
 
 bool meter_fits(const struct flow *f, bool outward, uint64_t bytes)
@@ -366,19 +371,25 @@ void meter_moved(struct flow *f, bool outward, uint64_t bytes)
 	tell_flow_alerts(f);
 }
 
-enum reason meter_full(struct flow *f, bool outward, uint64_t bytes)
+static enum reason full(struct flow *f, const struct usage *u, struct waiter wait[2], bool outward,
+			uint64_t bytes)
 {
 	enum way way = way_of(f, outward);
 	enum reason reason;
 
-	if (limits_room(f->proxy->limits, &f->usage, way) >= bytes) {
-		lane_wait(lane_at(f->proxy, f->usage.account, way), &f->wait[!outward], f,
+	if (limits_room(f->proxy->limits, u, way) >= bytes) {
+		lane_wait(lane_at(f->proxy, u->account, way), &wait[!outward], f,
 			  outward ? WANT_PACE_OUT : WANT_PACE_IN);
 		return REASON_ALLOWED;
 	}
-	reason = limits_exceeded(f->proxy->limits, &f->usage, way, bytes, now_us());
+	reason = limits_exceeded(f->proxy->limits, u, way, bytes, now_us());
 	tell_flow_alerts(f);
 	return reason;
+}
+
+enum reason meter_full(struct flow *f, bool outward, uint64_t bytes)
+{
+	return full(f, &f->usage, f->wait, outward, bytes);
 }
 
 enum reason meter_datagram(struct proxy *x, struct usage *u, enum way way, size_t bytes,
@@ -406,6 +417,68 @@ uint64_t meter_body_room(const struct proxy *x)
 enum reason meter_body(struct proxy *x, uint64_t before, uint64_t after)
 {
 	return x->limits ? limits_body(x->limits, before, after, now_us()) : REASON_ALLOWED;
+}
+
+/* ---- streams ---- */
+
+void meter_stream_begin(struct flow *f, struct meter_stream *m, uint32_t rule)
+{
+	struct proxy *x = f->proxy;
+
+	m->usage.account = x->limits ? limits_account(x->limits, rule) : ACCOUNT_NONE;
+	m->on = x->limits && limits_meters(x->limits, m->usage.account);
+}
+
+enum reason meter_stream_request(struct flow *f, struct meter_stream *m, uint64_t head,
+				 uint64_t body)
+{
+	f->retry_s = 0;
+	if (!f->proxy->limits)
+		return REASON_ALLOWED;
+	/* half a head is of use to nobody: a quota ends before it */
+	if (m->on && limits_room(f->proxy->limits, &m->usage, way_of(f, true)) < head)
+		return full(f, &m->usage, m->wait, true, head);
+	return request(f, m->usage.account, body);
+}
+
+enum reason meter_stream_head(struct flow *f, struct meter_stream *m, bool outward, uint64_t bytes)
+{
+	enum way way = way_of(f, outward);
+
+	if (!m->on)
+		return REASON_ALLOWED;
+	if (limits_room(f->proxy->limits, &m->usage, way) < bytes)
+		return full(f, &m->usage, m->wait, outward, bytes);
+	take(f->proxy, &m->usage, way, bytes);
+	tell_flow_alerts(f);
+	return REASON_ALLOWED;
+}
+
+bool meter_stream_waits(const struct meter_stream *m, bool outward)
+{
+	return m->wait[!outward].lane;
+}
+
+enum reason meter_stream_body(struct flow *f, struct meter_stream *m, bool outward, uint64_t bytes,
+			      uint64_t *ret_pass)
+{
+	enum way way = way_of(f, outward);
+
+	*ret_pass = meter_stream_waits(m, outward) ? 0 : bytes;
+	if (!m->on || !*ret_pass)
+		return REASON_ALLOWED;
+	*ret_pass = least(room_of(f->proxy, &m->usage, way), bytes);
+	if (!*ret_pass)
+		return full(f, &m->usage, m->wait, outward, 1);
+	take(f->proxy, &m->usage, way, *ret_pass);
+	tell_flow_alerts(f);
+	return REASON_ALLOWED;
+}
+
+void meter_stream_end(struct meter_stream *m)
+{
+	lane_leave(&m->wait[0]);
+	lane_leave(&m->wait[1]);
 }
 
 /* ---- the end ---- */

@@ -74,6 +74,34 @@ enum reason meter_datagram(struct proxy *x, struct usage *u, enum way way, size_
 enum reason meter_body(struct proxy *x, uint64_t before, uint64_t after);
 uint64_t meter_body_room(const struct proxy *x);
 
+/*
+ * A stream of a flow (proxy/streams.h): counted for itself, under the rule that its request is
+ * allowed by; all zero at first.  When a direction of it has waited for bandwidth, its flow is
+ * driven with WANT_PACE_OUT or WANT_PACE_IN ready.
+ */
+struct meter_stream {
+	struct usage	usage;
+	struct waiter	wait[2];	/* of the agent's bytes, of the peer's */
+	bool		on;
+};
+
+/* Also when another policy was taken */
+void meter_stream_begin(struct flow *f, struct meter_stream *m, uint32_t rule);
+
+/* As meter_request(): of a request whose head has so many bytes, which are not taken yet */
+enum reason meter_stream_request(struct flow *f, struct meter_stream *m, uint64_t head,
+				 uint64_t body);
+
+/* A head, or trailers: they pass whole or not at all, and bandwidth is paid by what follows */
+enum reason meter_stream_head(struct flow *f, struct meter_stream *m, bool outward, uint64_t bytes);
+
+/* *ret_pass of @bytes pass; if none do, they wait (REASON_ALLOWED) or the stream must end */
+enum reason meter_stream_body(struct flow *f, struct meter_stream *m, bool outward, uint64_t bytes,
+			      uint64_t *ret_pass);
+
+bool meter_stream_waits(const struct meter_stream *m, bool outward);
+void meter_stream_end(struct meter_stream *m);
+
 /* The bytes that may pass have passed: has the other side acknowledged them? */
 bool meter_settled(struct pump *p, int to);
 

@@ -29,7 +29,17 @@
 struct asked {
 	STAILQ_ENTRY(asked)	    link;
 	int32_t			    stream;
-	const struct http2_request *request;	/* NULL: nobody waits for the answer */
+	struct http2_request	   *request;	/* NULL: nobody waits for the answer */
+	enum reason		    limited;	/* it is a limit that refuses it, */
+	uint32_t		    retry_s;	/* ... for so long; 0: unknown */
+};
+
+/* Of a request that was judged: http2_request.mine */
+struct request {
+	struct meter_stream meter;
+	uint64_t	    body, body_max;	/* bytes to the server: so far, and at most */
+	enum reason	    body_reason;
+	bool		    paced[2];		/* by way: it waits for bandwidth */
 };
 
 struct streams {
@@ -42,18 +52,14 @@ struct streams {
 	bool			 failed;	/* a socket was reset */
 	bool			 cut_short;	/* by the end of the server: a request that stood */
 	enum reason		 rejudged;
+	size_t			 paced;		/* requests that wait for bandwidth, each way */
 };
 
 bool streams_possible(const struct proxy *x)
 {
-	if (meter_is_on(x))
-		return false;
-	for (uint32_t i = 0; i < policy_rule_count(x->policy); i++) {
-		struct rule_view r = policy_rule(x->policy, i);
-
-		if (r.max_request != AMOUNT_NONE || *r.inject_header)
+	for (uint32_t i = 0; i < policy_rule_count(x->policy); i++)
+		if (*policy_rule(x->policy, i).inject_header)
 			return false;
-	}
 	return true;
 }
 
@@ -98,8 +104,8 @@ static struct verdict judge(const struct flow *f, const struct facts *facts)
 }
 
 /* @stream: whose answer it is; @request NULL: nobody's */
-static void ask(struct flow *f, int32_t stream, const struct http2_request *request,
-		const struct facts *facts)
+static void ask(struct flow *f, int32_t stream, struct http2_request *request,
+		const struct facts *facts, enum reason limited)
 {
 	struct streams *s = f->streams;
 	struct asked *a = s->asked_count < ASKED_MAX ? malloc(sizeof(*a)) : NULL;
@@ -108,28 +114,70 @@ static void ask(struct flow *f, int32_t stream, const struct http2_request *requ
 		s->full = true;
 		return;
 	}
-	*a = (struct asked){ .stream = stream, .request = request };
+	*a = (struct asked){ .stream = stream, .request = request, .limited = limited,
+			     .retry_s = limited ? f->retry_s : 0 };
 	STAILQ_INSERT_TAIL(&s->asked, a, link);
 	s->asked_count++;
+	f->limited = (uint8_t)limited;
 	ask_stream(f, facts);
 }
 
-/* What the bridge does not open after all is answered, or reset, by then; or is now */
-static void pass(struct flow *f, int32_t stream)
+/* It is beyond a limit: the keeper records it, and words the page, if there can be one still */
+static void refuse(struct flow *f, int32_t stream, struct http2_request *r, enum reason reason,
+		   uint32_t retry_s)
 {
-	if (!http2_allow(f->streams->bridge, stream, NULL))
+	struct facts facts = facts_of(r);
+	bool page = http2_hold(f->streams->bridge, stream);
+
+	f->retry_s = retry_s;
+	ask(f, stream, page ? r : NULL, &facts, reason);
+}
+
+/* How large its body may be: the rule and limits.upload_per_request say */
+static void bound_body(struct flow *f, struct request *own, uint32_t rule)
+{
+	uint64_t session = meter_body_room(f->proxy);
+
+	own->body_max = rule == RULE_NONE ? AMOUNT_NONE :
+			policy_rule(f->proxy->policy, rule).max_request;
+	own->body_reason = REASON_REQUEST_SIZE;
+	if (session < own->body_max) {
+		own->body_max = session;
+		own->body_reason = REASON_LIMIT;
+	}
+}
+
+/* The policy lets it pass; do its limits?  What the bridge does not open after all is answered,
+ * or reset, by then; or is now. */
+static void pass(struct flow *f, int32_t stream, struct http2_request *r, uint32_t rule)
+{
+	struct request *own = calloc(1, sizeof(*own));
+	enum reason reason;
+
+	r->mine = own;
+	if (!own) {
+		http2_stop(f->streams->bridge, stream);
+		return;
+	}
+	bound_body(f, own, rule);
+	meter_stream_begin(f, &own->meter, rule);
+	reason = meter_stream_request(f, &own->meter, r->head.head_bytes, r->head.length);
+	if (reason != REASON_ALLOWED)
+		refuse(f, stream, r, reason, f->retry_s);
+	else if (!http2_allow(f->streams->bridge, stream, NULL))
 		http2_stop(f->streams->bridge, stream);
 }
 
-static void on_request(void *ctx, int32_t stream, const struct http2_request *r)
+static void on_request(void *ctx, int32_t stream, struct http2_request *r)
 {
 	struct flow *f = ctx;
 	struct facts facts = facts_of(r);
+	struct verdict v = judge(f, &facts);
 
-	if (judge(f, &facts).answer == ANSWER_ALLOW)
-		pass(f, stream);
+	if (v.answer == ANSWER_ALLOW)
+		pass(f, stream, r, v.rule);
 	else
-		ask(f, stream, r, &facts);
+		ask(f, stream, r, &facts, REASON_ALLOWED);
 }
 
 static void on_malformed(void *ctx, int32_t stream, const struct http2_request *r)
@@ -137,13 +185,59 @@ static void on_malformed(void *ctx, int32_t stream, const struct http2_request *
 	const struct facts facts = { .seen = SEEN_MALFORMED };
 
 	(void)r;
-	ask(ctx, stream, NULL, &facts);
+	ask(ctx, stream, NULL, &facts, REASON_ALLOWED);
 }
 
-static bool on_bytes(void *ctx, int32_t stream, enum http2_way way, size_t bytes, bool body)
+static bool on_head(void *ctx, int32_t stream, struct http2_request *r, enum http2_way way,
+		    size_t bytes)
 {
-	(void)ctx, (void)stream, (void)way, (void)bytes, (void)body;
-	return true;	/* where anything is limited there is no HTTP/2 */
+	struct flow *f = ctx;
+	struct request *own = r->mine;
+	enum reason reason = meter_stream_head(f, &own->meter, way == HTTP2_UP, bytes);
+
+	if (reason != REASON_ALLOWED)
+		refuse(f, stream, r, reason, 0);
+	return reason == REASON_ALLOWED;
+}
+
+/* More comes of a body than it may have */
+static void too_large(struct flow *f, int32_t stream, struct http2_request *r)
+{
+	struct request *own = r->mine;
+
+	if (own->body_reason == REASON_LIMIT) {
+		own->body_reason = meter_body(f->proxy, own->body_max, own->body_max + 1);
+		meter_tell_alerts(f->proxy, r->head.host);
+	}
+	refuse(f, stream, r, own->body_reason, 0);
+}
+
+static size_t on_body(void *ctx, int32_t stream, struct http2_request *r, enum http2_way way,
+		      size_t bytes)
+{
+	struct flow *f = ctx;
+	struct request *own = r->mine;
+	bool up = way == HTTP2_UP;
+	uint64_t most = up ? own->body_max - own->body : bytes, passed;
+	enum reason reason;
+
+	if (!most) {
+		too_large(f, stream, r);
+		return 0;
+	}
+	reason = meter_stream_body(f, &own->meter, up, bytes < most ? bytes : most, &passed);
+	if (reason != REASON_ALLOWED) {
+		refuse(f, stream, r, reason, 0);
+		return 0;
+	}
+	f->streams->paced += !passed && !own->paced[way];
+	own->paced[way] |= !passed;
+	if (up && r->head.framing == HTTP_BODY_CHUNKED && meter_is_on(f->proxy)) {
+		meter_body(f->proxy, own->body, own->body + passed);
+		meter_tell_alerts(f->proxy, r->head.host);
+	}
+	own->body += up ? passed : 0;
+	return (size_t)passed;
 }
 
 /* The stream is reset: the client is told nothing that the server has not said */
@@ -183,10 +277,18 @@ static void tell(struct flow *f, const struct http2_request *r)
 	buf_done(&record);
 }
 
+static void forget(struct streams *s, struct request *own)
+{
+	s->paced -= (size_t)own->paced[0] + own->paced[1];
+	meter_stream_end(&own->meter);
+	free(own);
+}
+
 static void on_end(void *ctx, int32_t stream, const struct http2_request *r, enum http2_end why)
 {
 	struct flow *f = ctx;
 	struct streams *s = f->streams;
+	struct request *own = r->mine;
 	struct asked *a;
 
 	STAILQ_FOREACH(a, &s->asked, link)
@@ -196,34 +298,45 @@ static void on_end(void *ctx, int32_t stream, const struct http2_request *r, enu
 	s->cut_short |= s->closed[HTTP2_PEER] && why == HTTP2_BY_PEER;
 	if (r->allowed)
 		tell(f, r);
+	if (r->allowed && (why == HTTP2_DONE || why == HTTP2_BY_PEER || why == HTTP2_BAD_PEER))
+		meter_outcome(f->proxy, why != HTTP2_DONE || r->status >= 400, REASON_ALLOWED);
+	if (own)
+		forget(s, own);
 }
 
 static const struct http2_calls calls = {
-	on_request, on_malformed, on_bytes, on_failed, is_guarded, on_end,
+	on_request, on_malformed, on_head, on_body, on_failed, is_guarded, on_end,
 };
+
+/* The keeper lets it pass: so must our own policy, and it must be no limit that refused it */
+static void passes(struct flow *f, const struct asked *a)
+{
+	struct facts facts = facts_of(a->request);
+	struct verdict v = judge(f, &facts);
+
+	if (v.answer == ANSWER_ALLOW && a->limited == REASON_ALLOWED)
+		pass(f, a->stream, a->request, v.rule);
+	else
+		http2_deny(f->streams->bridge, a->stream, 403, 0, (struct span){ 0 });
+}
 
 void streams_answered(struct flow *f, const struct talk_deny *d, struct span body)
 {
 	struct streams *s = f->streams;
-	struct asked *a = STAILQ_FIRST(&s->asked);
-	const struct http2_request *r;
-	struct facts facts;
-	int32_t stream;
+	struct asked *first = STAILQ_FIRST(&s->asked), a;
 
-	if (!a)
+	if (!first)
 		return;
 	STAILQ_REMOVE_HEAD(&s->asked, link);
 	s->asked_count--;
-	r = a->request;
-	stream = a->stream;
-	free(a);
-	if (!r)
-		return;
-	facts = facts_of(r);
-	if (!d && judge(f, &facts).answer == ANSWER_ALLOW)
-		pass(f, stream);
-	else
-		http2_deny(s->bridge, stream, d ? d->status : 403, 0, d ? body : (struct span){ 0 });
+	a = *first;
+	free(first);
+	if (d)
+		meter_outcome(f->proxy, true, d->reason);
+	if (a.request && d)
+		http2_deny(s->bridge, a.stream, d->status, a.retry_s, body);
+	else if (a.request)
+		passes(f, &a);
 }
 
 /* ---- a policy that is new ---- */
@@ -238,7 +351,9 @@ static void rejudge_one(void *ctx, int32_t stream, const struct http2_request *r
 	if (!r->allowed)	/* it is judged by the new one when the keeper has answered */
 		return;
 	v = judge(f, &facts);
-	if (v.answer != ANSWER_ALLOW)
+	if (v.answer == ANSWER_ALLOW)
+		meter_stream_begin(f, &((struct request *)r->mine)->meter, v.rule);
+	else
 		f->streams->rejudged = v.answer == ANSWER_DENY ? v.reason : REASON_PROTOCOL;
 }
 
@@ -249,6 +364,21 @@ enum reason streams_rejudge(struct flow *f)
 	f->streams->rejudged = REASON_ALLOWED;
 	http2_each(f->streams->bridge, rejudge_one);
 	return f->streams->rejudged;
+}
+
+/* ---- bandwidth ---- */
+
+static void go_on(void *ctx, int32_t stream, const struct http2_request *r)
+{
+	struct flow *f = ctx;
+	struct request *own = r->mine;
+
+	for (enum http2_way way = HTTP2_UP; own && way <= HTTP2_DOWN; way++)
+		if (own->paced[way] && !meter_stream_waits(&own->meter, way == HTTP2_UP)) {
+			own->paced[way] = false;
+			f->streams->paced--;
+			http2_resume(f->streams->bridge, stream, way);
+		}
 }
 
 /* ---- bytes ---- */
@@ -390,6 +520,8 @@ unsigned streams_step(struct flow *f)
 	struct streams *s = f->streams;
 	bool moved;
 
+	if (s->paced && f->ready & (WANT_PACE_OUT | WANT_PACE_IN))
+		http2_each(s->bridge, go_on);
 	read_side(f, HTTP2_AGENT);
 	read_side(f, HTTP2_PEER);
 	do {

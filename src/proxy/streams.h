@@ -5,19 +5,15 @@
  * The bridge (proxy/http2.h) knows streams and no policy; here each request is judged
  * by the gate's policy, and the keeper is asked about what that does not allow, which
  * records.  Questions go out as requests come; the keeper answers them in order.  The
- * flow stays in STREAMS meanwhile: other streams go on.
+ * flow stays in STREAMS meanwhile: other streams go on.  Each is counted under the rule
+ * that allows it (proxy/meter.h); what is beyond a limit is asked about too.
  */
 #ifndef SLUICE_PROXY_STREAMS_H
 #define SLUICE_PROXY_STREAMS_H
 
 #include "proxy/flow.h"
 
-/*
- * streams_possible() - may HTTP/2 be spoken at all by this policy?
- *
- * Not if it limits or injects anything: what is counted is a flow's, under one rule at a
- * time, and here requests under several go at once.
- */
+/* May HTTP/2 be spoken at all by this policy?  Not if it injects anything. */
 bool streams_possible(const struct proxy *x);
 
 /* May it be offered just now?  Also not if the flows that speak it hold too much memory. */

@@ -24,10 +24,10 @@ struct owner {
 	uint8_t		 head[9];
 };
 
-enum { ACT_PEER = 1, ACT_DENY = 2, ACT_LATER = 4, ACT_STOP = 8, ACT_GONE = 16, ACT_DRAIN = 32,
+enum { ACT_PEER = 1, ACT_DENY = 2, ACT_LATER = 4, ACT_STOP = 8, ACT_GONE = 16, ACT_ROOM = 32,
        ACT_HOLD = 64, ACT_SET = 128 };
 
-static void on_request(void *ctx, int32_t id, const struct http2_request *r)
+static void on_request(void *ctx, int32_t id, struct http2_request *r)
 {
 	static const struct http2_field set = { { (const uint8_t *)"X-Key", 5 },
 						{ (const uint8_t *)"k", 1 } };
@@ -52,15 +52,42 @@ static void on_malformed(void *ctx, int32_t id, const struct http2_request *r)
 	(void)r;
 }
 
-static bool on_bytes(void *ctx, int32_t id, enum http2_way way, size_t bytes, bool body)
+static bool on_head(void *ctx, int32_t id, struct http2_request *q, enum http2_way way, size_t bytes)
 {
 	struct owner *o = ctx;
 
+	(void)id;
 	(void)way;
+	(void)q;
 	assert(bytes);
-	if (body && o->act & ACT_STOP && o->act & ACT_DENY)
+	return !(o->act & ACT_STOP) || o->act & ACT_LATER;
+}
+
+/* Some of it, none of it, or no more of it at all: with a page now or later, or a reset */
+static size_t on_body(void *ctx, int32_t id, struct http2_request *q, enum http2_way way, size_t bytes)
+{
+	struct owner *o = ctx;
+
+	(void)q;
+	assert(bytes);
+	if (!(o->act & ACT_STOP))
+		return o->act & ACT_ROOM ? bytes / 2 : bytes;
+	if (o->act & ACT_DENY)
 		http2_deny(o->bridge, id, 413, 0, SPAN("{}"));
-	return !(body && o->act & ACT_STOP);
+	else if (o->act & ACT_LATER && http2_hold(o->bridge, id))
+		o->waits = id;
+	else if (way == HTTP2_UP)
+		http2_stop(o->bridge, id);
+	return 0;
+}
+
+static void go_on(void *ctx, int32_t id, const struct http2_request *r)
+{
+	struct owner *o = ctx;
+
+	(void)r;
+	http2_resume(o->bridge, id, HTTP2_UP);
+	http2_resume(o->bridge, id, HTTP2_DOWN);
 }
 
 static void on_failed(void *ctx, int32_t id, enum http2_end why)
@@ -132,14 +159,18 @@ static void piece(struct owner *o, struct span bytes)
 	enum http2_side side = o->act & ACT_PEER ? HTTP2_PEER : HTTP2_AGENT;
 
 	if (o->waits && !(o->act & ACT_LATER)) {
-		o->allowed += http2_allow(o->bridge, o->waits, NULL);
+		bool allowed = http2_allow(o->bridge, o->waits, NULL);
+
+		if (!allowed)
+			http2_deny(o->bridge, o->waits, 429, 1, SPAN("{}"));
+		o->allowed += allowed;
 		o->waits = 0;
 	}
 	http2_feed(o->bridge, side, bytes);
 	if (o->act & ACT_GONE)
 		http2_gone(o->bridge, side);
-	if (o->act & ACT_DRAIN)
-		http2_drain(o->bridge);
+	if (o->act & ACT_ROOM)
+		http2_each(o->bridge, go_on);
 	pull(o);
 	assert(o->opened <= o->allowed);
 }
@@ -147,7 +178,7 @@ static void piece(struct owner *o, struct span bytes)
 static void fuzz_one(struct span in)
 {
 	static const struct http2_calls calls = { .on_request = on_request, .on_malformed = on_malformed,
-		.on_bytes = on_bytes, .on_failed = on_failed, .is_guarded = is_guarded, .on_end = on_end };
+		.on_head = on_head, .on_body = on_body, .on_failed = on_failed, .is_guarded = is_guarded, .on_end = on_end };
 	struct http2_limits limits = http2_limits_default;
 	struct owner o = { .preface_left = 24 };
 	struct http2_memory memory = { .used = 0 };

@@ -177,12 +177,99 @@ def test_both_sides_speak_the_same(world, server, reading, token):
         assert done.out.splitlines() == found, (port, done.err)
 
 
-@pytest.mark.parametrize("key", ["rate: 100/min", "max_request: 1MB", "quota: {down: 1GB}"])
-def test_where_something_is_counted_it_is_http1(world, server, policy, token, key):
-    rules = policy(f"version: 1\nallow: [{{host: {server.name}, ports: [{PORT}], methods: [GET], "
-                   f"{key}}}]\n")
-    done = curl(f"{server.url}/open/{token}", options=["--only", "-p", rules])
-    assert done.out == "served\n200 1.1 1\n", (done.out, done.err)
+@pytest.fixture
+def limited(policy, server):
+    """A policy that allows the server with more keys of its rule, and limits."""
+    def write(more, limits="", other=""):
+        text = (f"version: 1\nallow:\n  - {{host: {server.name}, ports: [{PORT}], methods: [GET, POST], "
+                f"{more}}}\n{other}")
+        return ["--only", "-p", policy(text + (f"limits: {{{limits}}}\n" if limits else ""))]
+    return write
+
+
+PART = ["--next", "-sS", "-w", SHOW, "--max-time", "40", "-o", "/dev/null"]
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("more, limits, reason", [
+    ("rate: 3/min", "", "rate"), ("", "requests_per_host: 3/min, on_exceed: block", "limit")])
+def test_rates_count_requests(server, limited, token, more, limits, reason):
+    """What is beyond is answered on its stream, and what was allowed stands."""
+    urls = [f"{server.url}/open/{token}{n}" for n in range(5)]
+    done = curl("-o", "/dev/null", urls[0], *[x for url in urls[1:] for x in (*PART, url)],
+                options=limited(more or "id: x", limits))
+    assert done.out == "200 2 1\n200 2 0\n200 2 0\n429 2 0\n429 2 0\n", (done.out, done.err)
+    assert [line[3] for line in server.seen(token)] == [f"/open/{token}{n}" for n in range(3)]
+    assert [e["reason"] for e in done.of("http") if e["verdict"] == "deny"] == [reason] * 2
+    done = curl("-i", *urls[:1], *PART[:-2], "-i", *urls[1:2], options=limited("rate: 1/min", ""))
+    head, _, body = done.out.rpartition("HTTP/2 429")[2].replace("\r", "").partition("\n\n")
+    assert "retry-after: " in head and json.loads(body.rpartition("429 2")[0])["reason"] == "rate", done.out
+
+
+@pytest.mark.parametrize("length", ["known", "unknown"])
+@pytest.mark.parametrize("more, limits, status, reason", [
+    ("max_request: 100kB", "", 413, "request_size"),
+    ("id: x", "upload_per_request: 100kB, on_exceed: block", 429, "limit")])
+def test_bodies_have_a_bound(server, limited, place, length, more, limits, status, reason):
+    body = place / "body"
+    body.write_bytes(bytes(300000))
+    (place / "small").write_bytes(bytes(100000))
+    stage.give(place)
+    how = (lambda name: ["--data-binary", f"@{place}/{name}"] if length == "known" else
+           ["-X", "POST", "-T", f"{place}/{name}", "-H", "Content-Length:"])
+    done = curl("-o", "/dev/null", *how("body"), f"{server.url}/up", *PART, *how("small"),
+                f"{server.url}/up", *PART, f"{server.url}/open/", options=limited(more, limits))
+    assert done.out.startswith(f"{status} 2"), (done.out, done.err)
+    assert [line[:3] for line in done.out.splitlines()[1:]] == ["200", "200"], (done.out, done.err)
+    assert [e["reason"] for e in done.of("http") if e["verdict"] == "deny"] == [reason]
+    # what is above the bound never left: of a body of unknown length what is below it did
+    sent = [e["bytes_out"] for e in done.of("http") if e["verdict"] == "allow"]
+    assert len(sent) == (2 if length == "known" else 3)
+    assert length == "known" or 100000 <= sent[0] < 101000, sent
+
+
+def test_a_quota_ends_a_stream(server, limited, token):
+    rules = limited("paths: [/big], quota: {down: 1MB}", other=(
+        f"  - {{host: {server.name}, ports: [{PORT}], methods: [GET], paths: [\"/open/**\"]}}\n"))
+    size = "%{http_code} %{http_version} %{size_download} %{exitcode}\n"
+    done = sluice.run(*rules, command=[
+        "curl", "-sS", "--max-time", "30", "-o", "/dev/null", "-w", size, f"{server.url}/big",
+        "--next", "-sS", "-o", "/dev/null", "-w", size, f"{server.url}/big",
+        "--next", "-sS", "-w", size, f"{server.url}/open/{token}"])
+    cut, denied, _, other = done.out.splitlines()
+    status, version, got, code = cut.split()
+    assert (status, version) == ("200", "2") and code != "0" and 900000 < int(got) <= 1000000, done.out
+    assert denied.startswith("429 2") and other.startswith("200 2"), done.out
+    assert [e["reason"] for e in done.of("http") if e["verdict"] == "deny"] == ["quota", "quota"]
+    assert len(done.of("conn.open")) == 1 and server.seen(token)
+    (closed,) = done.of("conn.close")
+    assert closed["end"] == "client" and "reason" not in closed
+
+
+@pytest.mark.parametrize("way", ["down", "up"])
+def test_bandwidth_paces_streams(server, limited, place, way):
+    """Those of its rule; others of the same connection do not wait for them."""
+    (place / "body").write_bytes(bytes(1000000))
+    stage.give(place)
+    what = ["-r", "0-999999", f"{server.url}/big"] if way == "down" else [
+        "--data-binary", f"@{place}/body", f"{server.url}/up"]
+    rules = limited("paths: [/big, /up], bandwidth: {%s: 4mbit}" % way, other=(
+        f"  - {{host: {server.name}, ports: [{PORT}], methods: [GET], paths: [\"/open/**\"]}}\n"))
+    took = "%{http_version} %{time_total}\n"
+    done = sluice.run(*rules, command=["curl", "-sS", "-Z", "--max-time", "30", "-w", took, "-o",
+                                       "/dev/null", *what, "--next", "-sS", "-w", took, "-o",
+                                       "/dev/null", f"{server.url}/open/"])
+    fast, slow = sorted(float(line.split()[1]) for line in done.out.splitlines())
+    assert {line.split()[0] for line in done.out.splitlines()} == {"2"}, (done.out, done.err)
+    assert fast < 1 and 1.5 < slow < 4, done.out                # 8 Mbit at 4 Mbit/s
+    assert len(done.of("conn.open")) == 1
+
+
+def test_kill_ends_the_command(server, limited, token):
+    done = curl("-o", "/dev/null", f"{server.url}/open/{token}", *PART, f"{server.url}/big",
+                options=limited("id: x", "download_total: 1MB, on_exceed: kill"))
+    assert done.code != 0 and "200 2 1" in done.out
+    assert [e["kind"] for e in done.of("alert")] == ["download_total"], done.err
 
 
 # A client by hand: each argument is a request, fields as NAME=VALUE, of a stream of its own
@@ -266,9 +353,9 @@ def test_the_wrong_preface(world, server, reading, token):
 
 
 @pytest.mark.parametrize("later, reason", [
-    ('paths: ["/other"]', "path"), ('paths: ["/slow"], rate: 1000/s', "protocol")])
+    ('paths: ["/other"]', "path"), ('paths: ["/slow"], rate: 1000/s', None)])
 def test_a_policy_that_is_new(server, policy, jail, later, reason):
-    """What stands is judged by it, or reset where HTTP/2 is not spoken any more."""
+    """What stands is judged by it; and counted by it from then on."""
     def rules(more):
         return policy(f"version: 1\nallow: [{{host: {server.name}, ports: [{PORT}], "
                       f"methods: [GET], {more}}}]\n")
@@ -286,6 +373,15 @@ def test_a_policy_that_is_new(server, policy, jail, later, reason):
     assert curl_in.is_alive() and not events(agent, "conn.close")      # the positive control
     rules(later)
     reload(agent)
+    if not reason:
+        time.sleep(1)
+        assert curl_in.is_alive() and not events(agent, "conn.close")
+        rules('paths: ["/slow"], quota: {down: 1kB}')
+        reload(agent)
+        curl_in.join(20)
+        assert "2 200" in str(said) and [e["reason"] for e in events(agent, "http")
+                                         if e["verdict"] == "deny"] == ["quota"], said
+        return
     (closed,) = wait_for(lambda: events(agent, "conn.close"))
     assert (closed["end"], closed["reason"]) == ("killed", reason)
     curl_in.join(20)

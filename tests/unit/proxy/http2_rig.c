@@ -203,7 +203,7 @@ static void end_open(struct h2_end *e, struct h2_rig *r, bool server)
 
 /* ---- the owner ---- */
 
-static void on_request(void *ctx, int32_t id, const struct http2_request *q)
+static void on_request(void *ctx, int32_t id, struct http2_request *q)
 {
 	struct h2_rig *r = ctx;
 
@@ -230,16 +230,36 @@ static void on_malformed(void *ctx, int32_t id, const struct http2_request *q)
 	r->malformed++;
 }
 
-static bool on_bytes(void *ctx, int32_t id, enum http2_way way, size_t bytes, bool body)
+static bool on_head(void *ctx, int32_t id, struct http2_request *q, enum http2_way way, size_t bytes)
 {
 	struct h2_rig *r = ctx;
 
-	r->bytes[way][body] += bytes;
-	if (r->body_max && body && r->bytes[way][1] > r->body_max) {
-		http2_deny(r->bridge, id, 413, 0, SPAN("{\"reason\":\"request_size\"}"));
-		return false;
-	}
+	(void)id;
+	(void)q;
+	r->bytes[way][0] += bytes;
 	return true;
+}
+
+static size_t on_body(void *ctx, int32_t id, struct http2_request *q, enum http2_way way, size_t bytes)
+{
+	struct h2_rig *r = ctx;
+	size_t left = r->body_max ? r->body_max - r->bytes[way][1] : bytes;
+
+	(void)q;
+	assert_true(bytes > 0);
+	if (r->paced) {
+		left = r->room[way];
+		r->waits[way] = left ? r->waits[way] : id;
+	} else if (!left && r->hold_back) {
+		http2_hold(r->bridge, id);
+		r->last = id;
+	} else if (!left) {
+		http2_deny(r->bridge, id, 413, 0, SPAN("{\"reason\":\"request_size\"}"));
+	}
+	bytes = bytes < left ? bytes : left;
+	r->bytes[way][1] += bytes;
+	r->room[way] -= r->paced ? bytes : 0;
+	return bytes;
 }
 
 static void on_failed(void *ctx, int32_t id, enum http2_end why)
@@ -268,7 +288,8 @@ static void on_end(void *ctx, int32_t id, const struct http2_request *q, enum ht
 }
 
 static const struct http2_calls calls = {
-	.on_request = on_request, .on_malformed = on_malformed, .on_bytes = on_bytes,
+	.on_request = on_request, .on_malformed = on_malformed, .on_head = on_head, .on_body = on_body,
+	
 	.on_failed = on_failed, .is_guarded = is_guarded, .on_end = on_end,
 };
 

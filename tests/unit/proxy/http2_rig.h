@@ -45,7 +45,11 @@ struct h2_rig {
 	enum http2_end	 why[H2_STREAMS];
 	struct http2_request record;	/* of the last that ended; spans are void */
 	size_t		 bytes[2][2];	/* by way; head, body */
-	size_t		 body_max;	/* on_bytes() stops a request beyond it */
+	size_t		 body_max;	/* on_body() denies a request beyond it, */
+	bool		 hold_back;	/* ... or holds its answer back */
+	bool		 paced;		/* on_body() has room for so much, */
+	size_t		 room[2];
+	int32_t		 waits[2];	/* ... and this stream found none */
 	bool		 later, deny, page_502;
 	const struct http2_field *set;
 	struct http2_memory memory;	/* of the bridge, if it shares nothing */

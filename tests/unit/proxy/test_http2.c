@@ -57,7 +57,7 @@ static void test_many_streams(void **state)
 		assert_int_equal(h2_at(&r.server, id)->body, 10000);
 	}
 	assert_int_equal(r.server.requests, 100);
-	assert_int_equal(http2_streams(r.bridge), 0);
+	assert_int_equal(r.ended, 100);
 	h2_done(&r);
 }
 
@@ -425,29 +425,98 @@ static void test_gone_unread(void **state)
 		http2_gone(r.bridge, (enum http2_side)side);
 		r.hold[side] = false;
 		h2_run(&r);
-		assert_int_equal(http2_streams(r.bridge), 0);
+		assert_int_equal(r.ended, r.asked);
 		assert_true(http2_over(r.bridge));
 		h2_done(&r);
 	}
 }
 
-static void test_drain(void **state)
+/* Bodies pass as their owner has room for them, and other streams do not wait for that */
+static void test_paced(void **state)
 {
 	struct h2_rig r;
 	int32_t id;
 
 	(void)state;
 	h2_open(&r, NULL);
-	r.later = true;
-	id = h2_ask(&r, "GET", "/x", 0, NULL);
+	r.paced = true;
+	r.room[HTTP2_DOWN] = 5;
+	id = h2_ask(&r, "POST", "/x", 1000, NULL);
+	for (int i = 0; i < 10; i++) {
+		h2_run(&r);
+		assert_int_equal(h2_at(&r.server, 1)->body, 100 * i);
+		assert_int_equal(r.waits[HTTP2_UP], id);
+		r.room[HTTP2_UP] = 100;
+		h2_run(&r);
+		assert_int_equal(h2_at(&r.server, 1)->body, 100 * i);
+		http2_resume(r.bridge, id, HTTP2_UP);
+	}
 	h2_run(&r);
-	http2_drain(r.bridge);
+	assert_int_equal(h2_at(&r.client, id)->body, 5);
+	assert_int_equal(r.why[0], HTTP2_DONE);
+	id = h2_ask(&r, "GET", "/big", 0, NULL);
+	h2_ask(&r, "GET", "/empty", 0, NULL);
 	h2_run(&r);
-	assert_int_equal(r.client.goaway, NGHTTP2_NO_ERROR);
-	assert_true(http2_allow(r.bridge, id, NULL));
-	h2_run(&r);
+	assert_int_equal(r.waits[HTTP2_DOWN], id);
 	assert_string_equal(h2_at(&r.client, id)->status, "200");
-	assert_true(http2_over(r.bridge));
+	assert_int_equal(h2_at(&r.client, id)->body, 0);
+	assert_true(h2_at(&r.client, id + 2)->fin);
+	for (int i = 0; i < 2; i++) {
+		r.room[HTTP2_DOWN] = 500000;
+		http2_resume(r.bridge, id, HTTP2_DOWN);
+		h2_run(&r);
+		assert_int_equal(h2_at(&r.client, id)->body, 500000 * (i + 1));
+	}
+	assert_true(h2_at(&r.client, id)->fin);
+	h2_done(&r);
+}
+
+/* Beyond a bound, and what the agent is told is not known yet */
+static void test_held_back(void **state)
+{
+	struct h2_rig r;
+	int32_t id;
+
+	(void)state;
+	h2_open(&r, NULL);
+	r.body_max = 100;
+	r.hold_back = true;
+	id = h2_ask(&r, "POST", "/x", 1000, NULL);
+	h2_run(&r);
+	assert_int_equal(r.last, id);
+	assert_int_equal(h2_at(&r.server, 1)->body, 100);
+	assert_int_equal(h2_at(&r.server, 1)->code, NGHTTP2_CANCEL);
+	assert_true(h2_at(&r.server, 1)->closed);
+	assert_string_equal(h2_at(&r.client, id)->status, "");
+	assert_int_equal(r.ended, 0);
+	assert_true(http2_hold(r.bridge, id));
+	http2_deny(r.bridge, id, 429, 7, SPAN("{}"));
+	http2_deny(r.bridge, id, 500, 0, SPAN("no"));
+	h2_run(&r);
+	assert_string_equal(h2_at(&r.client, id)->status, "429");
+	assert_non_null(strstr(h2_at(&r.client, id)->fields, "retry-after: 7\n"));
+	assert_string_equal(h2_at(&r.client, id)->text, "{}");
+	assert_int_equal(r.ended, 1);
+	/* once the response has begun it is reset */
+	r.body_max = 0;
+	id = h2_ask(&r, "GET", "/wait", 0, NULL);
+	h2_run(&r);
+	assert_false(http2_hold(r.bridge, id));
+	h2_run(&r);
+	assert_int_equal(h2_at(&r.client, id)->code, NGHTTP2_CANCEL);
+	/* and one that is held back may be reset, or its connection end */
+	for (int i = 0; i < 2; i++) {
+		r.later = true;
+		id = h2_ask(&r, "POST", "/x", 1000, NULL);
+		h2_run(&r);
+		assert_true(http2_hold(r.bridge, id));
+		assert_false(http2_allow(r.bridge, id, NULL));
+		if (!i)
+			http2_stop(r.bridge, id);
+		h2_run(&r);
+		assert_int_equal(h2_at(&r.client, id)->closed, !i);
+	}
+	assert_int_equal(r.server.requests, 2);
 	h2_done(&r);
 }
 
@@ -546,7 +615,8 @@ int main(void)
 		cmocka_unit_test(test_goaway),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_gone_unread),
-		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_paced),
+		cmocka_unit_test(test_held_back),
 		cmocka_unit_test(test_ping),
 		cmocka_unit_test(test_websocket),
 		cmocka_unit_test(test_pieces),
