@@ -68,6 +68,7 @@ static struct http2_limits limits_of(struct proxy *x)
 	struct http2_limits l = http2_limits_default;
 
 	l.shared = &x->http2;
+	l.websocket = true;	/* a rule says of each whether it may */
 	return l;
 }
 
@@ -134,13 +135,17 @@ static void refuse(struct flow *f, int32_t stream, struct http2_request *r, enum
 }
 
 /* How large its body may be: the rule and limits.upload_per_request say */
-static void bound_body(struct flow *f, struct request *own, uint32_t rule)
+static void bound_body(struct flow *f, struct request *own, const struct http_request *head,
+		       uint32_t rule)
 {
 	uint64_t session = meter_body_room(f->proxy);
 
+	own->body_reason = REASON_REQUEST_SIZE;
+	own->body_max = AMOUNT_NONE;
+	if (head->upgrade)	/* what follows is no body, but the websocket's */
+		return;
 	own->body_max = rule == RULE_NONE ? AMOUNT_NONE :
 			policy_rule(f->proxy->policy, rule).max_request;
-	own->body_reason = REASON_REQUEST_SIZE;
 	if (session < own->body_max) {
 		own->body_max = session;
 		own->body_reason = REASON_LIMIT;
@@ -159,7 +164,7 @@ static void pass(struct flow *f, int32_t stream, struct http2_request *r, uint32
 		http2_stop(f->streams->bridge, stream);
 		return;
 	}
-	bound_body(f, own, rule);
+	bound_body(f, own, &r->head, rule);
 	meter_stream_begin(f, &own->meter, rule);
 	reason = meter_stream_request(f, &own->meter, r->head.head_bytes, r->head.length);
 	if (reason != REASON_ALLOWED)

@@ -51,16 +51,21 @@ http {{
 """
 
 
+def certify(name, place):
+    """A key and a certificate of the tests' CA."""
+    call("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-keyout", str(place / "key"), "-out", str(place / "csr"), "-subj", "/CN=x")
+    (place / "ext").write_text(f"subjectAltName=DNS:{name}\n")
+    call("openssl", "x509", "-req", "-in", str(place / "csr"), "-days", "2", "-extfile",
+         str(place / "ext"), "-out", str(place / "pem"), "-CA", str(ROOT / "ca.pem"),
+         "-CAkey", str(ROOT / "ca.key"), "-CAcreateserial")
+
+
 class Server:
     def __init__(self, world, name, place):
         self.name, self.place = name, place
         self.url = f"https://{name}:{PORT}"
-        call("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-             "-keyout", str(place / "key"), "-out", str(place / "csr"), "-subj", "/CN=x")
-        (place / "ext").write_text(f"subjectAltName=DNS:{name}\n")
-        call("openssl", "x509", "-req", "-in", str(place / "csr"), "-days", "2", "-extfile",
-             str(place / "ext"), "-out", str(place / "pem"), "-CA", str(ROOT / "ca.pem"),
-             "-CAkey", str(ROOT / "ca.key"), "-CAcreateserial")
+        certify(name, place)
         (place / "conf").write_text(CONF.format(
             place=place, address=internet.SECOND4, port=PORT, plain=PORT + 1, www=ROOT / "www"))
         self.process = daemons.start(world, "nginx", "-c", str(place / "conf"), log="http2.out")
