@@ -155,6 +155,13 @@ def test_many_at_once(world, server, reading, token):
     assert len(done.of("conn.open")) == 1
 
 
+def test_a_hundred_streams_at_once(server, reading, token):
+    load = ["h2load", "-n", "1000", "-c", "2", "-m", "100", f"{server.url}/open/{token}"]
+    done = sluice.run(*reading, command=load, limit=90)
+    assert "1000 succeeded, 0 failed, 0 errored, 0 timeout" in done.out, (done.out, done.err)
+    assert "status codes: 1000 2xx" in done.out and len(server.seen(token)) == 1000
+
+
 def test_large_answers_and_bodies(world, server, reading, place):
     body = place / "large"
     body.write_bytes(bytes(6 << 20))
@@ -273,7 +280,7 @@ def test_bandwidth_paces_streams(server, limited, place, way):
 def test_kill_ends_the_command(server, limited, token):
     done = curl("-o", "/dev/null", f"{server.url}/open/{token}", *PART, f"{server.url}/big",
                 options=limited("id: x", "download_total: 1MB, on_exceed: kill"))
-    assert done.code != 0 and "200 2 1" in done.out
+    assert done.code != 0 and server.seen(token), done.err      # the first one passed
     assert [e["kind"] for e in done.of("alert")] == ["download_total"], done.err
 
 
