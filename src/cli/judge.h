@@ -30,7 +30,7 @@ struct judge_options {
 	  "a policy file; may repeat, later ones add to earlier", &(o)->policies }, \
 	{ 0, "only", OPTION_FLAG, NULL, \
 	  "no user or project layer: just the system's, --policy and flags", &(o)->only }, \
-	{ 0, "preset", OPTION_LIST, "NAME", "allow what a preset names; may repeat", \
+	{ 0, "preset", OPTION_LIST, "NAME", "allow what a preset reads, NAME:write all; may repeat", \
 	  &(o)->presets }, \
 	{ 0, "allow", OPTION_LIST, "HOST[:PORT[,PORT...]]", "allow a host; may repeat", \
 	  &(o)->allows }, \
