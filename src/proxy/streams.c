@@ -18,6 +18,7 @@
 #include "proxy/ask.h"
 #include "proxy/credential.h"
 #include "proxy/http2.h"
+#include "proxy/inject.h"
 #include "proxy/look.h"
 #include "proxy/meter.h"
 #include "proxy/tls.h"
@@ -51,7 +52,7 @@ bool streams_possible(const struct proxy *x)
 	for (uint32_t i = 0; i < policy_rule_count(x->policy); i++) {
 		struct rule_view r = policy_rule(x->policy, i);
 
-		if (r.max_request != AMOUNT_NONE || *r.inject_header)
+		if (r.max_request != AMOUNT_NONE)
 			return false;
 	}
 	return true;
@@ -86,15 +87,24 @@ static struct facts facts_of(const struct http2_request *r)
 	return facts;
 }
 
-static struct verdict judge(const struct flow *f, const struct facts *facts)
+/* @ret_edits: what rules put there, if it is allowed; or NULL */
+static struct verdict judge(const struct flow *f, const struct facts *facts,
+			    struct http_edits *ret_edits)
 {
+	const struct proxy *x = f->proxy;
 	struct question q = ask_question(f);
 	struct credentials c;
+	struct verdict v;
 
 	look_question(facts, &q);
-	credentials_read(f->proxy->policy, facts, &c);
+	credentials_read(x->policy, facts, &c);
 	credentials_question(&c, &q);
-	return policy_decide(f->proxy->policy, &q);
+	v = policy_decide(x->policy, &q);
+	if (v.answer == ANSWER_ALLOW && ret_edits &&
+	    !inject_edits(x->injects, x->policy, &q, ret_edits))
+		v = (struct verdict){ .answer = ANSWER_DENY, .reason = REASON_LIMIT,
+				      .rule = RULE_NONE };
+	return v;
 }
 
 /* @stream: whose answer it is; @request NULL: nobody's */
@@ -115,19 +125,26 @@ static void ask(struct flow *f, int32_t stream, const struct http2_request *requ
 }
 
 /* What the bridge does not open after all is answered, or reset, by then; or is now */
-static void pass(struct flow *f, int32_t stream)
+static void pass(struct flow *f, int32_t stream, const struct http_edits *edits)
 {
-	if (!http2_allow(f->streams->bridge, stream, NULL))
-		http2_stop(f->streams->bridge, stream);
+	struct http2 *b = f->streams->bridge;
+	struct scrub_set *hides = NULL;
+
+	if (f->host != BINDING_NONE)
+		hides = inject_hides(f->proxy->injects, binding_host(f->proxy->bindings, f->host));
+	if ((hides && !http2_hide(b, stream, hides)) ||
+	    !http2_allow(b, stream, edits->count ? edits : NULL))
+		http2_stop(b, stream);
 }
 
 static void on_request(void *ctx, int32_t stream, const struct http2_request *r)
 {
 	struct flow *f = ctx;
 	struct facts facts = facts_of(r);
+	struct http_edits edits;
 
-	if (judge(f, &facts).answer == ANSWER_ALLOW)
-		pass(f, stream);
+	if (judge(f, &facts, &edits).answer == ANSWER_ALLOW)
+		pass(f, stream, &edits);
 	else
 		ask(f, stream, r, &facts);
 }
@@ -207,6 +224,7 @@ void streams_answered(struct flow *f, const struct talk_deny *d, struct span bod
 	struct streams *s = f->streams;
 	struct asked *a = STAILQ_FIRST(&s->asked);
 	const struct http2_request *r;
+	struct http_edits edits;
 	struct facts facts;
 	int32_t stream;
 
@@ -220,8 +238,8 @@ void streams_answered(struct flow *f, const struct talk_deny *d, struct span bod
 	if (!r)
 		return;
 	facts = facts_of(r);
-	if (!d && judge(f, &facts).answer == ANSWER_ALLOW)
-		pass(f, stream);
+	if (!d && judge(f, &facts, &edits).answer == ANSWER_ALLOW)
+		pass(f, stream, &edits);
 	else
 		http2_deny(s->bridge, stream, d ? d->status : 403, 0, d ? body : (struct span){ 0 });
 }
@@ -237,7 +255,7 @@ static void rejudge_one(void *ctx, int32_t stream, const struct http2_request *r
 	(void)stream;
 	if (!r->allowed)	/* it is judged by the new one when the keeper has answered */
 		return;
-	v = judge(f, &facts);
+	v = judge(f, &facts, NULL);
 	if (v.answer != ANSWER_ALLOW)
 		f->streams->rejudged = v.answer == ANSWER_DENY ? v.reason : REASON_PROTOCOL;
 }

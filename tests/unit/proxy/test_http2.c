@@ -246,8 +246,8 @@ static void test_late_verdict(void **state)
 
 static void test_set_field(void **state)
 {
-	const struct http2_field set = { SPAN("Authorization"), SPAN("Bearer real") };
-	const struct http2_field bad = { SPAN("Authorization"), SPAN("a\r\nb: c") };
+	const struct http_edits set = { { { SPAN("Authorization"), SPAN("Bearer real") } }, 1 };
+	const struct http_edits bad = { { { SPAN("Authorization"), SPAN("a\r\nb: c") } }, 1 };
 	struct h2_rig r;
 
 	(void)state;
