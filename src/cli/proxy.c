@@ -235,6 +235,8 @@ static bool prepare(struct proxy_command *p, struct err *err)
 	    !reread_begin(&p->reread, &p->judge, NULL, 0, err))
 		return false;
 	p->reread.all = true;
+	policy_secrets_done(&p->judged.secrets);
+	secret_store_guard(&p->secrets);
 	if (policy_mode(p->shared.policy) == MODE_MONITOR)
 		fprintf(stderr, "sluice: mode monitor: every public destination passes and is "
 			"logged; only deny rules, the ceiling, limits and special addresses hold\n");

@@ -277,6 +277,7 @@ static bool prepare(struct run *r, struct err *err)
 	    !share_secrets(&r->judged.secrets, &r->shared, err))
 		return false;
 	policy_secrets_done(&r->judged.secrets);
+	secret_store_guard(&r->secrets);
 	if (!naming_paths(&r->naming, err) || !make_protection(r, err) || !make_env(r, err) ||
 	    !make_reread(r, err))
 		return false;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -52,6 +53,12 @@ void secret_store_done(struct secret_store *s)
 	}
 	free(s->list);
 	*s = (struct secret_store){ .count = 0 };
+}
+
+void secret_store_guard(const struct secret_store *s)
+{
+	if (s->count)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 /* A line end is the file's or the command's, and not the value's */

@@ -22,6 +22,9 @@ struct secret_store {			/* begins as zeroes */
 	bool	 anybody;	/* there is no jail: any file will do */
 };
 
+/* No core file of this process: values are in its memory.  Nothing is done if there are none. */
+void secret_store_guard(const struct secret_store *s);
+
 void secret_store_done(struct secret_store *s);		/* wipes */
 
 /* policy_input.secret, with the store for @arg; @err: what went wrong besides, if anything */
