@@ -52,6 +52,8 @@ void stream_starve(struct stream *s)
 	stream_reset(s, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/* ---- bytes that wait ---- */
+
 static bool held_add(struct held *h, struct span bytes, size_t max)
 {
 	if (bytes.len > max || h->len > max - bytes.len)

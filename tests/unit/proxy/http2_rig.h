@@ -47,7 +47,6 @@ struct h2_rig {
 	size_t		 bytes[2][2];	/* by way; head, body */
 	size_t		 body_max;	/* on_bytes() stops a request beyond it */
 	bool		 later, deny, page_502;
-	const struct http2_field *set;
 	struct http2_memory memory;	/* of the bridge, if it shares nothing */
 	const struct http_edits *set;
 };
