@@ -407,6 +407,14 @@ static void ruled(struct gate *g, const struct msg *m)
 		meter_begin(f, about.rule, f->usage.whole);
 }
 
+static void keep_socket(struct gate *g, const struct msg *m)
+{
+	if (g->socket_count == SOCKETS_MAX)
+		proxy_fail("too many sockets");
+	memcpy(&g->sockets[g->socket_count].about, m->payload.at, sizeof(struct talk_socket));
+	g->sockets[g->socket_count++].fd = m->fd;
+}
+
 static void on_message(void *arg, const struct msg *m)
 {
 	struct gate *g = arg;
@@ -425,10 +433,7 @@ static void on_message(void *arg, const struct msg *m)
 		take_secrets(g, m);
 		break;
 	case KEEPER_SOCKET:
-		if (g->socket_count == SOCKETS_MAX)
-			proxy_fail("too many sockets");
-		memcpy(&g->sockets[g->socket_count].about, m->payload.at, sizeof(struct talk_socket));
-		g->sockets[g->socket_count++].fd = m->fd;
+		keep_socket(g, m);
 		break;
 	case KEEPER_START:
 		start(g);

@@ -183,6 +183,7 @@ static bool inject(struct flow *f, const struct http_request *r, const struct qu
 	if (!inject_edits(f->proxy->injects, f->proxy->policy, q, &edits) ||
 	    (hides && !http_scrub_begin(&h->scrub, hides)))
 		return false;
+	inject_look(f, span_of(r->method.at, r->head_bytes), &edits);
 	return !edits.count ||
 	       http_edited(span_of(r->method.at, r->head_bytes), &edits, &h->edited);
 }

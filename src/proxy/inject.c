@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 
+#include "proto/http_fields.h"
+#include "proxy/flow.h"
+
+#define QUIET_S 60	/* between two alerts */
 #define OTHERS 3	/* fields that are the gate's own */
 #define NO_PLACEHOLDER "sluice-placeholder"	/* over a value that stands in the policy's file */
 
@@ -150,4 +154,61 @@ struct scrub_set *inject_hides(const struct injects *x, struct span host)
 	const struct host *h = x ? host_of(x, host) : NULL;
 
 	return h && scrub_set_count(h->hides) ? h->hides : NULL;
+}
+
+/* ---- placeholders ---- */
+
+static bool says_placeholder(const struct injects *x, struct span text)
+{
+	for (size_t i = 0; i < x->secrets.count; i++) {
+		const struct policy_secret *s = &x->secrets.list[i];
+
+		for (size_t k = 0; k < s->part_count; k++) {
+			struct span p = span_str(s->parts[k].placeholder);
+
+			if (p.len && p.len <= text.len && memmem(text.at, text.len, p.at, p.len))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool inject_misplaced(const struct injects *x, struct span head, const struct http_edits *edits)
+{
+	struct span left = head, line;
+	bool first = true;
+
+	/* most say none at all */
+	if (!x || !says_placeholder(x, head))
+		return false;
+	while (http_line(&left, &line) == PARSE_OK && line.len) {
+		ptrdiff_t colon = span_find(line, ':');
+		bool replaced = !first && edits && colon >= 0 &&
+				http_edit_hits(edits, span_head(line, (size_t)colon));
+
+		first = false;
+		if (!replaced && says_placeholder(x, line))
+			return true;
+	}
+	return false;
+}
+
+void inject_look(struct flow *f, struct span head, const struct http_edits *edits)
+{
+	struct proxy *x = f->proxy;
+	struct talk_alert alert = { .kind = ALERT_PLACEHOLDER };
+	char text[ADDR_TEXT_MAX];
+	struct span host;
+
+	if (!inject_misplaced(x->injects, head, edits))
+		return;
+	x->misplaced++;
+	if (x->now_s < x->misplaced_until_s)
+		return;
+	host = f->host != BINDING_NONE ? binding_host(x->bindings, f->host)
+				       : span_str(addr_text(&f->dst, text));
+	alert.value = x->misplaced;
+	x->misplaced = 0;
+	x->misplaced_until_s = x->now_s + QUIET_S;
+	proxy_tell(x, GATE_ALERT, 0, &alert, sizeof(alert), host);
 }

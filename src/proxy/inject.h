@@ -15,6 +15,7 @@
 #include "proto/http_edit.h"
 #include "proto/scrub.h"
 
+struct flow;
 struct injects;
 
 /*
@@ -42,5 +43,17 @@ bool inject_edits(const struct injects *x, const struct policy *p, const struct 
 
 /* What the host's answers must not say, borrowed; NULL: nothing */
 struct scrub_set *inject_hides(const struct injects *x, struct span host);
+
+/*
+ * inject_look() - a request that was judged: does it say a placeholder?
+ * @head:	as it was sent; empty: unknown
+ * @edits:	fields that are replaced, where it may stand; NULL: it does not go on, or as it is
+ *
+ * An alert is told, at most one a minute.
+ */
+void inject_look(struct flow *f, struct span head, const struct http_edits *edits);
+
+/* The same without a flow: is there one? */
+bool inject_misplaced(const struct injects *x, struct span head, const struct http_edits *edits);
 
 #endif

@@ -143,10 +143,12 @@ static void on_request(void *ctx, int32_t stream, const struct http2_request *r)
 	struct facts facts = facts_of(r);
 	struct http_edits edits;
 
-	if (judge(f, &facts, &edits).answer == ANSWER_ALLOW)
+	if (judge(f, &facts, &edits).answer == ANSWER_ALLOW) {
+		inject_look(f, span_of(r->head.method.at, r->head.head_bytes), &edits);
 		pass(f, stream, &edits);
-	else
+	} else {
 		ask(f, stream, r, &facts);
+	}
 }
 
 static void on_malformed(void *ctx, int32_t stream, const struct http2_request *r)
