@@ -13,7 +13,8 @@ import daemons
 import internet
 import sluice
 import stage
-from stage import ROOT, ZONE, call
+from cooperate import Proxy
+from stage import ROOT, call
 from test_inspect import memory
 from test_reload import reload
 
@@ -486,3 +487,24 @@ def test_credentials_are_what_the_agent_sends(server, policy, token):
         done = run(server, policy, token, *CURL, version, "-H", "authorization: mine",
                    f"{server.url}/v1/{token}", more=more)
     assert [s[4] for s in server.seen(token)] == [f"Bearer {secret(token)}"] * 2, done.err
+
+
+def test_by_the_cooperative_proxy(server, policy, token):
+    proxy = Proxy("--only", "-p", policy(rules(server, BEARER)),
+                  env=sluice.environment(API_TOKEN=secret(token)))
+    try:
+        for version in HTTP:
+            done = proxy.curl("-i", version, f"{server.url}/v1/{token}")
+            assert "<Bearer sluice-placeholder-" in done.stdout and secret(token) not in done.stdout
+        assert os.stat(f"/proc/{proxy.process.pid}/mem").st_uid == 0
+    finally:
+        proxy.kill()
+    assert [s[4] for s in server.seen(token)] == [f"Bearer {secret(token)}"] * 2
+    assert secret(token) not in pathlib.Path(proxy.log).read_text()
+
+
+def test_the_alert_ends_no_command(server, policy, token):
+    """It is no limit that was crossed: on_exceed does not count for it."""
+    done = run(server, policy, token, "sh", "-c", f"{' '.join(CURL)} {server.url}/open/$API_TOKEN; echo on",
+               others="limits: {requests: 900/min, on_exceed: kill}\n")
+    assert done.code == 0 and done.out.endswith("on\n") and done.of("alert"), done.err
