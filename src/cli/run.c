@@ -421,6 +421,7 @@ int run_main(int argc, char **argv)
 		return complain(&err);
 	}
 	r.argv = argv + rest;
+	r.secrets.dry = r.dry_run;
 	if (run_in_a_jail())
 		return run_inside(&r);
 	code = prepare(&r, &err) ? run(&r, &err) : complain(&err);

@@ -248,7 +248,10 @@ static void source_read(struct secret_source *at, const struct secret_store *s)
 		file_read_value(at, s);
 		break;
 	case SECRET_CMD:
-		command_run(at);
+		if (s->dry)
+			buf_add_str(&at->value, "not-run");
+		else
+			command_run(at);
 		break;
 	case SECRET_KIND_NUM:
 		break;

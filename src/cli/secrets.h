@@ -20,6 +20,7 @@ struct secret_store {			/* begins as zeroes */
 	size_t	 count;
 	bool	 later;		/* it is a reload */
 	bool	 anybody;	/* there is no jail: any file will do */
+	bool	 dry;		/* nothing is started: a command's value is a stand-in */
 };
 
 /* No core file of this process: values are in its memory.  Nothing is done if there are none. */

@@ -368,7 +368,8 @@ static void forward(struct flow *f, struct span bytes, bool from_ahead)
 
 	h->told.bytes_out += used;
 	if (used && h->edited.len) {
-		buf_add_span(&h->edited, span_skip(onward, h->head_bytes));
+		if (!buf_add_span(&h->edited, span_skip(onward, h->head_bytes)))
+			peer_fails(f);
 		onward = buf_span(&h->edited);
 	}
 	if (used && !h->peer_failed && !pump_push(&f->out, f->peer, onward))

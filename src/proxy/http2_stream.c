@@ -435,6 +435,9 @@ static size_t sayable(struct stream *s, enum http2_way way)
 
 	if (way == HTTP2_UP || s->answer == ANSWER_OURS || !s->scrub.set || !w->held.len)
 		return w->held.len;
+	/* of what is no value after all a part may have gone already */
+	if (w->fin && s->scrubbed == w->held.len)
+		return w->held.len;
 	final = scrub_feed(&s->scrub, w->held.at + w->held.from, s->scrubbed, w->held.len);
 	s->scrubbed = w->held.len;
 	return w->fin ? w->held.len : final;

@@ -49,6 +49,7 @@ struct h2_rig {
 	bool		 later, deny, page_502;
 	struct http2_memory memory;	/* of the bridge, if it shares nothing */
 	const struct http_edits *set;
+	struct scrub_set *hides;
 };
 
 void h2_open(struct h2_rig *r, const struct http2_limits *limits);
