@@ -33,7 +33,9 @@ struct judging {
 	char			 user[PATH_MAX];	/* path of the user's file */
 	struct project		 project;
 	size_t			 project_at;		/* its number among the files, if it was found */
-	struct path_list	*unset;			/* judge_options.unset */
+	struct path_list	*unset;			/* judge_options.unset, and secrets */
+	struct secret_store	*store;
+	struct policy_secrets	 secrets;		/* of the policy that was loaded last */
 	bool			 own;			/* what the user recorded of his own counts */
 	struct preset_store	 presets, categories;
 	struct list_file	 list;		/* the one that is being read */
@@ -222,14 +224,30 @@ static size_t configured(void *arg, const char *manager, const struct extra_host
 	return m ? m->configured.count : 0;
 }
 
-static const char *variable(void *arg, const char *name)
+/* For lint: what is not there; no command is run */
+static bool look_up(struct judging *j, enum secret_kind kind, const char *text,
+		    struct secret_found *ret)
+{
+	const char *value = kind == SECRET_ENV ? getenv(text) : NULL;
+	AUTO_FREE char *words = NULL;
+
+	*ret = (struct secret_found){ span_str(value), "", "is not there" };
+	if (value || kind == SECRET_CMD || (kind == SECRET_FILE && text[0] != '/') ||
+	    (kind == SECRET_FILE && access(text, R_OK) == 0))
+		return value;
+	if (asprintf(&words, "%s:%s", secret_word(kind), text) < 0 ||
+	    !path_list_add(j->unset, words))
+		err_set(&j->asked, "out of memory");
+	return false;
+}
+
+static bool secret(void *arg, enum secret_kind kind, const char *text, const char *file,
+		   struct secret_found *ret)
 {
 	struct judging *j = arg;
-	const char *value = getenv(name);
 
-	if (!value && j->unset && !path_list_add(j->unset, name))
-		err_set(&j->asked, "out of memory");
-	return value;
+	return j->store ? secret_store_find(j->store, kind, text, file, ret, &j->asked)
+			: look_up(j, kind, text, ret);
 }
 
 /* What most tools take notice of, in their order */
@@ -282,7 +300,8 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 		.preset_text = preset_text, .configured = configured,
 		.category_text = category_text, .category_name = category_name,
 		.list_read = list_read, .arg = j,
-		.env = o->unset || o->runs ? variable : NULL, .env_optional = !o->runs,
+		.secret = o->unset || o->secrets ? secret : NULL, .secret_optional = !o->secrets,
+		.secrets = &j->secrets,
 		.proxy_credentials = &j->proxy_credentials,
 	};
 	struct err wrong = { "" };
@@ -295,6 +314,7 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 	}
 	j->asked.text[0] = '\0';
 	drop_secret(&j->proxy_credentials);
+	policy_secrets_done(&j->secrets);
 	if (o->proxy_variables)
 		add_host_proxy(&in);
 	p = policy_load(&in, &wrong);
@@ -315,6 +335,7 @@ static void judging_done(struct judging *j)
 	free(j->texts);
 	free(j->files);
 	drop_secret(&j->proxy_credentials);
+	policy_secrets_done(&j->secrets);
 	project_done(&j->project);
 	preset_store_done(&j->presets);
 	preset_store_done(&j->categories);
@@ -337,7 +358,7 @@ static bool judging_open(struct judging *j, const struct judge_options *o, const
 		.files = calloc(most, sizeof(*j->files)),
 		.managers = calloc(MANAGERS_MAX, sizeof(*j->managers)),
 		.own = !o->only && !o->alone,
-		.unset = o->unset,
+		.unset = o->unset, .store = o->secrets,
 	};
 	ok = (j->texts && j->files && j->managers) || err_set(err, "out of memory");
 	return ok && add_files(j, o, folder) && add_store(j, &j->presets, "presets", o) &&
@@ -410,13 +431,15 @@ bool judge(const struct judge_options *o, struct judged *ret_judged, struct err 
 		p = load(&j, o, buf_span(&j.project.text), j.project.trust != TRUST_HOLDS, TO_HOLD,
 			 err);
 	if (p) {
-		char *secret = TAKE(j.proxy_credentials);
+		char *credentials = TAKE(j.proxy_credentials);
+		struct policy_secrets secrets = j.secrets;
 
+		j.secrets = (struct policy_secrets){ .count = 0 };
 		if (j.project.found && j.project.trust != TRUST_HOLDS)
 			check_untrusted(&j, o, p);
 		*ret_judged = (struct judged){
 			p, j.read.at, j.read.count, j.folders.at, j.folders.count,
-			secret,
+			credentials, secrets,
 		};
 		j.read = j.folders = (struct path_list){ 0 };
 	}
@@ -468,6 +491,7 @@ void judge_done(struct judged *j)
 
 	policy_free(j->policy);
 	drop_secret(&j->proxy_credentials);
+	policy_secrets_done(&j->secrets);
 	path_list_done(&files);
 	path_list_done(&folders);
 	*j = (struct judged){ 0 };

@@ -9,6 +9,7 @@
 #include "cli/folders.h"
 #include "cli/options.h"
 #include "cli/project.h"
+#include "cli/secrets.h"
 #include "policy/load.h"
 
 struct judge_options {
@@ -18,9 +19,10 @@ struct judge_options {
 	bool		 only;
 	bool		 inspect, no_inspect;
 	bool		 proxy_variables;	/* http_proxy and the like count, as in run */
-	/* for lint: the variables that inject names and that are not set; NULL: nobody asks */
+	/* for lint: "env:NAME", "file:PATH" that inject names and that are not there; NULL: nobody
+	 * asks */
 	struct path_list *unset;
-	bool		 runs;		/* for run: such a variable is an error */
+	struct secret_store *secrets;	/* for run: the values are wanted, and kept here; or NULL */
 	bool		 alone;		/* no option: not even the system's layer (selftest) */
 };
 
@@ -59,6 +61,7 @@ struct judged {
 	char		**folders;	/* that decide and exist: presets, sluice's config */
 	size_t		 folder_count;
 	char		*proxy_credentials;	/* of upstream_proxy; NULL: none */
+	struct policy_secrets secrets;	/* if they were wanted */
 };
 
 /*

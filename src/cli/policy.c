@@ -108,7 +108,8 @@ static int lint(struct policy_command *c, struct err *err)
 		l.policy = judged.policy;
 		policy_lint(&check);
 		for (size_t i = 0; i < unset.count; i++, l.count++)
-			printf("${env:%s} is not set: run refuses this policy\n", unset.at[i]);
+			printf("${%s} is not %s: run refuses this policy\n", unset.at[i],
+			       !strncmp(unset.at[i], "env:", 4) ? "set" : "there");
 		judge_done(&judged);
 	}
 	known_done(known);

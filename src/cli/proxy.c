@@ -27,6 +27,7 @@ struct proxy_command {
 	struct judged		 judged;
 	struct shared_policy	 shared;
 	struct reread		 reread;
+	struct secret_store	 secrets;
 	struct naming		 naming;
 	const char		*at[LISTEN_NUM];
 	bool			 quiet, watch;
@@ -228,11 +229,14 @@ static bool prepare(struct proxy_command *p, struct err *err)
 	if (!listen_where(p, err) || !judge(&p->judge, &p->judged, err) ||
 	    !naming_words(&p->naming, "proxy", err) ||
 	    !share_policy(TAKE(p->judged.policy), &p->shared, err) ||
+	    !share_secrets(&p->judged.secrets, &p->shared, err) ||
 	    !check_upstream(p, p->listen.at, err) || !naming_paths(&p->naming, err) ||
 	    !folder_programs(p->programs, err) ||
 	    !reread_begin(&p->reread, &p->judge, NULL, 0, err))
 		return false;
 	p->reread.all = true;
+	policy_secrets_done(&p->judged.secrets);
+	secret_store_guard(&p->secrets);
 	if (policy_mode(p->shared.policy) == MODE_MONITOR)
 		fprintf(stderr, "sluice: mode monitor: every public destination passes and is "
 			"logged; only deny rules, the ceiling, limits and special addresses hold\n");
@@ -243,6 +247,7 @@ static void plan_fill(struct proxy_command *p, struct session_plan *plan)
 {
 	plan->listen = &p->listen;
 	plan->policy_fd = p->shared.fd;
+	plan->secrets_fd = p->shared.secrets;
 	plan->jail = (struct jail_plan){
 		.argv = p->argv, .policy = p->shared.policy, .session = p->naming.name,
 	};
@@ -289,12 +294,14 @@ static void proxy_done(struct proxy_command *p)
 	share_done(&p->shared);
 	reread_done(&p->reread);
 	judge_done(&p->judged);
+	secret_store_done(&p->secrets);
 }
 
 int proxy_main(int argc, char **argv)
 {
 	static struct proxy_command p = {
-		.judge = { .runs = true, .proxy_variables = true },
+		.judge = { .secrets = &p.secrets, .proxy_variables = true },
+		.secrets = { .anybody = true },
 		.at = { [LISTEN_HTTP] = "127.0.0.1:3128", [LISTEN_SOCKS] = "127.0.0.1:1080",
 			[LISTEN_DNS] = "none" },
 	};

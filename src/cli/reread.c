@@ -117,9 +117,10 @@ static bool all_guarded(const struct reread *r, char *const *paths, size_t count
 	return true;
 }
 
-static enum loaded judge_once(struct reread *r, struct judged *ret, struct err *err)
+static enum loaded judge_once(struct reread *r, const struct judge_options *options,
+			      struct judged *ret, struct err *err)
 {
-	if (!judge(r->options, ret, err))
+	if (!judge(options, ret, err))
 		return LOADED_BAD;
 	if (!all_guarded(r, ret->files, ret->file_count, err) ||
 	    !all_guarded(r, ret->folders, ret->folder_count, err))
@@ -137,17 +138,23 @@ enum loaded reread_load(void *arg, struct shared_policy *ret_shared, struct err 
 {
 	struct reread *r = arg;
 	struct judged first = { .policy = NULL }, second = { .policy = NULL };
-	enum loaded result = judge_once(r, &first, err);
+	struct judge_options bare = *r->options;	/* values are read once, with the second */
+	enum loaded result;
 
+	bare.secrets = NULL;
+	if (r->options->secrets)
+		r->options->secrets->later = true;
+	result = judge_once(r, &bare, &first, err);
 	if (result == LOADED) {
 		usleep(PAUSE_US);
-		result = judge_once(r, &second, err);
+		result = judge_once(r, r->options, &second, err);
 	}
 	if (result == LOADED && strcmp(policy_sha256(first.policy), policy_sha256(second.policy))) {
 		err_set(err, "the policy's files change while they are read (try again)");
 		result = LOADED_BUSY;
 	}
-	if (result == LOADED && !share_policy(TAKE(second.policy), ret_shared, err))
+	if (result == LOADED && (!share_policy(TAKE(second.policy), ret_shared, err) ||
+				 !share_secrets(&second.secrets, ret_shared, err)))
 		result = LOADED_BAD;
 	judge_done(&first);
 	judge_done(&second);

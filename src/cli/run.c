@@ -31,6 +31,7 @@ struct run {
 	struct judged		 judged;
 	struct shared_policy	 shared;	/* the policy, once it is judged */
 	struct reread		 reread;
+	struct secret_store	 secrets;
 	bool			 watch;
 	struct naming		 naming;
 	struct option_list	 allow_unix;
@@ -39,7 +40,7 @@ struct run {
 	char			 data[PATH_MAX], self[PATH_MAX], cwd[PATH_MAX];
 	char			 config[PATH_MAX], run_folder[PATH_MAX], programs[PATH_MAX];
 	char			*program[PROGRAM_NUM];
-	const char		**read_only, *hidden[4];
+	const char		**read_only, **hidden;
 	size_t			 read_only_count, hidden_count;
 	size_t			 deciding_count;	/* the first of read_only: policies and the like */
 	char			**env;
@@ -81,7 +82,10 @@ static bool make_env(struct run *r, struct err *err)
 		return err_set(err, "out of memory");
 	for (size_t i = 0; i < count; i++)
 		if (!is_proxy_variable(environ[i]) && !is_our_variable(environ[i]))
-			r->env[at++] = strdup(environ[i]);
+			r->env[at++] = secret_store_mask(&r->secrets, environ[i]);
+	for (size_t i = 0; i < at; i++)
+		if (!r->env[i])
+			return err_set(err, "out of memory");
 	r->env[at++] = strdup("SLUICE=1");
 	if (asprintf(&r->env[at], "SLUICE_SESSION=%s", r->naming.name) < 0)
 		return err_set(err, "out of memory");
@@ -111,6 +115,7 @@ static bool add_programs(struct run *r, struct err *err)
 static bool make_protection(struct run *r, struct err *err)
 {
 	ssize_t len = readlink("/proc/self/exe", r->self, sizeof(r->self) - 1);
+	size_t secret_files = 0;
 
 	if (len < 0)
 		return err_sys(err, errno, "/proc/self/exe");
@@ -121,7 +126,10 @@ static bool make_protection(struct run *r, struct err *err)
 		return err_sys(err, errno, "cannot find sluice's folders");
 	r->read_only = calloc(r->judged.file_count + r->judged.folder_count + PROGRAM_NUM + 3,
 			      sizeof(*r->read_only));
-	if (!r->read_only)
+	while (secret_store_file(&r->secrets, secret_files))
+		secret_files++;
+	r->hidden = calloc(secret_files + 3, sizeof(*r->hidden));
+	if (!r->read_only || !r->hidden)
 		return err_set(err, "out of memory");
 	for (size_t i = 0; i < r->judged.file_count; i++)
 		add_read_only(r, r->judged.files[i]);
@@ -135,6 +143,8 @@ static bool make_protection(struct run *r, struct err *err)
 	r->hidden[r->hidden_count++] = r->run_folder;
 	if (r->naming.log)
 		r->hidden[r->hidden_count++] = r->naming.log_path;
+	for (size_t i = 0; i < secret_files; i++)
+		r->hidden[r->hidden_count++] = secret_store_file(&r->secrets, i);
 	return add_programs(r, err);
 }
 
@@ -193,6 +203,7 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	struct policy_settings s = policy_settings(r->shared.policy);
 
 	p->policy_fd = r->shared.fd;
+	p->secrets_fd = r->shared.secrets;
 	p->jail = (struct jail_plan){
 		.argv = r->argv, .envp = r->env, .cwd = r->cwd, .policy = r->shared.policy,
 		.pool4 = s.synthetic4, .pool6 = s.synthetic6, .session = r->naming.name,
@@ -241,6 +252,20 @@ static bool make_reread(struct run *r, struct err *err)
 	return true;
 }
 
+/* What the command is told in its arguments it knows */
+static bool check_arguments(const struct run *r, struct err *err)
+{
+	for (char *const *arg = r->argv; *arg; arg++) {
+		const char *words = secret_store_shows(&r->secrets, *arg);
+
+		if (words)
+			return err_set(err, "argument %d of the command holds the value of ${%s} "
+				       "(leave it out: inject puts it into requests)",
+				       (int)(arg - r->argv), words);
+	}
+	return true;
+}
+
 static bool prepare(struct run *r, struct err *err)
 {
 	const char *command = strrchr(r->argv[0], '/');
@@ -248,8 +273,11 @@ static bool prepare(struct run *r, struct err *err)
 	if (!judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
 	    !naming_words(&r->naming, command ? command + 1 : r->argv[0], err))
 		return false;
-	if (!share_policy(TAKE(r->judged.policy), &r->shared, err))
+	if (!check_arguments(r, err) || !share_policy(TAKE(r->judged.policy), &r->shared, err) ||
+	    !share_secrets(&r->judged.secrets, &r->shared, err))
 		return false;
+	policy_secrets_done(&r->judged.secrets);
+	secret_store_guard(&r->secrets);
 	if (!naming_paths(&r->naming, err) || !make_protection(r, err) || !make_env(r, err) ||
 	    !make_reread(r, err))
 		return false;
@@ -322,6 +350,8 @@ static void run_done(struct run *r)
 		free(r->program[i]);
 	naming_done(&r->naming);
 	free(r->read_only);
+	free(r->hidden);
+	secret_store_done(&r->secrets);
 	share_done(&r->shared);
 	reread_done(&r->reread);
 	judge_done(&r->judged);
@@ -351,7 +381,7 @@ static bool report_known(const char *format)
 
 int run_main(int argc, char **argv)
 {
-	struct run r = { .judge = { .runs = true, .proxy_variables = true } };
+	struct run r = { .judge = { .secrets = &r.secrets, .proxy_variables = true } };
 	const struct option rows[] = {
 		JUDGE_OPTIONS(&r.judge),
 		{ 0, "host-port", OPTION_LIST, "[JAIL:]PORT",
@@ -391,6 +421,7 @@ int run_main(int argc, char **argv)
 		return complain(&err);
 	}
 	r.argv = argv + rest;
+	r.secrets.dry = r.dry_run;
 	if (run_in_a_jail())
 		return run_inside(&r);
 	code = prepare(&r, &err) ? run(&r, &err) : complain(&err);

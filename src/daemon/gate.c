@@ -19,6 +19,7 @@
 #include "proxy/drops.h"
 #include "proxy/explicit.h"
 #include "proxy/flow.h"
+#include "proxy/inject.h"
 #include "proxy/meter.h"
 #include "proxy/tls.h"
 #include "proxy/udp.h"
@@ -31,6 +32,7 @@
 static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 	[KEEPER_POLICY] = { "policy", sizeof(struct talk_policy), sizeof(struct talk_policy), true },
 	[KEEPER_CA] = { "ca", 0, 0, true },
+	[KEEPER_SECRETS] = { "secrets", sizeof(struct talk_policy), sizeof(struct talk_policy), true },
 	[KEEPER_SOCKET] = { "socket", sizeof(struct talk_socket), sizeof(struct talk_socket), true },
 	[KEEPER_START]	= { "start", 0, 0, false },
 	[KEEPER_BIND]	= { "bind", 1, HOST_MAX, false },
@@ -55,6 +57,7 @@ struct gate {
 	int		 dns_fd;	/* of `sluice proxy`: for datagrams; -1 */
 	struct seed	 seed;
 	size_t		 policy_len;	/* bytes of the mapping */
+	struct policy_secrets secrets;	/* of the next policy */
 	size_t		 socket_count;
 	const char	*cert_file, *cert_dir;	/* NULL: OpenSSL's own */
 	struct {
@@ -176,6 +179,37 @@ static void use_ca(struct gate *g, int fd)
 		proxy_fail("out of memory");
 }
 
+/* What the next policy's rules put into requests */
+static void take_secrets(struct gate *g, const struct msg *m)
+{
+	struct talk_policy about;
+	void *at;
+
+	memcpy(&about, m->payload.at, sizeof(about));
+	if (!about.bytes || about.bytes > SECRETS_PACKED_MAX)
+		proxy_fail("the values of inject cannot be read");
+	at = mmap(NULL, (size_t)about.bytes, PROT_READ, MAP_SHARED, m->fd, 0);
+	close(m->fd);
+	policy_secrets_done(&g->secrets);
+	if (at == MAP_FAILED ||
+	    !policy_secrets_unpack(span_of(at, (size_t)about.bytes), &g->secrets))
+		proxy_fail("the values of inject cannot be read");
+	munmap(at, (size_t)about.bytes);
+}
+
+/* Flows hold none of the old ones but what is overwritten in answers that stand */
+static void use_secrets(struct gate *g)
+{
+	struct proxy *x = &g->proxy;
+
+	injects_free(x->injects);
+	x->injects = NULL;
+	if (g->secrets.count)
+		x->injects = injects_new(&g->secrets, x->policy);
+	if (!injects_fit(x->injects, x->policy))
+		proxy_fail("the values of inject are not those of the policy");
+}
+
 /* The first policy; nothing else is needed from outside */
 static void first_policy(struct gate *g)
 {
@@ -196,6 +230,7 @@ static void use_policy(struct gate *g, const struct msg *m)
 	size_t old_len = g->policy_len;
 
 	g->proxy.policy = policy_map(m, &g->policy_len);
+	use_secrets(g);
 	if (!old) {
 		first_policy(g);
 		return;
@@ -372,6 +407,14 @@ static void ruled(struct gate *g, const struct msg *m)
 		meter_begin(f, about.rule, f->usage.whole);
 }
 
+static void keep_socket(struct gate *g, const struct msg *m)
+{
+	if (g->socket_count == SOCKETS_MAX)
+		proxy_fail("too many sockets");
+	memcpy(&g->sockets[g->socket_count].about, m->payload.at, sizeof(struct talk_socket));
+	g->sockets[g->socket_count++].fd = m->fd;
+}
+
 static void on_message(void *arg, const struct msg *m)
 {
 	struct gate *g = arg;
@@ -386,11 +429,11 @@ static void on_message(void *arg, const struct msg *m)
 	case KEEPER_CA:
 		use_ca(g, m->fd);
 		break;
+	case KEEPER_SECRETS:
+		take_secrets(g, m);
+		break;
 	case KEEPER_SOCKET:
-		if (g->socket_count == SOCKETS_MAX)
-			proxy_fail("too many sockets");
-		memcpy(&g->sockets[g->socket_count].about, m->payload.at, sizeof(struct talk_socket));
-		g->sockets[g->socket_count++].fd = m->fd;
+		keep_socket(g, m);
 		break;
 	case KEEPER_START:
 		start(g);

@@ -166,6 +166,9 @@ void limited_alert(struct keeper *k, const struct talk_alert *a, struct span hos
  * may go when this returns.
  */
 void keeper_change_policy(struct keeper *k, const struct shared_policy *new);
+/* The values that go with the gate's next policy; @fd stays the caller's; -1: there are none.
+ * Return: false: errno. */
+bool keeper_tell_secrets(struct keeper *k, int fd);
 void keeper_gate_changed(struct keeper *k, uint32_t generation);	/* the gate says so */
 void keeper_check_gate(struct keeper *k);	/* once a second: has it? */
 

@@ -64,7 +64,7 @@ void limited_alert(struct keeper *k, const struct talk_alert *a, struct span hos
 	audit_alert(k->audit, &(struct audit_alert){
 		.kind = alert_name((enum alert)a->kind), .value = a->value,
 		.threshold = a->threshold, .message = buf_span(&message) });
-	if (s.limits.on_exceed == EXCEED_KILL)
+	if (s.limits.on_exceed == EXCEED_KILL && a->kind != ALERT_PLACEHOLDER)
 		kill_command(k, buf_span(&message));
 	buf_done(&message);
 	keeper_stir(k);

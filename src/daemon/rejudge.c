@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "daemon/clock.h"
 #include "daemon/conn.h"
@@ -100,10 +101,26 @@ static void conn_rejudge_all(struct keeper *k)
 	}
 }
 
+bool keeper_tell_secrets(struct keeper *k, int fd)
+{
+	struct talk_policy about = { 0 };
+	struct stat st;
+	int copy;
+
+	if (fd < 0)
+		return true;
+	copy = fstat(fd, &st) < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return false;
+	about.bytes = (uint64_t)st.st_size;
+	keeper_tell(k, KEEPER_SECRETS, 0, &about, sizeof(about), (struct span){ 0 }, copy);
+	return true;
+}
+
 static void gate_take(struct keeper *k, const struct shared_policy *new)
 {
 	struct talk_policy about = { new->len };
-	int fd = fcntl(new->fd, F_DUPFD_CLOEXEC, 3);
+	int fd = keeper_tell_secrets(k, new->secrets) ? fcntl(new->fd, F_DUPFD_CLOEXEC, 3) : -1;
 
 	if (fd < 0) {
 		keeper_close(k, "the new policy cannot be handed over");

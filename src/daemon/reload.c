@@ -51,6 +51,8 @@ static _Noreturn void child(const struct reload *r, pid_t parent, int report)
 {
 	struct shared_policy shared = { .fd = -1 };
 	struct report say = { .result = LOADED_BAD };
+	int fds[2];
+	size_t count;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGIO, SIG_IGN);
@@ -59,7 +61,10 @@ static _Noreturn void child(const struct reload *r, pid_t parent, int report)
 	fcntl(3, F_SETFD, FD_CLOEXEC);
 	say.result = r->source->load(r->source->arg, &shared, &say.err);
 	say.len = say.result == LOADED ? shared.len : 0;
-	_exit(pass_send(3, &say, sizeof(say), &shared.fd, say.result == LOADED) != 0);
+	fds[0] = shared.fd;
+	fds[1] = shared.secrets;
+	count = say.result != LOADED ? 0 : shared.secrets < 0 ? 1 : 2;
+	_exit(pass_send(3, &say, sizeof(say), fds, count) != 0);
 }
 
 static void begin(struct reload *r, bool asked);
@@ -77,11 +82,12 @@ static void child_end(struct reload *r)
 	r->child = 0;
 }
 
-static bool map(int fd, size_t len, struct shared_policy *ret)
+static bool map(const struct pass *p, size_t len, struct shared_policy *ret)
 {
-	void *at = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	void *at = mmap(NULL, len, PROT_READ, MAP_SHARED, p->fds[0], 0);
 
-	*ret = (struct shared_policy){ .len = len, .fd = fd };
+	*ret = (struct shared_policy){ .len = len, .fd = p->fds[0],
+				       .secrets = p->fd_count > 1 ? p->fds[1] : -1 };
 	ret->policy = at == MAP_FAILED ? NULL : policy_attach(span_of(at, len));
 	if (!ret->policy && at != MAP_FAILED)
 		munmap(at, len);
@@ -117,12 +123,12 @@ static void on_report(evutil_socket_t fd, short what, void *arg)
 	ssize_t n = what & EV_READ ? pass_receive(fd, &p) : -1;
 
 	child_end(r);
-	if (n != sizeof(say) || p.fd_count != (say.result == LOADED)) {
+	if (n != sizeof(say) || !p.fd_count != (say.result != LOADED) || p.fd_count > 2) {
 		say.result = LOADED_BAD;
 		err_set(&say.err, what & EV_READ ? "reading the policy failed"
 						 : "reading the policy took too long");
 	}
-	if (say.result == LOADED && map(p.fds[0], say.len, &new)) {
+	if (say.result == LOADED && map(&p, say.len, &new)) {
 		over(r, &new, NULL);
 		return;
 	}

@@ -205,7 +205,9 @@ static void on_reloaded(void *arg, struct shared_policy *new, const struct err *
 	struct keeper *k = &s->keeper;
 	char why[ERR_TEXT_MAX + 64];
 	struct err err = { "" };
-	bool same = new && !strcmp(policy_sha256(new->policy), policy_sha256(k->policy));
+	/* of values the hash says nothing */
+	bool same = new && new->secrets < 0 &&
+		    !strcmp(policy_sha256(new->policy), policy_sha256(k->policy));
 
 	if (new && !same && change_policy(s, new, &err)) {
 		share_done(&s->current);
@@ -319,8 +321,11 @@ static bool spawn_paired(struct session *s, enum role role, const char *const ar
 static bool hand_over_policy(struct session *s, struct err *err)
 {
 	struct talk_policy about = { policy_image(s->keeper.policy).len };
-	int fd = fcntl(s->plan->policy_fd, F_DUPFD_CLOEXEC, 3);
+	int fd;
 
+	if (!keeper_tell_secrets(&s->keeper, s->plan->secrets_fd))
+		return err_sys(err, errno, "cannot hand over the values of inject");
+	fd = fcntl(s->plan->policy_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return err_sys(err, errno, "cannot hand over the policy");
 	keeper_tell(&s->keeper, KEEPER_POLICY, 0, &about, sizeof(about), (struct span){ 0 }, fd);

@@ -33,6 +33,7 @@ struct session_plan {
 	struct listen_plan	*listen;	/* not NULL: there is no jail but a proxy; of `jail`
 						 * argv, policy and session count */
 	int			 policy_fd;	/* of the same policy, see share.h; borrowed */
+	int			 secrets_fd;	/* of what its inject puts there; borrowed; -1: nothing */
 	const char		*proxy_credentials;	/* for upstream_proxy; NULL: none */
 	const char		*log_path, *key_path;
 	const struct audit_label *labels;

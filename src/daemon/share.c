@@ -39,9 +39,10 @@ static bool write_all(int fd, struct span image)
 	return true;
 }
 
+static const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+
 static bool move_to(int fd, struct span image, struct shared_policy *s)
 {
-	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 	size_t len = image.len;
 	void *at;
 
@@ -68,8 +69,29 @@ bool share_policy(struct policy *p, struct shared_policy *ret_shared, struct err
 		err_sys(err, errno, "cannot hold the policy in memory");
 	else
 		ret_shared->fd = TAKE_FD(fd);
+	ret_shared->secrets = -1;
 	policy_free(p);
 	return ok;
+}
+
+bool share_secrets(const struct policy_secrets *secrets, struct shared_policy *s, struct err *err)
+{
+	struct buf packed = buf_new(SECRETS_PACKED_MAX);
+	AUTO_CLOSE int fd = -1;
+	bool ok = true;
+
+	if (!secrets->count)
+		return true;
+	fd = memfd_create("secrets", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ok = fd >= 0 && policy_secrets_pack(secrets, &packed) &&
+	     write(fd, packed.at, packed.len) == (ssize_t)packed.len && fcntl(fd, F_ADD_SEALS, seals) == 0;
+	if (packed.at)
+		explicit_bzero(packed.at, packed.len);
+	buf_done(&packed);
+	if (!ok)
+		return err_sys(err, errno, "cannot hold the values of inject in memory");
+	s->secrets = TAKE_FD(fd);
+	return true;
 }
 
 void share_done(struct shared_policy *s)
@@ -78,5 +100,7 @@ void share_done(struct shared_policy *s)
 		return;
 	munmap((void *)(uintptr_t)s->policy, s->len);
 	close(s->fd);
+	if (s->secrets >= 0)
+		close(s->secrets);
 	*s = (struct shared_policy){ 0 };
 }

@@ -10,6 +10,7 @@ struct shared_policy {
 	const struct policy	*policy;
 	size_t			 len;	/* bytes of the mapping */
 	int			 fd;	/* a sealed memfd: nobody can change it any more */
+	int			 secrets;	/* another one: what its inject puts there; -1: nothing */
 };
 
 /*
@@ -21,6 +22,9 @@ struct shared_policy {
  * Return: false and @err.
  */
 bool share_policy(struct policy *p, struct shared_policy *ret_shared, struct err *err);
+
+/* What goes with it to the gate, for policy_secrets_unpack().  Return: false and @err. */
+bool share_secrets(const struct policy_secrets *secrets, struct shared_policy *s, struct err *err);
 
 /* Nothing happens if it is all zeroes */
 void share_done(struct shared_policy *s);

@@ -18,6 +18,8 @@ static const struct {
 	[ALERT_ERROR_RATE] = { "error_rate", "per cent of the last requests failed" },
 	[ALERT_DENIED_RATE] = { "denied_rate", "denials in the window" },
 	[ALERT_DNS_ENTROPY] = { "dns_entropy", "names that look random" },
+	[ALERT_PLACEHOLDER] = { "placeholder", "requests with a placeholder where inject puts no "
+				"value" },
 };
 _Static_assert(ARRAY_SIZE(kinds) == ALERT_NUM, "words for each kind");
 

@@ -8,6 +8,7 @@
 enum alert {
 	ALERT_REQUEST_RATE, ALERT_HOST_DIVERSITY, ALERT_LARGE_UPLOAD, ALERT_UPLOAD_TOTAL,
 	ALERT_DOWNLOAD_TOTAL, ALERT_ERROR_RATE, ALERT_DENIED_RATE, ALERT_DNS_ENTROPY,
+	ALERT_PLACEHOLDER,	/* no bound of limits: what stands for an injected value was sent elsewhere */
 	ALERT_NUM
 };
 

@@ -64,7 +64,7 @@ static int secret_order(const void *key, const void *element)
 	return rule < s->rule ? -1 : rule > s->rule;
 }
 
-/* Of the value of inject no more than the variables: a hash of it could be tried out */
+/* Of the value of inject no more than where it comes from: a hash of it could be tried out */
 static void line_variables(struct buf *lines, const struct draft *d, size_t rule)
 {
 	uint32_t key = (uint32_t)rule;
@@ -72,7 +72,7 @@ static void line_variables(struct buf *lines, const struct draft *d, size_t rule
 					       sizeof(*s), secret_order);
 
 	if (s)
-		buf_printf(lines, " env:%s", draft_text_at(d, s->names_at));
+		buf_printf(lines, "%s", draft_text_at(d, s->names_at));
 }
 
 static void line_settings(struct buf *lines, const struct draft *d)

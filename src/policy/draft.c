@@ -36,6 +36,7 @@ void draft_init(struct draft *d)
 		.tls_ca = buf_new(TLS_CA_FILES_MAX * sizeof(struct image_ca)),
 		.secrets = buf_new(RULES_MAX * sizeof(struct draft_secret)),
 		.secret_text = buf_new(SECRETS_BYTES),
+		.secret_parts = buf_new(SECRETS_BYTES),
 		.limits = { .unique_hosts = AMOUNT_NONE, .upload_per_request = AMOUNT_NONE,
 			    .upload_total = AMOUNT_NONE, .download_total = AMOUNT_NONE },
 		.log = { .max_bytes = AMOUNT_NONE, .dns = true },
@@ -67,6 +68,7 @@ void draft_done(struct draft *d)
 	if (d->secret_text.at)
 		explicit_bzero(d->secret_text.at, d->secret_text.len);
 	buf_done(&d->secret_text);
+	buf_done(&d->secret_parts);
 	if (d->proxy_credentials)
 		explicit_bzero(d->proxy_credentials, strlen(d->proxy_credentials));
 	free(d->proxy_credentials);
@@ -80,7 +82,7 @@ bool draft_is_full(const struct draft *d)
 	return d->rules.full || d->ports.full || d->strings.full || d->privates.full ||
 	       d->host_ports.full || d->publish.full || d->more.full || d->words.full ||
 	       d->digests.full || d->peers.full || d->tls_ca.full ||
-	       d->secrets.full || d->secret_text.full ||
+	       d->secrets.full || d->secret_text.full || d->secret_parts.full ||
 	       d->image.full || d->lists.full || d->uses.full;
 }
 

@@ -10,6 +10,7 @@
 #define SLUICE_POLICY_DRAFT_H
 
 #include "policy/image.h"
+#include "policy/secret.h"
 #include "policy/tree.h"
 #include "policy/upstream.h"
 
@@ -24,13 +25,18 @@
 #define WORDS_MAX (RULES_MAX * 16)	/* methods and paths of all rules */
 #define DIGESTS_MAX (RULES_MAX * 4)	/* credentials of all rules */
 #define PEERS_MAX 4096			/* networks of peers */
-#define SECRETS_BYTES (16u << 20)	/* all values of inject together */
 
 /* A value that inject puts into requests to a rule's host */
 struct draft_secret {
 	uint32_t	rule;
 	uint32_t	at, len;	/* in secret_text */
-	uint32_t	names_at;	/* text: the names of the variables in it */
+	uint32_t	names_at;	/* text: " env:NAME" and the like, of what is in it */
+	uint32_t	part, part_count;	/* in secret_parts */
+};
+
+struct draft_part {
+	uint32_t	at, len;	/* in secret_text */
+	uint32_t	placeholder;	/* text */
 };
 
 /* The mapping dns: of one file, or the defaults */
@@ -55,6 +61,7 @@ struct draft {
 	struct buf	 tls_ca;	/* struct image_ca */
 	struct buf	 secrets;	/* struct draft_secret, by rule; never part of the image */
 	struct buf	 secret_text;
+	struct buf	 secret_parts;	/* struct draft_part */
 	uint32_t	 credential_names[CREDENTIALS_MAX];	/* texts; 0: free */
 	uint32_t	 system_peers;
 	struct policy_limits limits;

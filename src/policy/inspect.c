@@ -29,6 +29,20 @@ bool policy_inspects(const struct policy *p, const struct question *q, struct ve
 	return true;
 }
 
+bool policy_rule_passes(const struct policy *p, uint32_t rule, const struct question *q)
+{
+	const struct image_rule *r = image_rule(p, rule);
+	struct match m;
+
+	if (!(r->flags & RULE_ALLOW))
+		return false;
+	if (q->host.len)
+		match_host(p, q->host, &m);
+	else
+		match_addr(p, &q->addr, &m);
+	return rule_passes(p, r, &m, q);
+}
+
 /* A rule that lets TLS through where it can be opened */
 static bool rule_opens(const struct rule_view *r)
 {

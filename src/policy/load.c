@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/loader.h"
+#include "policy/schema.h"
 
 #define ARENA_MAX (1u << 30)	/* bytes of the trees of all files together */
 #define IDS_MAX (RULES_MAX * sizeof(struct given_id))
@@ -75,38 +76,6 @@ static void flatten(struct err *err)
 	for (char *c = err->text; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
-}
-
-static bool secrets_take(struct policy_secrets *s, const struct draft *d)
-{
-	const struct draft_secret *from = (const void *)d->secrets.at;
-	size_t count = d->secrets.len / sizeof(*from);
-
-	s->list = calloc(count + 1, sizeof(*s->list));
-	s->count = 0;
-	for (; s->list && s->count < count; s->count++, from++) {
-		struct policy_secret *one = &s->list[s->count];
-
-		one->rule = from->rule;
-		one->value = calloc(1, from->len + 1);
-		if (!one->value)
-			break;
-		memcpy(one->value, d->secret_text.at + from->at, from->len);
-	}
-	if (s->list && s->count == count)
-		return true;
-	policy_secrets_done(s);
-	return false;
-}
-
-void policy_secrets_done(struct policy_secrets *s)
-{
-	for (size_t i = 0; i < s->count; i++) {
-		explicit_bzero(s->list[i].value, strlen(s->list[i].value));
-		free(s->list[i].value);
-	}
-	free(s->list);
-	*s = (struct policy_secrets){ .count = 0 };
 }
 
 struct policy *policy_load(const struct policy_input *in, struct err *err)

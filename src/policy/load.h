@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "policy/policy.h"
+#include "policy/secret.h"
 
 #define LIST_BYTES_MAX (256u << 20)	/* of one list file */
 
@@ -31,16 +32,12 @@ struct extra_host {
 	bool		 own;		/* the user's word: no rule of a stronger layer than his */
 };
 
-/* What inject puts into requests: never part of the image, which the gate is handed */
-struct policy_secret {
-	uint32_t	 rule;
-	char		*value;		/* owned */
+/* What policy_input.secret tells */
+struct secret_found {
+	struct span	 value;		/* lives as long as @arg */
+	const char	*placeholder;	/* what stands for it in the jail; "": nothing */
+	const char	*why;		/* it is not there: "is not set" */
 };
-struct policy_secrets {			/* begins as zeroes */
-	struct policy_secret *list;
-	size_t		 count;
-};
-void policy_secrets_done(struct policy_secrets *s);	/* wipes and frees */
 
 struct policy_input {
 	const struct policy_file *files;	/* strongest layer first */
@@ -72,12 +69,13 @@ struct policy_input {
 	size_t			(*configured)(void *arg, const char *manager,
 					      const struct extra_host **ret_hosts);
 	/*
-	 * The value of a variable that inject names, or NULL if it is unset: an error,
-	 * unless @env_optional.  NULL instead of a function: nobody wants the values,
-	 * and variables are not looked up.
+	 * A value that inject names in policy file @file.  Return: false if there is none: an
+	 * error, unless @secret_optional.  NULL instead of a function: nobody wants the
+	 * values, and they are not looked up.
 	 */
-	const char		*(*env)(void *arg, const char *name);
-	bool			 env_optional;
+	bool			(*secret)(void *arg, enum secret_kind kind, const char *text,
+					  const char *file, struct secret_found *ret_found);
+	bool			 secret_optional;
 	struct policy_secrets	*secrets;	/* filled on success; or NULL */
 	/* Text of a category's file by its name, or an empty span; lives as long as @arg */
 	struct span		(*category_text)(void *arg, const char *name);

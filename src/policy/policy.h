@@ -121,6 +121,13 @@ struct verdict policy_decide(const struct policy *p, const struct question *q);
  */
 bool policy_inspects(const struct policy *p, const struct question *q, struct verdict *v);
 
+/*
+ * policy_rule_passes() - would this allow rule let @q pass if it were the only one?
+ *
+ * Deny rules do not count: policy_decide() has let it pass.
+ */
+bool policy_rule_passes(const struct policy *p, uint32_t rule, const struct question *q);
+
 /* Is there a connection that policy_inspects() could be true for? */
 bool policy_may_inspect(const struct policy *p);
 

@@ -165,7 +165,7 @@ static const struct key keys[] = {
 	{ "down", IN_QUOTA, false, TYPE_WORD, ACCEPTS_BYTES, set_quota_down },
 	{ "up", IN_QUOTA, false, TYPE_WORD, ACCEPTS_BYTES, set_quota_up },
 	{ "header", IN_INJECT, false, TYPE_TEXT, ACCEPTS_HEADER, set_inject_header },
-	{ "value", IN_INJECT, false, TYPE_TEXT, "a text; ${env:NAME} in it is a variable",
+	{ "value", IN_INJECT, false, TYPE_TEXT, "a text, in it ${env:NAME}, ${file:PATH}, ${cmd:COMMAND}",
 	  set_inject_value },
 	{ "header", IN_CREDENTIALS, false, TYPE_TEXT, ACCEPTS_HEADER, set_credentials_header },
 	{ "sha256", IN_CREDENTIALS, false, TYPE_SOME, "SHA-256 of values: 64 hex digits each",

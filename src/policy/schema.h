@@ -91,6 +91,8 @@ bool method_is_good(struct span name);
 
 /* Keep the value of inject of the rule that is added next, apart from the image */
 bool item_secret(struct loader *l);
+/* All of them, once the rules are there.  Return: false: no memory */
+bool secrets_take(struct policy_secrets *s, const struct draft *d);
 
 /* Add the item as a rule; @file and @list make its id, if it has none of its own */
 bool rule_add(struct loader *l, const char *file, const char *list);

@@ -6,8 +6,6 @@
 
 #define METHOD_BYTES_MAX 32	/* what a gate takes for a method at all (TALK_METHOD_MAX) */
 #define HEADER_BYTES_MAX 64	/* of a header field's name */
-#define VALUE_BYTES_MAX 8192	/* of what inject puts there */
-#define ENV_NAME_MAX 128	/* bytes of a variable's name */
 
 /* A preset that is narrowed is not a preset alone */
 static struct image_more *more_of(struct loader *l)
@@ -200,9 +198,16 @@ bool set_inject(struct loader *l, const struct node *value)
 	return true;
 }
 
+/* Fields that the gate writes itself, so that a value that is said back is seen */
+static bool is_gates_own(struct span name)
+{
+	return span_eq_fold(name, SPAN("accept-encoding")) || span_eq_fold(name, SPAN("range")) ||
+	       span_eq_fold(name, SPAN("if-range"));
+}
+
 bool set_inject_header(struct loader *l, const struct node *value)
 {
-	if (!header_is_good(value->text))
+	if (!header_is_good(value->text) || is_gates_own(value->text))
 		return false;
 	l->item.more.inject_header = lower_text(l, value->text);
 	return true;
@@ -212,10 +217,10 @@ bool set_inject_value(struct loader *l, const struct node *value)
 {
 	l->item.inject = value->text;
 	/* no message repeats what may be a secret */
-	return (value->text.len && value->text.len <= VALUE_BYTES_MAX) ||
+	return (value->text.len && value->text.len <= SECRET_BYTES_MAX) ||
 	       loader_bad(l, value, "found %s value (accepted: a text of at most %u bytes; "
-			  "${env:NAME} in it is a variable)", value->text.len ? "too long a" : "no",
-			  VALUE_BYTES_MAX);
+			  "${env:NAME}, ${file:PATH}, ${cmd:COMMAND} in it)", value->text.len ? "too long a" : "no",
+			  SECRET_BYTES_MAX);
 }
 
 bool set_credentials(struct loader *l, const struct node *value)
@@ -272,94 +277,5 @@ bool set_credentials_sha256(struct loader *l, const struct node *value)
 		digests->at = (uint32_t)(l->draft.digests.len / sizeof(digest));
 	if (buf_add(&l->draft.digests, digest, sizeof(digest)))
 		digests->count++;
-	return true;
-}
-
-/* ---- the value of inject ---- */
-
-/* "${env:NAME}" at the front of @text: its length, or 0 */
-static size_t env_name(struct span text, struct span *ret_name)
-{
-	static const struct span open = SPAN("${env:");
-	ptrdiff_t end = span_find(text, '}');
-
-	if (!span_starts(text, open) || end < 0)
-		return 0;
-	*ret_name = span_skip(span_head(text, (size_t)end), open.len);
-	for (size_t i = 0; i < ret_name->len; i++) {
-		uint8_t c = ret_name->at[i];
-
-		if (!(ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') && c != '_' &&
-		    !(i && c >= '0' && c <= '9'))
-			return 0;
-	}
-	return ret_name->len && ret_name->len <= ENV_NAME_MAX ? (size_t)end + 1 : 0;
-}
-
-static bool value_is_printable(struct span value)
-{
-	for (size_t i = 0; i < value.len; i++)
-		if (value.at[i] < ' ' || value.at[i] > '~')
-			return false;
-	return true;
-}
-
-/* The variable's value behind what is in secret_text.  False: an error was told */
-static bool add_variable(struct loader *l, struct span name, const struct node *at)
-{
-	const struct policy_input *in = l->in;
-	char text[ENV_NAME_MAX + 1];
-	const char *value = NULL;
-
-	if (!in->env || !span_copy(name, text, sizeof(text)))
-		return true;
-	value = in->env(in->arg, text);
-	if (!value && in->env_optional)
-		return true;
-	if (!value)
-		return loader_bad(l, at, "found ${env:%s}, which is not set (accepted: variables "
-				  "that are set)", text);
-	if (!*value || !value_is_printable(span_str(value)) || strlen(value) > VALUE_BYTES_MAX)
-		return loader_bad(l, at, "found ${env:%s}, which is empty or holds what no header "
-				  "field can (accepted: printable ASCII)", text);
-	buf_add_str(&l->draft.secret_text, value);
-	return true;
-}
-
-bool item_secret(struct loader *l)
-{
-	struct draft *d = &l->draft;
-	struct span rest = l->item.inject, name;
-	struct draft_secret secret = {
-		.rule = (uint32_t)draft_rule_count(d), .at = (uint32_t)d->secret_text.len,
-	};
-	struct buf names = buf_new(VALUE_BYTES_MAX);
-
-	if (!rest.len)
-		return true;
-	while (rest.len) {
-		ptrdiff_t dollar = span_find(rest, '$');
-		size_t plain = dollar < 0 ? rest.len : (size_t)dollar, len;
-
-		if (!value_is_printable(span_head(rest, plain)))
-			return loader_bad(l, l->item.inject_at, "found a value that no header field "
-					  "can hold (accepted: printable ASCII)");
-		buf_add_span(&d->secret_text, span_head(rest, plain));
-		rest = span_skip(rest, plain);
-		if (!rest.len)
-			break;
-		len = env_name(rest, &name);
-		if (!len || !add_variable(l, name, l->item.inject_at)) {
-			buf_done(&names);
-			return len ? false : loader_bad(l, l->item.inject_at, "found a $ that begins "
-							"no variable (accepted: ${env:NAME})");
-		}
-		buf_printf(&names, " " SPAN_FMT, SPAN_ARG(name));
-		rest = span_skip(rest, len);
-	}
-	secret.len = (uint32_t)d->secret_text.len - secret.at;
-	secret.names_at = draft_text(d, buf_span(&names));
-	buf_add(&d->secrets, &secret, sizeof(secret));
-	buf_done(&names);
 	return true;
 }

@@ -179,6 +179,17 @@ static bool check_net(struct loader *l)
 	return true;
 }
 
+/* Is there a port that TLS can be on?  Without any it is 443. */
+static bool has_tls_port(const struct loader *l, const struct image_rule *r)
+{
+	const struct port_range *ports = draft_ports_of(&l->draft, r);
+	bool found = !r->ports.count || r->protocol == PROTOCOL_TLS;
+
+	for (uint32_t i = 0; i < r->ports.count; i++)
+		found |= ports[i].transport == TRANSPORT_TCP && !(ports[i].first == 80 && ports[i].last == 80);
+	return found;
+}
+
 /* What can be had by HTTP alone must not stand where there can be none */
 static bool check_more(struct loader *l)
 {
@@ -190,9 +201,10 @@ static bool check_more(struct loader *l)
 	if (item->is_net || item->rule.form != FORM_EXACT)
 		return loader_bad(l, item->inject_at, "found inject in a rule for more than one host "
 				  "(accepted: with an exact host only)");
-	if (!http || item->more.inspect == INSPECT_NEVER)
+	if (!http || item->more.inspect == INSPECT_NEVER || !has_tls_port(l, &item->rule))
 		return loader_bad(l, item->inject_at, "found inject where no TLS is inspected "
-				  "(accepted: with protocol auto or tls, and not inspect: never)");
+				  "(accepted: with protocol auto or tls, a port for it, and not "
+				  "inspect: never)");
 	return true;
 }
 

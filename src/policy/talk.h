@@ -50,6 +50,9 @@ enum keeper_says {
 				 * The first is 0; later ones replace it and are acknowledged */
 	KEEPER_CA,		/* + a pipe with the session's CA and its key (proxy/certs.h); before
 				 * the first policy, if anything may be inspected */
+	KEEPER_SECRETS,		/* + sealed memfd of what inject puts there (policy/secret.h); struct
+				 * talk_policy; before the policy that it goes with, if there is
+				 * anything */
 	KEEPER_SOCKET,		/* + a socket; struct talk_socket */
 	KEEPER_START,		/* confine yourself and serve */
 	KEEPER_BIND,		/* a new name: tail; id is its index in the bindings */
@@ -180,7 +183,7 @@ struct talk_socket {
 };
 
 struct talk_policy {
-	uint64_t	bytes;		/* of the image */
+	uint64_t	bytes;		/* of the image, or of what inject puts there */
 };
 
 struct talk_rule {

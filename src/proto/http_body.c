@@ -153,6 +153,11 @@ enum parse http_body_feed(struct http_body *b, struct span bytes, size_t *ret_us
 	return b->step == DONE ? PARSE_OK : PARSE_MORE;
 }
 
+uint64_t http_body_run(const struct http_body *b)
+{
+	return b->step == DATA || b->step == PLAIN ? b->left : 0;
+}
+
 bool http_body_end_is_whole(const struct http_body *b)
 {
 	return b->framing == HTTP_BODY_CLOSE || b->step == DONE;

@@ -36,6 +36,9 @@ void http_body_init(struct http_body *b, enum http_framing framing, uint64_t len
  */
 enum parse http_body_feed(struct http_body *b, struct span bytes, size_t *ret_used);
 
+/* How many of the next bytes are the body's own, and not its frames' */
+uint64_t http_body_run(const struct http_body *b);
+
 /* The stream ended: was the message whole?  (True for CLOSE; else only after OK) */
 bool http_body_end_is_whole(const struct http_body *b);
 

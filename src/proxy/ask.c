@@ -8,6 +8,7 @@
 #include "policy/git.h"
 #include "proxy/credential.h"
 #include "proxy/explicit.h"
+#include "proxy/inject.h"
 #include "proxy/meter.h"
 #include "proxy/streams.h"
 
@@ -116,6 +117,7 @@ static void put(struct flow *f, enum gate_says what, const struct facts *facts, 
 	};
 	struct buf tail = buf_new(TALK_HOST_MAX * 2 + TALK_ALPN_MAX + TALK_METHOD_MAX +
 				  TALK_PATH_MAX + TALK_DIGESTS);
+	uint32_t rule;
 
 	if (too_long(facts))
 		a.seen = SEEN_MALFORMED;
@@ -124,6 +126,9 @@ static void put(struct flow *f, enum gate_says what, const struct facts *facts, 
 	/* a websocket begins as a request, and is refused as one */
 	if (what == GATE_ASK && !(flags & TALK_EMPTY) && a.seen != SEEN_MALFORMED)
 		f->limited = (uint8_t)count(f, facts);
+	if (f->proxy->injects && facts->request.head_bytes && a.seen != SEEN_MALFORMED &&
+	    (what != GATE_ASK || !passes(f, facts, &rule)))
+		inject_look(f, span_of(facts->request.method.at, facts->request.head_bytes), NULL);
 	a.limited = f->limited;
 	f->limited = REASON_ALLOWED;
 	proxy_tell(f->proxy, what, f->ref, &a, sizeof(a), buf_span(&tail));

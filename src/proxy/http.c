@@ -6,7 +6,8 @@
  * to the server; every response is followed to its end, so that the next
  * request is known to be one.  Heads are read strictly (proto/http_head); what
  * two parsers could read differently ends the connection.  Bytes are passed on
- * as they came, never rewritten.
+ * as they came, but for what a rule injects (inject.h): fields of the request, and values
+ * in the answer, which are overwritten in place.
  *
  * One request at a time: what a client sends ahead waits in @ahead until the
  * response has ended.  Invariants:
@@ -25,8 +26,10 @@
 
 #include "policy/git.h"
 #include "proto/http_body.h"
+#include "proto/http_scrub.h"
 #include "proxy/ask.h"
 #include "proxy/credential.h"
+#include "proxy/inject.h"
 #include "proxy/look.h"
 #include "proxy/meter.h"
 #include "proxy/tls.h"
@@ -61,6 +64,9 @@ struct http {
 	bool		 tunnel;	/* and the server has agreed: no more requests */
 	bool		 asked;		/* the keeper was asked about the head that lies in `ahead` */
 	bool		 handed;	/* that head is of explicit.c's */
+	size_t		 head_bytes;	/* of the request, as it was sent */
+	struct buf	 edited;	/* its head as it goes to the server; empty: as it was sent */
+	struct http_scrub scrub;	/* of the answer */
 };
 
 bool http_start(struct flow *f)
@@ -71,8 +77,16 @@ bool http_start(struct flow *f)
 	*f->http = (struct http){
 		.ahead = buf_new(AHEAD_MAX), .partial = buf_new(HEAD_MAX + PUMP_SCRATCH),
 		.record = buf_new(TALK_HOST_MAX + TALK_METHOD_MAX + TALK_PATH_MAX),
+		.edited = buf_new(HEAD_MAX + HTTP_EDITS_MAX * SECRET_BYTES_MAX + AHEAD_MAX),
 	};
 	return true;
+}
+
+static void forget_edited(struct http *h)
+{
+	if (h->edited.at)
+		explicit_bzero(h->edited.at, h->edited.len);
+	buf_clear(&h->edited);
 }
 
 void http_free(struct http *h)
@@ -82,6 +96,9 @@ void http_free(struct http *h)
 	buf_done(&h->ahead);
 	buf_done(&h->partial);
 	buf_done(&h->record);
+	forget_edited(h);
+	buf_done(&h->edited);
+	http_scrub_end(&h->scrub);
 	free(h);
 }
 
@@ -154,6 +171,23 @@ static bool count(struct flow *f, const struct facts *facts, uint32_t rule)
 	return reason == REASON_ALLOWED;
 }
 
+/* What rules put into a request that passes, and what its answer must not say then */
+static bool inject(struct flow *f, const struct http_request *r, const struct question *q)
+{
+	struct http *h = f->http;
+	struct scrub_set *hides = q->inspected ? inject_hides(f->proxy->injects, q->host) : NULL;
+	struct http_edits edits;
+
+	h->head_bytes = r->head_bytes;
+	http_scrub_end(&h->scrub);
+	if (!inject_edits(f->proxy->injects, f->proxy->policy, q, &edits) ||
+	    (hides && !http_scrub_begin(&h->scrub, hides)))
+		return false;
+	inject_look(f, span_of(r->method.at, r->head_bytes), &edits);
+	return !edits.count ||
+	       http_edited(span_of(r->method.at, r->head_bytes), &edits, &h->edited);
+}
+
 /*
  * Does the policy let this request through as it stands?  If not, the keeper is
  * asked, which records; should it say yes (it was told a text that was cut), no
@@ -181,7 +215,12 @@ static bool request_passes(struct flow *f, const struct facts *facts)
 	else if (v.answer != ANSWER_ALLOW)
 		ask_send(f, GATE_ASK_AGAIN, facts, 0);
 	h->asked = v.answer != ANSWER_ALLOW;
-	return v.answer == ANSWER_ALLOW;
+	if (v.answer != ANSWER_ALLOW)
+		return false;
+	if (inject(f, &facts->request, &q))
+		return true;
+	cut(f, END_LIMIT, REASON_LIMIT);
+	return false;
 }
 
 static void remember(struct http *h, const struct http_request *r)
@@ -325,10 +364,17 @@ static void forward(struct flow *f, struct span bytes, bool from_ahead)
 {
 	struct http *h = f->http;
 	size_t used = judge(f, bytes);
+	struct span onward = span_head(bytes, used);
 
 	h->told.bytes_out += used;
-	if (used && !h->peer_failed && !pump_push(&f->out, f->peer, span_head(bytes, used)))
+	if (used && h->edited.len) {
+		if (!buf_add_span(&h->edited, span_skip(onward, h->head_bytes)))
+			peer_fails(f);
+		onward = buf_span(&h->edited);
+	}
+	if (used && !h->peer_failed && !pump_push(&f->out, f->peer, onward))
 		peer_fails(f);
+	forget_edited(h);
 	if (from_ahead)
 		buf_consume(&h->ahead, used);
 	else if (used < bytes.len && !buf_add_span(&h->ahead, span_skip(bytes, used)))
@@ -521,13 +567,40 @@ static void tunnel_begin(struct flow *f)
 	f->ready = WANT_AGENT_READ | WANT_PEER_READ;
 }
 
+/* What the client is to read is read once more: a value may look like a number */
+static bool scrub_head(struct http *h, uint8_t *at, struct http_response *r)
+{
+	size_t len = r->head_bytes;
+
+	scrub_whole(&h->scrub.data, at, len);
+	return http_response_parse(span_of(at, len), span_head(buf_span(&h->record),
+							       h->told.method_len), r) == PARSE_OK &&
+	       r->head_bytes == len;
+}
+
+/*
+ * Pass over the next bytes of the answer's body.
+ * Return: how many may go to the client now; fewer than there are: the rest may be what must
+ *         not be said, and waits
+ */
+static size_t pass_body(struct http *h, uint8_t *at, size_t len, enum parse *ret_parse)
+{
+	size_t used = 0, final;
+
+	*ret_parse = PARSE_BAD;
+	if (http_scrub_feed(&h->scrub, &h->answer_body, at, len, &final))
+		*ret_parse = http_body_feed(&h->answer_body, span_of(at, final), &used);
+	return used;
+}
+
 /*
  * Pass over what the server has sent.
  * Return: how many bytes of @bytes may go to the client; all of them unless the
  *         head is not whole yet.  *ret_bad: they are no response.
  */
-static size_t follow(struct flow *f, struct span bytes, bool *ret_bad)
+static size_t follow(struct flow *f, uint8_t *at, size_t len, bool *ret_bad)
 {
+	const struct span bytes = span_of(at, len);
 	struct http *h = f->http;
 	size_t done = 0;
 
@@ -538,7 +611,12 @@ static size_t follow(struct flow *f, struct span bytes, bool *ret_bad)
 		enum parse p;
 
 		if (h->answer == PART_BODY) {
-			p = http_body_feed(&h->answer_body, rest, &used);
+			used = pass_body(h, at + done, rest.len, &p);
+			if (p == PARSE_MORE && used < rest.len) {
+				h->told.bytes_in += used;
+				*ret_bad = rest.len - used >= HEAD_MAX;
+				return done + used;
+			}
 		} else {
 			p = http_response_parse(rest, span_head(buf_span(&h->record),
 								h->told.method_len), &r);
@@ -549,6 +627,10 @@ static size_t follow(struct flow *f, struct span bytes, bool *ret_bad)
 				return done;
 			}
 			used = r.head_bytes;
+			if (h->scrub.data.set && !scrub_head(h, at + done, &r)) {
+				*ret_bad = true;
+				return done;
+			}
 			if (r.status == 101) {
 				h->tunnel = true;
 				h->told.status = 101;
@@ -583,6 +665,12 @@ static void server_ended(struct flow *f, bool reset)
 	struct http *h = f->http;
 	bool whole = !reset && h->answer == PART_BODY && http_body_end_is_whole(&h->answer_body);
 
+	if (whole && h->partial.len) {	/* no value after all */
+		h->told.bytes_in += h->partial.len;
+		if (!pump_push(&f->in, f->agent, buf_span(&h->partial)))
+			whole = false;
+		buf_clear(&h->partial);
+	}
 	if (whole)
 		request_over(f);
 	if (!whole && h->answer != PART_NONE) {
@@ -598,16 +686,16 @@ static void server_ended(struct flow *f, bool reset)
 static void read_peer(struct flow *f)
 {
 	struct http *h = f->http;
-	struct span bytes;
+	uint8_t *at = pump_scratch();
 	bool bad = false;
 	uint64_t room;
-	size_t used;
+	size_t used, len;
 	ssize_t n;
 
 	if (!(f->ready & WANT_PEER_READ))
 		return;
 	room = meter_room(f, false);
-	n = flow_recv(f, false, pump_scratch(),
+	n = flow_recv(f, false, at,
 		      room < PUMP_SCRATCH ? room ? (size_t)room : 1 : PUMP_SCRATCH,
 		      room ? 0 : MSG_PEEK);
 	if (n < 0 && errno == EAGAIN)
@@ -621,13 +709,14 @@ static void read_peer(struct flow *f)
 		return;
 	f->since_s = f->proxy->now_s;
 	meter_moved(f, false, (uint64_t)n);
-	bytes = span_of(pump_scratch(), (size_t)n);
+	len = (size_t)n;
 	if (h->partial.len) {
-		buf_add_span(&h->partial, bytes);
-		bytes = buf_span(&h->partial);
+		bad = !buf_add(&h->partial, at, len);
+		at = h->partial.at;
+		len = h->partial.len;
 	}
-	used = follow(f, bytes, &bad);
-	if (used && !pump_push(&f->in, f->agent, span_head(bytes, used)))
+	used = bad ? 0 : follow(f, at, len, &bad);
+	if (used && !pump_push(&f->in, f->agent, span_of(at, used)))
 		bad = true;
 	if (bad) {
 		cut(f, END_ERROR, REASON_MALFORMED);
@@ -635,8 +724,8 @@ static void read_peer(struct flow *f)
 		tunnel_begin(f);
 	} else if (h->partial.len) {
 		buf_consume(&h->partial, used);
-	} else if (used < bytes.len) {
-		buf_add_span(&h->partial, span_skip(bytes, used));
+	} else if (used < len) {
+		buf_add(&h->partial, at + used, len - used);
 	}
 }
 

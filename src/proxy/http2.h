@@ -28,8 +28,10 @@
 #define SLUICE_PROXY_HTTP2_H
 
 #include "base/buf.h"
+#include "proto/http_edit.h"
 #include "proto/http_head.h"
 #include "proxy/http2_memory.h"
+#include "proto/scrub.h"
 
 enum http2_side { HTTP2_AGENT, HTTP2_PEER };
 enum http2_way { HTTP2_UP, HTTP2_DOWN };	/* to the peer, to the agent */
@@ -151,14 +153,17 @@ unsigned http2_wants(const struct http2 *b, enum http2_side side);
 
 /*
  * The stream may be opened to the peer.
- * @set:	a field that replaces all of its name, or is added; NULL: none.  The name in any
- *		case, the value without CR, LF, NUL and blanks around it; it is never
- *		entered into the compression table.  Copied.
+ * @set:	fields that replace all of their name, or are added; NULL: none.  The name in any
+ *		case, the value without CR, LF, NUL; it is never entered into the compression
+ *		table.  Copied.
  * Return: false if it may not: the stream is over, was answered already, or is a
  *         CONNECT (other than for a websocket that was offered).
  */
-struct http2_field { struct span name, value; };
-bool http2_allow(struct http2 *b, int32_t stream, const struct http2_field *set);
+bool http2_allow(struct http2 *b, int32_t stream, const struct http_edits *set);
+
+/* What the peer's side of the stream must not say, before http2_allow().  Return: false: no
+ * memory. */
+bool http2_hide(struct http2 *b, int32_t stream, struct scrub_set *hides);
 
 /*
  * Answer it ourselves: application/json, Cache-Control: no-store, Retry-After if

@@ -60,6 +60,8 @@ struct stream {
 	struct http2_request request;
 	struct lane2	 way[2];
 	size_t		 paid;		/* bytes that are counted for it */
+	struct scrub	 scrub;		/* of what the peer says */
+	size_t		 scrubbed;	/* bytes held of the peer's body that it was fed */
 };
 
 struct side {

@@ -265,8 +265,21 @@ static nghttp2_nv nv_of(struct span name, struct span value, bool secret)
 		.flags = secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE };
 }
 
+void http2_section_scrub(struct http2_section *s, const struct scrub *scrub)
+{
+	for (size_t i = 0; i < count(s); i++) {
+		const struct piece *p = piece_at(s, i);
+		bool pseudo = p->name_len && s->bytes.at[p->at] == ':';
+
+		if (!pseudo)	/* a status of three digits is all that a response has of them */
+			scrub_whole(scrub, s->bytes.at + p->at, p->name_len);
+		if (!pseudo)
+			scrub_whole(scrub, s->bytes.at + p->at + p->name_len, p->value_len);
+	}
+}
+
 size_t http2_section_write(const struct http2_section *s, bool request,
-			   const struct http2_field *set, nghttp2_nv nv[HTTP2_NV_MAX])
+			   const struct http_edits *set, nghttp2_nv nv[HTTP2_NV_MAX])
 {
 	struct span host = { 0 }, authority;
 	size_t n = 0;
@@ -280,12 +293,13 @@ size_t http2_section_write(const struct http2_section *s, bool request,
 
 		if (request && span_eq(name, SPAN("host")))
 			continue;
-		if (set && span_eq(name, set->name))
+		if (set && http_edit_hits(set, name))
 			continue;
 		nv[n++] = nv_of(name, value_of(s, p), p->secret);
 	}
-	if (set)
-		nv[n++] = nv_of(set->name, set->value, true);
+	for (size_t i = 0; set && i < set->count; i++)
+		if (set->at[i].value.len)
+			nv[n++] = nv_of(set->at[i].name, set->at[i].value, true);
 	assert(n <= HTTP2_NV_MAX);
 	return n;
 }

@@ -12,7 +12,7 @@
 
 #include "proxy/http2.h"
 
-#define HTTP2_NV_MAX (HTTP_FIELDS_MAX + 8)	/* fields of a section as sent: pseudo fields, @set */
+#define HTTP2_NV_MAX (HTTP_FIELDS_MAX + HTTP_EDITS_MAX + 2)	/* fields of a section as sent: pseudo fields, @set */
 
 struct http2_section {
 	struct buf	bytes;		/* names and values, one after the other */
@@ -49,15 +49,18 @@ unsigned http2_response_read(const struct http2_section *s);
 bool http2_trailers_read(const struct http2_section *s,
 			 bool (*is_guarded)(void *ctx, struct span name), void *ctx);
 
+/* Overwrite in every field what must not be said */
+void http2_section_scrub(struct http2_section *s, const struct scrub *scrub);
+
 /*
  * http2_section_write() - the section as libnghttp2 sends it; pointers into @s and @set
  * @request:	Host goes, as :authority says the same; if only Host was there it becomes
  *		:authority
- * @set:	as in http2_allow(), its name in lower case; or NULL
+ * @set:	as in http2_allow(), names in lower case; or NULL
  *
  * Return: how many of @nv were filled
  */
 size_t http2_section_write(const struct http2_section *s, bool request,
-			   const struct http2_field *set, nghttp2_nv nv[HTTP2_NV_MAX]);
+			   const struct http_edits *set, nghttp2_nv nv[HTTP2_NV_MAX]);
 
 #endif

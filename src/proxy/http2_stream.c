@@ -17,6 +17,8 @@
 #include "proto/http_fields.h"
 #include "proxy/http2_bridge.h"
 
+#define SET_NAME_MAX 64	/* bytes of a name that a rule puts there */
+
 /* ---- what it holds ---- */
 
 static size_t section_bytes(const struct http2_section *s)
@@ -49,6 +51,8 @@ void stream_starve(struct stream *s)
 		s->why = HTTP2_NO_MEMORY;
 	stream_reset(s, NGHTTP2_ENHANCE_YOUR_CALM);
 }
+
+/* ---- bytes that wait ---- */
 
 static bool held_add(struct held *h, struct span bytes, size_t max)
 {
@@ -193,6 +197,7 @@ static void stream_free(struct stream *s)
 	drop_heads(s);
 	buf_done(&s->text);
 	memory_give(b, s->paid);
+	scrub_end(&s->scrub);
 	TAILQ_REMOVE(&b->streams, s, link);
 	b->count--;
 	free(s);
@@ -448,6 +453,22 @@ static bool is_mute(const struct stream *s, enum http2_way way)
 	return s->cut || (way == HTTP2_UP && s->answer == ANSWER_OURS);
 }
 
+/* How many of the bytes held may go: at the end some may be what must not be said */
+static size_t sayable(struct stream *s, enum http2_way way)
+{
+	struct lane2 *w = &s->way[way];
+	size_t final;
+
+	if (way == HTTP2_UP || s->answer == ANSWER_OURS || !s->scrub.set || !w->held.len)
+		return w->held.len;
+	/* of what is no value after all a part may have gone already */
+	if (w->fin && s->scrubbed == w->held.len)
+		return w->held.len;
+	final = scrub_feed(&s->scrub, w->held.at + w->held.from, s->scrubbed, w->held.len);
+	s->scrubbed = w->held.len;
+	return w->fin ? w->held.len : final;
+}
+
 /* libnghttp2 asks for the bytes of a DATA frame */
 ssize_t frame_body(nghttp2_session *session, int32_t id, uint8_t *at, size_t size,
 		   uint32_t *flags, nghttp2_data_source *source, void *arg)
@@ -463,10 +484,12 @@ ssize_t frame_body(nghttp2_session *session, int32_t id, uint8_t *at, size_t siz
 	if (!s || is_mute(s, way))
 		return NGHTTP2_ERR_DEFERRED;
 	w = &s->way[way];
-	n = body_passes(s, way, size < w->held.len ? size : w->held.len);
+	n = sayable(s, way);
+	n = body_passes(s, way, size < n ? size : n);
 	if (is_mute(s, way))
 		return NGHTTP2_ERR_DEFERRED;
 	if (n) {
+		s->scrubbed -= way == HTTP2_DOWN && s->scrub.set && s->answer != ANSWER_OURS ? n : 0;
 		held_take(&w->held, at, n);
 		stream_pay(s);
 		if (!(way == HTTP2_DOWN && s->answer == ANSWER_OURS))
@@ -477,6 +500,8 @@ ssize_t frame_body(nghttp2_session *session, int32_t id, uint8_t *at, size_t siz
 	*flags |= NGHTTP2_DATA_FLAG_EOF;
 	if (w->trailers) {
 		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+		if (way == HTTP2_DOWN)
+			http2_section_scrub(&s->section[HTTP2_PEER], &s->scrub);
 		if (nghttp2_submit_trailer(session, id, nv, http2_section_write(
 			    &s->section[source_of(way)], false, NULL, nv)))
 			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -501,6 +526,7 @@ void stream_answer(struct stream *s, unsigned status, bool fin)
 	}
 	if (!stream_passes(s, HTTP2_DOWN, head->text))
 		return;
+	http2_section_scrub(head, &s->scrub);
 	n = http2_section_write(head, false, NULL, nv);
 	if (status < 200) {
 		r = nghttp2_submit_headers(agent->session, NGHTTP2_FLAG_NONE, id, NULL, nv, n, NULL);
@@ -542,21 +568,34 @@ static bool is_passable(const struct stream *s)
 	return !r->upgrade || (r->websocket && s->bridge->offered);
 }
 
-/* Return: false: its name or value cannot stand in a request; @name: filled with lower case */
-static bool set_read(const struct http2_field *set, struct buf *name, struct http2_field *ret)
+/* Return: false: a name or value cannot stand in a request; @names: filled with lower case */
+static bool set_read(const struct http_edits *set, struct buf *names, struct http_edits *ret)
 {
-	for (size_t i = 0; i < set->name.len; i++) {
-		uint8_t c = ascii_lower(set->name.at[i]);
+	ret->count = 0;
+	/* spans lie in it: it must not move */
+	if (!buf_reserve(names, names->max))
+		return false;
+	for (size_t i = 0; i < set->count; i++) {
+		struct span name = set->at[i].name;
+		size_t from = names->len;
+		struct http_edit *one = &ret->at[ret->count++];
 
-		buf_add(name, &c, 1);
+		for (size_t k = 0; k < name.len; k++) {
+			uint8_t c = ascii_lower(name.at[k]);
+
+			buf_add(names, &c, 1);
+		}
+		*one = (struct http_edit){ span_of(names->at + from, name.len),
+					   span_trim(set->at[i].value) };
+		if (names->full || !name.len || !http_all(one->name, HTTP_TOKEN) ||
+		    !http_all(one->value, HTTP_VALUE) || span_eq(one->name, SPAN("host")))
+			return false;
 	}
-	*ret = (struct http2_field){ buf_span(name), span_trim(set->value) };
-	return !name->full && name->len && http_all(buf_span(name), HTTP_TOKEN) &&
-	       http_all(ret->value, HTTP_VALUE) && !span_eq(ret->name, SPAN("host"));
+	return true;
 }
 
 /* Open it to the peer */
-static bool submit(struct stream *s, const struct http2_field *set)
+static bool submit(struct stream *s, const struct http_edits *set)
 {
 	struct side *peer = &s->bridge->side[HTTP2_PEER];
 	const nghttp2_data_provider body = { .read_callback = frame_body };
@@ -576,11 +615,18 @@ static bool submit(struct stream *s, const struct http2_field *set)
 	return true;
 }
 
-bool http2_allow(struct http2 *b, int32_t stream, const struct http2_field *set)
+bool http2_hide(struct http2 *b, int32_t stream, struct scrub_set *hides)
 {
 	struct stream *s = find(b, stream);
-	struct buf name = buf_new(256);
-	struct http2_field field;
+
+	return !s || s->scrub.set || scrub_begin(&s->scrub, hides);
+}
+
+bool http2_allow(struct http2 *b, int32_t stream, const struct http_edits *set)
+{
+	struct stream *s = find(b, stream);
+	struct buf name = buf_new(HTTP_EDITS_MAX * SET_NAME_MAX);
+	struct http_edits field;
 	bool done;
 
 	if (!s || s->request.allowed || s->answer != ANSWER_NONE || !is_passable(s))

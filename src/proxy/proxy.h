@@ -20,6 +20,7 @@
 
 struct flow;
 struct flow_table;
+struct injects;
 struct udp_table;
 struct lanes;
 struct tls_ends;
@@ -48,6 +49,9 @@ struct proxy {
 	bool			 kills;		/* limits: on_exceed: kill */
 	bool			 killed;	/* a limit was crossed, and the command will be ended */
 	struct http2_memory	 http2;		/* of all flows */
+	struct injects		*injects;	/* of `policy`; NULL: it injects nothing */
+	uint32_t		 misplaced;	/* requests with a placeholder that were not told of */
+	uint32_t		 misplaced_until_s;	/* no alert of it before */
 	struct tls_ends		*tls;		/* NULL: nothing is inspected; see proxy/tls.h */
 	struct dns_door		 dns;
 	int			 raw4, raw6;	/* for datagrams to clients */

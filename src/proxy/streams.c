@@ -18,6 +18,7 @@
 #include "proxy/ask.h"
 #include "proxy/credential.h"
 #include "proxy/http2.h"
+#include "proxy/inject.h"
 #include "proxy/look.h"
 #include "proxy/meter.h"
 #include "proxy/tls.h"
@@ -55,14 +56,6 @@ struct streams {
 	size_t			 paced;		/* requests that wait for bandwidth, each way */
 };
 
-bool streams_possible(const struct proxy *x)
-{
-	for (uint32_t i = 0; i < policy_rule_count(x->policy); i++)
-		if (*policy_rule(x->policy, i).inject_header)
-			return false;
-	return true;
-}
-
 static struct http2_limits limits_of(struct proxy *x)
 {
 	struct http2_limits l = http2_limits_default;
@@ -76,7 +69,7 @@ bool streams_offered(struct proxy *x)
 {
 	const struct http2_limits l = limits_of(x);
 
-	return streams_possible(x) && http2_has_room(&l);
+	return http2_has_room(&l);
 }
 
 /* ---- requests ---- */
@@ -93,15 +86,24 @@ static struct facts facts_of(const struct http2_request *r)
 	return facts;
 }
 
-static struct verdict judge(const struct flow *f, const struct facts *facts)
+/* @ret_edits: what rules put there, if it is allowed; or NULL */
+static struct verdict judge(const struct flow *f, const struct facts *facts,
+			    struct http_edits *ret_edits)
 {
+	const struct proxy *x = f->proxy;
 	struct question q = ask_question(f);
 	struct credentials c;
+	struct verdict v;
 
 	look_question(facts, &q);
-	credentials_read(f->proxy->policy, facts, &c);
+	credentials_read(x->policy, facts, &c);
 	credentials_question(&c, &q);
-	return policy_decide(f->proxy->policy, &q);
+	v = policy_decide(x->policy, &q);
+	if (v.answer == ANSWER_ALLOW && ret_edits &&
+	    !inject_edits(x->injects, x->policy, &q, ret_edits))
+		v = (struct verdict){ .answer = ANSWER_DENY, .reason = REASON_LIMIT,
+				      .rule = RULE_NONE };
+	return v;
 }
 
 /* @stream: whose answer it is; @request NULL: nobody's */
@@ -152,9 +154,22 @@ static void bound_body(struct flow *f, struct request *own, const struct http_re
 	}
 }
 
-/* The policy lets it pass; do its limits?  What the bridge does not open after all is answered,
- * or reset, by then; or is now. */
-static void pass(struct flow *f, int32_t stream, struct http2_request *r, uint32_t rule)
+/* What the bridge does not open after all is answered, or reset, by then; or is now */
+static void open_stream(struct flow *f, int32_t stream, const struct http_edits *edits)
+{
+	struct http2 *b = f->streams->bridge;
+	struct scrub_set *hides = NULL;
+
+	if (f->host != BINDING_NONE)
+		hides = inject_hides(f->proxy->injects, binding_host(f->proxy->bindings, f->host));
+	if ((hides && !http2_hide(b, stream, hides)) ||
+	    !http2_allow(b, stream, edits->count ? edits : NULL))
+		http2_stop(b, stream);
+}
+
+/* The policy lets it pass; do its limits? */
+static void pass(struct flow *f, int32_t stream, struct http2_request *r, uint32_t rule,
+		 const struct http_edits *edits)
 {
 	struct request *own = calloc(1, sizeof(*own));
 	enum reason reason;
@@ -169,20 +184,23 @@ static void pass(struct flow *f, int32_t stream, struct http2_request *r, uint32
 	reason = meter_stream_request(f, &own->meter, r->head.head_bytes, r->head.length);
 	if (reason != REASON_ALLOWED)
 		refuse(f, stream, r, reason, f->retry_s);
-	else if (!http2_allow(f->streams->bridge, stream, NULL))
-		http2_stop(f->streams->bridge, stream);
+	else
+		open_stream(f, stream, edits);
 }
 
 static void on_request(void *ctx, int32_t stream, struct http2_request *r)
 {
 	struct flow *f = ctx;
 	struct facts facts = facts_of(r);
-	struct verdict v = judge(f, &facts);
+	struct http_edits edits;
+	struct verdict v = judge(f, &facts, &edits);
 
-	if (v.answer == ANSWER_ALLOW)
-		pass(f, stream, r, v.rule);
-	else
+	if (v.answer == ANSWER_ALLOW) {
+		inject_look(f, span_of(r->head.method.at, r->head.head_bytes), &edits);
+		pass(f, stream, r, v.rule, &edits);
+	} else {
 		ask(f, stream, r, &facts, REASON_ALLOWED);
+	}
 }
 
 static void on_malformed(void *ctx, int32_t stream, const struct http2_request *r)
@@ -317,10 +335,11 @@ static const struct http2_calls calls = {
 static void passes(struct flow *f, const struct asked *a)
 {
 	struct facts facts = facts_of(a->request);
-	struct verdict v = judge(f, &facts);
+	struct http_edits edits;
+	struct verdict v = judge(f, &facts, &edits);
 
 	if (v.answer == ANSWER_ALLOW && a->limited == REASON_ALLOWED)
-		pass(f, a->stream, a->request, v.rule);
+		pass(f, a->stream, a->request, v.rule, &edits);
 	else
 		http2_deny(f->streams->bridge, a->stream, 403, 0, (struct span){ 0 });
 }
@@ -355,7 +374,7 @@ static void rejudge_one(void *ctx, int32_t stream, const struct http2_request *r
 	(void)stream;
 	if (!r->allowed)	/* it is judged by the new one when the keeper has answered */
 		return;
-	v = judge(f, &facts);
+	v = judge(f, &facts, NULL);
 	if (v.answer == ANSWER_ALLOW)
 		meter_stream_begin(f, &((struct request *)r->mine)->meter, v.rule);
 	else
@@ -364,8 +383,6 @@ static void rejudge_one(void *ctx, int32_t stream, const struct http2_request *r
 
 enum reason streams_rejudge(struct flow *f)
 {
-	if (!streams_possible(f->proxy))
-		return REASON_PROTOCOL;
 	f->streams->rejudged = REASON_ALLOWED;
 	http2_each(f->streams->bridge, rejudge_one);
 	return f->streams->rejudged;
@@ -390,7 +407,7 @@ static void go_on(void *ctx, int32_t stream, const struct http2_request *r)
 
 bool streams_start(struct flow *f)
 {
-	struct streams *s = streams_possible(f->proxy) ? calloc(1, sizeof(*s)) : NULL;
+	struct streams *s = calloc(1, sizeof(*s));
 	const struct http2_limits limits = limits_of(f->proxy);
 
 	if (!s)

@@ -13,13 +13,10 @@
 
 #include "proxy/flow.h"
 
-/* May HTTP/2 be spoken at all by this policy?  Not if it injects anything. */
-bool streams_possible(const struct proxy *x);
-
-/* May it be offered just now?  Also not if the flows that speak it hold too much memory. */
+/* May HTTP/2 be offered just now?  Not if the flows that speak it hold too much memory. */
 bool streams_offered(struct proxy *x);
 
-/* From INSPECT, both handshakes over.  Return: false: no memory, or not possible any more */
+/* From INSPECT, both handshakes over.  Return: false: no memory */
 bool streams_start(struct flow *f);
 
 /* End what stands, and tell of it; for all flows */

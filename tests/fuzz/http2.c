@@ -29,8 +29,8 @@ enum { ACT_PEER = 1, ACT_DENY = 2, ACT_LATER = 4, ACT_STOP = 8, ACT_GONE = 16, A
 
 static void on_request(void *ctx, int32_t id, struct http2_request *r)
 {
-	static const struct http2_field set = { { (const uint8_t *)"X-Key", 5 },
-						{ (const uint8_t *)"k", 1 } };
+	static const struct http_edits set = { { { { (const uint8_t *)"X-Key", 5 },
+						   { (const uint8_t *)"k", 1 } } }, 1 };
 	struct owner *o = ctx;
 	struct http_request again;
 

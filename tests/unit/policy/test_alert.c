@@ -8,6 +8,7 @@ static void names_are_the_contracts(void **state)
 	static const char *const names[] = {
 		"request_rate", "host_diversity", "large_upload", "upload_total",
 		"download_total", "error_rate", "denied_rate", "dns_entropy",
+		"placeholder",
 	};
 
 	(void)state;

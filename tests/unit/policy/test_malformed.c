@@ -35,6 +35,8 @@
 #define BITS " (accepted: bits a second: 500kbit, 10mbit, 1gbit)"
 #define BYTES " (accepted: bytes: 500, 10kB, 1MB, 2GB, 1KiB, 1MiB, 1GiB)"
 #define HEADERS " (accepted: the name of a header field; not Host and the like)"
+#define SOURCES " (accepted: ${env:NAME}, ${file:PATH}, ${cmd:COMMAND})"
+#define WITH_TLS "(accepted: with protocol auto or tls, a port for it, and not inspect: never)"
 #define INJECTS " (accepted: {header: NAME, value: TEXT})"
 #define PEERS "networks like 172.28.1.0/24; not loopback, metadata or multicast)"
 #define RULES " (accepted: a list of rules like {host: NAME})"
@@ -350,18 +352,28 @@ static const struct row more_rows[] = {
 	{ V "allow:\n  - {host: a.example, inject: {header: \"X Key\", value: v}}\n",
 	  "3:40: found \"X Key\"" HEADERS },
 	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"\"}}\n",
-	  "3:54: found no value (accepted: a text of at most 8192 bytes; ${env:NAME} in it is a "
-	  "variable)" },
+	  "3:54: found no value (accepted: a text of at most 8192 bytes; ${env:NAME}, "
+	  "${file:PATH}, ${cmd:COMMAND} in it)" },
 	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"${env:}\"}}\n",
-	  "3:31: found a $ that begins no variable (accepted: ${env:NAME})" },
+	  "3:31: found a $ that begins no source" SOURCES },
 	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"$X\"}}\n",
-	  "3:31: found a $ that begins no variable (accepted: ${env:NAME})" },
+	  "3:31: found a $ that begins no source" SOURCES },
 	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: v}, protocol: http}\n",
-	  "3:31: found inject where no TLS is inspected (accepted: with protocol auto or tls,"
-	  " and not inspect: never)" },
+	  "3:31: found inject where no TLS is inspected " WITH_TLS },
+	{ V "allow:\n  - {host: a.example, ports: [80], inject: {header: X-Key, value: v}}\n",
+	  "3:44: found inject where no TLS is inspected " WITH_TLS },
+	{ V "allow:\n  - {host: a.example, ports: [443/udp], inject: {header: X-Key, value: v}}\n",
+	  "3:49: found inject where no TLS is inspected " WITH_TLS },
+	{ V "allow:\n  - {host: a.example, inject: {header: Range, value: v}}\n",
+	  "3:40: found Range" HEADERS },
+	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"${env:1A}\"}}\n",
+	  "3:31: found a $ that begins no source" SOURCES },
+	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"${file:}\"}}\n",
+	  "3:31: found a $ that begins no source" SOURCES },
+	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: \"${cmd:a\"}}\n",
+	  "3:31: found a $ that begins no source" SOURCES },
 	{ V "allow:\n  - {host: a.example, inject: {header: X-Key, value: v}, inspect: never}\n",
-	  "3:31: found inject where no TLS is inspected (accepted: with protocol auto or tls,"
-	  " and not inspect: never)" },
+	  "3:31: found inject where no TLS is inspected " WITH_TLS },
 	{ V "allow:\n  - {host: a.example, credentials: {}}\n",
 	  "3:36: found a mapping (accepted: {header: NAME, sha256: [HEX]})" },
 	{ V "allow:\n  - {host: a.example, credentials: {header: X-Key, sha256: []}}\n",
@@ -553,10 +565,15 @@ static void odd_bytes_are_refused(void **state)
 			    "p.yaml:1:1: found more than 64 MB (accepted: smaller files)");
 }
 
-static const char *variables(void *arg, const char *name)
+static bool variables(void *arg, enum secret_kind kind, const char *name, const char *file,
+		      struct secret_found *ret)
 {
-	(void)arg;
-	return !strcmp(name, "SET") ? "s3cret" : !strcmp(name, "BAD") ? "a\nb" : NULL;
+	const char *value = !strcmp(name, "SET") ? "s3cret" : !strcmp(name, "BAD") ? "a\nb" : NULL;
+
+	(void)arg, (void)file;
+	assert_int_equal(kind, SECRET_ENV);
+	*ret = (struct secret_found){ span_str(value), "", "is not set" };
+	return value;
 }
 
 /* The value of inject is apart from the image, and a variable that is unset is an error */
@@ -566,7 +583,7 @@ static void secrets_stay_apart(void **state)
 		"- {host: b.example, inject: {header: X-Key, value: \"Bearer ${env:%s}!\"}}\n";
 	struct policy_secrets secrets = { .count = 0 };
 	struct policy_file file = { LAYER_POLICY, "p.yaml" };
-	struct policy_input in = { .files = &file, .file_count = 1, .env = variables,
+	struct policy_input in = { .files = &file, .file_count = 1, .secret = variables,
 				   .secrets = &secrets };
 	struct err err = { "" };
 	struct policy *p;
@@ -597,7 +614,7 @@ static void secrets_stay_apart(void **state)
 			"can (accepted: printable ASCII)" :
 			"p.yaml:4:29: found ${env:UNSET}, which is not set (accepted: variables that "
 			"are set)");
-		in.env_optional = true;
+		in.secret_optional = true;
 	}
 }
 

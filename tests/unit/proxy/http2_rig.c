@@ -217,6 +217,7 @@ static void on_request(void *ctx, int32_t id, struct http2_request *q)
 		http2_deny(r->bridge, id, 403, 0, SPAN("{\"verdict\":\"deny\"}"));
 		return;
 	}
+	assert_true(!r->hides || http2_hide(r->bridge, id, r->hides));
 	if (!http2_allow(r->bridge, id, r->set))
 		http2_deny(r->bridge, id, 403, 0, SPAN("{}"));
 }

@@ -51,8 +51,9 @@ struct h2_rig {
 	size_t		 room[2];
 	int32_t		 waits[2];	/* ... and this stream found none */
 	bool		 later, deny, page_502;
-	const struct http2_field *set;
 	struct http2_memory memory;	/* of the bridge, if it shares nothing */
+	const struct http_edits *set;
+	struct scrub_set *hides;
 };
 
 void h2_open(struct h2_rig *r, const struct http2_limits *limits);
