@@ -242,12 +242,13 @@ static void job_event(struct job *j)
 static void compose(void)
 {
 	const char *scheme = load->proxy == PROXY_GET ? "http://" : "";
+	bool usual = !strcmp(load->port, load->tls ? "443" : "80");
 
 	snprintf(tunnel, sizeof(tunnel), "CONNECT %s:%s HTTP/1.1\r\nHost: %s:%s\r\n\r\n",
 		 load->name, load->port, load->name, load->port);
-	snprintf(request, sizeof(request), "GET %s%s%s HTTP/1.1\r\nHost: %s\r\n%s\r\n",
-		 scheme, *scheme ? load->name : "", load->path, load->name,
-		 load->keep ? "" : "Connection: close\r\n");
+	snprintf(request, sizeof(request), "GET %s%s%s HTTP/1.1\r\nHost: %s%s%s\r\n%s\r\n",
+		 scheme, *scheme ? load->name : "", load->path, load->name, usual ? "" : ":",
+		 usual ? "" : load->port, load->keep ? "" : "Connection: close\r\n");
 	tls = SSL_CTX_new(TLS_client_method());
 	if (!tls)
 		load_die("TLS");

@@ -3,7 +3,8 @@
 
 Each is one process or thread of work, and writes a line a connection as sluice
 does.  A way is the client's option, or None where the contestant has none:
-`http` for plain HTTP, `tls` for TLS to the server's port 443.
+`http` for plain HTTP, `tls` for TLS to the server's port 443, `inner` for the TLS
+that some of them decrypt.
 """
 import glob
 import os
@@ -33,6 +34,28 @@ shutdown_lifetime 0 seconds
 via off
 forwarded_for delete
 """
+
+SQUID_BUMP = """
+http_port {home}:3131 ssl-bump cert={dir}/ca.pem generate-host-certificates=on
+sslcrtd_program {certgen} -s {dir}/db -M 4MB
+sslcrtd_children 1
+tls_outgoing_options cafile={bundle}
+acl hello at_step SslBump1
+ssl_bump peek hello
+ssl_bump bump all
+http_access allow all
+cache deny all
+cache_mem 8 MB
+access_log stdio:{dir}/access
+cache_log {dir}/cache
+pid_filename none
+coredump_dir {dir}
+max_filedescriptors 16384
+shutdown_lifetime 0 seconds
+via off
+forwarded_for delete
+"""
+CERTGEN = "/usr/lib/squid/security_file_certgen"    # of squid-openssl
 
 HAPROXY_TCP = """
 global
@@ -135,9 +158,9 @@ def configured(name, text, **more):
 class Contestant:
     """One way from a client to the server: a place, options, processes that work."""
 
-    def __init__(self, name, place, http=None, tls=None, pid=None, keeps=True):
+    def __init__(self, name, place, http=None, tls=None, inner=None, pid=None, keeps=True):
         self.name, self.place, self.pid = name, place, pid
-        self.http, self.tls, self.keeps = http, tls, keeps
+        self.http, self.tls, self.inner, self.keeps = http, tls, inner, keeps
 
     def processes(self):
         if self.pid is None:
@@ -149,12 +172,13 @@ class Contestant:
 class Sluice(Contestant):
     """The jail is the client; sluice's processes are those that run its program."""
 
-    def __init__(self, world):
+    def __init__(self, world, name="sluice", options=(), **ways):
         log = sluice.new_log()
-        place = places.Place([str(sluice.PROGRAM), "run", "--log", str(log),
-                              "--allow", places.SERVER, "--"],
+        place = places.Place([str(sluice.PROGRAM), "run", "--log", str(log), *options,
+                              "--allow", places.SERVER,
+                              "--allow", f"{places.SERVER}:{places.RESUMING}", "--"],
                              env=sluice.environment(), **sluice.as_user())
-        super().__init__("sluice", place, http="", tls="", pid=place.process.pid)
+        super().__init__(name, place, pid=place.process.pid, **ways)
         self.log = log
         self.roles = self.find_roles()
 
@@ -199,6 +223,33 @@ def squid(world):
                   http=f"-g {via}", tls=f"-c {via}")
 
 
+def squid_bump(world):
+    if not find("squid") or not os.path.exists(CERTGEN):
+        return None
+    conf = configured("squid-bump", SQUID_BUMP, certgen=CERTGEN, bundle=stage.BUNDLE)
+    folder = pathlib.Path(conf).parent
+    stage.call("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+               "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", folder / "key", "-out",
+               folder / "cert", "-days", "2", "-subj", "/CN=bump")
+    (folder / "ca.pem").write_text((folder / "key").read_text() + (folder / "cert").read_text())
+    (folder / "ca.pem").chmod(0o644)
+    stage.call(CERTGEN, "-c", "-s", folder / "db", "-M", "4MB")
+    stage.call("chmod", "-R", "a+rwX", folder / "db")
+    return daemon(world, "squid bump", "squid", ["-N", "-f", conf], 3131,
+                  inner=f"-c {places.HOME}:3131")
+
+
+def mitmproxy(world):
+    folder = ROOT / "mitmproxy"
+    folder.mkdir()
+    return daemon(world, "mitmproxy", "mitmdump",
+                  ["--listen-host", places.HOME, "--listen-port", "3132",
+                   "--set", f"confdir={folder}", "--set", "stream_large_bodies=1m",
+                   "--set", "block_global=false",
+                   "--set", f"ssl_verify_upstream_trusted_ca={stage.BUNDLE}"], 3132,
+                  inner=f"-c {places.HOME}:3132")
+
+
 def haproxy_tcp(world):
     return daemon(world, "haproxy tcp", "haproxy",
                   ["-db", "-f", configured("haproxy-tcp", HAPROXY_TCP)], 5080,
@@ -233,7 +284,8 @@ def nginx_stream(world):
 
 
 PEERS = {"squid": squid, "haproxy-tcp": haproxy_tcp, "haproxy-http": haproxy_http,
-         "tinyproxy": tinyproxy, "nginx-stream": nginx_stream}
+         "tinyproxy": tinyproxy, "nginx-stream": nginx_stream, "squid-bump": squid_bump,
+         "mitmproxy": mitmproxy}
 
 
 def resolvers(world):

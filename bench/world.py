@@ -29,6 +29,7 @@ SERVER = f"server.{stage.ZONE}"
 CLIENT = "21.6.0.2"
 HOME = "21.6.0.1"           # peers listen here
 HOME_OTHER = "21.6.0.3"     # a second DNS server
+RESUMING = 8443             # the server with session tickets: for those that inspect
 BIG = 1 << 40               # bytes of /big, a hole: no transfer comes to its end
 
 NGINX = """
@@ -50,6 +51,12 @@ http {{
     server {{
         listen {address}:80 backlog=4096;
         listen {address}:443 ssl backlog=4096;
+        root {root}/www;
+        location /small {{ return 200 "a small answer, as of an API\\n"; }}
+    }}
+    server {{
+        listen {address}:{resuming} ssl backlog=4096;
+        ssl_session_tickets on;
         root {root}/www;
         location /small {{ return 200 "a small answer, as of an API\\n"; }}
     }}
@@ -166,7 +173,8 @@ class World:
         with open(www / "big", "wb") as f:
             f.truncate(BIG)
         conf = stage.ROOT / "nginx.conf"
-        conf.write_text(NGINX.format(root=stage.ROOT, address=internet.NGINX4))
+        conf.write_text(NGINX.format(root=stage.ROOT, address=internet.NGINX4,
+                                     resuming=RESUMING))
         self.start(self.inside(self.inet) + ["nginx", "-c", str(conf)])
         self.wait_for(internet.NGINX4, 443)
 

@@ -56,7 +56,7 @@ void deny_start(struct flow *f, enum reason reason, unsigned status, struct span
 		return;
 	}
 	/* the page goes into a session of its own: nothing was answered yet */
-	if (f->inspect && !(f->tls && f->tls->agent_up)) {
+	if (f->inspect && !(f->tls && f->tls->agent.up)) {
 		f->refusal = buf_new(PAGE_MAX);
 		page(&f->refusal, status, f->retry_s, body);
 		inspect_start(f);

@@ -242,9 +242,9 @@ static void flow_watch(struct flow *f, unsigned wants)
 	arm(f, &f->peer_ev, f->peer, what, changed & peer);
 	f->wants = (uint8_t)wants;
 	/* what TLS has read already the sockets do not tell of */
-	if (f->tls && f->tls->agent_more && wants & WANT_AGENT_READ)
+	if (f->tls && f->tls->agent.more && wants & WANT_AGENT_READ)
 		event_active(&f->agent_ev, EV_READ, 0);
-	if (f->tls && f->tls->peer_more && wants & WANT_PEER_READ)
+	if (f->tls && f->tls->peer.more && wants & WANT_PEER_READ)
 		event_active(&f->peer_ev, EV_READ, 0);
 }
 

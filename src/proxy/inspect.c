@@ -51,7 +51,7 @@ static unsigned untrusted(struct flow *f, const char *why)
 
 void inspect_late(struct flow *f)
 {
-	if (f->peer >= 0 && !f->tls->peer_up && !f->refusal.max)
+	if (f->peer >= 0 && !f->tls->peer.up && !f->refusal.max)
 		untrusted(f, "the server did not finish the TLS handshake in time");
 	else
 		end(f, END_ERROR, REASON_ALLOWED);
@@ -77,7 +77,7 @@ static unsigned shake_peer(struct flow *f)
 {
 	const char *why;
 
-	if (!f->tls->peer)
+	if (!f->tls->peer.ssl)
 		look_at_offers(f);
 	switch (tls_shake_peer(f, &why)) {
 	case SHAKE_READ:
@@ -112,7 +112,7 @@ static unsigned shake_agent(struct flow *f)
 /* What it asks is of no interest any more */
 static unsigned refuse(struct flow *f)
 {
-	if (flow_recv(f, true, pump_scratch(), PUMP_SCRATCH, 0) < 0 && !f->tls->agent_shut)
+	if (flow_recv(f, true, pump_scratch(), PUMP_SCRATCH, 0) < 0 && !f->tls->agent.shut)
 		return WANT_AGENT_READ;
 	flow_become(f, FLOW_DENY);
 	return WANT_AGAIN;
@@ -123,9 +123,9 @@ unsigned inspect_step(struct flow *f)
 	bool refused = f->refusal.max;
 	unsigned wants = 0;
 
-	if (!refused && !f->tls->peer_up)
+	if (!refused && !f->tls->peer.up)
 		wants = shake_peer(f);
-	if (!wants && f->state == FLOW_INSPECT && !f->tls->agent_up)
+	if (!wants && f->state == FLOW_INSPECT && !f->tls->agent.up)
 		wants = shake_agent(f);
 	if (wants || f->state != FLOW_INSPECT)
 		return wants;

@@ -223,8 +223,8 @@ void tls_end(struct flow *f)
 {
 	if (!f->tls)
 		return;
-	SSL_free(f->tls->agent);
-	SSL_free(f->tls->peer);
+	SSL_free(f->tls->agent.ssl);
+	SSL_free(f->tls->peer.ssl);
 	free(f->tls);
 	f->tls = NULL;
 }
@@ -262,7 +262,7 @@ static bool choose(struct flow *f)
 	unsigned len;
 	struct span name;
 
-	SSL_get0_alpn_selected(f->tls->peer, &at, &len);
+	SSL_get0_alpn_selected(f->tls->peer.ssl, &at, &len);
 	name = span_of(at, len);
 	f->tls->http2 = f->tls->offers & TLS_HTTP2 && span_eq(name, SPAN("h2"));
 	return f->tls->http2 || !len ||
@@ -313,15 +313,18 @@ static SSL *agent_new(struct flow *f)
 	return ssl;
 }
 
-static enum shake shake(SSL *ssl)
+/* FAILED as well if there is no session: memory was out */
+static enum shake shake(struct tls_end *e)
 {
 	int r;
 
+	if (!e->ssl)
+		return SHAKE_FAILED;
 	ERR_clear_error();
-	r = SSL_do_handshake(ssl);
+	r = SSL_do_handshake(e->ssl);
 	if (r == 1)
 		return SHAKE_DONE;
-	switch (SSL_get_error(ssl, r)) {
+	switch (SSL_get_error(e->ssl, r)) {
 	case SSL_ERROR_WANT_READ:
 		return SHAKE_READ;
 	case SSL_ERROR_WANT_WRITE:
@@ -344,49 +347,50 @@ static const char *why_failed(const SSL *ssl)
 
 enum shake tls_shake_peer(struct flow *f, const char **ret_why)
 {
-	struct tls *t = f->tls;
-	enum shake r = SHAKE_FAILED;
+	struct tls_end *e = &f->tls->peer;
+	enum shake r;
 
-	*ret_why = "out of memory";
-	if (!t->peer)
-		t->peer = peer_new(f);
-	if (t->peer)
-		r = shake(t->peer);
+	if (!e->ssl)
+		e->ssl = peer_new(f);
+	r = shake(e);
 	/* a resumed session was verified when it was new; the result is kept with it */
-	if (r == SHAKE_DONE && SSL_get_verify_result(t->peer) != X509_V_OK)
+	if (r == SHAKE_DONE && SSL_get_verify_result(e->ssl) != X509_V_OK)
 		r = SHAKE_FAILED;
-	if (r == SHAKE_FAILED && t->peer)
-		*ret_why = why_failed(t->peer);
+	if (r == SHAKE_FAILED)
+		*ret_why = e->ssl ? why_failed(e->ssl) : "out of memory";
 	if (r == SHAKE_DONE && !choose(f)) {
 		*ret_why = "the server speaks a protocol that it was not offered";
 		r = SHAKE_FAILED;
 	}
-	if (r == SHAKE_FAILED && t->peer) {
-		t->peer_shut = true;
-	}
-	t->peer_up = r == SHAKE_DONE;
+	e->shut = r == SHAKE_FAILED;
+	e->up = r == SHAKE_DONE;
 	return r;
 }
 
 enum shake tls_shake_agent(struct flow *f)
 {
-	struct tls *t = f->tls;
+	struct tls_end *e = &f->tls->agent;
 	enum shake r;
 
-	if (!t->agent)
-		t->agent = agent_new(f);
-	r = t->agent ? shake(t->agent) : SHAKE_FAILED;
-	t->agent_up = r == SHAKE_DONE;
-	t->agent_shut = r == SHAKE_FAILED;
+	if (!e->ssl)
+		e->ssl = agent_new(f);
+	r = shake(e);
+	e->up = r == SHAKE_DONE;
+	e->shut = r == SHAKE_FAILED;
 	return r;
 }
 
 /* ---- bytes ---- */
 
-/* What SSL_read() said that it could not.  Return: as recv(2); @agent: an end is an end */
-static ssize_t no_bytes(SSL *ssl, int r, bool agent, bool *ret_over)
+static struct tls_end *tls_side(struct tls *t, bool agent)
 {
-	int error = SSL_get_error(ssl, r);
+	return agent ? &t->agent : &t->peer;
+}
+
+/* What SSL_read() said that it could not.  Return: as recv(2); @agent: an end is an end */
+static ssize_t no_bytes(struct tls_end *e, int r, bool agent)
+{
+	int error = SSL_get_error(e->ssl, r);
 
 	if (error == SSL_ERROR_WANT_READ) {
 		errno = EAGAIN;
@@ -394,7 +398,7 @@ static ssize_t no_bytes(SSL *ssl, int r, bool agent, bool *ret_over)
 	}
 	if (error == SSL_ERROR_ZERO_RETURN)
 		return 0;
-	*ret_over = true;
+	e->shut = true;
 	if (agent && error == SSL_ERROR_SSL &&
 	    ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		return 0;
@@ -404,17 +408,14 @@ static ssize_t no_bytes(SSL *ssl, int r, bool agent, bool *ret_over)
 
 ssize_t flow_recv(struct flow *f, bool agent, void *to, size_t len, int flags)
 {
-	bool *more, *over;
+	struct tls_end *e;
 	size_t had = 0;
-	SSL *ssl;
 	int n = 1;
 
 	if (!f->tls)
 		return recv(agent ? f->agent : f->peer, to, len, flags);
-	ssl = agent ? f->tls->agent : f->tls->peer;
-	more = agent ? &f->tls->agent_more : &f->tls->peer_more;
-	over = agent ? &f->tls->agent_shut : &f->tls->peer_shut;
-	if (!ssl) {
+	e = tls_side(f->tls, agent);
+	if (!e->ssl) {
 		errno = ECONNRESET;
 		return -1;
 	}
@@ -422,31 +423,29 @@ ssize_t flow_recv(struct flow *f, bool agent, void *to, size_t len, int flags)
 	while (had < len && n > 0) {
 		int want = len - had > INT32_MAX ? INT32_MAX : (int)(len - had);
 
-		n = flags & MSG_PEEK ? SSL_peek(ssl, to, want) :
-		    SSL_read(ssl, (uint8_t *)to + had, want);
+		n = flags & MSG_PEEK ? SSL_peek(e->ssl, to, want) :
+		    SSL_read(e->ssl, (uint8_t *)to + had, want);
 		had += n > 0 ? (size_t)n : 0;
 		if (n > 0 && flags & MSG_PEEK)
 			break;
 	}
-	*more = n > 0;
+	e->more = n > 0;
 	/* why there is no more is said the next time */
-	if (had && n <= 0 && SSL_get_error(ssl, n) != SSL_ERROR_WANT_READ)
-		*more = true;
-	return had ? (ssize_t)had : no_bytes(ssl, n, agent, over);
+	if (had && n <= 0 && SSL_get_error(e->ssl, n) != SSL_ERROR_WANT_READ)
+		e->more = true;
+	return had ? (ssize_t)had : no_bytes(e, n, agent);
 }
 
 ssize_t flow_send(struct flow *f, bool agent, const void *bytes, size_t len)
 {
+	struct tls_end *e;
 	size_t sent = 0;
-	bool *over;
-	SSL *ssl;
 	int n = 1;
 
 	if (!f->tls)
 		return send(agent ? f->agent : f->peer, bytes, len, MSG_NOSIGNAL);
-	ssl = agent ? f->tls->agent : f->tls->peer;
-	over = agent ? &f->tls->agent_shut : &f->tls->peer_shut;
-	if (!ssl || *over) {
+	e = tls_side(f->tls, agent);
+	if (!e->ssl || e->shut) {
 		errno = EPIPE;
 		return -1;
 	}
@@ -454,11 +453,11 @@ ssize_t flow_send(struct flow *f, bool agent, const void *bytes, size_t len)
 	while (sent < len && n > 0) {
 		int want = len - sent > INT32_MAX ? INT32_MAX : (int)(len - sent);
 
-		n = SSL_write(ssl, (const uint8_t *)bytes + sent, want);
+		n = SSL_write(e->ssl, (const uint8_t *)bytes + sent, want);
 		sent += n > 0 ? (size_t)n : 0;
 	}
-	if (n <= 0 && SSL_get_error(ssl, n) != SSL_ERROR_WANT_WRITE) {
-		*over = true;
+	if (n <= 0 && SSL_get_error(e->ssl, n) != SSL_ERROR_WANT_WRITE) {
+		e->shut = true;
 		errno = EPIPE;
 		return -1;
 	}
@@ -468,23 +467,21 @@ ssize_t flow_send(struct flow *f, bool agent, const void *bytes, size_t len)
 }
 
 /* close_notify, if the handshake is over and nothing has failed */
-static void say_end(SSL *ssl, bool up, bool *shut)
+static void say_end(struct tls_end *e)
 {
-	if (!ssl || !up || *shut)
+	if (!e->ssl || !e->up || e->shut)
 		return;
-	*shut = true;
+	e->shut = true;
 	ERR_clear_error();
-	SSL_shutdown(ssl);
+	SSL_shutdown(e->ssl);
 }
 
 int flow_shut(struct flow *f, bool agent)
 {
 	/* what it has said already is for nobody, and must not wake us again */
 	if (f->tls && agent)
-		f->tls->agent_more = false;
-	if (f->tls && agent)
-		say_end(f->tls->agent, f->tls->agent_up, &f->tls->agent_shut);
-	else if (f->tls)
-		say_end(f->tls->peer, f->tls->peer_up, &f->tls->peer_shut);
+		f->tls->agent.more = false;
+	if (f->tls)
+		say_end(tls_side(f->tls, agent));
 	return shutdown(agent ? f->agent : f->peer, SHUT_WR);
 }

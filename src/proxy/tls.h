@@ -33,15 +33,20 @@ void tls_ends_free(struct tls_ends *t);
 /* The policy's tls_ca is another one: forget whom it had servers verified by, and their sessions */
 bool tls_trust_changed(struct tls_ends *t);
 
-/* A flow whose TLS ends here.  @f->tls; of both ends only what is begun is there */
+/* One end: a session over the flow's socket of that side */
+struct tls_end {
+	SSL		*ssl;		/* NULL until it is begun */
+	bool		 up;		/* the handshake is over */
+	bool		 more;		/* bytes were left that no socket tells of */
+	bool		 shut;		/* no more is said: it ended, or failed */
+};
+
+/* A flow whose TLS ends here.  @f->tls */
 struct tls {
-	SSL		*agent, *peer;
+	struct tls_end	 agent, peer;
 	uint8_t		 offers;	/* enum tls_speaks: what the server is offered */
 	bool		 http2_first;	/* of both the client would like that more */
 	bool		 http2;		/* the server has chosen it, and so does the client's end */
-	bool		 agent_up, peer_up;	/* the handshake is over */
-	bool		 agent_more, peer_more;	/* bytes were left that no socket tells of */
-	bool		 agent_shut, peer_shut;	/* no more is said: it ended, or failed */
 };
 
 /* What is spoken inside of TLS, bits */
