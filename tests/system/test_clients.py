@@ -66,8 +66,8 @@ CLIENTS = {
     "rust": (["sh", "-c", "tldr --update >&2 && tldr tiny"], "hello from the farm"),
     # the one of the programs that come with a JRE that fetches a URL as all Java programs do
     "java": (["keytool", "-printcrl", "-file", f"https://{WWW}/test.crl"], "CN=test CA"),
-    "chromium": (["chromium", "--headless=new", "--no-sandbox", "--disable-gpu",
-                  "--user-data-dir=profile", "--dump-dom", URL], HELLO),
+    "chromium": (["chromium", "--headless=new", "--disable-gpu", "--user-data-dir=profile",
+                  "--dump-dom", URL], HELLO),
 }
 
 # Folders of /etc in which the jail's view replaces something
