@@ -80,6 +80,9 @@ static void args_view(struct args *a, const struct view_op *op)
 	case VIEW_READ:
 		args_put(a, "--ro-bind", op->path, op->path, NULL);
 		break;
+	case VIEW_SEAL:
+		args_put(a, "--remount-ro", op->path, NULL);
+		break;
 	case VIEW_HIDE_FILE:
 		args_put(a, "--ro-bind", "/dev/null", op->path, NULL);
 		break;
@@ -150,7 +153,7 @@ void jail_plan_print(const struct jail_plan *plan, FILE *to)
 		[VIEW_PIN] = "can't be moved", [VIEW_DEVICES] = "minimal",
 		[VIEW_DEVICE] = "device", [VIEW_PROC] = "its own", [VIEW_FRESH] = "empty",
 		[VIEW_DIR] = "empty", [VIEW_SOCKET] = "let through", [VIEW_TEXT] = "replaced",
-		[VIEW_READ] = "read-only", [VIEW_HIDE_FILE] = "hidden",
+		[VIEW_READ] = "read-only", [VIEW_SEAL] = "read-only", [VIEW_HIDE_FILE] = "hidden",
 		[VIEW_HIDE_DIR] = "hidden",
 	};
 	struct view_facts facts;

@@ -77,7 +77,7 @@ static bool texts_open(struct view *v)
 
 		if (op->kind != VIEW_TEXT)
 			continue;
-		op->text_fd = spawn_memfd("text", op->text, strlen(op->text));
+		op->text_fd = spawn_memfd("text", op->text, op->text_len);
 		if (op->text_fd < 0)
 			return false;
 	}

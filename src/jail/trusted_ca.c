@@ -24,6 +24,8 @@ static const char *const variables[] = {
 	"REQUESTS_CA_BUNDLE", "PIP_CERT",
 	"NODE_EXTRA_CA_CERTS", "DENO_CERT",
 	"CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE",
+	"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",	/* gRPC's core: C++, Python, Ruby, PHP */
+	"NIX_SSL_CERT_FILE",
 	NULL
 };
 

@@ -41,7 +41,8 @@
 #include "base/buf.h"
 #include "base/read.h"
 #include "jail/jail.h"
-#include "jail/trusted_ca.h"
+#include "jail/view_ops.h"
+#include "jail/view_trust.h"
 
 #define RESOLV_MAX 4096		/* bytes of our resolv.conf; the host's longest useful lines fit */
 
@@ -114,14 +115,13 @@ static const char *const root_proc[] = {
 	"/proc/bus", "/proc/driver", "/proc/sysrq-trigger",
 };
 
-/* Take @text over */
-static void view_add(struct view *v, enum view_kind kind, const char *path, unsigned perms,
-		     char *text)
+void view_add(struct view *v, enum view_kind kind, const char *path, unsigned perms, char *text)
 {
 	struct view_op *grown = NULL;
 	char *own = strdup(path);
+	bool ok = own && (text || kind != VIEW_TEXT) && v->count < VIEW_MAX;
 
-	if (own && v->count < VIEW_MAX)
+	if (ok)
 		grown = reallocarray(v->ops, v->count + 1, sizeof(*grown));
 	if (!grown) {
 		v->spent = true;
@@ -131,10 +131,21 @@ static void view_add(struct view *v, enum view_kind kind, const char *path, unsi
 	}
 	v->ops = grown;
 	v->ops[v->count++] = (struct view_op){ .kind = kind, .path = own, .perms = perms,
-					       .text = text, .text_fd = -1 };
+					       .text = text, .text_fd = -1,
+					       .text_len = text ? strlen(text) : 0 };
 }
 
-static bool view_has(const struct view *v, enum view_kind kind, const char *path)
+const char *view_env(const struct jail_plan *plan, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (char *const *e = plan->envp; e && *e; e++)
+		if (!strncmp(*e, name, len) && (*e)[len] == '=')
+			return *e + len + 1;
+	return NULL;
+}
+
+bool view_has(const struct view *v, enum view_kind kind, const char *path)
 {
 	for (size_t i = 0; i < v->count; i++)
 		if (v->ops[i].kind == kind && !strcmp(v->ops[i].path, path))
@@ -142,8 +153,7 @@ static bool view_has(const struct view *v, enum view_kind kind, const char *path
 	return false;
 }
 
-/* Is @path at or below a directory that an operation of @kind covers? */
-static bool view_covers(const struct view *v, enum view_kind kind, const char *path)
+bool view_covers(const struct view *v, enum view_kind kind, const char *path)
 {
 	for (size_t i = 0; i < v->count; i++)
 		if (v->ops[i].kind == kind && path_below(path, v->ops[i].path))
@@ -382,11 +392,7 @@ char *view_resolv_conf(const char *host, const char *dns)
 	return (char *)b.at;
 }
 
-/*
- * A file of ours over what @path resolves to.  Where the host has none, the
- * jail has none: making one would need a file on the host to mount it on.
- */
-static void view_text(struct view *v, const char *path, char *text)
+void view_text(struct view *v, const char *path, char *text)
 {
 	AUTO_FREE char *real = realpath(path, NULL);
 
@@ -408,18 +414,6 @@ static void view_names(struct view *v, const struct jail_plan *plan, const struc
 		     f->hostname) < 0)
 		hosts = NULL;
 	view_text(v, "/etc/hosts", hosts);
-}
-
-static void view_trust(struct view *v, const struct jail_plan *plan)
-{
-	for (size_t i = 0; plan->trusted_ca && trusted_ca_bundle(i); i++) {
-		AUTO_FREE char *real = realpath(trusted_ca_bundle(i), NULL);
-
-		/* several names of one file are common */
-		if (real && !view_has(v, VIEW_TEXT, real))
-			view_text(v, real, trusted_ca_text(trusted_ca_bundle(i), plan->trusted_ca,
-							   plan->envp));
-	}
 }
 
 static void view_protect(struct view *v, const struct names *n, bool hide)
@@ -477,7 +471,7 @@ bool view_make(const struct jail_plan *plan, const struct view_facts *facts,
 	view_mask_dirs(&v, facts);
 	view_mask_files(&v, plan, facts);
 	view_names(&v, plan, facts);
-	view_trust(&v, plan);
+	view_trust(&v, plan, facts);
 	if (!v.spent) {
 		view_protect(&v, read_only, false);
 		view_protect(&v, hidden, true);
@@ -505,21 +499,11 @@ void view_done(struct view *v)
 	*v = (struct view){ 0 };
 }
 
-static const char *plan_env(const struct jail_plan *plan, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (char *const *e = plan->envp; e && *e; e++)
-		if (!strncmp(*e, name, len) && (*e)[len] == '=')
-			return *e + len + 1;
-	return NULL;
-}
-
 bool view_facts_read(const struct jail_plan *plan, struct view_facts *ret_facts, struct err *err)
 {
 	AUTO_FCLOSE FILE *mountinfo = fopen("/proc/self/mountinfo", "re");
-	struct view_facts f = { .uid = getuid(), .home = plan_env(plan, "HOME"),
-				.ssh_agent = plan_env(plan, "SSH_AUTH_SOCK") };
+	struct view_facts f = { .uid = getuid(), .home = view_env(plan, "HOME"),
+				.ssh_agent = view_env(plan, "SSH_AUTH_SOCK") };
 	int r;
 
 	if (!mountinfo)

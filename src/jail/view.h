@@ -29,6 +29,7 @@ enum view_kind {
 	VIEW_SOCKET,		/* a host socket let through */
 	VIEW_TEXT,		/* a file of our own instead of the host's */
 	VIEW_READ,		/* read-only */
+	VIEW_SEAL,		/* a fresh directory that is complete: read-only from now on */
 	VIEW_HIDE_FILE,		/* a file that can't be opened */
 	VIEW_HIDE_DIR,		/* an empty directory that can't be written */
 	VIEW_KIND_NUM
@@ -38,7 +39,8 @@ struct view_op {
 	enum view_kind	 kind;
 	char		*path;		/* canonical; owned */
 	unsigned	 perms;		/* VIEW_FRESH, VIEW_DIR */
-	char		*text;		/* VIEW_TEXT; owned */
+	char		*text;		/* VIEW_TEXT; owned, may hold NUL */
+	size_t		 text_len;	/* bytes */
 	int		 text_fd;	/* VIEW_TEXT: a memfd with it, owned; -1: not made yet */
 };
 

@@ -67,7 +67,8 @@ def certificates():
          "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test CA")
     call("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
          "-keyout", "zone.key", "-out", "zone.csr", "-subj", f"/CN={ZONE}")
-    names = ",".join(f"DNS:{n}" for n in (ZONE, f"*.{ZONE}", f"*.deep.{ZONE}", *SHIPPED))
+    names = ",".join(f"DNS:{n}" for n in (ZONE, f"*.{ZONE}", f"*.deep.{ZONE}", *SHIPPED,
+                                          "tldr.sh"))
     (ROOT / "zone.ext").write_text(f"subjectAltName={names}\n")
     call("openssl", "x509", "-req", "-in", "zone.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
          "-CAcreateserial", "-days", "2", "-extfile", "zone.ext", "-out", "zone.pem")

@@ -155,14 +155,6 @@ def test_the_certificate_is_what_strict_clients_want(world, reading, place):
         call("openssl", "verify", "-CAfile", str(stage.BUNDLE), str(place / "leaf.pem"))
 
 
-def test_programs_trust_it(world, reading):
-    for command in (["wget", "-qO-", f"https://{WWW}/hello"],
-                    [sluice.PYTHON, "-c", "import urllib.request, sys; sys.stdout.write(urllib."
-                     f"request.urlopen('https://{WWW}/hello').read().decode())"]):
-        done = sluice.run(*reading, command=command)
-        assert done.out == f"hello from {WWW} over https\n", (command, done.out, done.err)
-
-
 def server(world, fresh, place, port, *options, names, days="2"):
     """A TLS server with a certificate that was made so; its name."""
     name = fresh(addresses=[internet.SECOND4])

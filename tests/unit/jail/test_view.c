@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../unit.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -192,6 +193,64 @@ static void test_resolv_conf(void **state)
 	assert_null(strstr(text, "searchable"));
 }
 
+static const uint8_t store[] = {
+	0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 0, 0xe2, 0x68, 0x6e, 0x45, 0xfb, 0x43, 0xdf, 0xa4,
+	0xd9, 0x92, 0xdd, 0x41, 0xce, 0xb6, 0xb2, 0x1c, 0x63, 0x30, 0xd7, 0x92,
+};
+
+/* A Java machine whose store has @len bytes of that */
+static void java_make(struct home *h, size_t len)
+{
+	AUTO_FCLOSE FILE *f = NULL;
+
+	mkdir(at(h, "java"), 0700);
+	mkdir(at(h, "java/lib"), 0700);
+	mkdir(at(h, "java/lib/security"), 0700);
+	f = fopen(at(h, "java/lib/security/real"), "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(store, 1, len, f), len);
+	if (symlink("real", at(h, "java/lib/security/cacerts")))
+		assert_int_equal(errno, EEXIST);
+}
+
+static void java_remove(struct home *h)
+{
+	unlink(at(h, "java/lib/security/cacerts"));
+	unlink(at(h, "java/lib/security/real"));
+	rmdir(at(h, "java/lib/security"));
+	rmdir(at(h, "java/lib"));
+	rmdir(at(h, "java"));
+}
+
+static void test_a_java_store_is_replaced(void **state)
+{
+	struct home *h = *state;
+	char java[PATH_MAX];
+	char *envp[] = { java, NULL };
+	struct view v;
+	int op;
+
+	snprintf(java, sizeof(java), "JAVA_HOME=%s/java", h->path);
+	h->plan.envp = envp;
+	for (size_t len = 0; len <= sizeof(store); len += 4) {
+		java_make(h, len);
+		v = view_of(h, NULL, NULL);
+		/* nothing is to be trusted */
+		assert_true(op_of(&v, VIEW_TEXT, at(h, "java/lib/security/real")) < 0);
+		view_done(&v);
+		h->plan.trusted_ca = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+		v = view_of(h, at(h, "java/lib/security/real"), NULL);
+		op = op_of(&v, VIEW_TEXT, at(h, "java/lib/security/real"));
+		assert_int_equal(op >= 0, len == sizeof(store));
+		/* binary, and what is protected comes after it */
+		assert_true(op < 0 || (v.ops[op].text_len == 78 && v.ops[op].text[11] == 1));
+		assert_true(op_of(&v, VIEW_READ, at(h, "java/lib/security/real")) > op);
+		view_done(&v);
+		h->plan.trusted_ca = NULL;
+	}
+	java_remove(h);
+}
+
 int main(void)
 {
 #define HOME_TEST(f) cmocka_unit_test_setup_teardown(f, home_make, home_remove)
@@ -203,6 +262,7 @@ int main(void)
 		HOME_TEST(test_only_root_has_proc_covered),
 		HOME_TEST(test_kernel_file_systems_elsewhere_are_hidden),
 		cmocka_unit_test(test_resolv_conf),
+		HOME_TEST(test_a_java_store_is_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
