@@ -19,7 +19,7 @@
 #define BUDGET_STREAMS 200	/* streams that are reset or malformed */
 #define BUDGET_STREAMS_TICK 10
 #define INTERIM_MAX 16		/* 1xx responses to a request */
-#define LINGER_BYTES (1u << 20)	/* of a denied request's body that are thrown away, */
+#define LINGER_BYTES (1u << 20)	/* of an answered request's body that are thrown away, */
 #define LINGER_TICKS 3		/* and seconds, before its stream is reset */
 #define QUEUE_MAX 512		/* frames that wait for a side, before it is read no more */
 

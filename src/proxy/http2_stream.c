@@ -286,14 +286,20 @@ void stream_lose(struct stream *s, enum http2_side side)
 		stream_free(s);
 }
 
+/* Nobody wants what the agent still says: it was answered by us, or the peer heard enough */
+static bool is_answered(const struct stream *s)
+{
+	return s->answer == ANSWER_OURS || (s->deaf && !s->open[HTTP2_PEER]);
+}
+
 /*
  * The agent has the whole response, and nobody wants the rest of the request (RFC 9113
- * 8.1).  Of ours it is left a moment to say the rest: clients there are that take such a
+ * 8.1).  It is left a moment to say the rest: clients there are that take such a
  * reset for a failure, and show no page.
  */
 static void hang_up(struct stream *s)
 {
-	bool wait = s->answer == ANSWER_OURS && s->linger < LINGER_TICKS && s->thrown < LINGER_BYTES;
+	bool wait = s->linger < LINGER_TICKS && s->thrown < LINGER_BYTES;
 
 	if (s->way[HTTP2_DOWN].sent && !s->open[HTTP2_PEER] && !s->way[HTTP2_UP].fin && !s->cut &&
 	    !wait)
@@ -302,12 +308,12 @@ static void hang_up(struct stream *s)
 
 void stream_tick(struct stream *s)
 {
-	if (s->answer == ANSWER_OURS && s->way[HTTP2_DOWN].sent && s->linger < LINGER_TICKS &&
+	if (is_answered(s) && s->way[HTTP2_DOWN].sent && s->linger < LINGER_TICKS &&
 	    ++s->linger == LINGER_TICKS)
 		hang_up(s);
 }
 
-/* The body of a request that we have answered */
+/* The body of a request that was answered */
 static void throw_away(struct stream *s, size_t bytes)
 {
 	bool before = s->thrown < LINGER_BYTES;
@@ -406,7 +412,7 @@ static bool is_heard(const struct stream *s, enum http2_side from)
 {
 	if (s->cut)
 		return false;
-	return from == HTTP2_AGENT ? s->answer != ANSWER_OURS : !s->deaf && s->open[HTTP2_AGENT];
+	return from == HTTP2_AGENT ? !is_answered(s) : !s->deaf && s->open[HTTP2_AGENT];
 }
 
 void stream_data(struct stream *s, enum http2_side from, struct span bytes)
@@ -415,7 +421,7 @@ void stream_data(struct stream *s, enum http2_side from, struct span bytes)
 	enum http2_way way = way_from(from);
 	size_t max = b->limits.stream_window;
 
-	if (from == HTTP2_AGENT && s->answer == ANSWER_OURS && !s->cut && s->thrown < LINGER_BYTES) {
+	if (from == HTTP2_AGENT && is_answered(s) && !s->cut && s->thrown < LINGER_BYTES) {
 		throw_away(s, bytes.len);
 		return;
 	}

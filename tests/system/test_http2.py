@@ -146,6 +146,18 @@ def test_the_page_says_why(world, server, reading, token):
     assert server.seen(token), done.err         # the positive control
 
 
+@pytest.mark.parametrize("size", [1, 3000, 200000])
+def test_a_server_that_answers_before_the_body(world, server, reading, place, token, size):
+    """It resets the stream behind its answer, with NO_ERROR (RFC 9113 section 8.1)."""
+    body = place / "body"
+    body.write_bytes(b"x" * size)
+    stage.give(place)
+    one = f"curl -sS --max-time 20 -o /dev/null -w '%{{http_code}} ' --data-binary @{body}"
+    loop = f"for n in $(seq 40); do {one} {server.url}/open/{token}$n || echo failed: $?; done"
+    done = sluice.run(*reading, command=["sh", "-c", loop])
+    assert done.out.split() == ["200"] * 40, (done.out, done.err)
+
+
 def test_many_at_once(world, server, reading, token):
     urls = [f"{server.url}/{'shut' if n % 3 == 0 else 'open'}/{token}{n}" for n in range(60)]
     done = sluice.run(*reading, command=["nghttp", "-ns", *urls])

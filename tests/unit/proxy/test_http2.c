@@ -378,8 +378,12 @@ static void test_early_end(void **state)
 	assert_false(h2_at(&r.client, id)->closed);
 	nghttp2_submit_rst_stream(r.server.session, 0, id, NGHTTP2_NO_ERROR);
 	h2_run(&r);
+	/* it may finish what it says, for a moment, which goes nowhere */
+	assert_true(h2_at(&r.client, id)->fin && !h2_at(&r.client, id)->closed);
+	for (int i = 0; i < 3; i++)
+		http2_tick(r.bridge);
+	h2_run(&r);
 	assert_true(h2_at(&r.client, id)->closed);
-	assert_true(h2_at(&r.client, id)->fin);
 	assert_int_equal(h2_at(&r.client, id)->code, NGHTTP2_NO_ERROR);
 	assert_int_equal(r.why[0], HTTP2_DONE);
 	h2_done(&r);
