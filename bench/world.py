@@ -44,6 +44,7 @@ http {{
     access_log off;
     keepalive_requests 1000000000;
     keepalive_timeout 600;
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {root}/zone.pem;
     ssl_certificate_key {root}/zone.key;
     ssl_session_cache off;
