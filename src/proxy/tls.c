@@ -75,12 +75,20 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
+/* A server that resumes shows no certificate: the one that it showed must be good still */
+static bool is_in_time(SSL_SESSION *session)
+{
+	X509 *cert = SSL_SESSION_get0_peer(session);
+
+	return cert && X509_cmp_current_time(X509_get0_notAfter(cert)) > 0;
+}
+
 static void resume(struct flow *f, SSL *ssl)
 {
 	char key[KEY_MAX];
 	const struct kept_session *at = session_place(f, key);
 
-	if (at->session && !strcmp(at->key, key))
+	if (at->session && !strcmp(at->key, key) && is_in_time(at->session))
 		SSL_set_session(ssl, at->session);
 }
 
