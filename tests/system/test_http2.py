@@ -487,7 +487,6 @@ while True:
 """
 
 
-@pytest.mark.core
 def test_memory_under_attack(server, reading, jail, token):
     """A command that lets the gate hold all it can: the gate's memory has a bound."""
     agent = jail(*reading)
