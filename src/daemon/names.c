@@ -232,6 +232,8 @@ static void answer_empty(struct keeper *k, uint32_t id, uint16_t type, struct sp
 	struct outcome o = { .verdict = ANSWER_DENY, .reason = v->reason, .rule = v->rule,
 			     .rcode = DNS_NOERROR, .ede = DNS_EDE_NONE };
 
+	/* apt asks for _http._tcp.HOST by itself, and goes on without */
+	o.quiet = type == DNS_SRV && span_starts(host, SPAN("_http"));
 	if (type == DNS_HTTPS || type == DNS_SVCB) {
 		o.verdict = ANSWER_ALLOW;
 		o.reason = REASON_ALLOWED;
