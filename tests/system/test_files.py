@@ -61,6 +61,15 @@ def digest(path):
     return path.read_bytes()
 
 
+def is_untouched(path, before):
+    """It is there and holds the same; to a log sluice itself may have added records."""
+    now = path.read_bytes() if path.exists() else None
+    if path.suffix != ".jsonl" or not now:
+        return now == before
+    return now.startswith(before) and all(line.startswith(b'{"v":1,"seq":')
+                                          for line in now.splitlines())
+
+
 @pytest.mark.core
 @pytest.mark.parametrize("what", [*DECIDE, *SECRET])
 @pytest.mark.parametrize("move", ["write_file", "truncate", "write_through_mmap", "remove"])
@@ -68,7 +77,7 @@ def test_file_cannot_be_changed(tree, what, move):
     path = {**DECIDE, **SECRET}[what]
     before = digest(path)
     assert tree.fails(move, str(path))
-    assert path.exists() and digest(path) == before
+    assert is_untouched(path, before)
 
 
 @pytest.mark.parametrize("what", [*DECIDE, *SECRET])
@@ -78,7 +87,7 @@ def test_file_cannot_be_changed_as_nested_root(tree, what, move):
     path = {**DECIDE, **SECRET}[what]
     before = digest(path)
     assert tree.fails("nested_then", move, str(path))
-    assert path.exists() and digest(path) == before
+    assert is_untouched(path, before)
 
 
 @pytest.mark.parametrize("what", DECIDE)
@@ -147,7 +156,7 @@ def test_another_mount_does_not_lead_to_a_writable_file(tree, what, place, recur
         tree.do("command", "bwrap", "--bind", "/", "/", "--bind", str(parent), str(place / "m"),
                 "sh", "-c", 'echo evil >>"$1"; rm -f "$1"; mv "$1" "$1.x"', "sh", str(target))
         tree.do("bind_elsewhere", str(parent), str(place / "m"), recursive)
-    assert path.exists() and digest(path) == before
+    assert is_untouched(path, before)
 
 
 @pytest.mark.parametrize("what", [*DECIDE, *SECRET])
@@ -163,7 +172,7 @@ def test_other_processes_roots_do_not_lead_there(tree, what, pid):
     path = {**DECIDE, **SECRET}[what]
     before = digest(path)
     assert tree.fails("write_via_root", pid, str(path))
-    assert digest(path) == before
+    assert is_untouched(path, before)
 
 
 @pytest.mark.core

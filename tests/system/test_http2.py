@@ -193,7 +193,7 @@ def test_both_sides_speak_the_same(world, server, reading, token):
     assert done.out == "served\n200 1.1 1\n", (done.out, done.err)
     assert [line[0] for line in server.seen(token)] == ["HTTP/1.1"] * 2
     script = ("for a in h2 h2,http/1.1 http/1.1 spdy/1; do openssl s_client -alpn $a -connect "
-              f"{server.name}:$0 </dev/null 2>&1 | grep -o 'ALPN protocol.*\\|alert number 120' | head -1; "
+              f"{server.name}:$0 </dev/null 2>&1 | grep -ao 'ALPN protocol.*\\|alert number 120' | head -1; "
               "done")
     none, one, two = "alert number 120", "ALPN protocol: http/1.1", "ALPN protocol: h2"
     for port, found in ((PORT, [two, two, one, none]), (PORT + 1, [none, one, one, none])):
