@@ -20,8 +20,7 @@ import stage
 
 ROOT = stage.ROOT
 
-SQUID = """
-http_port {home}:3128
+SQUID_COMMON = """
 http_access allow all
 cache deny all
 cache_mem 8 MB
@@ -35,6 +34,10 @@ via off
 forwarded_for delete
 """
 
+SQUID = """
+http_port {home}:3128
+""" + SQUID_COMMON
+
 SQUID_BUMP = """
 http_port {home}:3131 ssl-bump cert={dir}/ca.pem generate-host-certificates=on
 sslcrtd_program {certgen} -s {dir}/db -M 4MB
@@ -43,18 +46,7 @@ tls_outgoing_options cafile={bundle}
 acl hello at_step SslBump1
 ssl_bump peek hello
 ssl_bump bump all
-http_access allow all
-cache deny all
-cache_mem 8 MB
-access_log stdio:{dir}/access
-cache_log {dir}/cache
-pid_filename none
-coredump_dir {dir}
-max_filedescriptors 16384
-shutdown_lifetime 0 seconds
-via off
-forwarded_for delete
-"""
+""" + SQUID_COMMON
 CERTGEN = "/usr/lib/squid/security_file_certgen"    # of squid-openssl
 
 HAPROXY_TCP = """

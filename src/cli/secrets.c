@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "base/buf.h"
+#include "base/read.h"
 #include "cli/folders.h"
 
 #define CMD_LIMIT_S 60		/* for a command, which may ask somebody for a password */
@@ -66,24 +66,6 @@ static void trim(struct buf *b)
 {
 	while (b->len && (b->at[b->len - 1] == '\n' || b->at[b->len - 1] == '\r'))
 		b->len--;
-}
-
-/* All that comes, up to a byte too many.  Return: false: errno */
-static bool read_all(int fd, struct buf *b)
-{
-	while (b->len <= SECRET_BYTES_MAX + LINES_MAX) {
-		ssize_t n;
-
-		if (!buf_reserve(b, SECRET_BYTES_MAX + LINES_MAX + 1 - b->len))
-			return false;
-		n = read(fd, b->at + b->len, SECRET_BYTES_MAX + LINES_MAX + 1 - b->len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n == 0;
-		b->len += (size_t)n;
-	}
-	return true;
 }
 
 static void fail(struct secret_source *at, const char *what)
@@ -150,9 +132,10 @@ static void file_read_value(struct secret_source *at, const struct secret_store 
 	}
 	at->dev = st.st_dev;
 	at->ino = st.st_ino;
-	if (!read_all(fd, &at->value))
+	if (read_all(fd, &at->value))
+		trim(&at->value);
+	else if (!at->value.full)	/* that is too long, and refused for it */
 		fail(at, "cannot be read");
-	trim(&at->value);
 }
 
 /* ---- commands ---- */

@@ -15,6 +15,7 @@ import sluice
 import stage
 from cooperate import Proxy
 from stage import ROOT, call
+from test_http2 import certify
 from test_inspect import memory
 from test_reload import reload
 
@@ -86,12 +87,7 @@ class Server:
     def __init__(self, world, name, place):
         self.name, self.place = name, place
         self.url, self.clear = f"https://{name}:{PORT}", f"http://{name}:{PORT + 1}"
-        call("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-             "-keyout", str(place / "key"), "-out", str(place / "csr"), "-subj", "/CN=x")
-        (place / "ext").write_text(f"subjectAltName=DNS:{name}\n")
-        call("openssl", "x509", "-req", "-in", str(place / "csr"), "-days", "2", "-extfile",
-             str(place / "ext"), "-out", str(place / "pem"), "-CA", str(ROOT / "ca.pem"),
-             "-CAkey", str(ROOT / "ca.key"), "-CAcreateserial")
+        certify(name, place)
         (place / "conf").write_text(CONF.format(
             place=place, address=internet.SECOND4, port=PORT, clear=PORT + 1, www=ROOT / "www"))
         self.processes = [
