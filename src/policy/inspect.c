@@ -6,6 +6,14 @@ static bool rule_is_closed(const struct policy *p, uint32_t rule)
 	return more_is_closed(p, rule == RULE_NONE ? NULL : image_more(p, image_rule(p, rule)));
 }
 
+/* A rule that lets requests become websockets: which did, the log is to tell */
+static bool rule_has_websockets(const struct policy *p, uint32_t rule)
+{
+	const struct image_more *m = rule == RULE_NONE ? NULL : image_more(p, image_rule(p, rule));
+
+	return m && m->websocket;
+}
+
 bool policy_inspects(const struct policy *p, const struct question *q, struct verdict *v)
 {
 	struct question inside = *q;
@@ -14,7 +22,8 @@ bool policy_inspects(const struct policy *p, const struct question *q, struct ve
 	if (q->about != ABOUT_CONN || q->transport != TRANSPORT_TCP || q->seen != SEEN_TLS)
 		return false;
 	if (v->answer == ANSWER_ALLOW)
-		return p->inspect == INSPECT_ALWAYS && !rule_is_closed(p, v->rule);
+		return (p->inspect == INSPECT_ALWAYS || rule_has_websockets(p, v->rule)) &&
+		       !rule_is_closed(p, v->rule);
 	if (v->answer != ANSWER_DENY ||
 	    (v->reason != REASON_INSPECTION_REQUIRED && v->reason != REASON_ECH))
 		return false;

@@ -153,3 +153,17 @@ def test_websocket_of_another_path_and_within_limits(server, policy, token):
     assert token in log.read_text()                     # it began: a websocket is no body
     assert "2000000" not in done.out and done.out.count("True") < 2, (done.out, done.err)
     assert "quota" in {e.get("reason") for e in done.events}, done.events
+
+
+@pytest.mark.parametrize("server", ["python"], indirect=True)
+def test_a_rule_for_websockets_makes_tls_seen(server, policy, token):
+    """websocket: true alone: each is a record of its own; inspect: never leaves it closed."""
+    _, name, log = server
+    command = [sluice.PYTHON, "-c", CLIENT, f"wss://{name}:{PORT}/ws/{token}"]
+    rule = "version: 1\nallow: [{{host: {}, ports: [{}], websocket: true{}}}]\n"
+    for more, seen in (("", [("GET", f"/ws/{token}", 101)]), (", inspect: never", [])):
+        log.write_text("")
+        done = sluice.run("--only", "-p", policy(rule.format(name, PORT, more)), command=command)
+        assert done.out.splitlines() == ["True"] * 3, (done.out, done.err)
+        assert log.read_text().splitlines() == [f"GET websocket /ws/{token}"]
+        assert [(e["method"], e["path"], e["status"]) for e in done.of("http")] == seen

@@ -8,6 +8,7 @@ static const char rules[] =
 	"- {host: odd.example, ports: [8443], paths: [/a], id: odd}\n"
 	"- {host: rate.example, rate: 5/s, id: rate}\n"
 	"- {host: always.example, inspect: always, id: always}\n"
+	"- {host: socket.example, websocket: true, id: socket}\n"
 	"- {host: closed.example, inspect: never, id: closed}\n"
 	"- {host: both.example, methods: [GET], inspect: never, id: both}\n"
 	"- {host: ech.example, ech: allow, id: ech}\n"
@@ -65,6 +66,8 @@ static void what_is_opened(void **state)
 		  "inspection_required" },
 		{ "always.example:443 tls=always.example", "inspect always", "inspect always",
 		  "inspection_required" },
+		{ "socket.example:443 tls=socket.example", "inspect socket", "inspect socket",
+		  "pass socket" },
 		{ "closed.example:443 tls=closed.example", "pass closed", "pass closed", "pass closed" },
 		{ "both.example:443 tls=both.example", "inspection_required", "inspection_required",
 		  "inspection_required" },
