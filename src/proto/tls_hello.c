@@ -34,10 +34,11 @@ enum {
 };
 
 /*
- * ret: the bytes of the message are in @scratch, *ret_message spans them
+ * ret: the bytes of the message are in @scratch, *ret_message spans them; *ret_used: bytes of
+ * its records
  */
 static enum parse records_join(struct span stream, uint8_t *scratch, size_t scratch_size,
-			       struct span *ret_message)
+			       struct span *ret_message, size_t *ret_used)
 {
 	struct wire_out joined = { .at = scratch, .size = scratch_size };
 	size_t whole = 0, promised = 0;	/* bytes: of the message, of the records so far */
@@ -77,6 +78,7 @@ static enum parse records_join(struct span stream, uint8_t *scratch, size_t scra
 		stream = span_skip(stream, RECORD_HEADER + len);
 	}
 	*ret_message = span_of(scratch, whole);
+	*ret_used = used;
 	return PARSE_OK;
 }
 
@@ -214,12 +216,14 @@ enum parse tls_hello_parse(struct span stream, uint8_t *scratch, size_t scratch_
 {
 	struct tls_hello hello = { 0 };
 	struct span message;
-	enum parse joined = records_join(stream, scratch, scratch_size, &message);
+	size_t used;
+	enum parse joined = records_join(stream, scratch, scratch_size, &message, &used);
 
 	if (joined != PARSE_OK)
 		return joined;
 	if (!hello_read(message, &hello))
 		return PARSE_BAD;
+	hello.stream_bytes = used;
 	*ret_hello = hello;
 	return PARSE_OK;
 }

@@ -16,6 +16,7 @@
 #define TLS_HELLO_MAX 65536	/* bytes of the stream that a hello may take, with record headers */
 
 struct tls_hello {
+	size_t		stream_bytes;	/* that it takes of the stream, with record headers */
 	bool		has_sni;
 	struct span	sni;		/* the host_name; into @scratch */
 	bool		ech;		/* an encrypted_client_hello extension is there, of the

@@ -8,6 +8,7 @@
 #include "policy/git.h"
 #include "proxy/credential.h"
 #include "proxy/explicit.h"
+#include "proxy/handshake.h"
 #include "proxy/inject.h"
 #include "proxy/meter.h"
 #include "proxy/streams.h"
@@ -140,6 +141,7 @@ unsigned ask_send(struct flow *f, enum gate_says what, const struct facts *facts
 	put(f, what, facts, flags);
 	f->form = (uint8_t)(look_is_websocket(facts) ? SEEN_HTTP : facts->seen);
 	f->again = what == GATE_ASK_AGAIN;
+	f->hello_bytes = facts->seen == SEEN_TLS ? (uint32_t)facts->hello.stream_bytes : 0;
 	if (facts->seen != SEEN_NOT_YET)
 		f->watch = false;
 	flow_become(f, FLOW_ASK);
@@ -190,6 +192,21 @@ unsigned ask_step(struct flow *f)
 	return 0;
 }
 
+/* TLS that goes through unopened; not by a door of the policy's own, which leads to one place
+ * whatever is said there */
+static bool must_watch(const struct flow *f)
+{
+	return f->hello_bytes && !f->handshake && !f->tls && f->door == DOOR_JAIL;
+}
+
+/* What the flow holds while it relays.  Return: false if out of memory */
+static bool relay_begins(struct flow *f, bool http)
+{
+	if (http)
+		return f->http || http_start(f);
+	return !must_watch(f) || handshake_begin(f);
+}
+
 static void go_on(struct flow *f, bool http)
 {
 	if (!explicit_done(f)) {
@@ -201,7 +218,7 @@ static void go_on(struct flow *f, bool http)
 		inspect_start(f);
 		return;
 	}
-	if (http && !f->http && !http_start(f)) {
+	if (!relay_begins(f, http)) {
 		flow_ends(f, END_ERROR, REASON_LIMIT);
 		flow_become(f, FLOW_OVER);
 	} else {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/explicit.h"
+#include "proxy/handshake.h"
 #include "proxy/meter.h"
 #include "proxy/streams.h"
 #include "proxy/tls.h"
@@ -320,6 +321,7 @@ static unsigned over_step(struct flow *f)
 	buf_done(&f->refusal);
 	http_free(f->http);
 	explicit_free(f->explicit);
+	handshake_end(f);
 	tls_end(f);
 	slot_give(x->flows, f);
 	explicit_inherit(x, &heir);

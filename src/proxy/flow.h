@@ -36,6 +36,7 @@ enum want {
 };
 
 struct explicit;
+struct handshake;
 struct http;
 struct lane;
 struct streams;
@@ -72,6 +73,7 @@ struct flow {
 	uint16_t	 port, client_port;
 	uint16_t	 looks;		/* times that the first bytes were parsed */
 	uint32_t	 host;		/* index in the bindings, or BINDING_NONE: a literal */
+	uint32_t	 hello_bytes;	/* of the ClientHello that was asked about last; 0: none */
 	uint32_t	 since_s;	/* entered this state, or last moved a byte */
 	int		 agent, peer;	/* sockets; -1 */
 	struct addr	 dst, client;
@@ -81,6 +83,7 @@ struct flow {
 	struct waiter	 wait[2];	/* of the agent's bytes, of the peer's */
 	struct http	*http;		/* in HTTP */
 	struct streams	*streams;	/* in STREAMS, and until it is over: proxy/streams.h */
+	struct handshake *handshake;	/* in RELAY, until a server that TLS is for has answered */
 	struct tls	*tls;		/* from INSPECT on: proxy/tls.h */
 	struct explicit	*explicit;	/* of a proxy's client, while that matters: proxy/explicit.h */
 	struct buf	 answer;	/* in CONNECT: what was taken of the proxy's */

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "proxy/ask.h"
+#include "proxy/handshake.h"
 #include "proxy/look.h"
 #include "proxy/meter.h"
 
@@ -52,39 +53,46 @@ static unsigned full(struct flow *f, bool outward)
 	return WANT_AGAIN;
 }
 
-/* As pump_move(), within limits */
-static enum pumped pump_metered(struct flow *f, struct pump *p, int from, int to, bool outward)
+/* As pump_move(), within limits and of no more than @most bytes; *ret_moved were taken */
+static enum pumped pump_bounded(struct flow *f, struct pump *p, bool outward, uint64_t most,
+				uint64_t *ret_moved)
 {
-	uint64_t room = meter_room(f, outward);
+	int from = outward ? f->agent : f->peer, to = outward ? f->peer : f->agent;
+	uint64_t room = f->metered ? meter_room(f, outward) : UINT64_MAX;
 	enum pumped r;
 
-	if (room == UINT64_MAX)
+	if (f->metered && room == UINT64_MAX)
 		room--;		/* the pump does not count without a bound */
+	if (room > most)
+		room = most;
 	p->room = room;
 	r = pump_move(p, from, to);
-	meter_moved(f, outward, room - p->room);
+	*ret_moved = room - p->room;
+	if (f->metered)
+		meter_moved(f, outward, *ret_moved);
 	return r;
 }
 
 /* One direction.  Return: its wants; ends the flow when a side fails. */
 static unsigned move(struct flow *f, struct pump *p, bool outward)
 {
-	uint64_t before = p->bytes;
-	int from = outward ? f->agent : f->peer, to = outward ? f->peer : f->agent;
+	uint64_t before = p->bytes, most = handshake_room(f, outward), moved;
+	unsigned reads = outward ? WANT_AGENT_READ : WANT_PEER_READ;
 	enum pumped r;
 
 	p->last = outward ? f->in.shut : f->out.shut;
-	r = f->metered ? pump_metered(f, p, from, to, outward) : pump_move(p, from, to);
+	r = pump_bounded(f, p, outward, most, &moved);
+	handshake_moved(f, outward, moved);
 	if (p->bytes != before)
 		f->since_s = f->proxy->now_s;
 	switch (r) {
 	case PUMPED_READ:
 	case PUMPED_AGAIN:
-		return outward ? WANT_AGENT_READ : WANT_PEER_READ;
+		return reads;
 	case PUMPED_WRITE:
 		return outward ? WANT_PEER_WRITE : WANT_AGENT_WRITE;
 	case PUMPED_FULL:
-		return full(f, outward);
+		return moved == most ? reads : full(f, outward);
 	case PUMPED_OVER:
 		flow_ends(f, outward ? END_CLIENT : END_SERVER, REASON_ALLOWED);
 		return 0;
@@ -96,6 +104,13 @@ static unsigned move(struct flow *f, struct pump *p, bool outward)
 	f->end = END_ERROR;		/* a half that had ended well does not make it orderly */
 	flow_become(f, FLOW_OVER);
 	return 0;
+}
+
+/* May the client's bytes go, as far as they are looked at?  If not, *ret_wants says what to wait for. */
+static bool client_may(struct flow *f, unsigned *ret_wants)
+{
+	return (!f->watch || late_look(f, ret_wants)) &&
+	       (!f->handshake || handshake_lets(f, ret_wants));
 }
 
 /*
@@ -114,14 +129,15 @@ unsigned relay_step(struct flow *f)
 	const unsigned outward = WANT_AGENT_READ | WANT_AGENT_MORE | WANT_PEER_WRITE |
 			     WANT_PACE_OUT;
 	const unsigned inward = WANT_PEER_READ | WANT_AGENT_WRITE | WANT_PACE_IN;
-	unsigned out_wants = f->out.shut ? 0 : still(f, outward, WANT_AGENT_READ);
 	unsigned in_wants = f->in.shut ? 0 : still(f, inward, WANT_PEER_READ);
+	unsigned out_wants;
 
 	if (!in_wants && !f->in.shut)
 		in_wants = move(f, &f->in, false);
 	if (f->state != FLOW_RELAY)
 		return in_wants & WANT_AGAIN;
-	if (!out_wants && !f->out.shut && (!f->watch || late_look(f, &out_wants)))
+	out_wants = f->out.shut ? 0 : still(f, outward, WANT_AGENT_READ);
+	if (!out_wants && !f->out.shut && client_may(f, &out_wants))
 		out_wants = move(f, &f->out, true);
 	if (f->state != FLOW_RELAY)
 		return out_wants;
