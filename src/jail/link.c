@@ -31,10 +31,9 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include "jail/acks.h"
 #include "jail/sockets.h"
 #include "policy/host.h"
-
-#define ANSWER_BYTES 8192	/* acknowledgements; a refused one quotes our message */
 
 static void rules_ports(const struct link_net *n, enum transport t, struct buf *to)
 {
@@ -215,33 +214,6 @@ static void routing_family(struct routing *r, const struct addr *own, unsigned l
 	r->len += h->nlmsg_len;
 }
 
-/* Wait for @count acknowledgements; the first refusal wins */
-static int acks_read(int fd, uint32_t count)
-{
-	char answer[ANSWER_BYTES] __attribute__((aligned(8)));
-
-	while (count > 0) {
-		ssize_t n = recv(fd, answer, sizeof(answer), 0);
-		int left = (int)n;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EPIPE;
-		for (const struct nlmsghdr *h = (const void *)answer; mnl_nlmsg_ok(h, left);
-		     h = mnl_nlmsg_next(h, &left)) {
-			const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
-
-			if (h->nlmsg_type != NLMSG_ERROR)
-				continue;
-			if (e->error)
-				return e->error;
-			count--;
-		}
-	}
-	return 0;
-}
-
 bool link_up(const struct net *pool4, const struct net *pool6, struct err *err)
 {
 	AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -260,6 +232,6 @@ bool link_up(const struct net *pool4, const struct net *pool6, struct err *err)
 	}
 	if (send(fd, r.bytes, r.len, 0) != (ssize_t)r.len)
 		return err_sys(err, errno, "rtnetlink");
-	result = acks_read(fd, r.count);
+	result = acks_wait(fd, r.count);
 	return result < 0 ? err_sys(err, -result, "routes in the jail") : true;
 }

@@ -18,14 +18,13 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <poll.h>
 #include <sys/socket.h>
 
+#include "jail/acks.h"
 #include "jail/link.h"
 
 #define ELEMENT_BYTES 48	/* nest, key, data and an IPv6 key of 24 */
 #define BATCH_BYTES (4 * LINK_ELEMENTS_MAX * ELEMENT_BYTES + 1024)
-#define ACK_LIMIT_MS 1000	/* the kernel answers within the call; this bounds a broken one */
 
 /* A key of type address . inet_proto . inet_service: each part padded to four bytes */
 struct key {
@@ -126,37 +125,6 @@ static bool batch_whole(const struct link_batch *l)
 		elements += wide;
 	}
 	return l->all_ports || elements > LINK_ELEMENTS_MAX;
-}
-
-static int acks_wait(int fd, unsigned count)
-{
-	char answer[4096] __attribute__((aligned(8)));
-
-	while (count > 0) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int left, r = poll(&p, 1, ACK_LIMIT_MS);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return r ? -errno : -ETIMEDOUT;
-		left = (int)recv(fd, answer, sizeof(answer), MSG_DONTWAIT);
-		if (left < 0 && errno == EINTR)
-			continue;
-		if (left <= 0)
-			return left ? -errno : -EPIPE;
-		for (const struct nlmsghdr *h = (const void *)answer; mnl_nlmsg_ok(h, left);
-		     h = mnl_nlmsg_next(h, &left)) {
-			const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
-
-			if (h->nlmsg_type != NLMSG_ERROR)
-				continue;
-			if (e->error)
-				return e->error;
-			count--;
-		}
-	}
-	return 0;
 }
 
 /* What one name has in the sets.  Return: how many messages that is. */
