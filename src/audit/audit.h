@@ -34,7 +34,8 @@ struct audit_options {
 					 * symlinks refused; character devices taken as they are */
 	const char	*key_path;	/* keys/audit.key: made once, 0600; FILE.pub beside it */
 	const char	*session;
-	uint64_t	 max_bytes;	/* log.max; 0: 1 GB */
+	uint64_t	 max_bytes;	/* log.max, of all pieces together; 0: 1 GB */
+	uint64_t	 rotate_bytes;	/* log.rotate: see pieces.h; 0: never */
 	bool		 sync;		/* log.sync: fdatasync in every flush */
 };
 

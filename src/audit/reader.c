@@ -2,26 +2,37 @@
 #include "audit/reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
-bool reader_open(struct reader *r, const char *path, struct err *err)
+static bool start(struct reader *r, const char *path, bool last, struct err *err)
 {
-	*r = (struct reader){ .fd = -1, .lines = malloc(sizeof(*r->lines)) };
+	int error;
+
+	*r = (struct reader){ .pieces = { .fd = -1 }, .lines = malloc(sizeof(*r->lines)) };
 	if (!r->lines)
 		return err_sys(err, ENOMEM, "cannot read %s", path);
-	r->fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
-	if (r->fd < 0) {
-		err_sys(err, errno, "cannot read %s", path);
+	error = pieces_open(&r->pieces, path, last);
+	if (error) {
+		err_sys(err, -error, "cannot read %s", path);
 		reader_done(r);
 		return false;
 	}
-	lines_init(r->lines, lines_read_fd, &r->fd);
+	lines_init(r->lines, pieces_read, &r->pieces);
 	return true;
+}
+
+bool reader_open(struct reader *r, const char *path, struct err *err)
+{
+	return start(r, path, false, err);
+}
+
+bool reader_open_last(struct reader *r, const char *path, struct err *err)
+{
+	return start(r, path, true, err);
 }
 
 void reader_done(struct reader *r)
 {
-	DROP_FD(r->fd);
+	pieces_close(&r->pieces);
 	free(r->lines);
 	r->lines = NULL;
 }

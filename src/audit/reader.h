@@ -11,17 +11,20 @@
 #include <jansson.h>
 
 #include "audit/lines.h"
+#include "audit/pieces.h"
 
 struct reader {
-	int		 fd;		/* owned */
+	struct pieces	 pieces;	/* owned */
 	uint64_t	 bad;		/* lines that were no JSON object, so far */
 	bool		 torn;		/* what came last has no newline yet */
 	struct span	 text;		/* the line that reader_next() returned; borrowed */
 	struct lines	*lines;		/* owned */
 };
 
-/* "-" is standard input */
+/* A log with all its pieces; "-" is standard input */
 bool reader_open(struct reader *r, const char *path, struct err *err);
+/* Only what is in the file itself, and what it becomes */
+bool reader_open_last(struct reader *r, const char *path, struct err *err);
 void reader_done(struct reader *r);
 
 /*

@@ -20,6 +20,7 @@
 
 #include "audit/fold.h"
 #include "audit/key.h"
+#include "audit/pieces.h"
 #include "audit/record.h"
 #include "audit/verify.h"
 
@@ -38,7 +39,10 @@ struct audit {
 	bool		 outside;	/* an event came before the start or after the end */
 	bool		 sync;
 	bool		 hides_names;	/* those that are allowed */
-	uint64_t	 bytes, max_bytes;	/* of the file */
+	char		*path;		/* owned; of the file */
+	uint64_t	 bytes;		/* of the file */
+	uint64_t	 before;	/* of the pieces before it */
+	uint64_t	 max_bytes, rotate_bytes;
 	struct record	 record;
 	struct chain	 flushed;	/* the chain as it is in the file */
 	uint64_t	 unsigned_events, flushed_unsigned;
@@ -85,17 +89,30 @@ static bool continue_log(struct audit *a, const char *path, uint64_t size, struc
 {
 	struct verify_options o = { .keys = &a->key.public, .key_count = 1 };
 	struct verify_result r;
+	struct pieces pieces;
+	bool good;
+	int error = pieces_open(&pieces, path, false);
 
-	if (!verify_fd(a->fd, &o, &r))
+	if (error)
+		return err_sys(err, -error, "log %s", path);
+	good = verify_pieces(&pieces, &o, &r);
+	pieces_close(&pieces);
+	if (good && r.end < pieces.before)
+		good = err_set(err, "log %s: torn before its last piece (not continued; use another "
+			       "--log)", path);
+	else if (!good)
 		return r.bad_line
 			? err_set(err, "log %s: line %llu: %s (not continued; use another --log)",
 				  path, (unsigned long long)r.bad_line, r.why)
 			: err_set(err, "log %s: %s (not continued; use another --log)", path,
 				  r.why);
-	if (r.end < size && ftruncate(a->fd, (off_t)r.end))
+	if (!good)
+		return false;
+	a->before = pieces.before;
+	a->bytes = r.end - pieces.before;
+	if (a->bytes < size && ftruncate(a->fd, (off_t)a->bytes))
 		return err_sys(err, errno, "log %s: cannot cut its torn last line", path);
 	record_resume(&a->record, &r.chain);
-	a->bytes = r.end;
 	a->unsigned_events = r.lines - r.signed_lines;
 	return true;
 }
@@ -130,7 +147,12 @@ static bool open_all(struct audit *a, const struct audit_options *o, struct err 
 	a->fd = open_file(o->path, &st, err);
 	if (a->fd < 0 || !key_open(&a->key, o->key_path, err))
 		return false;
-	if (S_ISREG(st.st_mode) && st.st_size &&
+	a->path = strdup(o->path);
+	if (!a->path)
+		return err_sys(err, ENOMEM, "log %s", o->path);
+	if (!S_ISREG(st.st_mode))
+		a->rotate_bytes = 0;
+	if (S_ISREG(st.st_mode) && (st.st_size || pieces_next(o->path) > 1) &&
 	    !continue_log(a, o->path, (uint64_t)st.st_size, err))
 		return false;
 	a->flushed = a->record.chain;
@@ -143,6 +165,7 @@ static void release(struct audit *a)
 	DROP_FD(a->fd);
 	key_done(&a->key);
 	record_done(&a->record);
+	free(a->path);
 	free(a);
 }
 
@@ -157,6 +180,7 @@ struct audit *audit_open(const struct audit_options *o, struct err *err)
 	a->fd = -1;
 	a->sync = o->sync;
 	a->max_bytes = o->max_bytes ? o->max_bytes : MAX_BYTES_DEFAULT;
+	a->rotate_bytes = o->rotate_bytes;
 	a->tick_us = a->unsigned_us = clock_us(CLOCK_MONOTONIC);
 	if (open_all(a, o, err))
 		return a;
@@ -188,21 +212,18 @@ static int write_out(int fd, struct span s)
 	return 0;
 }
 
-int audit_flush(struct audit *a)
+/* What was appended, with one write */
+static int write_lines(struct audit *a)
 {
 	struct span lines = buf_span(&a->record.out);
 	uint64_t room = a->ended ? 0 : END_ROOM;
 	int error;
 
-	if (a->broken)
-		return a->broken;
-	if (a->outside)
-		return -ESHUTDOWN;
 	if (a->record.out.full)
 		return fail(a, -ENOBUFS);
 	if (!lines.len)
 		return 0;
-	if (a->bytes + lines.len + room > a->max_bytes)
+	if (a->before + a->bytes + lines.len + room > a->max_bytes)
 		return fail(a, -EFBIG);
 	error = write_out(a->fd, lines);
 	if (!error && a->sync && fdatasync(a->fd) && errno != EINVAL)
@@ -227,6 +248,59 @@ static void add_checkpoint(struct audit *a)
 	}
 	record_checkpoint(&a->record, a->key.public.id, sig);
 	a->unsigned_events = 0;
+}
+
+/* The file gets the name of a piece, and another one its name.  Return: the new file, or -errno */
+static int turn_over(struct audit *a)
+{
+	char piece[PATH_MAX];
+	AUTO_CLOSE int fd = -1;
+	struct err err;
+
+	if (!piece_path(a->path, pieces_next(a->path), piece))
+		return -ENAMETOOLONG;
+	if (renameat2(AT_FDCWD, a->path, AT_FDCWD, piece, RENAME_NOREPLACE))
+		return -errno;
+	fd = open(a->path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
+		return -errno;
+	if (a->sync && !sync_folder(a->path, &err))
+		return -EIO;
+	return TAKE_FD(fd);
+}
+
+/* A piece ends signed, so that it can be trusted without the next */
+static int rotate(struct audit *a)
+{
+	int error, fd;
+
+	if (a->unsigned_events)
+		add_checkpoint(a);
+	error = write_lines(a);
+	if (error)
+		return error;
+	fd = turn_over(a);
+	if (fd < 0)
+		return fail(a, fd);
+	close(a->fd);
+	a->fd = fd;
+	a->before += a->bytes;
+	a->bytes = 0;
+	return 0;
+}
+
+int audit_flush(struct audit *a)
+{
+	int error;
+
+	if (a->broken)
+		return a->broken;
+	if (a->outside)
+		return -ESHUTDOWN;
+	error = write_lines(a);
+	if (!error && a->rotate_bytes && a->bytes >= a->rotate_bytes && !a->ended)
+		error = rotate(a);
+	return error;
 }
 
 /* After each event but checkpoints */

@@ -360,3 +360,8 @@ bool verify_fd(int fd, const struct verify_options *o, struct verify_result *ret
 {
 	return verify_stream(lines_read_fd, &fd, o, ret);
 }
+
+bool verify_pieces(struct pieces *p, const struct verify_options *o, struct verify_result *ret)
+{
+	return verify_stream(pieces_read, p, o, ret);
+}

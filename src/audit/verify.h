@@ -18,6 +18,7 @@
 
 #include "audit/key.h"
 #include "audit/lines.h"
+#include "audit/pieces.h"
 
 struct verify_options {
 	const char	*head;		/* hex hash that the last line must have; NULL: any */
@@ -47,5 +48,8 @@ bool verify_stream(lines_read *read, void *arg, const struct verify_options *o,
 
 /* From the current position of @fd to its end */
 bool verify_fd(int fd, const struct verify_options *o, struct verify_result *ret);
+
+/* All pieces, to the end of the last */
+bool verify_pieces(struct pieces *p, const struct verify_options *o, struct verify_result *ret);
 
 #endif

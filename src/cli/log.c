@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* log.c - `sluice log`: show, verify, follow the audit log */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
 
@@ -16,6 +16,7 @@
 #define EXIT_BAD 1		/* the log does not hold (contract section 1) */
 #define FOLLOW_LINES 10		/* shown of what is there already, as tail(1) does */
 #define FOLLOW_BYTES 65536	/* where the last lines are looked for */
+#define FOLLOW_MS 1000
 
 struct log {
 	const char	*format, *head, *key;
@@ -148,21 +149,22 @@ static int log_verify(struct log *l, struct err *err)
 {
 	struct public_key keys[KEYS_MAX];
 	struct verify_options o = { .head = l->head, .keys = keys, .strict = l->strict };
-	bool standard_input = !strcmp(l->path, "-");
-	AUTO_CLOSE int fd = -1;
+	struct pieces pieces;
 	struct verify_result r;
+	int error;
 
 	if (l->key) {
 		o.key_count = public_key_read(keys, l->key, err);
 		if (!o.key_count)
 			return EXIT_SLUICE;
 	}
-	fd = standard_input ? dup(STDIN_FILENO) : open(l->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		err_sys(err, errno, "cannot read %s", l->path);
+	error = pieces_open(&pieces, l->path, false);
+	if (error) {
+		err_sys(err, -error, "cannot read %s", l->path);
 		return EXIT_SLUICE;
 	}
-	verify_fd(fd, &o, &r);
+	verify_pieces(&pieces, &o, &r);
+	pieces_close(&pieces);
 	if (l->json)
 		result_json(l, &r);
 	else
@@ -191,12 +193,24 @@ static bool seek_tail(int fd, const char *path, struct err *err)
 	return lseek(fd, start, SEEK_SET) >= 0;
 }
 
-/* Return: false if waiting failed; a signal ends the program here */
+/* A change, or a second: in the moment of a rotation there is nothing to watch.
+ * Return: false if waiting failed; a signal ends the program here */
 static bool wait_change(int watch)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	struct pollfd p = { .fd = watch, .events = POLLIN };
+	int r = poll(&p, 1, FOLLOW_MS);
 
-	return read(watch, events, sizeof(events)) > 0;
+	return r == 0 || (r > 0 && read(watch, events, sizeof(events)) > 0);
+}
+
+/* Before it is read, so that no line falls between; again for what the name becomes in a
+ * rotation, of which the first watch tells */
+static bool watch_log(int watch, const char *path, struct err *err)
+{
+	return (watch >= 0 && (inotify_add_watch(watch, path, IN_MODIFY | IN_MOVE_SELF) >= 0 ||
+			       errno == ENOENT)) ||
+	       err_sys(err, errno, "cannot follow %s", path);
 }
 
 static int log_follow(struct log *l, struct err *err)
@@ -205,22 +219,22 @@ static int log_follow(struct log *l, struct err *err)
 	struct reader r;
 	json_t *event;
 
-	if (!reader_open(&r, l->path, err))
+	if (!reader_open_last(&r, l->path, err))
 		return EXIT_SLUICE;
-	/* watched before it is read, so that no line falls between */
-	if (watch < 0 || inotify_add_watch(watch, l->path, IN_MODIFY) < 0)
-		err_sys(err, errno, "cannot follow %s", l->path);
-	else
-		seek_tail(r.fd, l->path, err);
+	if (watch_log(watch, l->path, err))
+		seek_tail(r.pieces.fd, l->path, err);
 	while (!err->text[0]) {
+		unsigned piece = r.pieces.index;
+
 		while ((event = reader_next(&r, err))) {
 			print_event(l, event);
 			if (l->json)
 				putchar('\n');
 			json_decref(event);
 		}
-		if (fflush(stdout) || !wait_change(watch))
+		if (fflush(stdout) || (piece == r.pieces.index && !wait_change(watch)))
 			break;
+		watch_log(watch, l->path, err);
 	}
 	reader_done(&r);
 	return err->text[0] ? EXIT_SLUICE : 0;

@@ -266,6 +266,20 @@ static bool check_arguments(const struct run *r, struct err *err)
 	return true;
 }
 
+/* A piece of a log gets its name while the command runs: that cannot be masked beforehand */
+static bool check_rotation(const struct run *r, struct err *err)
+{
+	size_t state = strlen(r->naming.state);
+
+	if (policy_settings(r->shared.policy).log.rotate_bytes == AMOUNT_NONE || !r->naming.log ||
+	    (!strncmp(r->naming.log_path, r->naming.state, state) &&
+	     r->naming.log_path[state] == '/'))
+		return true;
+	return err_set(err, "--log %s: with log.rotate its pieces would be in reach of the command "
+		       "(leave --log out, or name a file below %s)", r->naming.log_path,
+		       r->naming.state);
+}
+
 static bool prepare(struct run *r, struct err *err)
 {
 	const char *command = strrchr(r->argv[0], '/');
@@ -278,7 +292,7 @@ static bool prepare(struct run *r, struct err *err)
 		return false;
 	policy_secrets_done(&r->judged.secrets);
 	secret_store_guard(&r->secrets);
-	if (!naming_paths(&r->naming, err) || !make_protection(r, err) || !make_env(r, err) ||
+	if (!naming_paths(&r->naming, err) || !check_rotation(r, err) || !make_protection(r, err) || !make_env(r, err) ||
 	    !make_reread(r, err))
 		return false;
 	if (geteuid() == 0 && !r->quiet)

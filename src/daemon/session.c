@@ -478,7 +478,9 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	struct audit_options log = { .path = plan->log_path, .key_path = plan->key_path,
 				     .session = plan->jail.session, .sync = settings.log.sync,
 				     .max_bytes = settings.log.max_bytes == AMOUNT_NONE ? 0 :
-						  settings.log.max_bytes };
+						  settings.log.max_bytes,
+				     .rotate_bytes = settings.log.rotate_bytes == AMOUNT_NONE ? 0 :
+						     settings.log.rotate_bytes };
 	struct keeper *k = &s->keeper;
 	struct seed seed;
 

@@ -92,6 +92,7 @@ static void line_settings(struct buf *lines, const struct draft *d)
 	buf_printf(lines, "log dns=%u sync=%u process=%u paths=%u command=%u", d->log.dns,
 		   d->log.sync, d->log.process, d->log.paths, d->log.command);
 	line_number(lines, "max", d->log.max_bytes);
+	line_number(lines, "rotate", d->log.rotate_bytes);
 	buf_printf(lines, "\nceiling=%u\n", d->has_ceiling);
 	for (size_t i = 0; i < d->peers.len / sizeof(*peers); i++)
 		buf_printf(lines, "peer %s system=%u\n", net_text(&peers[i], text),

@@ -39,7 +39,7 @@ void draft_init(struct draft *d)
 		.secret_parts = buf_new(SECRETS_BYTES),
 		.limits = { .unique_hosts = AMOUNT_NONE, .upload_per_request = AMOUNT_NONE,
 			    .upload_total = AMOUNT_NONE, .download_total = AMOUNT_NONE },
-		.log = { .max_bytes = AMOUNT_NONE, .dns = true },
+		.log = { .max_bytes = AMOUNT_NONE, .rotate_bytes = AMOUNT_NONE, .dns = true },
 		.image = buf_new(IMAGE_MAX),
 		.lists = buf_new(LISTS_MAX * sizeof(struct image_list)),
 		.uses = buf_new(USES_MAX * sizeof(struct image_use)),

@@ -275,6 +275,7 @@ enum detail { DETAIL_REDACT, DETAIL_FULL, DETAIL_NONE };
 /* log: what of an event is kept; never changes totals */
 struct policy_log {
 	uint64_t	max_bytes;	/* AMOUNT_NONE: the default */
+	uint64_t	rotate_bytes;	/* AMOUNT_NONE: never */
 	uint8_t		dns, sync, process;	/* booleans */
 	uint8_t		paths, command;	/* enum detail */
 	uint8_t		pad[3];

@@ -188,6 +188,7 @@ static const struct key keys[] = {
 	{ "sync", IN_LOG, false, TYPE_BOOL, BOOLS, set_log_sync },
 	{ "process", IN_LOG, false, TYPE_BOOL, BOOLS, set_log_process },
 	{ "max", IN_LOG, false, TYPE_WORD, ACCEPTS_BYTES ", at least 65536", set_log_max },
+	{ "rotate", IN_LOG, false, TYPE_WORD, ACCEPTS_BYTES ", at least 65536", set_log_rotate },
 
 	{ "preset", IN_PRESET, false, TYPE_TEXT, ACCEPTS_PRESET, set_preset_name },
 	{ "title", IN_PRESET, false, TYPE_TEXT, "a text", set_nothing },

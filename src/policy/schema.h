@@ -33,6 +33,7 @@ SETTER(set_log_process);
 SETTER(set_log_paths);
 SETTER(set_log_command);
 SETTER(set_log_max);
+SETTER(set_log_rotate);
 
 /* schema_rule.c */
 SETTER(set_presets);

@@ -258,3 +258,9 @@ bool set_log_max(struct loader *l, const struct node *value)
 {
 	return units_bytes(value->text, &l->log.max_bytes) && l->log.max_bytes >= LOG_BYTES_MIN;
 }
+
+bool set_log_rotate(struct loader *l, const struct node *value)
+{
+	return units_bytes(value->text, &l->log.rotate_bytes) &&
+	       l->log.rotate_bytes >= LOG_BYTES_MIN;
+}

@@ -393,6 +393,7 @@ static void add_log(struct buf *b, const struct policy_log *l)
 		   bools[!!l->dns], details[l->paths], details[l->command], bools[!!l->sync],
 		   bools[!!l->process]);
 	add_amount(b, "  max", l->max_bytes);
+	add_amount(b, "  rotate", l->rotate_bytes);
 }
 
 static void add_privates(struct buf *b, const struct policy *p)
