@@ -37,6 +37,7 @@
 struct conn;
 struct broker_note;
 struct refusals;
+struct watched;
 
 /* The policy as the jail may read it: see notice.h */
 struct notice {
@@ -75,6 +76,7 @@ struct keeper {
 	bool			 probing;	/* before the command runs */
 	size_t			 wanted_count;	/* of target.c */
 	struct notice		 notice;
+	struct watched		*watched;	/* what is counted: watched.h; NULL: nothing */
 	uint64_t		 conn_count;	/* conn.open records */
 	uint64_t		 denied_count;
 	struct conn		*bucket[CONN_BUCKETS];

@@ -40,6 +40,7 @@ struct session_plan {
 	size_t			 label_count;
 	const char		*version;
 	const char		*programs;	/* folder of sluice's own (jail/program.h) */
+	struct metrics_at	*metrics;	/* where they are served; NULL: nowhere */
 	struct summary		*summary;	/* denials are added to it */
 	struct reload_source	 reload;	/* load NULL: the policy stays as it is */
 };
