@@ -56,7 +56,7 @@ static void packets_only_where_they_are_counted(void **state)
 	AUTO_FREE char *without = page_of(&c, &about), *with = NULL;
 
 	(void)state;
-	assert_null(strstr(without, "packets_total{"));
+	assert_null(strstr(without, "x_packets_total{"));
 	c.gauge[GAUGE_HAS_PACKETS] = 1;
 	c.gauge[GAUGE_PACKETS_IN] = 8;
 	c.gauge[GAUGE_PACKETS_OUT] = 9;
