@@ -15,6 +15,7 @@
 #include "cli/judge.h"
 #include "cli/listen.h"
 #include "cli/naming.h"
+#include "cli/print.h"
 #include "cli/reread.h"
 #include "daemon/session.h"
 #include "jail/trusted_ca.h"
@@ -219,6 +220,8 @@ static void plan_fill(struct proxy_command *p, struct session_plan *plan)
 	plan->version = SLUICE_VERSION;
 	plan->programs = p->programs;
 	plan->metrics = p->metrics.plan;
+	plan->alarm = (struct alarm_plan){ .quiet = p->quiet,
+		.begin = print_colour(stderr, COLOUR_WAIT), .end = print_colour(stderr, COLOUR_PLAIN) };
 	plan->reload = (struct reload_source){ .load = reread_load, .arg = &p->reread };
 	if (p->watch) {
 		plan->reload.watch = (const char *const *)p->judged.files;

@@ -224,6 +224,8 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	p->version = SLUICE_VERSION;
 	p->programs = r->programs;
 	p->metrics = r->metrics.plan;
+	p->alarm = (struct alarm_plan){ .quiet = r->quiet,
+		.begin = print_colour(stderr, COLOUR_WAIT), .end = print_colour(stderr, COLOUR_PLAIN) };
 	p->reload = (struct reload_source){ .load = reread_load, .arg = &r->reread };
 	if (r->watch) {
 		p->reload.watch = r->read_only;

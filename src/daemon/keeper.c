@@ -220,6 +220,7 @@ void keeper_settle(struct keeper *k)
 
 	if (k->closed)
 		return;
+	watched_raise(k);
 	r = audit_flush(k->audit);
 	if (r < 0) {
 		char why[ERR_TEXT_MAX];

@@ -83,6 +83,7 @@ struct keeper {
 	size_t			 conn_held;	/* in the buckets */
 	struct conn		*to_dial, **to_dial_end;
 	void			(*on_closed)(void *arg, const char *why);
+	void			(*on_alert)(void *arg, const struct audit_alert *e);	/* or NULL */
 	void			(*on_kill)(void *arg, const char *why);	/* end the command; or NULL */
 	void			*arg;
 };
@@ -159,6 +160,8 @@ void target_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, stru
 /* limited.c: what the gate counts */
 bool limited_is_valid(const struct talk_ask *a);
 void limited_judge(const struct talk_ask *a, struct verdict *v);
+/* Record an alert and tell of it; @host: empty, a name in normal form or an address' text */
+void keeper_alert(struct keeper *k, const struct talk_alert *a, struct span host);
 void limited_alert(struct keeper *k, const struct talk_alert *a, struct span host);
 
 /*

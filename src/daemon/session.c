@@ -57,6 +57,7 @@ struct session {
 	char		*ca;			/* PEM of the session's CA; NULL: nothing is inspected */
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
 	struct reload	*reload;
+	struct alarm	 alarm;
 	void		(*old_hangup)(int);	/* disposition of SIGHUP, while ours holds; else NULL */
 	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
@@ -108,6 +109,13 @@ static void on_kill(void *arg, const char *why)
 	if (s->jailed)
 		jail_end(&s->jail);
 	s->over = true;
+}
+
+static void on_alert(void *arg, const struct audit_alert *e)
+{
+	struct session *s = arg;
+
+	alarm_tell(&s->alarm, e->message, clock_ms());
 }
 
 static void on_resolver_died(void *arg)
@@ -498,6 +506,8 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->summary = plan->summary;
 	k->on_closed = on_closed;
 	k->on_kill = on_kill;
+	k->on_alert = on_alert;
+	s->alarm.plan = plan->alarm;
 	k->arg = s;
 	k->nft_fd = k->porter_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
@@ -728,6 +738,7 @@ static void finish(struct session *s, int code)
 	loop_until(s, &k->closed, FINISH_LIMIT_MS);
 	keeper_close(k, "the session is over");
 	audit_session_end(k->audit, code);
+	alarm_end(&s->alarm);
 }
 
 /* The command has its own disposition by now: nohup is for it, not for our SIGHUP */

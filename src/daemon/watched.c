@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 
+#include "daemon/clock.h"
 #include "daemon/conn.h"
 #include "jail/jail.h"
+#include "watch/anomaly.h"
 #include "watch/shared.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
@@ -18,6 +21,7 @@
 
 struct watched {
 	struct counters		 counters;
+	struct anomaly		 anomaly;
 	struct shared_counters	*shared;	/* NULL: nobody reads */
 	int			 shared_fd;
 };
@@ -27,6 +31,7 @@ static void see(void *arg, const struct audit_seen *e)
 	struct watched *w = arg;
 
 	counters_see(&w->counters, e);
+	anomaly_see(&w->anomaly, e, clock_ms() / 1000);
 }
 
 bool watched_start(struct keeper *k, struct err *err)
@@ -35,6 +40,8 @@ bool watched_start(struct keeper *k, struct err *err)
 	if (!k->watched)
 		return err_set(err, "out of memory");
 	k->watched->shared_fd = -1;
+	if (getrandom(&k->watched->anomaly.seed, sizeof(struct seed), 0) != sizeof(struct seed))
+		return err_sys(err, errno, "no random numbers");
 	audit_watch(k->audit, see, k->watched);
 	return true;
 }
@@ -73,6 +80,15 @@ int watched_share(struct keeper *k, struct err *err)
 	w->shared = at;
 	w->shared_fd = TAKE_FD(fd);
 	return w->shared_fd;
+}
+
+void watched_raise(struct keeper *k)
+{
+	struct anomaly_alert a;
+
+	while (k->watched && anomaly_take(&k->watched->anomaly, &a))
+		keeper_alert(k, &(struct talk_alert){ a.value, a.threshold, (uint8_t)a.kind, 0, { 0 } },
+			     (struct span){ 0 });
 }
 
 void watched_publish(struct keeper *k)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * watched.h - the keeper's counters (watch/counters.h)
+ * watched.h - the keeper's counters (watch/counters.h), and what is odd (watch/anomaly.h)
  *
  * They are fed by the audit with every event.  Others may read a copy in shared memory, if there
  * is one: it changes when records have been written, so it never tells of what is not in the
@@ -22,6 +22,7 @@ void watched_free(struct keeper *k);
  */
 int watched_share(struct keeper *k, struct err *err);
 
+void watched_raise(struct keeper *k);		/* alerts to what the events show: before they are written */
 void watched_publish(struct keeper *k);		/* records were written */
 void watched_tick(struct keeper *k);		/* once a second */
 

@@ -228,8 +228,8 @@ def test_the_session_outlives_the_exporter(world, metered):
 
 def test_a_broken_log_shows(metered, policy):
     agent, port = metered("-p", policy("version: 1\nallow:\n  - {host: " + REC + ", ports: [80]}\n"
-                                       "log: {max: 16kB}\n"))
-    for _ in range(40):
-        agent.do("requests", REC, 80, [get()])
+                                       "log: {max: 64KiB}\n"))
+    for _ in range(30):
+        agent.do("requests", REC, 80, [get()] * 5)
     assert scrape.page(port)("sluice_fail_closed_total") == 1
     assert scrape.page(port)("sluice_records_total") > 10
