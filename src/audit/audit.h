@@ -89,6 +89,31 @@ struct audit_totals {
 };
 const struct audit_totals *audit_totals(const struct audit *a);
 
+/*
+ * What is told of an event to who counts (src/watch).  Every event that the functions below
+ * append comes by here, and just once: also denials that fold into one record, names that
+ * log.dns leaves out, and what a broken audit could not record, as in the totals.
+ */
+enum audit_kind { AUDIT_NAME, AUDIT_OPEN, AUDIT_CLOSE, AUDIT_REQUEST, AUDIT_DROP, AUDIT_ALERT,
+		  AUDIT_RELOAD };
+struct audit_seen {
+	enum audit_kind	 kind;
+	enum answer	 verdict;	/* of NAME, OPEN, REQUEST */
+	enum reason	 reason;
+	struct span	 text;		/* NAME: the name; REQUEST: the method; ALERT: its kind */
+	uint64_t	 bytes_out, bytes_in;	/* CLOSE */
+	uint64_t	 count;		/* DROP */
+};
+
+/* @see must not append to the audit.  NULL: nobody. */
+void audit_watch(struct audit *a, void (*see)(void *arg, const struct audit_seen *e), void *arg);
+
+/* What is in the file: lines of this session, bytes in all, and the bound on those */
+struct audit_size {
+	uint64_t lines, bytes, max_bytes;
+};
+struct audit_size audit_size(const struct audit *a);
+
 struct audit_label {
 	const char *key, *value;
 };

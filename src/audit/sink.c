@@ -51,6 +51,9 @@ struct audit {
 	struct key	 key;
 	struct audit_totals totals;
 	struct fold	 fold;
+	uint64_t	 first_seq;	/* of this session */
+	void		(*see)(void *arg, const struct audit_seen *e);
+	void		*see_arg;
 };
 
 static int64_t clock_us(clockid_t clock)
@@ -156,6 +159,7 @@ static bool open_all(struct audit *a, const struct audit_options *o, struct err 
 	    !continue_log(a, o->path, (uint64_t)st.st_size, err))
 		return false;
 	a->flushed = a->record.chain;
+	a->first_seq = a->flushed.seq;
 	a->flushed_unsigned = a->unsigned_events;
 	return !o->sync || !S_ISREG(st.st_mode) || sync_folder(o->path, err);
 }
@@ -352,6 +356,23 @@ static bool begin_verdict(struct audit *a, enum answer verdict, enum reason reas
 		fold_denial(&a->fold, *ret_now_us / 1000000, reason, host));
 }
 
+void audit_watch(struct audit *a, void (*see)(void *arg, const struct audit_seen *e), void *arg)
+{
+	a->see = see;
+	a->see_arg = arg;
+}
+
+static void show(const struct audit *a, const struct audit_seen *e)
+{
+	if (a->see)
+		a->see(a->see_arg, e);
+}
+
+struct audit_size audit_size(const struct audit *a)
+{
+	return (struct audit_size){ a->flushed.seq - a->first_seq, a->bytes, a->max_bytes };
+}
+
 void audit_keep(struct audit *a, const struct policy_log *log)
 {
 	a->hides_names = !log->dns;
@@ -372,6 +393,7 @@ void audit_dns_query(struct audit *a, const struct audit_dns *e)
 	int64_t now_us;
 
 	a->totals.dns++;
+	show(a, &(struct audit_seen){ AUDIT_NAME, e->verdict, e->reason, .text = e->name });
 	if (!begin_verdict(a, e->verdict, e->reason, e->name, &now_us) ||
 	    (a->hides_names && e->verdict == ANSWER_ALLOW))
 		return;
@@ -388,6 +410,7 @@ void audit_conn_open(struct audit *a, const struct audit_conn *e)
 	if (!host.len && e->verdict == ANSWER_DENY)
 		host = span_str(addr_text(&e->literal, text));
 	a->totals.connections++;
+	show(a, &(struct audit_seen){ AUDIT_OPEN, e->verdict, e->reason });
 	if (!begin_verdict(a, e->verdict, e->reason, host, &now_us))
 		return;
 	record_conn_open(&a->record, now_us, e);
@@ -412,6 +435,8 @@ void audit_conn_close(struct audit *a, const struct audit_close *e)
 
 	add_bytes(&a->totals.bytes_out, e->bytes_out);
 	add_bytes(&a->totals.bytes_in, e->bytes_in);
+	show(a, &(struct audit_seen){ .kind = AUDIT_CLOSE, .bytes_out = e->bytes_out,
+				      .bytes_in = e->bytes_in });
 	if (!begin_event(a, &now_us))
 		return;
 	record_conn_close(&a->record, now_us, e);
@@ -422,6 +447,7 @@ void audit_http_done(struct audit *a, const struct audit_http *e)
 {
 	int64_t now_us;
 
+	show(a, &(struct audit_seen){ AUDIT_REQUEST, e->verdict, e->reason, .text = e->method });
 	if (!begin_verdict(a, e->verdict, e->reason, e->host, &now_us))
 		return;
 	record_http(&a->record, now_us, e);
@@ -432,6 +458,7 @@ void audit_packet_drop(struct audit *a, const struct audit_drop *e)
 {
 	int64_t now_us;
 
+	show(a, &(struct audit_seen){ .kind = AUDIT_DROP, .count = e->count });
 	if (!begin_event(a, &now_us))
 		return;
 	record_packet_drop(&a->record, now_us, e);
@@ -445,6 +472,7 @@ void audit_alert(struct audit *a, const struct audit_alert *e)
 	if (!begin_event(a, &now_us))
 		return;
 	a->totals.alerts++;
+	show(a, &(struct audit_seen){ .kind = AUDIT_ALERT, .text = span_str(e->kind) });
 	record_alert(&a->record, now_us, e);
 	count_event(a);
 }
@@ -453,6 +481,7 @@ void audit_policy_reload(struct audit *a, const char *sha256, bool changed, cons
 {
 	int64_t now_us;
 
+	show(a, &(struct audit_seen){ .kind = AUDIT_RELOAD });
 	if (!begin_event(a, &now_us))
 		return;
 	record_policy_reload(&a->record, now_us, sha256, changed, why);

@@ -13,14 +13,15 @@
 #include "cli/commands.h"
 #include "cli/folders.h"
 #include "cli/judge.h"
+#include "cli/listen.h"
 #include "cli/naming.h"
+#include "cli/print.h"
 #include "cli/reread.h"
 #include "daemon/session.h"
 #include "jail/trusted_ca.h"
 #include "policy/proxy_url.h"
 
 #define SUMMARY_LINES 5		/* at the end, as run has it */
-#define AT_TEXT_MAX (ADDR_TEXT_MAX + 8)	/* "[ADDRESS]:PORT" */
 
 struct proxy_command {
 	struct judge_options	 judge;
@@ -30,6 +31,7 @@ struct proxy_command {
 	struct secret_store	 secrets;
 	struct naming		 naming;
 	const char		*at[LISTEN_NUM];
+	struct metrics_options	 metrics;
 	bool			 quiet, watch;
 	struct listen_plan	 listen;
 	char			 programs[PATH_MAX], run_folder[PATH_MAX];
@@ -43,62 +45,21 @@ static const char *const kinds[LISTEN_NUM] = {
 
 /* ---- where it listens ---- */
 
-static bool is_loopback(const struct addr *a)
-{
-	struct addr ip6 = addr_from_in6(&in6addr_loopback);
-
-	return addr_is_v4(a) ? addr_v4_value(a) >> 24 == 127 : addr_eq(a, &ip6);
-}
-
-static const char *at_text(const struct listen_at *at, char dst[AT_TEXT_MAX])
-{
-	char addr[ADDR_TEXT_MAX];
-
-	snprintf(dst, AT_TEXT_MAX, addr_is_v4(&at->addr) ? "%s:%u" : "[%s]:%u",
-		 addr_text(&at->addr, addr), at->port);
-	return dst;
-}
-
-/* "ADDRESS:PORT", "[ADDRESS]:PORT", "localhost:PORT", ":PORT", "PORT", "none" */
-static bool at_parse(struct span text, struct listen_at *ret)
-{
-	struct listen_at at = { .on = true, .addr = addr_v4(INADDR_LOOPBACK) };
-	const char *last = memrchr(text.at, ':', text.len);
-	struct span host = span_head(text, last ? (size_t)(last - (const char *)text.at) : 0);
-	struct span port = last ? span_skip(text, host.len + 1) : text;
-	uint64_t number;
-
-	*ret = (struct listen_at){ .on = false };
-	if (span_eq(text, SPAN("none")))
-		return true;
-	if (host.len > 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
-		host = span_of(host.at + 1, host.len - 2);
-	else if (span_find(host, ':') >= 0)
-		return false;
-	if (host.len && !span_eq(host, SPAN("localhost")) && !addr_parse(host, &at.addr))
-		return false;
-	if (!span_u64(port, UINT16_MAX, &number))
-		return false;
-	at.port = (uint16_t)number;
-	*ret = at;
-	return true;
-}
-
 static bool listen_where(struct proxy_command *p, struct err *err)
 {
-	char text[AT_TEXT_MAX];
+	char text[LISTEN_TEXT_MAX];
 	bool any = false;
 
 	for (int i = 0; i < LISTEN_NUM; i++) {
 		struct listen_at *at = &p->listen.at[i];
 
-		if (!at_parse(span_str(p->at[i]), at))
+		if (!listen_parse(span_str(p->at[i]), at))
 			return err_set(err, "--%s %s: not an address to listen on "
 				       "(127.0.0.1:PORT, [::1]:PORT, :PORT, none)", kinds[i], p->at[i]);
 		any |= at->on;
-		if (at->on && !is_loopback(&at->addr))
+		if (at->on && !listen_is_loopback(&at->addr))
 			fprintf(stderr, "sluice: --%s %s: not loopback: whoever reaches it may use "
-				"it, without a password\n", kinds[i], at_text(at, text));
+				"it, without a password\n", kinds[i], listen_text(at, text));
 	}
 	return any || err_set(err, "proxy: nothing to listen on (--http, --socks, --dns)");
 }
@@ -114,7 +75,7 @@ static bool check_upstream(const struct proxy_command *p, const struct listen_at
 		return true;
 	for (int i = 0; i < LISTEN_NUM; i++)
 		if (at[i].on && at[i].port == u.port && (addr_eq(&at[i].addr, &u.addr) ||
-							is_loopback(&u.addr)))
+							listen_is_loopback(&u.addr)))
 			return err_set(err, "upstream_proxy %s is this proxy itself (unset http_proxy "
 				       "and the like, or upstream_proxy)", text);
 	return true;
@@ -150,9 +111,9 @@ static struct listen_at as_client(const struct listen_at *at)
 static void print_proxy(const char *const *names, const char *scheme, const struct listen_at *at)
 {
 	struct listen_at to = as_client(at);
-	char value[AT_TEXT_MAX + 16], text[AT_TEXT_MAX];
+	char value[LISTEN_TEXT_MAX + 16], text[LISTEN_TEXT_MAX];
 
-	snprintf(value, sizeof(value), "%s://%s", scheme, at_text(&to, text));
+	snprintf(value, sizeof(value), "%s://%s", scheme, listen_text(&to, text));
 	for (; *names; names++)
 		print_variable(*names, value);
 }
@@ -163,7 +124,7 @@ static void print_variables(const struct proxy_command *p, const struct listen_a
 					    "HTTPS_PROXY", NULL };
 	static const char *const all[] = { "all_proxy", "ALL_PROXY", NULL };
 	struct listen_at dns = as_client(&at[LISTEN_DNS]);
-	char text[AT_TEXT_MAX];
+	char text[LISTEN_TEXT_MAX];
 
 	if (at[LISTEN_HTTP].on)
 		print_proxy(http, "http", &at[LISTEN_HTTP]);
@@ -176,7 +137,7 @@ static void print_variables(const struct proxy_command *p, const struct listen_a
 	for (size_t i = 0; p->ca_path[0] && trusted_ca_variable(i); i++)
 		print_variable(trusted_ca_variable(i), p->ca_path);
 	if (dns.on)
-		printf("# DNS, over UDP and TCP: %s\n", at_text(&dns, text));
+		printf("# DNS, over UDP and TCP: %s\n", listen_text(&dns, text));
 }
 
 /* ---- the session's CA ---- */
@@ -226,7 +187,7 @@ static bool on_ready(void *arg, const struct listen_at *at, const char *ca, stru
 
 static bool prepare(struct proxy_command *p, struct err *err)
 {
-	if (!listen_where(p, err) || !judge(&p->judge, &p->judged, err) ||
+	if (!listen_where(p, err) || !metrics_where(&p->metrics, err) || !judge(&p->judge, &p->judged, err) ||
 	    !naming_words(&p->naming, "proxy", err) ||
 	    !share_policy(TAKE(p->judged.policy), &p->shared, err) ||
 	    !share_secrets(&p->judged.secrets, &p->shared, err) ||
@@ -258,6 +219,9 @@ static void plan_fill(struct proxy_command *p, struct session_plan *plan)
 	plan->label_count = p->naming.labels.count;
 	plan->version = SLUICE_VERSION;
 	plan->programs = p->programs;
+	plan->metrics = p->metrics.plan;
+	plan->alarm = (struct alarm_plan){ .quiet = p->quiet,
+		.begin = print_colour(stderr, COLOUR_WAIT), .end = print_colour(stderr, COLOUR_PLAIN) };
 	plan->reload = (struct reload_source){ .load = reread_load, .arg = &p->reread };
 	if (p->watch) {
 		plan->reload.watch = (const char *const *)p->judged.files;
@@ -316,6 +280,7 @@ int proxy_main(int argc, char **argv)
 		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &p.quiet },
 		{ 0, "watch", OPTION_FLAG, NULL,
 		  "reload when a policy file changes (SIGHUP reloads always)", &p.watch },
+		METRICS_OPTIONS(&p.metrics),
 		NAMING_OPTIONS(&p.naming),
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
 	};

@@ -16,6 +16,7 @@
 
 #include "cli/commands.h"
 #include "cli/judge.h"
+#include "cli/listen.h"
 #include "cli/naming.h"
 #include "cli/reread.h"
 #include "cli/print.h"
@@ -34,6 +35,7 @@ struct run {
 	struct secret_store	 secrets;
 	bool			 watch;
 	struct naming		 naming;
+	struct metrics_options	 metrics;
 	struct option_list	 allow_unix;
 	const char		*report;
 	bool			 dry_run, fail_on_deny, quiet;
@@ -128,7 +130,7 @@ static bool make_protection(struct run *r, struct err *err)
 			      sizeof(*r->read_only));
 	while (secret_store_file(&r->secrets, secret_files))
 		secret_files++;
-	r->hidden = calloc(secret_files + 3, sizeof(*r->hidden));
+	r->hidden = calloc(secret_files + 4, sizeof(*r->hidden));
 	if (!r->read_only || !r->hidden)
 		return err_set(err, "out of memory");
 	for (size_t i = 0; i < r->judged.file_count; i++)
@@ -143,6 +145,8 @@ static bool make_protection(struct run *r, struct err *err)
 	r->hidden[r->hidden_count++] = r->run_folder;
 	if (r->naming.log)
 		r->hidden[r->hidden_count++] = r->naming.log_path;
+	if (r->metrics.path[0])
+		r->hidden[r->hidden_count++] = r->metrics.path;
 	for (size_t i = 0; i < secret_files; i++)
 		r->hidden[r->hidden_count++] = secret_store_file(&r->secrets, i);
 	return add_programs(r, err);
@@ -219,6 +223,9 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	p->label_count = r->naming.labels.count;
 	p->version = SLUICE_VERSION;
 	p->programs = r->programs;
+	p->metrics = r->metrics.plan;
+	p->alarm = (struct alarm_plan){ .quiet = r->quiet,
+		.begin = print_colour(stderr, COLOUR_WAIT), .end = print_colour(stderr, COLOUR_PLAIN) };
 	p->reload = (struct reload_source){ .load = reread_load, .arg = &r->reread };
 	if (r->watch) {
 		p->reload.watch = r->read_only;
@@ -284,7 +291,7 @@ static bool prepare(struct run *r, struct err *err)
 {
 	const char *command = strrchr(r->argv[0], '/');
 
-	if (!judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
+	if (!metrics_where(&r->metrics, err) || !judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
 	    !naming_words(&r->naming, command ? command + 1 : r->argv[0], err))
 		return false;
 	if (!check_arguments(r, err) || !share_policy(TAKE(r->judged.policy), &r->shared, err) ||
@@ -413,6 +420,7 @@ int run_main(int argc, char **argv)
 		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &r.quiet },
 		{ 0, "watch", OPTION_FLAG, NULL,
 		  "reload when a policy file changes (SIGHUP reloads always)", &r.watch },
+		METRICS_OPTIONS(&r.metrics),
 		NAMING_OPTIONS(&r.naming),
 		{ 0, "report", OPTION_MAYBE, "FORMAT", "print the report at the end, on stderr: "
 		  "text | json", &r.report },

@@ -24,7 +24,6 @@
 #include "policy/explain.h"
 
 #define DROPS_RECORDED_MAX 64	/* of one kind in one message; the rest is a count */
-#define CONNS_MAX 32768		/* a gate has at most 16384 TCP flows and 2048 UDP flows */
 
 #define TAIL_MAX (2 * TALK_HOST_MAX + TALK_ALPN_MAX + TALK_METHOD_MAX + TALK_PATH_MAX + \
 		  TALK_DIGESTS)

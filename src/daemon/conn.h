@@ -5,6 +5,8 @@
 
 #include "daemon/keeper.h"
 
+#define CONNS_MAX 32768		/* a gate has at most 16384 TCP flows and 2048 UDP flows */
+
 struct conn {
 	struct conn	*next;		/* in its bucket */
 	struct conn	*next_dial;
@@ -18,6 +20,7 @@ struct conn {
 	struct verdict	 verdict;
 	struct dial	*dial;
 	int64_t		 since_ms;
+	uint64_t	 dialled_us;	/* when its server was; 0: nothing that is timed */
 	uint8_t		 seen, door;
 	bool		 has_ip;	/* the gate has its socket */
 	bool		 resolving;

@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #define BACKLOG 512		/* connections that wait for the gate */
 #define DNS_TRIES 16		/* of a port that is free for TCP and UDP */
@@ -115,6 +118,64 @@ static bool cannot_listen(const struct listen_at *at, struct err *err)
 	char text[ADDR_TEXT_MAX];
 
 	return err_sys(err, errno, "cannot listen on %s port %u", addr_text(&at->addr, text), at->port);
+}
+
+/* Left by a session that was killed: nobody listens */
+static bool is_stale(const struct sockaddr_un *at)
+{
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
+
+	return fd >= 0 && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       st.st_uid == geteuid() && connect(fd, (const void *)at, sizeof(*at)) < 0 &&
+	       errno == ECONNREFUSED;
+}
+
+static int unix_socket(const char *path, struct err *err)
+{
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int r;
+
+	if (fd < 0 || !span_copy(span_str(path), at.sun_path, sizeof(at.sun_path))) {
+		err_set(err, "metrics %s: no socket can have this path (107 bytes at most)", path);
+		return -1;
+	}
+	/* the mode of the file that bind(2) makes: there is no moment in which it is wider */
+	if (fchmod(fd, 0600) < 0) {
+		err_sys(err, errno, "metrics %s", path);
+		return -1;
+	}
+	r = bind(fd, (const void *)&at, sizeof(at));
+	if (r < 0 && errno == EADDRINUSE && is_stale(&at)) {
+		unlink(path);
+		r = bind(fd, (const void *)&at, sizeof(at));
+	}
+	if (r < 0 || listen(fd, BACKLOG) < 0) {
+		err_sys(err, errno, "metrics %s", path);
+		return -1;
+	}
+	return TAKE_FD(fd);
+}
+
+int doors_of_metrics(struct metrics_at *at, struct err *err)
+{
+	AUTO_CLOSE int fd = -1;
+
+	if (at->path)
+		return unix_socket(at->path, err);
+	fd = host_socket(&at->listen.addr, at->listen.port, SOCK_STREAM);
+	if (fd < 0 || !read_port(fd, &at->listen.port)) {
+		cannot_listen(&at->listen, err);
+		return -1;
+	}
+	return TAKE_FD(fd);
+}
+
+void doors_forget_metrics(const struct metrics_at *at)
+{
+	if (at->path)
+		unlink(at->path);
 }
 
 static bool listen_on(struct keeper *k, struct listen_at *at, enum talk_socket_kind kind,

@@ -18,6 +18,22 @@ struct listen_at {
 	uint16_t	port;		/* 0: any; then the one that it became */
 };
 
+/* Where /metrics is served */
+struct metrics_at {
+	bool		 local;		/* for requests to a loopback address alone: see exporter.c */
+	const char	*path;		/* of a Unix socket, absolute; NULL: listen */
+	struct listen_at listen;
+};
+
+/*
+ * doors_of_metrics() - the socket that the exporter gets; a port that was 0 is filled in
+ *
+ * A Unix socket is 0600; one at which nobody listens any more is replaced.
+ * Return: -1 and @err.
+ */
+int doors_of_metrics(struct metrics_at *at, struct err *err);
+void doors_forget_metrics(const struct metrics_at *at);	/* remove the Unix socket */
+
 /* Hand over the sockets of @jail, and listeners for the policy's `publish`.  @jail's are gone then. */
 bool doors_of_jail(struct keeper *k, struct jail *jail, struct err *err);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/clock.h"
+#include "daemon/watched.h"
 #include "policy/explain.h"
 
 #define GATE_READS_A_TURN 8	/* msg_read() before the records are written */
@@ -123,9 +124,8 @@ void keeper_denied(struct keeper *k, const struct denied *d, uint32_t rule)
 	summary_add(k->summary, &told);
 }
 
-static void on_message(void *arg, const struct msg *m)
+static void take(struct keeper *k, const struct msg *m)
 {
-	struct keeper *k = arg;
 	union {
 		struct talk_ask		ask;
 		struct talk_closed	closed;
@@ -183,6 +183,22 @@ static void on_message(void *arg, const struct msg *m)
 	}
 }
 
+static bool is_question(uint16_t type)
+{
+	return type == GATE_ASK || type == GATE_ASK_AGAIN || type == GATE_TARGET ||
+	       type == GATE_DNS;
+}
+
+static void on_message(void *arg, const struct msg *m)
+{
+	struct keeper *k = arg;
+	uint64_t since_us = is_question(m->type) ? watched_now_us() : 0;
+
+	take(k, m);
+	if (since_us && !k->probing)
+		watched_decided(k, since_us);
+}
+
 static void on_gate(evutil_socket_t fd, short what, void *arg);
 
 static void gate_arm(struct keeper *k, bool writing)
@@ -204,6 +220,7 @@ void keeper_settle(struct keeper *k)
 
 	if (k->closed)
 		return;
+	watched_raise(k);
 	r = audit_flush(k->audit);
 	if (r < 0) {
 		char why[ERR_TEXT_MAX];
@@ -213,6 +230,7 @@ void keeper_settle(struct keeper *k)
 		keeper_close(k, why);
 		return;
 	}
+	watched_publish(k);
 	conn_dial_all(k);
 	if (k->closed)
 		return;
@@ -257,6 +275,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		keeper_close(k, "the audit log cannot be written; everything is denied from now on");
 	if (!k->closed)
 		keeper_check_gate(k);
+	watched_tick(k);
 }
 
 bool keeper_start(struct keeper *k, int gate_fd, struct err *err)

@@ -37,6 +37,7 @@
 struct conn;
 struct broker_note;
 struct refusals;
+struct watched;
 
 /* The policy as the jail may read it: see notice.h */
 struct notice {
@@ -75,12 +76,14 @@ struct keeper {
 	bool			 probing;	/* before the command runs */
 	size_t			 wanted_count;	/* of target.c */
 	struct notice		 notice;
+	struct watched		*watched;	/* what is counted: watched.h; NULL: nothing */
 	uint64_t		 conn_count;	/* conn.open records */
 	uint64_t		 denied_count;
 	struct conn		*bucket[CONN_BUCKETS];
 	size_t			 conn_held;	/* in the buckets */
 	struct conn		*to_dial, **to_dial_end;
 	void			(*on_closed)(void *arg, const char *why);
+	void			(*on_alert)(void *arg, const struct audit_alert *e);	/* or NULL */
 	void			(*on_kill)(void *arg, const char *why);	/* end the command; or NULL */
 	void			*arg;
 };
@@ -157,6 +160,8 @@ void target_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, stru
 /* limited.c: what the gate counts */
 bool limited_is_valid(const struct talk_ask *a);
 void limited_judge(const struct talk_ask *a, struct verdict *v);
+/* Record an alert and tell of it; @host: empty, a name in normal form or an address' text */
+void keeper_alert(struct keeper *k, const struct talk_alert *a, struct span host);
 void limited_alert(struct keeper *k, const struct talk_alert *a, struct span host);
 
 /*

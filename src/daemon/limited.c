@@ -47,25 +47,39 @@ static void kill_command(struct keeper *k, struct span message)
 		k->on_kill(k->arg, why);
 }
 
-void limited_alert(struct keeper *k, const struct talk_alert *a, struct span host)
+/* Those that the keeper itself raises are of no limit of the policy's */
+static bool is_limit(enum alert a)
+{
+	return a != ALERT_PLACEHOLDER && a != ALERT_DENIED_RATE && a != ALERT_DNS_ENTROPY;
+}
+
+void keeper_alert(struct keeper *k, const struct talk_alert *a, struct span host)
 {
 	struct policy_settings s = policy_settings(k->policy);
 	struct buf message = buf_new(1024);
+	struct audit_alert e;
+
+	alert_message(&message, (enum alert)a->kind, a->value, a->threshold, host, a->per_host);
+	e = (struct audit_alert){ .kind = alert_name((enum alert)a->kind), .value = a->value,
+				  .threshold = a->threshold, .message = buf_span(&message) };
+	audit_alert(k->audit, &e);
+	if (k->on_alert)
+		k->on_alert(k->arg, &e);
+	if (s.limits.on_exceed == EXCEED_KILL && is_limit((enum alert)a->kind))
+		kill_command(k, buf_span(&message));
+	buf_done(&message);
+	keeper_stir(k);
+}
+
+void limited_alert(struct keeper *k, const struct talk_alert *a, struct span host)
+{
 	char name[HOST_MAX + 1];
 
 	/* it goes to a terminal: a name in normal form, or the text of an address */
 	if (a->kind >= ALERT_NUM || (host.len && !addr_parse(host, &(struct addr){ 0 }) &&
 				     !host_normal(host, name))) {
 		keeper_close(k, "the gate alerts to what cannot be");
-		buf_done(&message);
 		return;
 	}
-	alert_message(&message, (enum alert)a->kind, a->value, a->threshold, host, a->per_host);
-	audit_alert(k->audit, &(struct audit_alert){
-		.kind = alert_name((enum alert)a->kind), .value = a->value,
-		.threshold = a->threshold, .message = buf_span(&message) });
-	if (s.limits.on_exceed == EXCEED_KILL && a->kind != ALERT_PLACEHOLDER)
-		kill_command(k, buf_span(&message));
-	buf_done(&message);
-	keeper_stir(k);
+	keeper_alert(k, a, host);
 }

@@ -5,6 +5,7 @@
 #include "daemon/conn.h"
 #include "daemon/notice.h"
 #include "daemon/through.h"
+#include "daemon/watched.h"
 #include "jail/jail.h"
 
 static void on_proxy_resolved(void *arg, const struct resolution *r)
@@ -71,6 +72,8 @@ static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
 		conn_abandon(c, "error", REASON_UPSTREAM_FAILED);
 		return;
 	}
+	if (c->dialled_us)
+		watched_connected(c->keeper, c->dialled_us);
 	c->ip = *addr;
 	c->has_ip = true;
 	keeper_tell(c->keeper, KEEPER_ALLOW, c->ref, &allow, sizeof(allow), (struct span){ 0 }, fd);
@@ -99,6 +102,8 @@ static void conn_dial(struct conn *c)
 	if (c->through)
 		permit.port = through_port(k);
 	if (c->door != DOOR_PUBLISH && c->door != DOOR_NOTICE) {
+		/* a UDP "connect" sends nothing that anybody could answer */
+		c->dialled_us = permit.transport == TRANSPORT_TCP ? watched_now_us() : 0;
 		dial = dial_start(k->loop, &permit, on_dialled, c);
 		if (dial)
 			c->dial = dial;	/* else it is over, and @c may be gone */

@@ -15,10 +15,12 @@
 
 #include "daemon/clock.h"
 #include "daemon/doors.h"
+#include "daemon/exporter.h"
 #include "daemon/inspected.h"
 #include "daemon/keeper.h"
 #include "daemon/reload.h"
 #include "daemon/role.h"
+#include "daemon/watched.h"
 #include "jail/broker.h"
 #include "policy/upstream.h"
 
@@ -29,7 +31,7 @@
 #define DIED_POLL_MS 10
 #define BROKER_GRACE_MS 200
 
-enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_NUM };
+enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_EXPORTER, ROLE_NUM };
 
 static const struct {
 	const char	*name, *word;
@@ -38,6 +40,7 @@ static const struct {
 	[ROLE_GATE] = { "gate", "role-gate", PROGRAM_GATE },
 	[ROLE_RESOLVER] = { "resolver", "role-resolver", PROGRAM_RESOLVER },
 	[ROLE_BROKER] = { "broker", "role-broker", PROGRAM_JAIL },
+	[ROLE_EXPORTER] = { "exporter", "role-exporter", PROGRAM_EXPORTER },
 };
 
 struct session {
@@ -54,6 +57,7 @@ struct session {
 	char		*ca;			/* PEM of the session's CA; NULL: nothing is inspected */
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
 	struct reload	*reload;
+	struct alarm	 alarm;
 	void		(*old_hangup)(int);	/* disposition of SIGHUP, while ours holds; else NULL */
 	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
@@ -62,6 +66,7 @@ struct session {
 	bool		 over;			/* bwrap has ended; of a proxy: it shall */
 	bool		 finishing;		/* roles may end now */
 	bool		 failed;		/* a role was lost */
+	bool		 serves_metrics;	/* their socket was made */
 	bool		 killed;		/* limits: on_exceed: kill */
 };
 
@@ -84,6 +89,7 @@ static void on_closed(void *arg, const char *why)
 
 	if (s->finishing)
 		return;
+	watched_failed(&s->keeper);
 	/* Without its log the jail lives on, without a network; without its gate it ends */
 	if (audit_flush(s->keeper.audit) < 0)
 		role_complain("keeper", why);
@@ -105,6 +111,13 @@ static void on_kill(void *arg, const char *why)
 	s->over = true;
 }
 
+static void on_alert(void *arg, const struct audit_alert *e)
+{
+	struct session *s = arg;
+
+	alarm_tell(&s->alarm, e->message, clock_ms());
+}
+
 static void on_resolver_died(void *arg)
 {
 	fail(arg, "the resolver is gone: the command is ended");
@@ -115,6 +128,12 @@ static void role_ended(struct session *s, enum role role)
 	char why[64];
 
 	s->role[role] = 0;
+	/* Nothing hangs on it: the jail is as it was */
+	if (role == ROLE_EXPORTER) {
+		if (!s->finishing)
+			role_complain("metrics", "the exporter is gone: they are served no more");
+		return;
+	}
 	/* The broker ends with the last process of the jail, a moment before bwrap does */
 	for (int i = 0; role == ROLE_BROKER && !s->over && i < BROKER_GRACE_MS; i++) {
 		s->over = jail_wait(&s->jail, &s->exit_code);
@@ -489,6 +508,8 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->summary = plan->summary;
 	k->on_closed = on_closed;
 	k->on_kill = on_kill;
+	k->on_alert = on_alert;
+	s->alarm.plan = plan->alarm;
 	k->arg = s;
 	k->nft_fd = k->porter_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
@@ -543,6 +564,49 @@ static bool start_resolver(struct session *s, struct err *err)
 	return spawn_paired(s, ROLE_RESOLVER, argv, &s->resolver, err);
 }
 
+/* The jail's way to loopback of the host is not to be one to the metrics */
+static bool check_host_ports(const struct policy *p, const struct metrics_at *at, struct err *err)
+{
+	struct policy_settings settings = policy_settings(p);
+
+	for (size_t i = 0; !at->path && i < settings.host_port_count; i++)
+		if (settings.host_ports[i].outside == at->listen.port)
+			return err_set(err, "--metrics: port %u is a host port of the jail (serve them "
+				       "at another one)", at->listen.port);
+	return true;
+}
+
+static bool start_exporter(struct session *s, struct err *err)
+{
+	const char *argv[] = { "sluice", roles[ROLE_EXPORTER].word, "--session",
+			       s->plan->jail.session, "--version", s->plan->version, NULL, NULL };
+	struct metrics_at *at = s->plan->metrics;
+	AUTO_CLOSE int listening = -1;
+	bool any = at->listen.port == 0;
+	char text[ADDR_TEXT_MAX], line[ADDR_TEXT_MAX + 64];
+	int fds[2];
+
+	fds[EXPORTER_COUNTERS_FD - ROLE_FD] = watched_share(&s->keeper, err);
+	if (fds[EXPORTER_COUNTERS_FD - ROLE_FD] < 0)
+		return false;
+	listening = doors_of_metrics(at, err);
+	s->serves_metrics = listening >= 0;
+	if (!s->serves_metrics || !check_host_ports(s->keeper.policy, at, err))
+		return false;
+	fds[EXPORTER_LISTEN_FD - ROLE_FD] = listening;
+	if (at->local)
+		argv[6] = "--local";
+	if (!spawn(s, ROLE_EXPORTER, argv, fds, ARRAY_SIZE(fds), err))
+		return false;
+	if (!at->path && any) {
+		snprintf(line, sizeof(line), addr_is_v4(&at->listen.addr) ?
+			 "http://%s:%u/metrics" : "http://[%s]:%u/metrics",
+			 addr_text(&at->listen.addr, text), at->listen.port);
+		role_complain("metrics", line);
+	}
+	return true;
+}
+
 /* What a jail and a proxy both need */
 static bool start_roles(struct session *s, struct err *err)
 {
@@ -552,7 +616,8 @@ static bool start_roles(struct session *s, struct err *err)
 
 	if (!programs_open(s->plan->programs, &s->programs, err) || !keeper_prepare(s, err))
 		return false;
-	if (!watch_signals(s, err))
+	if (!watch_signals(s, err) || !watched_start(k, err) ||
+	    (s->plan->metrics && !start_exporter(s, err)))
 		return false;
 	gate = pair(ROLE_GATE, &theirs, err);
 	if (gate < 0 || !keeper_start(k, gate, err) || !start_gate(s, &theirs, err))
@@ -578,6 +643,7 @@ static bool start_jail(struct session *s, struct err *err)
 
 	jail.program = s->programs.fd[PROGRAM_JAIL];
 	jail.trusted_ca = s->ca;
+	jail.count_packets = s->plan->metrics;
 	if (!jail_start(&jail, &s->jail, err))
 		return false;
 	s->jailed = true;
@@ -637,6 +703,9 @@ static void stop(struct session *s)
 	if (k->resolve)
 		resolve_free(k->resolve);	/* answers what waits, with a failure */
 	keeper_done(k);
+	watched_free(k);
+	if (s->serves_metrics)
+		doors_forget_metrics(s->plan->metrics);
 	if (k->audit)
 		audit_close(k->audit);
 	bindings_free(k->bindings);
@@ -671,6 +740,7 @@ static void finish(struct session *s, int code)
 	loop_until(s, &k->closed, FINISH_LIMIT_MS);
 	keeper_close(k, "the session is over");
 	audit_session_end(k->audit, code);
+	alarm_end(&s->alarm);
 }
 
 /* The command has its own disposition by now: nohup is for it, not for our SIGHUP */
@@ -687,7 +757,7 @@ static void start_reload(struct session *s)
 bool session_run(const struct session_plan *plan, struct session_result *ret_result,
 		 struct err *err)
 {
-	struct session s = { .plan = plan, .programs = { { -1, -1, -1 } }, .resolver = -1,
+	struct session s = { .plan = plan, .programs = PROGRAMS_NONE, .resolver = -1,
 			     .notes = -1, .signals = -1 };
 
 	*ret_result = (struct session_result){ .exit_code = EXIT_SLUICE };

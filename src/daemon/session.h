@@ -11,6 +11,7 @@
 
 #include "audit/audit.h"
 #include "audit/summary.h"
+#include "daemon/alarm.h"
 #include "daemon/doors.h"
 #include "daemon/reload.h"
 #include "jail/jail.h"
@@ -40,6 +41,8 @@ struct session_plan {
 	size_t			 label_count;
 	const char		*version;
 	const char		*programs;	/* folder of sluice's own (jail/program.h) */
+	struct metrics_at	*metrics;	/* where they are served; NULL: nowhere */
+	struct alarm_plan	 alarm;
 	struct summary		*summary;	/* denials are added to it */
 	struct reload_source	 reload;	/* load NULL: the policy stays as it is */
 };

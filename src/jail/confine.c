@@ -135,6 +135,18 @@ static const struct pass resolver_role[] = {
 };
 
 /*
+ * exporter
+ * holds	a listening socket of the host's, the counters for reading
+ * should	accept, read a request, write a page
+ * mustn't	make, connect or bind a socket, open a file, exec, fork, signal, trace
+ * accepts	any bytes from whoever reaches the socket
+ */
+static const struct pass exporter_role[] = {
+	CALL(accept4), CALL(recvfrom), CALL(sendto), CALL(shutdown), CALL(poll), CALL(ppoll),
+	CALL(write),
+};
+
+/*
  * broker
  * holds	the notification descriptor, O_PATH descriptors, a datagram socket to
  *		probe with, the way to the keeper for notes
@@ -359,6 +371,12 @@ bool confine_resolver(struct err *err)
 {
 	return confine_rights(err) && confine_files(err) &&
 	       confine_to((struct calls)CALLS(loop_role), (struct calls)CALLS(resolver_role), err);
+}
+
+bool confine_exporter(struct err *err)
+{
+	return confine_rights(err) && confine_files(err) &&
+	       confine_to((struct calls)CALLS(exporter_role), (struct calls){ NULL, 0 }, err);
 }
 
 bool confine_broker(struct err *err)

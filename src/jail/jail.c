@@ -91,7 +91,8 @@ static struct link_net *nets_of(const struct policy *p, size_t *ret_count)
 
 static int ruleset_memfd(const struct jail_plan *plan)
 {
-	struct link_rules rules = { plan->pool4, plan->pool6, plan->open_all, NULL, 0 };
+	struct link_rules rules = { plan->pool4, plan->pool6, plan->open_all,
+				    plan->count_packets, NULL, 0 };
 	AUTO_FREE struct link_net *nets = nets_of(plan->policy, &rules.net_count);
 	struct buf text = buf_new(LINK_RULESET_MAX);
 	int fd = -1;

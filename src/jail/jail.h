@@ -47,6 +47,7 @@ struct jail_plan {
 	struct net	 pool4, pool6;
 	bool		 open_all;	/* refuse nothing before the gate judged it: for default:
 					 * ask; monitor implies it */
+	bool		 count_packets;	/* in the ruleset, for link_count() */
 	const char	*session;
 	const char	*trusted_ca;		/* PEM of a CA that programs inside shall trust; or NULL */
 	const char *const *protect_read;	/* what decides and exists: read-only */
@@ -127,6 +128,17 @@ int link_open(int nft_fd, const struct link_batch *b);
 int link_change(int nft_fd, const struct link_batch *before, const struct link_batch *after);
 
 /*
+ * link_count() - packets between the agent and the gate, by the kernel's own counters
+ *
+ * @in: into the jail.  Of a jail that was planned with count_packets.
+ * Return: 0 or negative errno.
+ */
+struct link_packets {
+	uint64_t in, out;
+};
+int link_count(int nft_fd, struct link_packets *ret);
+
+/*
  * jail_change_nets() - the kernel lets through the networks of @after instead of @before's
  *
  * Nothing is done if they are the same.  Blocks for a run of nft, 10 ms.
@@ -148,6 +160,7 @@ int broker_main(int argc, char **argv);	/* outside: answers connect(2) notificat
  * the list of calls of each.  Return: false and @err; the caller must exit.
  */
 bool confine_gate(struct err *err);
+bool confine_exporter(struct err *err);
 bool confine_resolver(struct err *err);
 bool confine_broker(struct err *err);
 

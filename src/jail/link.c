@@ -19,6 +19,8 @@
  *    socket is gone, so a dead gate looks like a closed port and not like a
  *    hang.
  *  - In prerouting, since a reject in output is EPERM for UDP.
+ *  - What the gate sends has the mark, and the rest that is for no address inside is what the
+ *    agent sends: two counters stand there, if somebody wants to know (--metrics).
  *  - The mark is a hint, not an authority (root of a container can forge it): a marked packet
  *    still reaches only sockets of this namespace.
  */
@@ -145,13 +147,19 @@ void link_ruleset(const struct link_rules *rules, struct buf *to)
 		   "\t}\n", NFLOG_GROUP);
 	rules_gate(rules, to);
 	rules_nets(rules, to);
+	if (rules->counts)
+		buf_add_str(to, "\tcounter " LINK_COUNTER_IN " { }\n"
+				"\tcounter " LINK_COUNTER_OUT " { }\n");
 	buf_printf(to,
 		   "\tchain pre {\n"
 		   "\t\ttype filter hook prerouting priority mangle; policy drop;\n"
 		   "\t\tiifname != \"lo\" drop\n"
-		   "\t\tmeta mark %#x accept\n", GATE_MARK);
+		   "\t\tmeta mark %#x %saccept\n", GATE_MARK,
+		   rules->counts ? "counter name " LINK_COUNTER_IN " " : "");
 	buf_printf(to, "\t\tip daddr { 127.0.0.0/8, %s } accept\n", addr_text(&jail4, text));
 	buf_printf(to, "\t\tip6 daddr { ::1, %s } accept\n", addr_text(&jail6, text));
+	if (rules->counts)
+		buf_add_str(to, "\t\tcounter name " LINK_COUNTER_OUT "\n");
 	buf_add_str(to,
 		    "\t\tmeta l4proto { tcp, udp } th dport 53 goto gate\n"
 		    "\t\tip daddr . meta l4proto . th dport @open4 goto gate\n"

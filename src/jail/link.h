@@ -7,6 +7,8 @@
 #include "jail/jail.h"
 
 #define LINK_RULESET_MAX (8u << 20) /* bytes of the ruleset's text; 100,000 ip rules */
+#define LINK_COUNTER_IN "received"	/* names of the counters: as the agent sees it */
+#define LINK_COUNTER_OUT "sent"
 #define LINK_PORTS_MAX 16	/* ports of a range that become elements one by one */
 #define LINK_ELEMENTS_MAX 256	/* of one link_open(); beyond it the address is opened whole */
 
@@ -21,6 +23,7 @@ struct link_net {
 struct link_rules {
 	struct net		 pool4, pool6;
 	bool			 open_all;	/* refuse nothing before the gate judged it */
+	bool			 counts;	/* packets: link_count() */
 	const struct link_net	*nets;
 	size_t			 net_count;
 };

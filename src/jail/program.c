@@ -18,6 +18,7 @@ static const char *const names[] = {
 	[PROGRAM_JAIL] = "sluice-jail",
 	[PROGRAM_GATE] = "sluice-gate",
 	[PROGRAM_RESOLVER] = "sluice-resolver",
+	[PROGRAM_EXPORTER] = "sluice-exporter",
 };
 _Static_assert(ARRAY_SIZE(names) == PROGRAM_NUM, "one name per program");
 
@@ -54,7 +55,7 @@ static int program_open(const char *path, const struct stat *self, struct err *e
 
 bool programs_open(const char *folder, struct programs *ret_programs, struct err *err)
 {
-	struct programs p = { { -1, -1, -1 } };
+	struct programs p = PROGRAMS_NONE;
 	char path[PATH_MAX];
 	struct stat self;
 

@@ -5,6 +5,7 @@
  *	sluice-jail	shim and broker: with the agent, and beside it
  *	sluice-gate	gate: hostile bytes of the agent and of servers
  *	sluice-resolver	resolver: hostile answers of name servers
+ *	sluice-exporter	exporter: whoever asks for /metrics
  *
  * They are programs of their own so that each holds only the code and loads only the
  * libraries that its role needs: less to attack, and less to load at a start.
@@ -16,7 +17,10 @@
 
 #include "base/err.h"
 
-enum program { PROGRAM_JAIL, PROGRAM_GATE, PROGRAM_RESOLVER, PROGRAM_NUM };
+enum program { PROGRAM_JAIL, PROGRAM_GATE, PROGRAM_RESOLVER, PROGRAM_EXPORTER, PROGRAM_NUM };
+
+/* Of none of them a descriptor */
+#define PROGRAMS_NONE { { [0 ... PROGRAM_NUM - 1] = -1 } }
 
 #define PROGRAM_PATH_MAX 64	/* bytes of program_path() */
 

@@ -475,6 +475,21 @@ def command(*argv, stdin="", limit=30, env=None):
     return {"code": done.returncode, "out": done.stdout, "err": done.stderr}
 
 
+running_programs = []
+
+
+def popen(*argv):
+    """Start a program and let it run (with "stay"); its number, for running()."""
+    running_programs.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL,
+                                             stdout=subprocess.DEVNULL))
+    return len(running_programs) - 1
+
+
+def running(number):
+    """Its exit code, or None while it runs."""
+    return running_programs[number].poll()
+
+
 def environment():
     return dict(os.environ)
 

@@ -56,6 +56,82 @@ static void a_session_from_start_to_end(void **state)
 	assert_int_equal(r.signed_lines, 7);
 }
 
+struct watcher {
+	struct audit_totals totals;
+	uint64_t	    requests, drops, reloads;
+};
+
+static void watch(void *arg, const struct audit_seen *e)
+{
+	struct watcher *w = arg;
+	bool judged = e->kind == AUDIT_NAME || e->kind == AUDIT_OPEN || e->kind == AUDIT_REQUEST;
+
+	w->totals.connections += e->kind == AUDIT_OPEN;
+	w->totals.dns += e->kind == AUDIT_NAME;
+	w->totals.denied += judged && e->verdict == ANSWER_DENY;
+	w->totals.alerts += e->kind == AUDIT_ALERT;
+	w->totals.bytes_out += e->bytes_out;
+	w->totals.bytes_in += e->bytes_in;
+	w->requests += e->kind == AUDIT_REQUEST;
+	w->drops += e->count;
+	w->reloads += e->kind == AUDIT_RELOAD;
+}
+
+/* Also what folds, what log.dns leaves out, and what a broken log could not take */
+static void who_watches_sees_all_that_is_counted(void **state)
+{
+	struct desk *p = *state;
+	struct watcher w = { .requests = 0 };
+	struct audit *a = desk_open(p, 16384);
+
+	audit_watch(a, watch, &w);
+	audit_keep(a, &(struct policy_log){ .dns = false });
+	desk_start(a);
+	for (int i = 0; i < 500; i++)
+		desk_conn(a, (uint64_t)i, i % 2 ? ANSWER_DENY : ANSWER_ALLOW);
+	for (int i = 0; i < 70; i++)
+		audit_dns_query(a, &(struct audit_dns){ .name = SPAN("x"), .type = 1,
+			.verdict = i % 7 ? ANSWER_ALLOW : ANSWER_DENY, .reason = REASON_NO_RULE });
+	audit_http_done(a, &(struct audit_http){ .host = SPAN("x"), .method = SPAN("GET"),
+		.path = SPAN("/"), .verdict = ANSWER_DENY, .reason = REASON_METHOD });
+	audit_conn_close(a, &(struct audit_close){ .conn = 1, .end = "client", .bytes_out = 5,
+		.bytes_in = 7 });
+	audit_packet_drop(a, &(struct audit_drop){ "icmp", addr_v4(1), 0, 3 });
+	audit_alert(a, &(struct audit_alert){ "error_rate", 1, 2, SPAN("x") });
+	audit_policy_reload(a, "00", true, NULL);
+	assert_int_equal(audit_flush(a), -EFBIG);
+	desk_conn(a, 999, ANSWER_DENY);
+	assert_memory_equal(&w.totals, audit_totals(a), sizeof(w.totals));
+	assert_int_equal(w.totals.connections, 501);
+	assert_int_equal(w.totals.denied, 250 + 10 + 1 + 1);
+	assert_int_equal(w.requests, 1);
+	assert_int_equal(w.drops, 3);
+	assert_int_equal(w.reloads, 1);
+	audit_session_end(a, 0);
+	audit_close(a);
+}
+
+static void the_size_is_that_of_the_file(void **state)
+{
+	struct desk *p = *state;
+	struct audit *a;
+	struct stat st;
+
+	desk_session(p, 3);
+	a = desk_open(p, 0);
+	assert_int_equal(audit_size(a).lines, 0);	/* of this session */
+	desk_start(a);
+	assert_int_equal(audit_size(a).lines, 0);	/* nor before they are written */
+	assert_int_equal(audit_flush(a), 0);
+	desk_conn(a, 1, ANSWER_ALLOW);
+	assert_int_equal(audit_flush(a), 0);
+	assert_int_equal(audit_size(a).lines, 2);
+	assert_int_equal(stat(p->log, &st), 0);
+	assert_int_equal(audit_size(a).bytes, st.st_size);
+	audit_session_end(a, 0);
+	audit_close(a);
+}
+
 static void folders_are_private(void **state)
 {
 	struct desk *p = *state;
@@ -416,6 +492,8 @@ int main(void)
 #define AT_DESK(test) cmocka_unit_test_setup_teardown(test, desk_make, desk_remove)
 	const struct CMUnitTest tests[] = {
 		AT_DESK(a_session_from_start_to_end),
+		AT_DESK(who_watches_sees_all_that_is_counted),
+		AT_DESK(the_size_is_that_of_the_file),
 		AT_DESK(folders_are_private),
 		AT_DESK(every_thousand_events_are_signed),
 		AT_DESK(a_tick_signs_what_would_get_too_old),

@@ -2,7 +2,7 @@
 /*
  * test_confine.c - each role tries what it mustn't, and does what it should
  *
- * Every attempt is made four times: unconfined, where it has to work (so that a
+ * Every attempt is made five times: unconfined, where it has to work (so that a
  * failure means the walls and not the test), and in each role.
  */
 #include "../unit.h"
@@ -175,56 +175,57 @@ static int try_thread(void)
 static const struct attempt {
 	const char	*name;
 	int		(*try)(void);
-	int		 gate, resolver, broker;
+	int		 gate, resolver, broker, exporter;
 } attempts[] = {
-#define A(name, gate, resolver, broker) { #name, try_##name, gate, resolver, broker }
-	A(tcp,		DIES,	OK,	DIES),
-	A(udp6,		DIES,	OK,	DIES),
-	A(unix,		DIES,	DIES,	DIES),
-	A(netlink,	DIES,	DIES,	DIES),
-	A(pair,		DIES,	DIES,	DIES),
-	A(connect,	DIES,	OK,	OK),
-	A(bind_udp,	DIES,	OK,	DIES),
-	A(bind_tcp,	DIES,	NO,	DIES),
-	A(listen,	DIES,	DIES,	DIES),
-	A(accept,	OK,	DIES,	DIES),
-	A(read_file,	NO,	NO,	NO_NEW),
-	A(write_file,	NO,	NO,	NO_NEW),
-	A(path_file,	NO,	NO,	OK),
-	A(openat2,	DIES,	DIES,	DIES),
-	A(unlink,	DIES,	DIES,	DIES),
-	A(exec,		DIES,	DIES,	DIES),
-	A(fork,		DIES,	DIES,	DIES),
-	A(thread,	DIES,	DIES,	OK),
-	A(signal,	DIES,	DIES,	DIES),
-	A(signal_thread, DIES,	DIES,	DIES),
-	A(ptrace,	DIES,	DIES,	DIES),
-	A(unshare,	DIES,	DIES,	DIES),
-	A(pidfd,	DIES,	DIES,	OK),
-	A(peek,		DIES,	DIES,	OK),
-	A(code,		SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(map_file,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(map_shared,	OK,	SKIP_SANITIZED, SKIP_SANITIZED),
-	A(map_shared_code, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(map_shared_write, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(new_code,	DIES,	DIES,	DIES),
-	A(memory,	OK,	OK,	OK),
-	A(write,	OK,	OK,	SKIP_SANITIZED),
-	A(read,		OK,	OK,	DIES_NEW),
-	A(send,		OK,	OK,	OK),
-	A(send_to,	OK,	OK,	DIES),
-	A(splice,	OK,	DIES,	DIES),
-	A(new_pipe,	OK,	SKIP_SANITIZED, SKIP_SANITIZED),
-	A(pipe_size,	OK,	DIES,	DIES),
-	A(flags,	OK,	OK,	DIES),
-	A(copy_fd,	DIES,	DIES,	DIES),
-	A(available,	OK,	OK,	DIES),
-	A(terminal,	DIES,	DIES,	DIES),
-	A(watch,	OK,	OK,	DIES),
-	A(option,	OK,	OK,	DIES),
-	A(prctl,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(limits,	DIES,	DIES,	DIES),
-	A(io_uring,	DIES,	DIES,	DIES),
+#define A(name, gate, resolver, broker, exporter) \
+	{ #name, try_##name, gate, resolver, broker, exporter }
+	A(tcp,		DIES,	OK,	DIES, DIES),
+	A(udp6,		DIES,	OK,	DIES, DIES),
+	A(unix,		DIES,	DIES,	DIES, DIES),
+	A(netlink,	DIES,	DIES,	DIES, DIES),
+	A(pair,		DIES,	DIES,	DIES, DIES),
+	A(connect,	DIES,	OK,	OK, DIES),
+	A(bind_udp,	DIES,	OK,	DIES, DIES),
+	A(bind_tcp,	DIES,	NO,	DIES, DIES),
+	A(listen,	DIES,	DIES,	DIES, DIES),
+	A(accept,	OK,	DIES,	DIES, OK),
+	A(read_file,	NO,	NO,	NO_NEW, NO),
+	A(write_file,	NO,	NO,	NO_NEW, NO),
+	A(path_file,	NO,	NO,	OK, NO),
+	A(openat2,	DIES,	DIES,	DIES, DIES),
+	A(unlink,	DIES,	DIES,	DIES, DIES),
+	A(exec,		DIES,	DIES,	DIES, DIES),
+	A(fork,		DIES,	DIES,	DIES, DIES),
+	A(thread,	DIES,	DIES,	OK, DIES),
+	A(signal,	DIES,	DIES,	DIES, DIES),
+	A(signal_thread, DIES,	DIES,	DIES, DIES),
+	A(ptrace,	DIES,	DIES,	DIES, DIES),
+	A(unshare,	DIES,	DIES,	DIES, DIES),
+	A(pidfd,	DIES,	DIES,	OK, DIES),
+	A(peek,		DIES,	DIES,	OK, DIES),
+	A(code,		SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(map_file,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(map_shared,	OK,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(map_shared_code, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(map_shared_write, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(new_code,	DIES,	DIES,	DIES, DIES),
+	A(memory,	OK,	OK,	OK, OK),
+	A(write,	OK,	OK,	SKIP_SANITIZED, OK),
+	A(read,		OK,	OK,	DIES_NEW, DIES),
+	A(send,		OK,	OK,	OK, OK),
+	A(send_to,	OK,	OK,	DIES, OK),
+	A(splice,	OK,	DIES,	DIES, DIES),
+	A(new_pipe,	OK,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(pipe_size,	OK,	DIES,	DIES, DIES),
+	A(flags,	OK,	OK,	DIES, DIES),
+	A(copy_fd,	DIES,	DIES,	DIES, DIES),
+	A(available,	OK,	OK,	DIES, DIES),
+	A(terminal,	DIES,	DIES,	DIES, DIES),
+	A(watch,	OK,	OK,	DIES, DIES),
+	A(option,	OK,	OK,	DIES, DIES),
+	A(prctl,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(limits,	DIES,	DIES,	DIES, DIES),
+	A(io_uring,	DIES,	DIES,	DIES, DIES),
 };
 
 /* ---- driving ------------------------------------------------------------- */
@@ -327,6 +328,12 @@ static void test_broker(void **state)
 	try_role(confine_broker, 3);
 }
 
+static void test_exporter(void **state)
+{
+	(void)state;
+	try_role(confine_exporter, 4);
+}
+
 static int try_abort(void)
 {
 	abort();
@@ -361,7 +368,8 @@ static void read_proc(pid_t pid, const char *what, char *ret_text, size_t size)
 /* What the world sees of a confined process */
 static void test_rights(void **state)
 {
-	bool (*const roles[])(struct err *) = { confine_gate, confine_resolver, confine_broker };
+	bool (*const roles[])(struct err *) = { confine_gate, confine_resolver, confine_broker,
+						   confine_exporter };
 	char text[4096];
 	int said[2];
 	char byte;
@@ -403,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_gate),
 		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_broker),
+		cmocka_unit_test(test_exporter),
 		cmocka_unit_test(test_assert_is_seen),
 		cmocka_unit_test(test_rights),
 	};

@@ -52,6 +52,23 @@ static void test_order(void **state)
 		      " elements = { 28.0.0.4 . tcp . 1, 28.0.0.5 . tcp . 80 }; }\n");
 }
 
+static void test_counters_only_for_who_wants_them(void **state)
+{
+	struct link_rules r = rules();
+	AUTO_FREE char *without = text_of(&r), *with = NULL;
+	const char *pre;
+
+	(void)state;
+	assert_null(strstr(without, "counter"));
+	r.counts = true;
+	with = text_of(&r);
+	line_of(with, "\tcounter received { }\n\tcounter sent { }\n\tchain pre {");
+	pre = line_of(with, "meta mark 0x51 counter name received accept\n");
+	/* the agent's own loopback is neither */
+	line_of(line_of(pre, "ip6 daddr { ::1, 2d00:736c::1 } accept\n"),
+		"accept\n\t\tcounter name sent\n\t\tmeta l4proto { tcp, udp } th dport 53 goto gate\n");
+}
+
 static void test_nets(void **state)
 {
 	static const struct port_range ports[] = {
@@ -110,6 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_counters_only_for_who_wants_them),
 		cmocka_unit_test(test_nets),
 		cmocka_unit_test(test_open_all_still_refuses_when_the_gate_is_dead),
 		cmocka_unit_test(test_too_many_nets_fill_the_buffer),

@@ -52,7 +52,7 @@ static int teardown(void **state)
 
 static void expect_refused(const struct folder *f, const char *why)
 {
-	struct programs p = { { -1, -1, -1 } };
+	struct programs p = PROGRAMS_NONE;
 	struct err err = { "" };
 
 	assert_false(programs_open(f->path, &p, &err));

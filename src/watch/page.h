@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* page.h - counters as a page for Prometheus (text format 0.0.4), names of contract section 6 */
+#ifndef SLUICE_WATCH_PAGE_H
+#define SLUICE_WATCH_PAGE_H
+
+#include "base/buf.h"
+#include "watch/counters.h"
+
+#define PAGE_MAX (64u << 10)	/* bytes; it has about 12 kB, and 4 more with the longest session name */
+#define PAGE_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+struct page_about {
+	const char *session, *version, *revision;
+};
+
+/* A series for each value of a label that can be: none appears later.  @to full: no memory. */
+void page_print(struct buf *to, const struct counters *c, const struct page_about *about);
+
+#endif

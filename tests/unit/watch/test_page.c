@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../unit.h"
+
+#include "watch/page.h"
+
+static const struct page_about about = { "s1", "0.1.0", "abc" };
+
+static char *page_of(const struct counters *c, const struct page_about *a)
+{
+	struct buf b = buf_new(PAGE_MAX);
+
+	page_print(&b, c, a);
+	assert_false(b.full);
+	assert_true(buf_add(&b, "", 1));
+	return (char *)b.at;
+}
+
+static void has(const char *page, const char *line)
+{
+	if (!strstr(page, line))
+		fail_msg("not on the page: %s", line);
+}
+
+static void numbers_are_told(void **state)
+{
+	struct counters c = { .bytes_in = 7, .bytes_out = 5, .active = 2, .malformed = 3 };
+	AUTO_FREE char *page = NULL;
+
+	(void)state;
+	c.connections[PASSED_NO] = 11;
+	c.blocked[REASON_NO_RULE] = 10;
+	c.dns[PASSED_YES] = 4;
+	c.http[METHOD_OTHER][PASSED_NO] = 6;
+	c.alerts[ALERT_ERROR_RATE] = 1;
+	c.gauge[GAUGE_RECORDS] = 99;
+	page = page_of(&c, &about);
+	has(page, "\nagent_vm_network_tx_bytes_total{session=\"s1\"} 5\n");
+	has(page, "\nagent_vm_network_rx_bytes_total{session=\"s1\"} 7\n");
+	has(page, "\nagent_network_connection_attempts_total{session=\"s1\",verdict=\"deny\"} 11\n");
+	has(page, "\nagent_network_connection_attempts_total{session=\"s1\",verdict=\"allow\"} 0\n");
+	has(page, "\nagent_network_blocked_connections_total{session=\"s1\",reason=\"no_rule\"} 10\n");
+	has(page, "\nsluice_dns_queries_total{session=\"s1\",verdict=\"allow\"} 4\n");
+	has(page, "\nsluice_http_requests_total{session=\"s1\",method=\"other\",verdict=\"deny\"} 6\n");
+	has(page, "\nsluice_alerts_total{session=\"s1\",kind=\"error_rate\"} 1\n");
+	has(page, "\nsluice_active_connections{session=\"s1\"} 2\n");
+	has(page, "\nsluice_malformed_total{session=\"s1\"} 3\n");
+	has(page, "\nsluice_records_total{session=\"s1\"} 99\n");
+	has(page, "\nsluice_build_info{version=\"0.1.0\",revision=\"abc\"} 1\n");
+	/* what allows is no reason to block */
+	assert_null(strstr(page, "reason=\"allowed"));
+}
+
+static void packets_only_where_they_are_counted(void **state)
+{
+	struct counters c = { 0 };
+	AUTO_FREE char *without = page_of(&c, &about), *with = NULL;
+
+	(void)state;
+	assert_null(strstr(without, "x_packets_total{"));
+	c.gauge[GAUGE_HAS_PACKETS] = 1;
+	c.gauge[GAUGE_PACKETS_IN] = 8;
+	c.gauge[GAUGE_PACKETS_OUT] = 9;
+	with = page_of(&c, &about);
+	has(with, "\nagent_vm_network_rx_packets_total{session=\"s1\"} 8\n");
+	has(with, "\nagent_vm_network_tx_packets_total{session=\"s1\"} 9\n");
+}
+
+static void histograms_are_cumulative(void **state)
+{
+	struct counters c = { 0 };
+	AUTO_FREE char *page = NULL;
+
+	(void)state;
+	histogram_add(&c.connect, 10);
+	histogram_add(&c.connect, 700);
+	histogram_add(&c.connect, 90000000);
+	page = page_of(&c, &about);
+	has(page, "\nsluice_upstream_connect_seconds_bucket{le=\"1e-05\"} 1\n");
+	has(page, "\nsluice_upstream_connect_seconds_bucket{le=\"0.0005\"} 1\n");
+	has(page, "\nsluice_upstream_connect_seconds_bucket{le=\"0.001\"} 2\n");
+	has(page, "\nsluice_upstream_connect_seconds_bucket{le=\"10\"} 2\n");
+	has(page, "\nsluice_upstream_connect_seconds_bucket{le=\"+Inf\"} 3\n");
+	has(page, "\nsluice_upstream_connect_seconds_sum 90.000710\n");
+	has(page, "\nsluice_upstream_connect_seconds_count 3\n");
+	has(page, "\nsluice_decision_seconds_count 0\n");
+}
+
+static void labels_are_escaped(void **state)
+{
+	const struct page_about odd = { "a\"b\\c\nd", "v", "r" };
+	struct counters c = { 0 };
+	AUTO_FREE char *page = page_of(&c, &odd);
+
+	(void)state;
+	has(page, "{session=\"a\\\"b\\\\c\\nd\"}");
+}
+
+static void the_largest_page_fits(void **state)
+{
+	char name[65];
+	struct page_about longest = { name, "0.1.0", "0123456789abcdef0123456789abcdef01234567-dirty" };
+	struct counters c;
+	AUTO_FREE char *page = NULL;
+
+	(void)state;
+	memset(name, 's', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	memset(&c, 0xff, sizeof(c));
+	page = page_of(&c, &longest);
+	assert_true(strlen(page) < PAGE_MAX / 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_are_told),
+		cmocka_unit_test(packets_only_where_they_are_counted),
+		cmocka_unit_test(histograms_are_cumulative),
+		cmocka_unit_test(labels_are_escaped),
+		cmocka_unit_test(the_largest_page_fits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
