@@ -127,10 +127,10 @@ def test_file_is_not_left_behind_when_nothing_ran(world):
 def test_denied_is_not_learnt_and_stays_blocked(world, token):
     path = target("denied.yaml")
     script = (f"curl -sm3 http://{OTHER}/{token}; curl -sm3 http://10.9.9.9/; curl -sm3 http://169.254.169.254/; "
-              f"curl -sm3 -H 'Host: evil.test' http://{REC}/; curl -sfm5 http://{REC}/good-{token}")
+              f"curl -sm3 -H 'Host: evil.test' http://{REC}/; curl -sfm5 http://{REC}/good?{token}")
     done, text = learnt(path, "--learn", path, "--deny", OTHER, command=["sh", "-c", script])
     assert {"deny_rule", "special_address", "host_mismatch"} <= done.reasons(), done.reasons()
     assert "other." not in text and "10.9" not in text and "169.254" not in text, text
-    assert "evil" not in text and f'"/good-{token}"' in text, text
-    assert world.wire.carries(f"/good-{token}".encode())
+    assert "evil" not in text and '"/good"' in text, text
+    assert world.wire.carries(f"/good?{token}".encode())
     assert not world.wire.carries(f" /{token}".encode())
