@@ -176,6 +176,7 @@ struct audit_close {
 	const char	*end;		/* client|server|idle|limit|killed|error */
 	enum reason	 reason;	/* REASON_ALLOWED: not written */
 	struct span	 detail;	/* of the reason, in words of a library; empty: not written */
+	const char	*proto;		/* as it turned out after conn.open was written; NULL: as that says */
 };
 
 struct audit_http {

@@ -56,6 +56,21 @@ void pieces_close(struct pieces *p)
 	DROP_FD(p->fd);
 }
 
+int pieces_rewind(struct pieces *p)
+{
+	int fd = p->path[0] ? open_piece(p, 1) : -1;
+
+	if (!p->path[0])
+		return lseek(p->fd, 0, SEEK_SET) < 0 ? -errno : 0;
+	if (fd < 0)
+		return -errno;
+	close(p->fd);
+	p->fd = fd;
+	p->index = 1;
+	p->before = 0;
+	return 0;
+}
+
 /* Has what is being read the name of its number, so that it is whole? */
 static bool is_rotated(const struct pieces *p)
 {

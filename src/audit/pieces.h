@@ -31,6 +31,9 @@ struct pieces {
 int pieces_open(struct pieces *p, const char *path, bool last);
 void pieces_close(struct pieces *p);
 
+/* To the start of the first piece.  Return: 0, or negative errno: a pipe has no way back */
+int pieces_rewind(struct pieces *p);
+
 /* A lines_read (lines.h); @pieces: a struct pieces.  At the end it may be called again: if the
  * log has grown, or was rotated meanwhile, it goes on. */
 ssize_t pieces_read(void *pieces, void *dst, size_t len);

@@ -385,6 +385,10 @@ void record_conn_close(struct record *r, int64_t now_us, const struct audit_clos
 	put_uint(b, e->duration_ms);
 	KEY(b, "end");
 	put_str(b, e->end);
+	if (e->proto) {
+		KEY(b, "proto");
+		put_str(b, e->proto);
+	}
 	if (e->reason != REASON_ALLOWED) {
 		KEY(b, "reason");
 		put_str(b, reason_name(e->reason));

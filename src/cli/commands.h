@@ -19,6 +19,7 @@ int policy_main(int argc, char **argv);
 int trust_main(int argc, char **argv);
 int log_main(int argc, char **argv);
 int report_main(int argc, char **argv);
+int learn_main(int argc, char **argv);
 int proxy_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);

@@ -80,6 +80,8 @@ static void zsh_option(const char *command, const struct option *o)
 	const char *join = o->kind == OPTION_MAYBE ? "=-" : o->arg ? "=" : "";
 
 	(void)command;
+	if (strchr(o->name, '='))	/* no name to this shell */
+		return;
 	printf("\t\t\t'%s--%s%s[", o->kind == OPTION_LIST ? "*" : "", o->name, join);
 	print_quoted(o->help, "[]:");
 	putchar(']');
@@ -112,6 +114,8 @@ static void zsh_print(void)
 
 static void fish_option(const char *command, const struct option *o)
 {
+	if (strchr(o->name, '='))	/* no name to this shell */
+		return;
 	printf("complete -c sluice -n '__fish_seen_subcommand_from %s' -l %s", command, o->name);
 	if (o->letter)
 		printf(" -s %c", o->letter);

@@ -243,6 +243,27 @@ static const struct {
 	{ "session.end", false, session_end },
 };
 
+static size_t kind_of(struct span name)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(kinds) && !span_eq(name, span_str(kinds[i].name)))
+		i++;
+	return i;
+}
+
+bool events_known(const char *name)
+{
+	return kind_of(span_str(name)) < ARRAY_SIZE(kinds);
+}
+
+bool events_is_denial(struct span name)
+{
+	size_t i = kind_of(name);
+
+	return i < ARRAY_SIZE(kinds) && kinds[i].deny;
+}
+
 static void print_verdict(FILE *to, struct span verdict, bool deny)
 {
 	bool allow = span_eq(verdict, SPAN("allow"));
@@ -267,10 +288,8 @@ static void print_time(FILE *to, struct span ts)
 void events_print(FILE *to, const json_t *event)
 {
 	struct span name = event_text(event, "event");
-	size_t i = 0;
+	size_t i = kind_of(name);
 
-	while (i < ARRAY_SIZE(kinds) && !span_eq(name, span_str(kinds[i].name)))
-		i++;
 	print_time(to, event_text(event, "ts"));
 	fputs("  ", to);
 	print_safe(to, name);

@@ -21,6 +21,10 @@ bool events_newest(char *ret, struct err *err);
 /* One line of a table: time, event, verdict, what, more */
 void events_print(FILE *to, const json_t *event);
 
+/* Is there such an event?  Is it a denial, though it has no verdict? */
+bool events_known(const char *name);
+bool events_is_denial(struct span name);
+
 /* "512 B", "2.1 kB", "12 MB": thousands, as in policies */
 #define BYTES_TEXT_MAX 24
 const char *bytes_text(uint64_t bytes, char dst[BYTES_TEXT_MAX]);

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/events.h"
+#include "cli/log_filter.h"
 #include "cli/print.h"
 
 #define EXIT_BAD 1		/* the log does not hold (contract section 1) */
@@ -21,6 +22,7 @@
 struct log {
 	const char	*format, *head, *key;
 	bool		 strict, json;
+	struct log_filter filter;
 	char		 path[PATH_MAX];
 };
 
@@ -56,10 +58,12 @@ static int log_show(struct log *l, struct err *err)
 	if (!reader_open(&r, l->path, err))
 		return EXIT_SLUICE;
 	while ((event = reader_next(&r, err))) {
-		if (l->json)
-			fputs(before, stdout);
-		before = ",\n";
-		print_event(l, event);
+		if (log_filter_wants(&l->filter, event)) {
+			if (l->json)
+				fputs(before, stdout);
+			before = ",\n";
+			print_event(l, event);
+		}
 		json_decref(event);
 	}
 	if (l->json)
@@ -227,9 +231,11 @@ static int log_follow(struct log *l, struct err *err)
 		unsigned piece = r.pieces.index;
 
 		while ((event = reader_next(&r, err))) {
-			print_event(l, event);
-			if (l->json)
-				putchar('\n');
+			if (log_filter_wants(&l->filter, event)) {
+				print_event(l, event);
+				if (l->json)
+					putchar('\n');
+			}
 			json_decref(event);
 		}
 		if (fflush(stdout) || (piece == r.pieces.index && !wait_change(watch)))
@@ -273,6 +279,11 @@ static bool prepare(struct log *l, const struct action *action, const char *cons
 	if (!proof && (l->head || l->key || l->strict))
 		return err_set(err, "log %s: --head, --key and --strict are for log verify",
 			       action->name);
+	if (proof && log_filter_any(&l->filter))
+		return err_set(err, "log verify: --host, --verdict and --event are for log show and "
+			       "follow");
+	if (!log_filter_check(&l->filter, err))
+		return false;
 	if (count > 2)
 		return err_set(err, "log %s: one FILE at a time", action->name);
 	if (count < 2)
@@ -280,6 +291,17 @@ static bool prepare(struct log *l, const struct action *action, const char *cons
 	if (!span_copy(span_str(operands[1]), l->path, sizeof(l->path)))
 		return err_sys(err, ENAMETOOLONG, "%s", operands[1]);
 	return true;
+}
+
+static int act(struct log *l, char **argv, int count, struct err *err)
+{
+	const struct action *action = action_find(argv[1]);
+	int code;
+
+	if (!prepare(l, action, (const char *const *)argv + 1, count, err))
+		return complain(err);
+	code = action->run(l, err);
+	return err->text[0] ? complain(err) : code;
 }
 
 int log_main(int argc, char **argv)
@@ -293,20 +315,19 @@ int log_main(int argc, char **argv)
 		  "(keys/audit.key.pub)", &l.key },
 		{ 0, "strict", OPTION_FLAG, NULL, "verify: a torn or incomplete log is bad too",
 		  &l.strict },
+		LOG_FILTER_OPTIONS(&l.filter),
 		{ .name = NULL },
 	};
-	const struct action *action;
 	struct err err = { "" };
 	bool help = false;
 	int count, code;
 
 	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("log", rows);
-	action = action_find(argv[1]);
-	if (!prepare(&l, action, (const char *const *)argv + 1, count, &err))
-		return complain(&err);
-	code = action->run(&l, &err);
-	return err.text[0] ? complain(&err) : code;
+		code = complain(&err);
+	else if (help)
+		code = command_help("log", rows);
+	else
+		code = act(&l, argv, count, &err);
+	log_filter_done(&l.filter);
+	return code;
 }

@@ -15,6 +15,7 @@ const struct command commands[] = {
 	{ "trust", "[OPTIONS] [DIR]", "Accept what a repository's .sluice.yaml opens", trust_main },
 	{ "log", "show|verify|follow [OPTIONS] [FILE]", "Read and prove the audit log", log_main },
 	{ "report", "[OPTIONS] [FILE...]", "What was reached, what was denied", report_main },
+	{ "learn", "[OPTIONS] LOG...", "The policy that would have allowed what logs tell", learn_main },
 	{ "proxy", "[OPTIONS]", "A cooperative HTTP and SOCKS5 proxy with DNS; no jail", proxy_main },
 	{ "doctor", "[OPTIONS]", "What this kernel and machine can do", doctor_main },
 	{ "selftest", "[OPTIONS]", "Try to escape; print a table", selftest_main },

@@ -52,15 +52,14 @@ static bool join(char *dst, const char *folder, const char *name, struct err *er
 	return (len > 0 && len < PATH_MAX) || err_set(err, "%s/%s: path too long", folder, name);
 }
 
-/* The folder in its one true form; the file itself must not be a link to another */
-static bool true_path(const char *path, char ret[PATH_MAX], struct err *err)
+bool naming_true_path(const char *path, char ret[PATH_MAX], struct err *err)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	char folder[PATH_MAX], real[PATH_MAX];
 	struct stat st;
 
 	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
-		return err_set(err, "%s: a symbolic link (name the log itself)", path);
+		return err_set(err, "%s: a symbolic link (name the file itself)", path);
 	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
 	if (!realpath(slash == path ? "/" : folder, real))
 		return err_sys(err, errno, "%s", folder);
@@ -78,7 +77,7 @@ bool naming_paths(struct naming *n, struct err *err)
 	    !folder_make(folder, err) || !join(n->key_path, folder, "audit.key", err))
 		return false;
 	if (n->log)
-		return true_path(n->log, n->log_path, err);
+		return naming_true_path(n->log, n->log_path, err);
 	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
 	snprintf(file, sizeof(file), "audit/%s-%s.jsonl", stamp, n->name);
 	return join(n->log_path, n->state, file, err);

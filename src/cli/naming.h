@@ -36,6 +36,13 @@ bool naming_words(struct naming *n, const char *command, struct err *err);
 /* The log and the key that signs it; their folders are made */
 bool naming_paths(struct naming *n, struct err *err);
 
+/*
+ * naming_true_path() - a file's folder in its one true form, and its name
+ *
+ * The file itself must not be a link to another; it need not be there.
+ */
+bool naming_true_path(const char *path, char ret[PATH_MAX], struct err *err);
+
 void naming_done(struct naming *n);
 
 #endif

@@ -82,6 +82,10 @@ static bool parse_long(struct parse_state *p, const struct option *rows)
 
 	snprintf(shown, sizeof(shown), "--%.*s", (int)(len < 48 ? len : 48), name);
 	for (const struct option *o = rows; o->name; o++) {
+		/* "learn=full" is a name too: its value follows */
+		if (eq && strchr(o->name, '=') && !strcmp(o->name, name))
+			return (value = next_value(p)) ? option_set(o, value, p->err)
+						       : bad_option(p, name, "needs a value");
 		if (strlen(o->name) != len || memcmp(o->name, name, len))
 			continue;
 		if (o->kind == OPTION_FLAG && value)

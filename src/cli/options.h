@@ -23,7 +23,7 @@ struct option_list {
 
 struct option {
 	char		 letter;	/* 0: none */
-	const char	*name;		/* without "--" */
+	const char	*name;		/* without "--"; "NAME=WORD": --NAME=WORD with its own value */
 	enum option_kind kind;
 	const char	*arg;		/* "FILE"; NULL for flags */
 	const char	*help;

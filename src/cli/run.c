@@ -16,6 +16,7 @@
 
 #include "cli/commands.h"
 #include "cli/judge.h"
+#include "cli/learn_file.h"
 #include "cli/listen.h"
 #include "cli/naming.h"
 #include "cli/reread.h"
@@ -38,6 +39,8 @@ struct run {
 	struct metrics_options	 metrics;
 	struct option_list	 allow_unix;
 	const char		*report;
+	const char		*learn, *learn_full;
+	struct learn_file	 learnt;
 	bool			 dry_run, fail_on_deny, quiet;
 	char			 data[PATH_MAX], self[PATH_MAX], cwd[PATH_MAX];
 	char			 config[PATH_MAX], run_folder[PATH_MAX], programs[PATH_MAX];
@@ -130,7 +133,7 @@ static bool make_protection(struct run *r, struct err *err)
 			      sizeof(*r->read_only));
 	while (secret_store_file(&r->secrets, secret_files))
 		secret_files++;
-	r->hidden = calloc(secret_files + 4, sizeof(*r->hidden));
+	r->hidden = calloc(secret_files + 5, sizeof(*r->hidden));
 	if (!r->read_only || !r->hidden)
 		return err_set(err, "out of memory");
 	for (size_t i = 0; i < r->judged.file_count; i++)
@@ -147,6 +150,8 @@ static bool make_protection(struct run *r, struct err *err)
 		r->hidden[r->hidden_count++] = r->naming.log_path;
 	if (r->metrics.path[0])
 		r->hidden[r->hidden_count++] = r->metrics.path;
+	if (r->learnt.path[0])
+		r->hidden[r->hidden_count++] = r->learnt.path;
 	for (size_t i = 0; i < secret_files; i++)
 		r->hidden[r->hidden_count++] = secret_store_file(&r->secrets, i);
 	return add_programs(r, err);
@@ -233,16 +238,19 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	}
 }
 
-static int finish(const struct run *r, const struct session_plan *p,
+static int finish(struct run *r, const struct session_plan *p,
 		  const struct session_result *result)
 {
 	/* The command had the terminal, and could hide what is said of it */
-	if (r->report || (!r->quiet && result->denied))
+	if (r->report || r->learnt.path[0] || (!r->quiet && result->denied))
 		print_afresh(stderr);
 	if (!r->quiet)
 		summary_print(p->summary, stderr, SUMMARY_LINES);
 	if (r->report && report_print(r->naming.log_path, r->report[0] ? r->report : "text", stderr) != 0)
 		fprintf(stderr, "sluice: %s: no report could be made of it\n", r->naming.log_path);
+	if (r->learnt.path[0] && !learn_file_write(&r->learnt, r->naming.log_path) &&
+	    result->exit_code == 0)
+		return EXIT_SLUICE;
 	if (result->exit_code == 0 && r->fail_on_deny && result->denied)
 		return EXIT_DENIED;
 	return result->exit_code;
@@ -287,11 +295,32 @@ static bool check_rotation(const struct run *r, struct err *err)
 		       r->naming.state);
 }
 
+/* Learning is mode monitor; FILE is made, and must be none that decides now */
+static bool prepare_learn(struct run *r, struct err *err)
+{
+	const char *path = r->learn_full ? r->learn_full : r->learn;
+	struct stat st;
+
+	if (!path || r->dry_run)
+		return true;
+	if (stat(r->naming.log_path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(err, "--learn: the log %s is no file that could be read again",
+			       r->naming.log_path);
+	if (!learn_file_open(&r->learnt, path, err))
+		return false;
+	for (size_t i = 0; i < r->judged.file_count; i++)
+		if (!strcmp(r->judged.files[i], r->learnt.path))
+			return err_set(err, "--learn %s: it is a policy of this very run (name another "
+				       "file)", path);
+	return true;
+}
+
 static bool prepare(struct run *r, struct err *err)
 {
 	const char *command = strrchr(r->argv[0], '/');
 
-	if (!metrics_where(&r->metrics, err) || !judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
+	if (!metrics_where(&r->metrics, err) || !judge(&r->judge, &r->judged, err) ||
+	    !check_standard_fds(err) ||
 	    !naming_words(&r->naming, command ? command + 1 : r->argv[0], err))
 		return false;
 	if (!check_arguments(r, err) || !share_policy(TAKE(r->judged.policy), &r->shared, err) ||
@@ -299,8 +328,8 @@ static bool prepare(struct run *r, struct err *err)
 		return false;
 	policy_secrets_done(&r->judged.secrets);
 	secret_store_guard(&r->secrets);
-	if (!naming_paths(&r->naming, err) || !check_rotation(r, err) || !make_protection(r, err) || !make_env(r, err) ||
-	    !make_reread(r, err))
+	if (!naming_paths(&r->naming, err) || !check_rotation(r, err) || !prepare_learn(r, err) ||
+	    !make_protection(r, err) || !make_env(r, err) || !make_reread(r, err))
 		return false;
 	if (geteuid() == 0 && !r->quiet)
 		fprintf(stderr, "sluice: running as root: the command can change this system's files\n");
@@ -373,6 +402,7 @@ static void run_done(struct run *r)
 	free(r->read_only);
 	free(r->hidden);
 	secret_store_done(&r->secrets);
+	learn_file_done(&r->learnt);
 	share_done(&r->shared);
 	reread_done(&r->reread);
 	judge_done(&r->judged);
@@ -400,6 +430,24 @@ static bool report_known(const char *format)
 	return !format;
 }
 
+/* What --learn means for the policy */
+static bool check_learn(struct run *r, struct err *err)
+{
+	const char *mode = r->judge.mode;
+
+	if (r->learn && r->learn_full)
+		return err_set(err, "run: --learn and --learn=full do not go together");
+	if (!r->learn && !r->learn_full)
+		return true;
+	if (mode && strcmp(mode, "monitor") != 0 && strcmp(mode, "bridge") != 0)
+		return err_set(err, "run: --learn is mode monitor, and --mode %s is not", mode);
+	if (r->learn_full && r->judge.no_inspect)
+		return err_set(err, "run: --learn=full inspects TLS, and --no-inspect forbids it");
+	r->judge.mode = "monitor";
+	r->judge.inspect |= r->learn_full != NULL;
+	return true;
+}
+
 int run_main(int argc, char **argv)
 {
 	struct run r = { .judge = { .secrets = &r.secrets, .proxy_variables = true } };
@@ -421,6 +469,10 @@ int run_main(int argc, char **argv)
 		{ 0, "watch", OPTION_FLAG, NULL,
 		  "reload when a policy file changes (SIGHUP reloads always)", &r.watch },
 		METRICS_OPTIONS(&r.metrics),
+		{ 0, "learn=full", OPTION_TEXT, "FILE",
+		  "as --learn, and inspect TLS: methods and paths are learnt too", &r.learn_full },
+		{ 0, "learn", OPTION_TEXT, "FILE",
+		  "mode monitor, and write the policy that would have allowed it", &r.learn },
 		NAMING_OPTIONS(&r.naming),
 		{ 0, "report", OPTION_MAYBE, "FORMAT", "print the report at the end, on stderr: "
 		  "text | json", &r.report },
@@ -438,6 +490,8 @@ int run_main(int argc, char **argv)
 		err_set(&err, "run: no COMMAND (sluice run [OPTIONS] [--] COMMAND [ARG...])");
 		return complain(&err);
 	}
+	if (!check_learn(&r, &err))
+		return complain(&err);
 	if (!report_known(r.report)) {
 		err_set(&err, "--report=%s: unknown format (text | json)", r.report);
 		return complain(&err);

@@ -475,6 +475,9 @@ static void told_once_more(struct conn *c, const struct told *t)
 	struct addr addr = c->ask.addr;
 	uint16_t port = c->ask.port;
 
+	/* what was let pass before its client spoke */
+	if (c->ask.seen == SEEN_NOT_YET && !c->late_proto)
+		c->late_proto = proto_of(t->ask);
 	c->ask = *t->ask;
 	c->ask.addr = addr;
 	c->ask.port = port;
@@ -605,7 +608,7 @@ void conn_record_close(struct conn *c, const char *end, enum reason reason,
 		.conn = c->number, .host = shown_host(c), .ip = c->has_ip ? &c->ip : NULL,
 		.port = c->permit.port, .bytes_out = t->bytes_out, .bytes_in = t->bytes_in,
 		.duration_ms = (uint64_t)(clock_ms() - c->since_ms),
-		.end = end, .reason = reason, .detail = c->words,
+		.end = end, .reason = reason, .detail = c->words, .proto = c->late_proto,
 	};
 
 	audit_conn_close(c->keeper->audit, &e);

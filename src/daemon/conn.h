@@ -30,6 +30,7 @@ struct conn {
 	bool		 through;	/* by upstream_proxy: the permit has its addresses */
 	uint16_t	 proxy_status;	/* what that answered, if it did not connect */
 	const char	*proto;
+	const char	*late_proto;	/* what it turned out to be once its client spoke; or NULL */
 	struct talk_ask	 ask;		/* what was told, with its texts in @tail */
 	struct buf	 tail;
 	struct socket_key from;

@@ -29,6 +29,51 @@ static void show(void **state)
 	unlink(path);
 }
 
+static const char mixed[] =
+	"{" TS("01") ",\"event\":\"dns.query\",\"name\":\"a.x.test\",\"verdict\":\"allow\"}\n"
+	"{" TS("02") ",\"event\":\"conn.open\",\"host\":\"x.test\",\"verdict\":\"deny\",\"port\":1}\n"
+	"{" TS("03") ",\"event\":\"conn.open\",\"host\":\"yx.test\",\"ips\":[\"192.0.2.7\"],\"verdict\":\"allow\"}\n"
+	"{" TS("04") ",\"event\":\"denials\",\"sample\":[\"b.x.test\"],\"count\":7}\n"
+	"{" TS("05") ",\"event\":\"packet.drop\",\"ip\":\"2001:db8::1\",\"count\":1}\n"
+	"{" TS("06") ",\"event\":\"checkpoint\"}\n";
+
+/* Which lines these options show, by the last digit of their second */
+static const char *shown(char *first, char *second)
+{
+	static char digits[16];
+	char name[] = "log", action[] = "show";
+	char *path = log_file(mixed);
+	char *argv[] = { name, action, path, first, second, NULL };
+	AUTO_FREE char *text = log_output(log_main, argv, 0);
+	size_t count = 0;
+
+	for (const char *c = text; (c = strstr(c, "12:00:0")); c += 7)
+		digits[count++] = c[7];
+	digits[count] = '\0';
+	unlink(path);
+	return digits;
+}
+
+static void filters(void **state)
+{
+	static char exact[] = "--host=X.test.", below[] = "--host=*.x.test", both[] = "--host=.x.test",
+		    address[] = "--host=192.0.2.7", v6[] = "--host=2001:DB8:0::1", deny[] = "--verdict=deny",
+		    allow[] = "--verdict=allow", conns[] = "--event=conn.open", names[] = "--event=dns.query";
+
+	(void)state;
+	assert_string_equal(shown(NULL, NULL), "123456");
+	assert_string_equal(shown(exact, NULL), "2");
+	assert_string_equal(shown(below, NULL), "14");
+	assert_string_equal(shown(both, NULL), "124");
+	assert_string_equal(shown(address, NULL), "3");
+	assert_string_equal(shown(v6, NULL), "5");
+	assert_string_equal(shown(exact, below), "124");
+	assert_string_equal(shown(deny, NULL), "245");
+	assert_string_equal(shown(deny, allow), "12345");
+	assert_string_equal(shown(conns, allow), "3");
+	assert_string_equal(shown(conns, names), "123");
+}
+
 static void verify(void **state)
 {
 	char name[] = "log", action[] = "verify", format[] = "--format=json";
@@ -57,6 +102,8 @@ static void check_refused(char **argv)
 static void mistakes(void **state)
 {
 	char name[] = "log", none[] = "/nonexistent", show_word[] = "show", other[] = "delete",
+	     host[] = "--host=a b", verdict[] = "--verdict=maybe", event[] = "--event=conn", good[] = "--host=a",
+	     empty[] = "/dev/null",
 	     verify_word[] = "verify", strict[] = "--strict", key[] = "--key=/dev/null",
 	     format[] = "--format=xml";
 
@@ -69,6 +116,10 @@ static void mistakes(void **state)
 	check_refused((char *[]){ name, show_word, none, none, NULL });
 	check_refused((char *[]){ name, show_word, format, none, NULL });
 	check_refused((char *[]){ name, verify_word, key, none, NULL });
+	check_refused((char *[]){ name, show_word, host, empty, NULL });
+	check_refused((char *[]){ name, show_word, verdict, empty, NULL });
+	check_refused((char *[]){ name, show_word, event, empty, NULL });
+	check_refused((char *[]){ name, verify_word, good, empty, NULL });
 }
 
 /* The last ten lines that are there, then each that comes */
@@ -114,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(show),
+		cmocka_unit_test(filters),
 		cmocka_unit_test(verify),
 		cmocka_unit_test(mistakes),
 		cmocka_unit_test(follow),

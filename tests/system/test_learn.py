@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Learning: what was used becomes a policy, and the same run under it is allowed whole."""
+import json
+
+import pytest
+
+import internet
+import sluice
+import stage
+from stage import ZONE
+
+REC = f"rec.{ZONE}"
+OTHER = f"other.{ZONE}"
+
+
+def learn(*logs, options=()):
+    """The policy that logs teach, in a file of its own; it is checked by lint."""
+    done = sluice.call("learn", *options, *logs)
+    assert done.code == 0, done.err
+    path = stage.directory(stage.HOME / "learnt") / f"{next(sluice.counter)}.yaml"
+    path.write_text(done.out)
+    path.chmod(0o644)
+    lint = sluice.call("policy", "lint", "--only", path)
+    assert lint.code == 0, lint.err
+    return path
+
+
+def again(policy, command, *options):
+    """The same command under the policy and nothing else: allowed whole."""
+    done = sluice.run("--only", "-p", policy, *options, command=command)
+    assert done.code == 0, done.err
+    assert not done.denied(), (policy.read_text(), done.denied())
+    return done
+
+
+@pytest.mark.core
+def test_learnt_is_allowed_and_nothing_else(world):
+    command = ["sh", "-c", f"curl -sf http://{REC}/a/b >/dev/null; curl -sf https://{REC}/x >/dev/null"]
+    first = sluice.run("--mode", "monitor", command=command)
+    assert first.code == 0, first.err
+    policy = learn(first.log)
+    text = policy.read_text()
+    assert 'host: "rec.' in text and "methods: [GET]" in text and '"/a/b"' in text, text
+    again(policy, command)
+    for url in (f"http://{OTHER}/", f"http://{REC}/other", f"https://{OTHER}/"):
+        other = sluice.run("--only", "-p", policy, command=["curl", "-sfm5", url])
+        assert other.code != 0 and other.denied(), url
+
+
+def test_log_that_does_not_verify_is_refused(world, tmp_path):
+    done = sluice.run("--mode", "monitor", command=["curl", "-s", f"http://{REC}/"])
+    lines = done.log.read_text().splitlines(keepends=True)
+    forged = stage.directory(stage.HOME / "learnt") / "forged.jsonl"
+    forged.write_text("".join(lines[:3] + [lines[3].replace("rec.", "evil.")] + lines[4:]))
+    forged.chmod(0o644)
+    refused = sluice.call("learn", forged)
+    assert refused.code == 125 and not refused.out and "line" in refused.err, refused
+    assert sluice.call("learn", "--unverified", forged).code == 0
+
+
+def target(name):
+    path = stage.directory(stage.HOME / "learnt") / name
+    path.unlink(missing_ok=True)
+    return path
+
+
+def learnt(path, *options, command, code=0):
+    """run --learn: the file it wrote, and what it said."""
+    done = sluice.run("--only", *options, command=command)
+    assert done.code == code, done.err
+    lint = sluice.call("policy", "lint", "--only", path)
+    assert lint.code == 0, lint.err
+    return done, path.read_text()
+
+
+def test_run_learn_full_learns_methods_and_paths(world):
+    path = target("full.yaml")
+    command = ["sh", "-c", f"curl -sf https://{REC}/v1/models >/dev/null && "
+               f"curl -sf -d x https://{REC}/v1/chat/17 >/dev/null"]
+    done, text = learnt(path, "--learn=full", path, command=command)
+    assert 'methods: [GET]\n    paths: ["/v1/models"]' in text, text
+    assert 'methods: [POST]\n    paths: ["/v1/chat/*"]' in text, text
+    assert "learnt" in done.err and str(path) in done.err
+    again(path, command)
+    for args in (["-d", "x", f"https://{REC}/v1/models"], [f"https://{REC}/v1/other"]):
+        other = sluice.run("--only", "-p", path, command=["curl", "-sfm5", *args])
+        assert other.code != 0 and other.reasons() & {"method", "path"}, args
+
+
+def test_file_is_out_of_reach_while_learning(world):
+    path = target("reach.yaml")
+    script = (f"cat {path}; echo version: 1 >{path}; rm -f {path}; ln -s /etc/passwd {path}; "
+              f"mv {path.parent} {path.parent}x; mkdir -p {path.parent}; echo x >{path}; "
+              f"curl -s http://{REC}/ >/dev/null; true")
+    done, text = learnt(path, "--learn", path, command=["sh", "-c", script])
+    assert text.startswith("# Learnt by sluice") and REC in text, text
+    assert path.is_file() and not path.is_symlink()
+
+
+def test_policy_of_a_person_is_never_replaced(world):
+    path = target("mine.yaml")
+    path.write_text("version: 1\n")
+    path.chmod(0o666)
+    done = sluice.run("--learn", path, command=["touch", stage.WORK / "ran"])
+    assert done.code == 125 and "not made by learning" in done.err, done.err
+    assert path.read_text() == "version: 1\n" and not (stage.WORK / "ran").exists()
+    path.unlink()
+    command = ["curl", "-sf", f"http://{REC}/first", "-o", "/dev/null"]
+    learnt(path, "--learn", path, command=command)
+    _, text = learnt(path, "--learn", path, command=[*command[:2], f"http://{REC}/second", *command[3:]])
+    assert "/second" in text and "/first" not in text, text
+    done = sluice.run("-p", path, "--learn", path, command=["true"])
+    assert done.code == 125 and "of this very run" in done.err
+
+
+def test_file_is_not_left_behind_when_nothing_ran(world):
+    path = target("nothing.yaml")
+    done = sluice.run("--learn", path, command=["/no/such/program"])
+    assert done.code == 127
+    path = target("bad.yaml")
+    done = sluice.run("--learn", path, "--mode", "isolated", command=["true"])
+    assert done.code == 125 and not path.exists(), done.err
+    done = sluice.run("--learn=full", path, "--no-inspect", command=["true"])
+    assert done.code == 125 and not path.exists(), done.err
+
+
+def test_denied_is_not_learnt_and_stays_blocked(world, token):
+    path = target("denied.yaml")
+    script = (f"curl -sm3 http://{OTHER}/{token}; curl -sm3 http://10.9.9.9/; curl -sm3 http://169.254.169.254/; "
+              f"curl -sm3 -H 'Host: evil.test' http://{REC}/; curl -sfm5 http://{REC}/good?{token}")
+    done, text = learnt(path, "--learn", path, "--deny", OTHER, command=["sh", "-c", script])
+    assert {"deny_rule", "special_address", "host_mismatch"} <= done.reasons(), done.reasons()
+    assert "other." not in text and "10.9" not in text and "169.254" not in text, text
+    assert "evil" not in text and '"/good"' in text, text
+    assert world.wire.carries(f"/good?{token}".encode())
+    assert not world.wire.carries(f" /{token}".encode())
