@@ -370,7 +370,8 @@ static void show(const struct audit *a, const struct audit_seen *e)
 
 struct audit_size audit_size(const struct audit *a)
 {
-	return (struct audit_size){ a->flushed.seq - a->first_seq, a->bytes, a->max_bytes };
+	return (struct audit_size){ a->flushed.seq - a->first_seq, a->before + a->bytes,
+				     a->max_bytes };
 }
 
 void audit_keep(struct audit *a, const struct policy_log *log)
