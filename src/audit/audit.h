@@ -22,6 +22,7 @@
 #ifndef SLUICE_AUDIT_AUDIT_H
 #define SLUICE_AUDIT_AUDIT_H
 
+#include "audit/copy.h"
 #include "base/addr.h"
 #include "base/err.h"
 #include "policy/policy.h"
@@ -37,6 +38,7 @@ struct audit_options {
 	uint64_t	 max_bytes;	/* log.max, of all pieces together; 0: 1 GB */
 	uint64_t	 rotate_bytes;	/* log.rotate: see pieces.h; 0: never */
 	bool		 sync;		/* log.sync: fdatasync in every flush */
+	bool		 copies[COPY_NUM];	/* also to these (copy.h); one that is not there is an error */
 };
 
 /* Return: NULL and @err.  The file is locked (flock) against a second writer. */
@@ -70,6 +72,9 @@ int audit_tick(struct audit *a) MUST_CHECK;
 
 /* Would a denial of this reason be folded now?  Then what it cost to learn about it is lost. */
 bool audit_folds(const struct audit *a, enum reason reason);
+
+/* Lines that a copy was not taken of */
+uint64_t audit_lost(const struct audit *a, enum copy_to to);
 
 /* Is there something to flush? */
 bool audit_pending(const struct audit *a);

@@ -52,6 +52,8 @@ struct audit {
 	struct audit_totals totals;
 	struct fold	 fold;
 	uint64_t	 first_seq;	/* of this session */
+	struct copy	 copy[COPY_NUM];	/* fd -1: not wanted */
+	char		*session;	/* owned */
 	void		(*see)(void *arg, const struct audit_seen *e);
 	void		*see_arg;
 };
@@ -151,7 +153,8 @@ static bool open_all(struct audit *a, const struct audit_options *o, struct err 
 	if (a->fd < 0 || !key_open(&a->key, o->key_path, err))
 		return false;
 	a->path = strdup(o->path);
-	if (!a->path)
+	a->session = strdup(o->session);
+	if (!a->path || !a->session)
 		return err_sys(err, ENOMEM, "log %s", o->path);
 	if (!S_ISREG(st.st_mode))
 		a->rotate_bytes = 0;
@@ -161,6 +164,10 @@ static bool open_all(struct audit *a, const struct audit_options *o, struct err 
 	a->flushed = a->record.chain;
 	a->first_seq = a->flushed.seq;
 	a->flushed_unsigned = a->unsigned_events;
+	for (size_t i = 0; i < COPY_NUM; i++)
+		if (o->copies[i] &&
+		    !copy_open(&a->copy[i], (enum copy_to)i, NULL, a->session, err))
+			return false;
 	return !o->sync || !S_ISREG(st.st_mode) || sync_folder(o->path, err);
 }
 
@@ -169,7 +176,10 @@ static void release(struct audit *a)
 	DROP_FD(a->fd);
 	key_done(&a->key);
 	record_done(&a->record);
+	for (size_t i = 0; i < COPY_NUM; i++)
+		copy_close(&a->copy[i]);
 	free(a->path);
+	free(a->session);
 	free(a);
 }
 
@@ -182,6 +192,8 @@ struct audit *audit_open(const struct audit_options *o, struct err *err)
 		return NULL;
 	}
 	a->fd = -1;
+	for (size_t i = 0; i < COPY_NUM; i++)
+		a->copy[i].fd = -1;
 	a->sync = o->sync;
 	a->max_bytes = o->max_bytes ? o->max_bytes : MAX_BYTES_DEFAULT;
 	a->rotate_bytes = o->rotate_bytes;
@@ -238,6 +250,9 @@ static int write_lines(struct audit *a)
 	a->in_file = true;
 	a->flushed = a->record.chain;
 	a->flushed_unsigned = a->unsigned_events;
+	for (size_t i = 0; i < COPY_NUM; i++)
+		if (a->copy[i].session)
+			copy_lines(&a->copy[i], lines);
 	buf_clear(&a->record.out);
 	return 0;
 }
@@ -518,6 +533,11 @@ int audit_tick(struct audit *a)
 		add_checkpoint(a);
 	a->tick_us = mono_us;
 	return audit_flush(a);
+}
+
+uint64_t audit_lost(const struct audit *a, enum copy_to to)
+{
+	return a->copy[to].lost;
 }
 
 bool audit_pending(const struct audit *a)

@@ -13,6 +13,7 @@
 struct naming {
 	const char		*session, *log;		/* options; NULL: not said */
 	struct option_list	 labels;
+	bool			 copies[COPY_NUM];	/* of the log: options */
 	char			 name[SESSION_MAX + 1];
 	char			 state[PATH_MAX], log_path[PATH_MAX], key_path[PATH_MAX];
 	struct audit_label	*label;			/* labels.count of them */
@@ -22,6 +23,10 @@ struct naming {
 #define NAMING_OPTIONS(n) \
 	{ 0, "log", OPTION_TEXT, "FILE", "audit log (default: in sluice's state folder)", \
 	  &(n)->log }, \
+	{ 0, "syslog", OPTION_FLAG, NULL, "copy the log's records to syslog", \
+	  &(n)->copies[COPY_SYSLOG] }, \
+	{ 0, "journald", OPTION_FLAG, NULL, "copy the log's records to systemd's journal", \
+	  &(n)->copies[COPY_JOURNALD] }, \
 	{ 0, "session", OPTION_TEXT, "NAME", "name of the session", &(n)->session }, \
 	{ 0, "label", OPTION_LIST, "K=V", "label of the session, in the log; may repeat", \
 	  &(n)->labels }

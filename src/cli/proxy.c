@@ -214,6 +214,7 @@ static void plan_fill(struct proxy_command *p, struct session_plan *plan)
 	};
 	plan->proxy_credentials = p->judged.proxy_credentials;
 	plan->log_path = p->naming.log_path;
+	memcpy(plan->copies, p->naming.copies, sizeof(plan->copies));
 	plan->key_path = p->naming.key_path;
 	plan->labels = p->naming.label;
 	plan->label_count = p->naming.labels.count;

@@ -223,6 +223,7 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	};
 	p->proxy_credentials = r->judged.proxy_credentials;
 	p->log_path = r->naming.log_path;
+	memcpy(p->copies, r->naming.copies, sizeof(p->copies));
 	p->key_path = r->naming.key_path;
 	p->labels = r->naming.label;
 	p->label_count = r->naming.labels.count;

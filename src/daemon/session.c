@@ -504,6 +504,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	struct keeper *k = &s->keeper;
 	struct seed seed;
 
+	memcpy(log.copies, plan->copies, sizeof(log.copies));
 	k->policy = plan->jail.policy;
 	k->proxy_credentials = plan->proxy_credentials;
 	k->summary = plan->summary;
@@ -730,6 +731,21 @@ static void stop(struct session *s)
 		event_base_free(k->loop);
 }
 
+/* A copy that is not whole is told of: whoever looks there must know */
+static void tell_lost(const struct audit *a)
+{
+	char why[80];
+
+	for (int to = 0; to < COPY_NUM; to++) {
+		uint64_t lost = audit_lost(a, (enum copy_to)to);
+
+		snprintf(why, sizeof(why), "%llu records were not copied (the log has them)",
+			 (unsigned long long)lost);
+		if (lost)
+			role_complain(copy_name((enum copy_to)to), why);
+	}
+}
+
 /* The command is over: hear of the gate's last connections, then write the end */
 static void finish(struct session *s, int code)
 {
@@ -741,6 +757,7 @@ static void finish(struct session *s, int code)
 	loop_until(s, &k->closed, FINISH_LIMIT_MS);
 	keeper_close(k, "the session is over");
 	audit_session_end(k->audit, code);
+	tell_lost(k->audit);
 	alarm_end(&s->alarm);
 }
 

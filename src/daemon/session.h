@@ -37,6 +37,7 @@ struct session_plan {
 	int			 secrets_fd;	/* of what its inject puts there; borrowed; -1: nothing */
 	const char		*proxy_credentials;	/* for upstream_proxy; NULL: none */
 	const char		*log_path, *key_path;
+	bool			 copies[COPY_NUM];	/* of the log's lines (audit/copy.h) */
 	const struct audit_label *labels;
 	size_t			 label_count;
 	const char		*version;

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The audit log and what reads it: fields, chain, tampering, show, report."""
+import contextlib
 import hashlib
 import json
+import pathlib
 import re
 import shutil
+import socket
 import time
 
 import pytest
@@ -312,3 +315,28 @@ def test_log_keeps_what_it_is_told_to(policy, keys, path, command):
     totals = done.of("session.end")[0]["totals"]
     assert totals["dns"] >= 2 and totals["denied"] >= 1 and totals["connections"] == 1
     assert sluice.call("log", "verify", "--strict", done.log).code == 0
+
+
+# copies
+
+@pytest.mark.parametrize("option, socket_path", [
+    ("--syslog", "/run/systemd/journal/dev-log"), ("--journald", "/run/systemd/journal/socket")])
+def test_copies_are_the_lines_of_the_log(world, option, socket_path):
+    done = sluice.call("run", option, "--", "true")
+    assert done.code == 125 and option in done.err and "daemon" in done.err, done.err
+    path = pathlib.Path(socket_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(path))
+        path.chmod(0o666)
+        try:
+            done = sluice.run(option, command=["curl", "-sm3", f"http://copied.{ZONE}/"])
+        finally:
+            path.unlink()
+        daemon.setblocking(False)
+        heard = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(daemon.recv(1 << 17).decode().rstrip("\n"))
+    lines = done.log.read_text().splitlines()
+    assert [text[text.index("{"):] for text in heard] == lines and len(lines) > 3
