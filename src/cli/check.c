@@ -15,6 +15,7 @@
 
 #include "base/dns_type.h"
 #include "base/json.h"
+#include "cli/check_log.h"
 #include "cli/commands.h"
 #include "cli/judge.h"
 #include "cli/print.h"
@@ -31,7 +32,8 @@ struct check {
 	struct judge_options	 judge;
 	struct judged		 judged;
 	const char		*batch, *format;
-	bool			 resolve, json;
+	const char		*log;		/* that is replayed; NULL: targets are asked about */
+	bool			 resolve, json, all;
 	struct place_store	 place;
 	int64_t			 now_s;
 	unsigned		 seen;		/* bits of enum word that were the answer */
@@ -509,12 +511,35 @@ static bool check_usage(struct check *c, int targets, struct err *err)
 	c->json = c->format && !strcmp(c->format, "json");
 	if (c->format && !c->json && strcmp(c->format, "text"))
 		return err_set(err, "--format %s: unknown format (text | json)", c->format);
+	if (c->log && (targets || c->batch || c->resolve))
+		return err_set(err, "check: --log stands alone, without TARGET, --batch and --resolve");
+	if (c->all && !c->log)
+		return err_set(err, "check: --all is for --log");
+	if (c->log)
+		return true;
 	if (c->batch && targets)
 		return err_set(err, "check: TARGET and --batch do not go together");
 	if (!c->batch && !targets)
 		return err_set(err, "check: no TARGET (for example https://example.com/, "
 			       "example.com:443, dns:example.com)");
 	return true;
+}
+
+/* Worse than before counts, as of targets: denied, then asked about */
+static bool run_log(struct check *c, struct err *err)
+{
+	const struct check_log log = { .path = c->log, .json = c->json, .all = c->all };
+	bool denied = false, asks = false;
+
+	if (!check_log(&log, c->judged.policy, &denied, &asks, err))
+		return false;
+	c->seen |= (denied ? BIT(WORD_DENY) : 0) | (asks ? BIT(WORD_ASK) : 0);
+	return true;
+}
+
+static bool run_all(struct check *c, char *const *args, int count, struct err *err)
+{
+	return c->log ? run_log(c, err) : c->batch ? run_batch(c, err) : run_targets(c, args, count, err);
 }
 
 static int exit_code(const struct check *c)
@@ -532,6 +557,9 @@ int check_main(int argc, char **argv)
 		JUDGE_OPTIONS(&c.judge),
 		{ 0, "batch", OPTION_TEXT, "FILE",
 		  "read a target a line from FILE or -, print a JSON object a line", &c.batch },
+		{ 0, "log", OPTION_TEXT, "FILE",
+		  "replay an audit log: print what would change (1: something would be denied)", &c.log },
+		{ 0, "all", OPTION_FLAG, NULL, "with --log: print what stays as it was, too", &c.all },
 		{ 0, "format", OPTION_TEXT, "FORMAT", "text | json", &c.format },
 		{ 0, "resolve", OPTION_FLAG, NULL,
 		  "look allowed names up and judge their addresses too", &c.resolve },
@@ -547,7 +575,7 @@ int check_main(int argc, char **argv)
 		return command_help("check", rows);
 	}
 	ok = ok && check_usage(&c, count, &err) && judge(&c.judge, &c.judged, &err);
-	ok = ok && (c.batch ? run_batch(&c, &err) : run_targets(&c, argv + 1, count, &err));
+	ok = ok && run_all(&c, argv + 1, count, &err);
 	code = ok ? exit_code(&c) : complain(&err);
 	judge_done(&c.judged);
 	judge_options_done(&c.judge);

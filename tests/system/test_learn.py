@@ -25,8 +25,12 @@ def learn(*logs, options=()):
     return path
 
 
-def again(policy, command, *options):
-    """The same command under the policy and nothing else: allowed whole."""
+def again(policy, command, *options, log=None):
+    """The same command under the policy and nothing else: allowed whole, as check --log foretold."""
+    if log:
+        told = sluice.call("check", "--only", "-p", policy, "--format", "json", "--log", log)
+        assert told.code == 0 and told.json()["now_denied"] == 0, (told.out, policy.read_text())
+        assert told.json()["replayed"] > 0, told.out
     done = sluice.run("--only", "-p", policy, *options, command=command)
     assert done.code == 0, done.err
     assert not done.denied(), (policy.read_text(), done.denied())
@@ -41,10 +45,30 @@ def test_learnt_is_allowed_and_nothing_else(world):
     policy = learn(first.log)
     text = policy.read_text()
     assert 'host: "rec.' in text and "methods: [GET]" in text and '"/a/b"' in text, text
-    again(policy, command)
+    again(policy, command, log=first.log)
     for url in (f"http://{OTHER}/", f"http://{REC}/other", f"https://{OTHER}/"):
         other = sluice.run("--only", "-p", policy, command=["curl", "-sfm5", url])
         assert other.code != 0 and other.denied(), url
+
+
+def test_replay_tells_what_another_policy_would_change(world):
+    policy = stage.directory(stage.HOME / "learnt") / "narrow.yaml"
+    policy.write_text(f"version: 1\nallow:\n  - host: {REC}\n    ports: [80]\n    methods: [GET]\n"
+                      f"    paths: [/a/*]\n  - host: {OTHER}\n")
+    policy.chmod(0o644)
+    done = sluice.run("--allow", REC, command=["sh", "-c", f"curl -s http://{REC}/a/1; "
+                      f"curl -s http://{REC}/b/1; curl -s http://{REC}/b/1; curl -sm3 http://{OTHER}/"])
+    told = sluice.call("check", "--only", "-p", policy, "--format=json", "--log", done.log)
+    assert told.code == 1
+    changes = {(c["target"], c["old"]["verdict"], c["new"]["verdict"], c["new"]["reason"]): c["count"]
+               for c in told.json()["changes"]}
+    assert changes[f"GET http://{REC}/b/1", "allow", "deny", "path"] == 2, changes
+    assert changes[f"dns:{OTHER}/A", "deny", "allow", "allowed"] >= 1, changes
+    assert not any("/a/1" in target for target, *_ in changes), changes
+    text = sluice.call("check", "--only", "-p", policy, "--log", done.log)
+    assert text.code == 1 and f"allow -> deny   GET http://{REC}/b/1  (allowed -> path" in text.out
+    same = sluice.call("check", "--only", "--allow", REC, "--log", done.log)
+    assert same.code == 0 and "0 of" in same.out, same.out
 
 
 def test_log_that_does_not_verify_is_refused(world, tmp_path):
