@@ -42,6 +42,8 @@ struct run {
 	char			*program[PROGRAM_NUM];
 	const char		**read_only, **hidden;
 	size_t			 read_only_count, hidden_count;
+	const char		*control_folder;	/* of the control socket; NULL: none */
+	const char		*command;		/* its name alone */
 	size_t			 deciding_count;	/* the first of read_only: policies and the like */
 	char			**env;
 	char *const		*argv;
@@ -141,6 +143,7 @@ static bool make_protection(struct run *r, struct err *err)
 	add_read_only(r, r->self);
 	r->hidden[r->hidden_count++] = r->naming.state;
 	r->hidden[r->hidden_count++] = r->run_folder;
+	r->control_folder = control_folder_make(r->run_folder);
 	if (r->naming.log)
 		r->hidden[r->hidden_count++] = r->naming.log_path;
 	for (size_t i = 0; i < secret_files; i++)
@@ -219,6 +222,7 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	p->label_count = r->naming.labels.count;
 	p->version = SLUICE_VERSION;
 	p->programs = r->programs;
+	p->control = (struct controlled_plan){ r->control_folder, r->naming.name, r->command, false };
 	p->reload = (struct reload_source){ .load = reread_load, .arg = &r->reread };
 	if (r->watch) {
 		p->reload.watch = r->read_only;
@@ -270,8 +274,9 @@ static bool prepare(struct run *r, struct err *err)
 {
 	const char *command = strrchr(r->argv[0], '/');
 
+	r->command = command ? command + 1 : r->argv[0];
 	if (!judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
-	    !naming_words(&r->naming, command ? command + 1 : r->argv[0], err))
+	    !naming_words(&r->naming, r->command, err))
 		return false;
 	if (!check_arguments(r, err) || !share_policy(TAKE(r->judged.policy), &r->shared, err) ||
 	    !share_secrets(&r->judged.secrets, &r->shared, err))

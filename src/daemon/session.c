@@ -13,7 +13,9 @@
 
 #include <openssl/x509.h>
 
+#include "daemon/approvals.h"
 #include "daemon/clock.h"
+#include "daemon/controlled.h"
 #include "daemon/doors.h"
 #include "daemon/inspected.h"
 #include "daemon/keeper.h"
@@ -54,6 +56,7 @@ struct session {
 	char		*ca;			/* PEM of the session's CA; NULL: nothing is inspected */
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
 	struct reload	*reload;
+	struct controlled *controlled;
 	void		(*old_hangup)(int);	/* disposition of SIGHUP, while ours holds; else NULL */
 	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
@@ -103,6 +106,13 @@ static void on_kill(void *arg, const char *why)
 	if (s->jailed)
 		jail_end(&s->jail);
 	s->over = true;
+}
+
+/* What the user should know of approvals */
+static void say(void *arg, const char *words)
+{
+	(void)arg;
+	role_complain("approvals", words);
 }
 
 static void on_resolver_died(void *arg)
@@ -212,6 +222,7 @@ static void on_reloaded(void *arg, struct shared_policy *new, const struct err *
 	if (new && !same && change_policy(s, new, &err)) {
 		share_done(&s->current);
 		s->current = *new;
+		controlled_reloaded(s->controlled, NULL);
 		return;
 	}
 	if (!new)
@@ -223,6 +234,7 @@ static void on_reloaded(void *arg, struct shared_policy *new, const struct err *
 	if (!same || asked)
 		audit_policy_reload(k->audit, policy_sha256(k->policy), false,
 				    same ? NULL : err.text);
+	controlled_reloaded(s->controlled, same ? NULL : err.text);
 	if (new)
 		share_done(new);
 	keeper_stir(k);
@@ -487,6 +499,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->summary = plan->summary;
 	k->on_closed = on_closed;
 	k->on_kill = on_kill;
+	k->say = say;
 	k->arg = s;
 	k->nft_fd = k->porter_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
@@ -495,6 +508,9 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->bindings = bindings_new(&settings.synthetic4, &settings.synthetic6, &seed);
 	k->loop = event_base_new();
 	if (!k->bindings || !k->loop)
+		return err_set(err, "out of memory");
+	k->approvals = approvals_new(plan->ask_ms ? plan->ask_ms : APPROVAL_WAIT_MS);
+	if (!k->approvals)
 		return err_set(err, "out of memory");
 	k->audit = audit_open(&log, err);
 	return k->audit;
@@ -631,6 +647,7 @@ static void stop(struct session *s)
 	stop_roles(s);
 	programs_close(&s->programs);
 	DROP_FD(s->resolver);
+	controlled_free(s->controlled);
 	reload_free(s->reload);
 	if (k->resolve)
 		resolve_free(k->resolve);	/* answers what waits, with a failure */
@@ -664,6 +681,7 @@ static void finish(struct session *s, int code)
 	struct keeper *k = &s->keeper;
 
 	s->finishing = true;
+	approvals_end(k);
 	keeper_tell(k, KEEPER_FINISH, 0, NULL, 0, (struct span){ 0 }, -1);
 	keeper_settle(k);
 	loop_until(s, &k->closed, FINISH_LIMIT_MS);
@@ -696,6 +714,7 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 	}
 	ret_result->started = true;
 	start_reload(&s);
+	s.controlled = controlled_new(&plan->control, &s.keeper, s.reload);
 	while (!s.over)
 		event_base_loop(s.keeper.loop, EVLOOP_ONCE);
 	ret_result->exit_code = s.failed || s.killed ? EXIT_SLUICE : s.exit_code;

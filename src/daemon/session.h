@@ -11,6 +11,7 @@
 
 #include "audit/audit.h"
 #include "audit/summary.h"
+#include "daemon/controlled.h"
 #include "daemon/doors.h"
 #include "daemon/reload.h"
 #include "jail/jail.h"
@@ -41,6 +42,8 @@ struct session_plan {
 	const char		*version;
 	const char		*programs;	/* folder of sluice's own (jail/program.h) */
 	struct summary		*summary;	/* denials are added to it */
+	struct controlled_plan	 control;
+	int64_t			 ask_ms;	/* how long a question waits; 0: APPROVAL_WAIT_MS */
 	struct reload_source	 reload;	/* load NULL: the policy stays as it is */
 };
 
