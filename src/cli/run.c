@@ -19,6 +19,7 @@
 #include "cli/naming.h"
 #include "cli/reread.h"
 #include "cli/print.h"
+#include "cli/question.h"
 #include "daemon/session.h"
 #include "daemon/share.h"
 #include "jail/program.h"
@@ -37,6 +38,9 @@ struct run {
 	struct option_list	 allow_unix;
 	const char		*report;
 	bool			 dry_run, fail_on_deny, quiet;
+	const char		*ask;		/* --ask: "" or a number of seconds; NULL */
+	int64_t			 ask_ms;
+	struct asker		 asker;
 	char			 data[PATH_MAX], self[PATH_MAX], cwd[PATH_MAX];
 	char			 config[PATH_MAX], run_folder[PATH_MAX], programs[PATH_MAX];
 	char			*program[PROGRAM_NUM];
@@ -222,6 +226,13 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	p->label_count = r->naming.labels.count;
 	p->version = SLUICE_VERSION;
 	p->programs = r->programs;
+	p->terminal = r->asker.terminal;
+	if (p->terminal) {
+		p->jail.terminal = terminal_slave(p->terminal);
+		p->questions = asker_changed;
+		p->questions_arg = &r->asker;
+	}
+	p->ask_ms = r->ask_ms;
 	p->control = (struct controlled_plan){ r->control_folder, r->naming.name, r->command, false };
 	p->reload = (struct reload_source){ .load = reread_load, .arg = &r->reread };
 	if (r->watch) {
@@ -270,12 +281,29 @@ static bool check_arguments(const struct run *r, struct err *err)
 	return true;
 }
 
+/* Without a terminal there is nobody to ask: as if it was not said */
+static bool make_asker(struct run *r, struct err *err)
+{
+	if (!r->ask)
+		return true;
+	if (!ask_time_parse(r->ask, &r->ask_ms, err))
+		return false;
+	if (!r->dry_run)
+		r->asker.terminal = terminal_open(err);
+	if (err->text[0])
+		return false;
+	r->judge.ask = r->asker.terminal || r->dry_run;
+	if (!r->judge.ask)
+		fprintf(stderr, "sluice: --ask: no terminal: what no rule matches is denied\n");
+	return true;
+}
+
 static bool prepare(struct run *r, struct err *err)
 {
 	const char *command = strrchr(r->argv[0], '/');
 
 	r->command = command ? command + 1 : r->argv[0];
-	if (!judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
+	if (!make_asker(r, err) || !judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
 	    !naming_words(&r->naming, r->command, err))
 		return false;
 	if (!check_arguments(r, err) || !share_policy(TAKE(r->judged.policy), &r->shared, err) ||
@@ -348,6 +376,7 @@ static int run(struct run *r, struct err *err)
 
 static void run_done(struct run *r)
 {
+	terminal_close(r->asker.terminal);
 	for (size_t i = 0; r->env && r->env[i]; i++)
 		free(r->env[i]);
 	free(r->env);
@@ -402,6 +431,8 @@ int run_main(int argc, char **argv)
 		{ 0, "fail-on-deny", OPTION_FLAG, NULL,
 		  "exit 124 if the command succeeded but something was denied", &r.fail_on_deny },
 		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &r.quiet },
+		{ 0, "ask", OPTION_MAYBE, "SECONDS", "ask on the terminal for what no rule matches "
+		  "(default 30 s, then deny; no terminal: deny)", &r.ask },
 		{ 0, "watch", OPTION_FLAG, NULL,
 		  "reload when a policy file changes (SIGHUP reloads always)", &r.watch },
 		NAMING_OPTIONS(&r.naming),

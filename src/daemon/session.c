@@ -115,6 +115,14 @@ static void say(void *arg, const char *words)
 	role_complain("approvals", words);
 }
 
+static void on_questions(void *arg)
+{
+	struct session *s = arg;
+
+	if (s->plan->questions && !s->finishing)
+		s->plan->questions(s->plan->questions_arg, &s->keeper);
+}
+
 static void on_resolver_died(void *arg)
 {
 	fail(arg, "the resolver is gone: the command is ended");
@@ -500,6 +508,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->on_closed = on_closed;
 	k->on_kill = on_kill;
 	k->say = say;
+	k->on_questions = on_questions;
 	k->arg = s;
 	k->nft_fd = k->porter_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
@@ -713,10 +722,14 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 		return false;
 	}
 	ret_result->started = true;
+	if (plan->terminal)
+		terminal_start(plan->terminal, s.keeper.loop, s.jail.bwrap);
 	start_reload(&s);
 	s.controlled = controlled_new(&plan->control, &s.keeper, s.reload);
 	while (!s.over)
 		event_base_loop(s.keeper.loop, EVLOOP_ONCE);
+	if (plan->terminal)
+		terminal_over(plan->terminal);
 	ret_result->exit_code = s.failed || s.killed ? EXIT_SLUICE : s.exit_code;
 	finish(&s, ret_result->exit_code);
 	ret_result->denied = s.keeper.denied_count;

@@ -60,7 +60,7 @@ def asking(policy, jail):
     return start
 
 
-def http(token, host=REC):
+def http(token, host):
     return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
 
 
@@ -69,30 +69,298 @@ def events(agent, kind):
     return [e for e in map(json.loads, lines) if e["event"] == kind]
 
 
+def get(agent, host, token="x", port=80):
+    return Later(agent, "tcp", host, port, http(token, host), limit=40)
+
+
+def works(later):
+    return "HTTP/1.1 200" in str(later.get().get("ok"))
+
+
+@pytest.fixture
+def host(fresh):
+    return fresh(addresses=[internet.RECORDER4])
+
+
 @pytest.mark.core
-def test_approve_once(world, asking, token):
+def test_approve_once(world, asking, token, host):
     agent = asking()
-    later = Later(agent, "tcp", REC, 80, http(token), limit=40)
+    later = get(agent, host, token)
     [one] = waiting()
-    assert (one["host"], one["port"], one["reason"]) == (REC, 80, "no_rule")
+    assert (one["host"], one["port"], one["reason"]) == (host, 80, "no_rule")
     assert (one["method"], one["path"]) == ("GET", f"/{token}")
     # nothing has left: no name, no byte
-    assert not world.arrived(token.encode()) and not world.dns.asked(REC)
+    assert not world.arrived(token.encode()) and not world.dns.asked(host)
     assert sluice.call("approve", one["id"]).code == 0
-    assert "HTTP/1.1 200" in str(later.get()["ok"])
-    assert world.dns.asked(REC)
+    assert works(later) and world.arrived(token.encode()) and world.dns.asked(host)
     assert approvals() == []
     [record] = events(agent, "approval")
     assert (record["host"], record["port"], record["decision"], record["by"], record["scope"]) == \
-        (REC, 80, "approved", "control", "once")
+        (host, 80, "approved", "control", "once")
     [opened] = events(agent, "conn.open")
     assert (opened["verdict"], opened["reason"]) == ("allow", "allowed_approved")
     assert record["seq"] < opened["seq"]
     [query] = [e for e in events(agent, "dns.query") if e["type"] == "A"]
     assert query["verdict"] == "ask"
-    # once is once
-    later = Later(agent, "tcp", REC, 80, http(token), limit=40)
+    later = get(agent, host, token)     # once is once
     [two] = waiting()
     assert two["id"] != one["id"]
     assert sluice.call("reject", two["id"]).code == 0
     assert "approval_denied" in str(later.get())
+
+
+def test_approve_for_the_session(asking, host):
+    agent = asking()
+    later = get(agent, host)
+    assert sluice.call("approve", waiting()[0]["id"], "--session").code == 0
+    assert works(later)
+    assert works(get(agent, host)) and approvals() == []
+    later = get(agent, host, port=8080)     # another port is another question
+    assert waiting()[0]["port"] == 8080
+    assert sluice.call("reject", waiting()[0]["id"]).code == 0
+    later.get()
+    assert {e["scope"] for e in events(agent, "approval")} == {"session", "once"}
+
+
+def test_approve_for_a_time(asking, host):
+    agent = asking()
+    later = get(agent, host)
+    assert sluice.call("approve", waiting()[0]["id"], "--for", "2s").code == 0
+    assert works(later)
+    agent.ok("open_http", host, stay=True)
+    assert "200" in agent.ok("next_http", "/one", stay=True)
+    time.sleep(3.5)
+    assert [e["reason"] for e in events(agent, "conn.close") if e["end"] == "killed"] == ["expired"]
+    later = get(agent, host)
+    assert sluice.call("reject", waiting()[0]["id"]).code == 0
+    assert "approval_denied" in str(later.get())
+
+
+def test_kept_alive_requests_of_an_approved_connection_pass(asking, host):
+    agent = asking()
+    later = Later(agent, "open_http", host, stay=True, limit=40)
+    agent_answer = None
+    # nothing was said on it yet, and port 80 is looked at first
+    later.get()
+    later = Later(agent, "next_http", "/one", stay=True, limit=40)
+    assert sluice.call("approve", waiting()[0]["id"]).code == 0
+    assert "200" in str(later.get()) and agent_answer is None
+    assert "200" in agent.ok("next_http", "/two", stay=True)
+
+
+def test_never_is_a_denial_for_the_session(asking, host):
+    agent = asking()
+    later = get(agent, host)
+    assert sluice.call("reject", waiting()[0]["id"], "--never").code == 0
+    assert "approval_denied" in str(later.get())
+    assert agent.fails("resolve", host) == -2
+    assert approvals() == []
+
+
+def test_nobody_answers(policy, jail, host):
+    agent = jail("--only", "-p", policy(ASK))
+    start = time.monotonic()
+    assert "approval_timeout" in str(get(agent, host).get())
+    assert 29 < time.monotonic() - start < 34
+    assert [e["decision"] for e in events(agent, "approval")] == ["timeout"]
+
+
+def test_same_host_is_one_question(asking, host):
+    agent = asking()
+    agents = [get(agent, host)]
+    [one] = waiting()
+    later = Later(agent, "tcp", host, 80, "x", limit=1) if False else None
+    assert later is None and one["waiting"] == 1
+    assert sluice.call("approve", one["id"]).code == 0
+    assert works(agents[0])
+
+
+def test_client_that_leaves_takes_its_question_along(asking, host):
+    agent = asking()
+    assert "error" in agent.do("tcp", host, 80, http("x", host), limit=2)
+    wait_for(lambda: approvals() == [])
+    assert [e["decision"] for e in events(agent, "approval")] == ["left"]
+    assert [e["reason"] for e in events(agent, "conn.open")] == ["approval_timeout"]
+
+
+# ---- what no approval overrides ----
+
+def refused(agent, host, reason, port=80):
+    """Denied at once, and nobody is asked."""
+    answer = str(get(agent, host, port=port).get())
+    assert approvals() == []
+    assert reason in answer or reason in {e["reason"] for e in events(agent, "dns.query")}
+    return answer
+
+
+def test_deny_rule_is_not_asked_about(asking, host):
+    refused(asking(f"deny:\n  - host: {host}\n"), host, "deny_rule")
+
+
+def test_special_addresses_hold(asking, fresh):
+    name = fresh(addresses=["10.20.0.5"])
+    agent = asking(f"private_networks: [10.20.0.0/16]\n")
+    later = get(agent, name)
+    assert sluice.call("approve", waiting()[0]["id"], "--session").code == 0
+    assert "special_address" in str(later.get())
+
+
+def test_deny_rule_for_the_address_holds(world, asking, host, token):
+    agent = asking(f"deny:\n  - ip: {internet.RECORDER4}/32\n")
+    later = get(agent, host, token)
+    assert sluice.call("approve", waiting()[0]["id"], "--session").code == 0
+    assert "deny_rule" in str(later.get()) and not world.arrived(token.encode())
+
+
+def test_limits_hold(asking, host):
+    agent = asking("limits: {requests: 1/h, on_exceed: block}\n")
+    later = get(agent, host)
+    assert sluice.call("approve", waiting()[0]["id"], "--session").code == 0
+    assert works(later)
+    answer = str(get(agent, host).get())
+    assert "429" in answer and approvals() == []
+
+
+def test_a_wrong_name_in_the_request_is_not_asked_about(asking, host):
+    agent = asking()
+    answer = Later(agent, "tcp", host, 80, http("x", "other.example"), limit=40).get()
+    assert "host_mismatch" in str(answer) and approvals() == []
+
+
+def test_literal_addresses_are_not_asked_about(asking):
+    agent = asking()
+    assert agent.fails("tcp", internet.RECORDER4, 80, "x") == 111
+    assert approvals() == []
+
+
+def test_other_record_types_are_empty_until_it_is_approved(world, policy, jail, fresh):
+    name = fresh(addresses=[internet.RECORDER4], other={16: b"\x05hello"})
+    agent = jail("--only", "-p", policy(ASK + "dns: {types: [A, AAAA, TXT]}\n"))
+    import dnsd
+    reply = dnsd.parse_reply(bytes.fromhex(agent.ok("dns", "8.8.8.8", dnsd.question(name, 16).hex(), False)))
+    assert reply.rcode == 0 and not world.dns.asked(name)
+
+
+# ---- many ----
+
+def test_more_than_twenty_and_five_refusals_stop_the_questions(asking, fresh):
+    agent = asking()
+    names = [fresh(addresses=[internet.RECORDER4]) for _ in range(22)]
+    opened = [Later(agent, "tcp", n, 9999, "x", limit=60) for n in ()]
+    assert not opened
+    for name in names[:5]:
+        later = get(agent, name)
+        assert sluice.call("reject", waiting()[0]["id"]).code == 0
+        assert "approval_denied" in str(later.get())
+    start = time.monotonic()
+    assert "approval_denied" in str(get(agent, names[6]).get())
+    assert time.monotonic() - start < 5 and approvals() == []
+    agent.process.stdin.close()
+    agent.process.wait(20)
+    assert "five approvals in a row were refused" in agent.errors.read_text()
+
+
+# ---- the socket ----
+
+def test_sessions_are_listed_and_dead_sockets_removed(asking, jail):
+    agent = asking("", "--session", "listed")
+    [one] = [s for s in sluice.call("sessions", "--format", "json").json() if s["session"] == "listed"]
+    assert one["mode"] == "filtered" and one["pid"] == agent.process.pid and one["kind"] == "run"
+    assert "listed" in sluice.call("sessions").out
+    path = stage.RUNTIME / "sluice" / "listed.sock"
+    assert path.stat().st_mode & 0o777 == 0o600
+    agent.kill()
+    assert path.exists()
+    assert "listed" not in sluice.call("sessions").out and not path.exists()
+
+
+def talk(path, line, uid=None):
+    """What another process of the machine hears."""
+    code = ("import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+            "s.sendall(sys.argv[2].encode()); s.settimeout(5); print(s.recv(65536).decode())")
+    import subprocess
+    done = subprocess.run([sluice.PYTHON, "-c", code, str(path), line], capture_output=True, text=True,
+                          **({"user": uid, "group": uid, "extra_groups": []} if uid is not None else {}))
+    return done.stdout.strip()
+
+
+def test_only_the_user_and_root_are_answered(asking):
+    asking("", "--session", "mine")
+    path = stage.RUNTIME / "sluice" / "mine.sock"
+    assert '"session":"mine"' in talk(path, '{"do":"status"}\n', stage.UID)
+    assert '"session":"mine"' in talk(path, '{"do":"status"}\n', 0)
+    folder = path.parent
+    old = [(p, p.stat().st_mode) for p in (folder.parent, folder, path)]
+    try:        # though every permission lets it through
+        for p, _ in old:
+            p.chmod(0o777)
+        assert talk(path, '{"do":"status"}\n', 65534) == ""
+    finally:
+        for p, mode in old:
+            p.chmod(mode & 0o7777)
+
+
+def test_socket_is_out_of_reach_inside(asking):
+    agent = asking("", "--session", "inside")
+    path = stage.RUNTIME / "sluice" / "inside.sock"
+    assert '"session":"inside"' in talk(path, '{"do":"status"}\n', stage.UID)
+    done = sluice.run("--only", command=[sluice.PYTHON, "-c", f"""
+import socket
+s = socket.socket(socket.AF_UNIX)
+try:
+    s.connect({str(path)!r})
+    print("reached")
+except OSError as e:
+    print("refused", e.errno)
+"""])
+    assert "refused" in done.out
+    assert agent.process.poll() is None
+
+
+@pytest.mark.parametrize("line", [
+    "nothing\n", "[]\n", "{}\n", '{"do":"more"}\n', '{"do":"status","x":1}\n',
+    '{"do":"approve"}\n', '{"do":"approve","id":0}\n', '{"do":"approve","id":"1"}\n',
+    '{"do":"approve","id":1,"scope":"for ever"}\n', '{"do":"status","do":"reload"}\n',
+    '{"do":"approve","id":99,"scope":"once"}\n', '{"do":"approve","id":1,"for":5}\n'])
+def test_bad_requests_are_answered_so(asking, line):
+    asking("", "--session", "bad")
+    answer = json.loads(talk(stage.RUNTIME / "sluice" / "bad.sock", line, stage.UID))
+    assert answer["ok"] is False and answer["error"]
+
+
+def test_endless_line_is_cut_off(asking):
+    asking("", "--session", "long")
+    assert talk(stage.RUNTIME / "sluice" / "long.sock", "x" * 8192, stage.UID) == ""
+    assert '"ok":true' in talk(stage.RUNTIME / "sluice" / "long.sock", '{"do":"status"}\n', stage.UID)
+
+
+def test_commands_refuse_in_a_jail(asking, host):
+    agent = asking()
+    later = get(agent, host)
+    one = waiting()[0]["id"]
+    for command in ("approve", "reject"):
+        done = sluice.run("--only", command=[sluice.PROGRAM, command, one])
+        assert done.code == 125 and "not from inside a jail" in done.err
+    assert sluice.call("reject", one).code == 0
+    later.get()
+
+
+def test_reload_by_name(policy, jail, host):
+    path = policy("version: 1\n")
+    agent = jail("--only", "-p", path, "--session", "again")
+    assert agent.fails("resolve", host) == -2
+    path.write_text(f"version: 1\nallow:\n  - host: {host}\n")
+    assert sluice.call("reload", "again").code == 0
+    assert works(get(agent, host))
+    path.write_text("version: 2\n")
+    done = sluice.call("reload", "again")
+    assert done.code == 125 and "its policy stays as it was" in done.err
+    assert sluice.call("reload", "nosuch").code == 125
+
+
+def test_ask_is_what_check_says(policy, host):
+    path = policy(ASK + f"allow:\n  - host: {host}\n    ports: [443]\n")
+    done = sluice.call("check", "--only", "-p", path, f"{host}:8080", "--format", "json")
+    assert done.code == 2 and '"ask"' in done.out and '"port"' in done.out
+    assert sluice.call("check", "--only", "-p", path, f"{host}:443").code == 0
+    assert sluice.call("check", "--only", "-p", path, "203.0.113.9:443").code == 1
