@@ -222,8 +222,8 @@ void approval_left(struct keeper *k, uint32_t ref)
 	struct approval_question *q;
 	uint32_t number;
 
-	/* an answer may be on its way to the gate */
-	if (!c || !c->waits)
+	/* an answer may be on its way to the gate; and a socket that is held is still read from */
+	if (!c || !c->waits || process_of_socket(k->processes, &c->from, &k->process))
 		return;
 	number = c->waits;
 	refuse(c, REASON_APPROVAL_TIMEOUT);

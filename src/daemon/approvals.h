@@ -27,7 +27,7 @@ void approval_of_conn(const struct conn *c, struct question *q);
 void approval_wait(struct keeper *k, uint32_t ref, const struct told *t, uint32_t host,
 		   const struct question *q, const struct verdict *v);
 
-/* GATE_LEFT: its client has gone */
+/* GATE_LEFT: its client has gone, unless it only closed its half */
 void approval_left(struct keeper *k, uint32_t ref);
 
 /* The policy was changed while it waits */

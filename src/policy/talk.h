@@ -41,7 +41,8 @@ enum gate_says {
 	GATE_UNTRUSTED,		/* the server's TLS failed: tail: why, in words */
 	GATE_TARGET,		/* where a proxy's client wants to go: struct talk_ask; the name in
 				 * `host`, or, if that is empty, the address in `addr` */
-	GATE_LEFT,		/* the client of a flow that waits for an approval has gone */
+	GATE_LEFT,		/* the client of a flow that waits for an approval has gone, or will
+				 * say no more */
 	GATE_SAYS_NUM
 };
 

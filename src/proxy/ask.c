@@ -189,23 +189,24 @@ void ask_refused(struct proxy *x, const struct addr *dst, uint16_t port)
 	proxy_tell(x, GATE_ASK, UINT32_MAX, &a, sizeof(a), (struct span){ 0 });
 }
 
-/* Has the client gone, who waits?  One that had closed its half before still reads. */
-static bool has_left(const struct flow *f)
+/*
+ * Nothing to do until the keeper answers.  While a person is asked the client may go; else it is
+ * not worth a look.  One that closed its half may still read: whether it does the keeper can
+ * tell, and denies it if not.
+ */
+unsigned ask_step(struct flow *f)
 {
 	struct pollfd p = { .fd = f->agent, .events = POLLRDHUP };
 
-	return poll(&p, 1, 0) > 0 && (!f->half || p.revents & (POLLHUP | POLLERR));
-}
-
-/* Nothing to do until the keeper answers.  While a person is asked the client may go; else it is
- * not worth a look */
-unsigned ask_step(struct flow *f)
-{
 	if (!f->waits)
 		return 0;
-	if (!has_left(f))
+	if (poll(&p, 1, 0) <= 0)
 		return WANT_AGENT_MORE;
-	proxy_tell(f->proxy, GATE_LEFT, f->ref, NULL, 0, (struct span){ 0 });
+	if (!f->half || p.revents & (POLLHUP | POLLERR))
+		proxy_tell(f->proxy, GATE_LEFT, f->ref, NULL, 0, (struct span){ 0 });
+	f->half = true;
+	if (!(p.revents & (POLLHUP | POLLERR)))
+		return WANT_AGENT_MORE;
 	flow_ends(f, END_CLIENT, REASON_ALLOWED);
 	flow_become(f, FLOW_OVER);
 	return 0;
@@ -216,7 +217,6 @@ void ask_waits(struct flow *f)
 	if (f->state != FLOW_ASK)
 		return;
 	f->waits = true;
-	f->half = look_ended(f->agent);
 	flow_drive(f);
 }
 

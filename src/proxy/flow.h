@@ -72,7 +72,7 @@ struct flow {
 	bool		 inspect;	/* what is inside of its TLS is judged */
 	bool		 approved;	/* a person has approved it */
 	bool		 waits;		/* in ASK: a person is asked; the keeper has the time */
-	bool		 half;		/* ... and the client had closed its half before */
+	bool		 half;		/* ... and the client has closed its half, as the keeper knows */
 	uint16_t	 port, client_port;
 	uint16_t	 looks;		/* times that the first bytes were parsed */
 	uint32_t	 host;		/* index in the bindings, or BINDING_NONE: a literal */

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Approvals through the control socket: what waits, what an answer does, and what none can do."""
 import json
-import os
-import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
+import dnsd
 import internet
 import sluice
 import stage
-from stage import ZONE
 
-REC, SECOND = f"rec.{ZONE}", f"second.{ZONE}"
 ASK = "version: 1\ndefault: ask\n"
 
 
@@ -61,7 +59,7 @@ def asking(policy, jail):
 
 
 def http(token, host):
-    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
 
 
 def events(agent, kind):
@@ -70,7 +68,7 @@ def events(agent, kind):
 
 
 def get(agent, host, token="x", port=80):
-    return Later(agent, "tcp", host, port, http(token, host), limit=40)
+    return Later(agent, "tcp", host, port, http(token, host), wait=36, limit=45)
 
 
 def works(later):
@@ -138,14 +136,12 @@ def test_approve_for_a_time(asking, host):
 
 def test_kept_alive_requests_of_an_approved_connection_pass(asking, host):
     agent = asking()
-    later = Later(agent, "open_http", host, stay=True, limit=40)
-    agent_answer = None
-    # nothing was said on it yet, and port 80 is looked at first
-    later.get()
+    agent.ok("open_http", host, stay=True)
     later = Later(agent, "next_http", "/one", stay=True, limit=40)
     assert sluice.call("approve", waiting()[0]["id"]).code == 0
-    assert "200" in str(later.get()) and agent_answer is None
+    assert "200" in str(later.get())
     assert "200" in agent.ok("next_http", "/two", stay=True)
+    assert approvals() == []
 
 
 def test_never_is_a_denial_for_the_session(asking, host):
@@ -167,20 +163,29 @@ def test_nobody_answers(policy, jail, host):
 
 def test_same_host_is_one_question(asking, host):
     agent = asking()
-    agents = [get(agent, host)]
-    [one] = waiting()
-    later = Later(agent, "tcp", host, 80, "x", limit=1) if False else None
-    assert later is None and one["waiting"] == 1
+    agent.ok("hold", host, 9999, 5, stay=True)
+    [one] = wait_for(lambda: [q for q in approvals() if q["waiting"] == 5])
+    assert (one["host"], one["port"], one["method"]) == (host, 9999, None)
     assert sluice.call("approve", one["id"]).code == 0
-    assert works(agents[0])
+    wait_for(lambda: len(events(agent, "conn.open")) == 5)
+    assert {e["reason"] for e in events(agent, "conn.open")} == {"allowed_approved"}
+    assert len(events(agent, "approval")) == 1
 
 
 def test_client_that_leaves_takes_its_question_along(asking, host):
     agent = asking()
-    assert "error" in agent.do("tcp", host, 80, http("x", host), limit=2)
-    wait_for(lambda: approvals() == [])
+    agent.do("tcp", host, 80, http("x", host), wait=0.5)
+    wait_for(lambda: approvals() == [] and events(agent, "approval"))
     assert [e["decision"] for e in events(agent, "approval")] == ["left"]
     assert [e["reason"] for e in events(agent, "conn.open")] == ["approval_timeout"]
+
+
+def test_client_that_closed_its_half_waits_on(asking, host, token):
+    agent = asking()
+    later = Later(agent, "half_close", host, 80, http(token, host), limit=45)
+    time.sleep(2)
+    assert sluice.call("approve", waiting()[0]["id"]).code == 0
+    assert works(later)
 
 
 # ---- what no approval overrides ----
@@ -199,7 +204,7 @@ def test_deny_rule_is_not_asked_about(asking, host):
 
 def test_special_addresses_hold(asking, fresh):
     name = fresh(addresses=["10.20.0.5"])
-    agent = asking(f"private_networks: [10.20.0.0/16]\n")
+    agent = asking("private_networks: [10.20.0.0/16]\n")
     later = get(agent, name)
     assert sluice.call("approve", waiting()[0]["id"], "--session").code == 0
     assert "special_address" in str(later.get())
@@ -236,28 +241,41 @@ def test_literal_addresses_are_not_asked_about(asking):
 def test_other_record_types_are_empty_until_it_is_approved(world, policy, jail, fresh):
     name = fresh(addresses=[internet.RECORDER4], other={16: b"\x05hello"})
     agent = jail("--only", "-p", policy(ASK + "dns: {types: [A, AAAA, TXT]}\n"))
-    import dnsd
     reply = dnsd.parse_reply(bytes.fromhex(agent.ok("dns", "8.8.8.8", dnsd.question(name, 16).hex(), False)))
     assert reply.rcode == 0 and not world.dns.asked(name)
 
 
 # ---- many ----
 
-def test_more_than_twenty_and_five_refusals_stop_the_questions(asking, fresh):
+def test_five_refusals_in_a_row_stop_the_questions(asking, fresh):
     agent = asking()
-    names = [fresh(addresses=[internet.RECORDER4]) for _ in range(22)]
-    opened = [Later(agent, "tcp", n, 9999, "x", limit=60) for n in ()]
-    assert not opened
+    names = [fresh(addresses=[internet.RECORDER4]) for _ in range(6)]
     for name in names[:5]:
         later = get(agent, name)
         assert sluice.call("reject", waiting()[0]["id"]).code == 0
         assert "approval_denied" in str(later.get())
     start = time.monotonic()
-    assert "approval_denied" in str(get(agent, names[6]).get())
+    assert "approval_denied" in str(get(agent, names[5]).get())
     assert time.monotonic() - start < 5 and approvals() == []
-    agent.process.stdin.close()
-    agent.process.wait(20)
-    assert "five approvals in a row were refused" in agent.errors.read_text()
+    assert "five approvals in a row were refused" in agent.end().err
+
+
+def test_more_than_twenty_stop_the_questions(asking, fresh):
+    agent = asking()
+    names = [fresh(addresses=[internet.RECORDER4]) for _ in range(21)]
+    for name in names[:20]:
+        agent.ok("hold", name, 9999, 1, stay=True)
+    assert len(waiting(20)) == 20
+    assert "approval_denied" in str(get(agent, names[20]).get())
+    # those that wait go on to wait, and can be answered
+    assert len(approvals()) == 20
+    assert sluice.call("approve", waiting()[3]["id"]).code == 0
+    [opened] = [e for e in events(agent, "conn.open") if e["verdict"] == "allow"]
+    assert opened["host"] == names[3]
+    assert "too many approvals wait" in agent.end().err
+    decisions = [e["decision"] for e in sluice.read_log(agent.log) if e["event"] == "approval"]
+    assert len(decisions) == 20 and decisions[0] == "approved"
+    assert set(decisions[1:]) <= {"left", "timeout"}
 
 
 # ---- the socket ----
@@ -278,7 +296,6 @@ def talk(path, line, uid=None):
     """What another process of the machine hears."""
     code = ("import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
             "s.sendall(sys.argv[2].encode()); s.settimeout(5); print(s.recv(65536).decode())")
-    import subprocess
     done = subprocess.run([sluice.PYTHON, "-c", code, str(path), line], capture_output=True, text=True,
                           **({"user": uid, "group": uid, "extra_groups": []} if uid is not None else {}))
     return done.stdout.strip()
