@@ -208,6 +208,15 @@ struct audit_alert {
 	struct span	 message;
 };
 
+struct audit_approval {
+	struct span	 host;
+	uint16_t	 port;
+	const char	*decision;	/* approved | denied | timeout | left */
+	const char	*by;		/* terminal | control | web | agent; NULL: nobody */
+	const char	*scope;		/* once | session | timed | always */
+	uint64_t	 waited_ms;
+};
+
 /*
  * Denials (dns, conn, http with verdict deny) beyond 50 a second of one reason
  * are folded: one "denials" record a second tells reason, count, distinct
@@ -224,6 +233,7 @@ void audit_conn_close(struct audit *a, const struct audit_close *e);
 void audit_http_done(struct audit *a, const struct audit_http *e);
 void audit_packet_drop(struct audit *a, const struct audit_drop *e);
 void audit_alert(struct audit *a, const struct audit_alert *e);
+void audit_approval(struct audit *a, const struct audit_approval *e);
 void audit_session_end(struct audit *a, int exit_code);
 
 /* A reload: @sha256 of the policy that holds now; @why: it was refused, and this is the old one */

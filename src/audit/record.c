@@ -245,9 +245,11 @@ static void put_addr(struct buf *b, const struct addr *a)
 
 static void put_verdict(struct buf *b, enum answer verdict, enum reason reason)
 {
-	assert(verdict == ANSWER_ALLOW || verdict == ANSWER_DENY);
+	assert(verdict == ANSWER_ALLOW || verdict == ANSWER_DENY || verdict == ANSWER_ASK);
 	if (verdict == ANSWER_ALLOW)
 		PUT(b, ",\"verdict\":\"allow\",\"reason\":");
+	else if (verdict == ANSWER_ASK)	/* of a name: a connection to it waits */
+		PUT(b, ",\"verdict\":\"ask\",\"reason\":");
 	else
 		PUT(b, ",\"verdict\":\"deny\",\"reason\":");
 	put_str(b, reason_name(reason));
@@ -455,6 +457,25 @@ void record_alert(struct record *r, int64_t now_us, const struct audit_alert *e)
 	put_uint(b, e->threshold);
 	KEY(b, "message");
 	put_text(b, e->message);
+	close_line(r);
+}
+
+void record_approval(struct record *r, int64_t now_us, const struct audit_approval *e)
+{
+	struct buf *b = OPEN(r, now_us, "approval");
+
+	KEY(b, "host");
+	put_text(b, e->host);
+	KEY(b, "port");
+	put_uint(b, e->port);
+	KEY(b, "decision");
+	put_str(b, e->decision);
+	KEY(b, "by");
+	put_str(b, e->by);
+	KEY(b, "scope");
+	put_str(b, e->scope);
+	KEY(b, "waited_ms");
+	put_uint(b, e->waited_ms);
 	close_line(r);
 }
 

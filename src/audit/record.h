@@ -75,6 +75,7 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 void record_conn_close(struct record *r, int64_t now_us, const struct audit_close *e);
 void record_http(struct record *r, int64_t now_us, const struct audit_http *e);
 void record_packet_drop(struct record *r, int64_t now_us, const struct audit_drop *e);
+void record_approval(struct record *r, int64_t now_us, const struct audit_approval *e);
 void record_alert(struct record *r, int64_t now_us, const struct audit_alert *e);
 void record_denials(struct record *r, int64_t now_us, const struct record_denials *e);
 void record_policy_reload(struct record *r, int64_t now_us, const char *sha256, bool changed,

@@ -493,6 +493,16 @@ void audit_alert(struct audit *a, const struct audit_alert *e)
 	count_event(a);
 }
 
+void audit_approval(struct audit *a, const struct audit_approval *e)
+{
+	int64_t now_us;
+
+	if (!begin_event(a, &now_us))
+		return;
+	record_approval(&a->record, now_us, e);
+	count_event(a);
+}
+
 void audit_policy_reload(struct audit *a, const char *sha256, bool changed, const char *why)
 {
 	int64_t now_us;

@@ -21,11 +21,20 @@ int log_main(int argc, char **argv);
 int report_main(int argc, char **argv);
 int learn_main(int argc, char **argv);
 int proxy_main(int argc, char **argv);
+int sessions_main(int argc, char **argv);
+int approvals_main(int argc, char **argv);
+int approve_main(int argc, char **argv);
+int reject_main(int argc, char **argv);
+int reload_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);
 int completion_main(int argc, char **argv);
 
 int selftest_role_main(int argc, char **argv);	/* the part of selftest that runs in the jail */
+
+/* The folder for control sockets, made if it is not there; NULL: it cannot be, as stderr says.
+ * control.c */
+const char *control_folder_make(const char *folder);
 
 /* Is this process in a jail of sluice's?  run.c */
 bool run_in_a_jail(void);

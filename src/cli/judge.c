@@ -297,6 +297,7 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 		.publishes = o->publishes.at, .mode = o->mode,
 		/* both: the stricter holds */
 		.inspect = o->no_inspect ? INSPECT_NEVER : o->inspect ? INSPECT_ALWAYS : INSPECT_AUTO,
+		.ask = o->ask,
 		.preset_text = preset_text, .configured = configured,
 		.category_text = category_text, .category_name = category_name,
 		.list_read = list_read, .arg = j,

@@ -18,6 +18,7 @@ struct judge_options {
 	const char	*mode;
 	bool		 only;
 	bool		 inspect, no_inspect;
+	bool		 ask;			/* --ask, and there is somebody to ask */
 	bool		 proxy_variables;	/* http_proxy and the like count, as in run */
 	/* for lint: "env:NAME", "file:PATH" that inject names and that are not there; NULL: nobody
 	 * asks */

@@ -34,6 +34,7 @@ struct proxy_command {
 	struct metrics_options	 metrics;
 	bool			 quiet, watch;
 	struct listen_plan	 listen;
+	const char		*control_folder;	/* NULL: no control socket */
 	char			 programs[PATH_MAX], run_folder[PATH_MAX];
 	char			 ca_path[PATH_MAX];	/* what clients shall trust; "": nothing */
 	char *const		*argv;
@@ -196,6 +197,9 @@ static bool prepare(struct proxy_command *p, struct err *err)
 	    !reread_begin(&p->reread, &p->judge, NULL, 0, err))
 		return false;
 	p->reread.all = true;
+	if (!folder_run(p->run_folder, err))
+		return false;
+	p->control_folder = control_folder_make(p->run_folder);
 	policy_secrets_done(&p->judged.secrets);
 	secret_store_guard(&p->secrets);
 	if (policy_mode(p->shared.policy) == MODE_MONITOR)
@@ -223,6 +227,7 @@ static void plan_fill(struct proxy_command *p, struct session_plan *plan)
 	plan->metrics = p->metrics.plan;
 	plan->alarm = (struct alarm_plan){ .quiet = p->quiet,
 		.begin = print_colour(stderr, COLOUR_WAIT), .end = print_colour(stderr, COLOUR_PLAIN) };
+	plan->control = (struct controlled_plan){ p->control_folder, p->naming.name, "proxy", true };
 	plan->reload = (struct reload_source){ .load = reread_load, .arg = &p->reread };
 	if (p->watch) {
 		plan->reload.watch = (const char *const *)p->judged.files;

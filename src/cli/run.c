@@ -21,6 +21,7 @@
 #include "cli/naming.h"
 #include "cli/reread.h"
 #include "cli/print.h"
+#include "cli/question.h"
 #include "daemon/session.h"
 #include "daemon/share.h"
 #include "jail/program.h"
@@ -42,11 +43,16 @@ struct run {
 	const char		*learn, *learn_full;
 	struct learn_file	 learnt;
 	bool			 dry_run, fail_on_deny, quiet;
+	const char		*ask;		/* --ask: "" or a number of seconds; NULL */
+	int64_t			 ask_ms;
+	struct asker		 asker;
 	char			 data[PATH_MAX], self[PATH_MAX], cwd[PATH_MAX];
 	char			 config[PATH_MAX], run_folder[PATH_MAX], programs[PATH_MAX];
 	char			*program[PROGRAM_NUM];
 	const char		**read_only, **hidden;
 	size_t			 read_only_count, hidden_count;
+	const char		*control_folder;	/* of the control socket; NULL: none */
+	const char		*command;		/* its name alone */
 	size_t			 deciding_count;	/* the first of read_only: policies and the like */
 	char			**env;
 	char *const		*argv;
@@ -146,6 +152,7 @@ static bool make_protection(struct run *r, struct err *err)
 	add_read_only(r, r->self);
 	r->hidden[r->hidden_count++] = r->naming.state;
 	r->hidden[r->hidden_count++] = r->run_folder;
+	r->control_folder = control_folder_make(r->run_folder);
 	if (r->naming.log)
 		r->hidden[r->hidden_count++] = r->naming.log_path;
 	if (r->metrics.path[0])
@@ -232,6 +239,14 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	p->metrics = r->metrics.plan;
 	p->alarm = (struct alarm_plan){ .quiet = r->quiet,
 		.begin = print_colour(stderr, COLOUR_WAIT), .end = print_colour(stderr, COLOUR_PLAIN) };
+	p->terminal = r->asker.terminal;
+	if (p->terminal) {
+		p->jail.terminal = terminal_slave(p->terminal);
+		p->questions = asker_changed;
+		p->questions_arg = &r->asker;
+	}
+	p->ask_ms = r->ask_ms;
+	p->control = (struct controlled_plan){ r->control_folder, r->naming.name, r->command, false };
 	p->reload = (struct reload_source){ .load = reread_load, .arg = &r->reread };
 	if (r->watch) {
 		p->reload.watch = r->read_only;
@@ -316,13 +331,31 @@ static bool prepare_learn(struct run *r, struct err *err)
 	return true;
 }
 
+/* Without a terminal there is nobody to ask: as if it was not said */
+static bool make_asker(struct run *r, struct err *err)
+{
+	if (!r->ask)
+		return true;
+	if (!ask_time_parse(r->ask, &r->ask_ms, err))
+		return false;
+	if (!r->dry_run)
+		r->asker.terminal = terminal_open(err);
+	if (err->text[0])
+		return false;
+	r->judge.ask = r->asker.terminal || r->dry_run;
+	if (!r->judge.ask)
+		fprintf(stderr, "sluice: --ask: no terminal: what no rule matches is denied\n");
+	return true;
+}
+
 static bool prepare(struct run *r, struct err *err)
 {
 	const char *command = strrchr(r->argv[0], '/');
 
-	if (!metrics_where(&r->metrics, err) || !judge(&r->judge, &r->judged, err) ||
-	    !check_standard_fds(err) ||
-	    !naming_words(&r->naming, command ? command + 1 : r->argv[0], err))
+	r->command = command ? command + 1 : r->argv[0];
+	if (!metrics_where(&r->metrics, err) || !make_asker(r, err) ||
+	    !judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
+	    !naming_words(&r->naming, r->command, err))
 		return false;
 	if (!check_arguments(r, err) || !share_policy(TAKE(r->judged.policy), &r->shared, err) ||
 	    !share_secrets(&r->judged.secrets, &r->shared, err))
@@ -394,6 +427,7 @@ static int run(struct run *r, struct err *err)
 
 static void run_done(struct run *r)
 {
+	terminal_close(r->asker.terminal);
 	for (size_t i = 0; r->env && r->env[i]; i++)
 		free(r->env[i]);
 	free(r->env);
@@ -467,6 +501,8 @@ int run_main(int argc, char **argv)
 		{ 0, "fail-on-deny", OPTION_FLAG, NULL,
 		  "exit 124 if the command succeeded but something was denied", &r.fail_on_deny },
 		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &r.quiet },
+		{ 0, "ask", OPTION_MAYBE, "SECONDS", "ask on the terminal for what no rule matches "
+		  "(default 30 s, then deny; no terminal: deny)", &r.ask },
 		{ 0, "watch", OPTION_FLAG, NULL,
 		  "reload when a policy file changes (SIGHUP reloads always)", &r.watch },
 		METRICS_OPTIONS(&r.metrics),

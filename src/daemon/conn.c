@@ -16,14 +16,13 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "daemon/approvals.h"
 #include "daemon/clock.h"
 #include "daemon/conn.h"
 #include "daemon/denial.h"
 #include "daemon/notice.h"
 #include "jail/jail.h"
 #include "policy/explain.h"
-
-#define DROPS_RECORDED_MAX 64	/* of one kind in one message; the rest is a count */
 
 #define TAIL_MAX (2 * TALK_HOST_MAX + TALK_ALPN_MAX + TALK_METHOD_MAX + TALK_PATH_MAX + \
 		  TALK_DIGESTS)
@@ -36,8 +35,7 @@ static struct span cut(struct span *tail, size_t len)
 	return s;
 }
 
-/* The client's socket in the jail; of what comes in from the host there is none */
-static struct socket_key asker_of(const struct talk_ask *a)
+struct socket_key conn_asker(const struct talk_ask *a)
 {
 	return (struct socket_key){
 		.client = a->client, .client_port = a->door == DOOR_PUBLISH ? 0 : a->client_port,
@@ -67,7 +65,7 @@ bool conn_told_read(const struct talk_ask *a, struct span tail, struct told *t)
 	t->method = cut(&tail, a->method_len);
 	t->path = cut(&tail, a->path_len);
 	t->digests = tail;
-	t->from = asker_of(a);
+	t->from = conn_asker(a);
 	return true;
 }
 
@@ -164,6 +162,7 @@ struct question conn_question_of(struct keeper *k, const struct told *t, uint32_
 		q.host = binding_host(k->bindings, host);
 	else if (notice_is_at(k, &q.addr))
 		q.host = SPAN(NOTICE_HOST);
+	approval_standing(k, &q);
 	return q;
 }
 
@@ -266,10 +265,10 @@ static bool conn_keep(struct conn *c, const struct told *t)
 	return !c->tail.full;
 }
 
-static struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *t, uint32_t host,
+struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *t, uint32_t host,
 			     const struct verdict *v)
 {
-	struct conn *c = calloc(1, sizeof(*c));
+	struct conn *c = k->conn_held < CONNS_MAX ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c)
 		return NULL;
@@ -310,6 +309,7 @@ struct question conn_question(const struct conn *c)
 	q.proxy_status = c->proxy_status;
 	q.inspected = c->inspect;
 	q.tls_words = c->words;
+	approval_of_conn(c, &q);
 	return q;
 }
 
@@ -383,7 +383,7 @@ static void on_resolved(void *arg, const struct resolution *r)
 		conn_refuse(c, reason, reason == REASON_SPECIAL_ADDRESS ? &refused : NULL);
 }
 
-static void conn_allow(struct conn *c)
+void conn_allow(struct conn *c)
 {
 	struct keeper *k = c->keeper;
 	struct question q = conn_question(c);
@@ -500,6 +500,7 @@ static void ask_again(struct keeper *k, uint32_t ref, const struct told *t)
 	q.addr = c->literal;
 	q.port = c->permit.port;
 	q.inspected = c->inspect;
+	approval_of_conn(c, &q);
 	v = policy_decide(k->policy, &q);
 	/* TLS inside of TLS is not opened */
 	if (!c->inspect && k->inspects)
@@ -574,6 +575,10 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 		host = binding_of_addr(k->bindings, &a.addr);
 	q = conn_question_of(k, &t, host);
 	v = judge(k, &a, &t, &q, &inspect);
+	if (v.answer == ANSWER_ASK && !(a.flags & TALK_EMPTY)) {
+		approval_wait(k, ref, &t, host, &q, &v);
+		return;
+	}
 	if (v.answer != ANSWER_ALLOW) {
 		conn_deny(k, a.flags & TALK_FULL ? UINT32_MAX : ref, &t, &q, &v, NULL);
 		return;
@@ -582,7 +587,7 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 		keeper_close(k, "the gate uses a number twice");
 		return;
 	}
-	c = k->conn_held < CONNS_MAX ? conn_new(k, ref, &t, host, &v) : NULL;
+	c = conn_new(k, ref, &t, host, &v);
 	if (!c) {
 		v = (struct verdict){ ANSWER_DENY, REASON_LIMIT, RULE_NONE, 0, false };
 		conn_deny(k, ref, &t, &q, &v, NULL);
@@ -662,8 +667,11 @@ static struct verdict request_verdict(const struct conn *c, const struct talk_ht
 		.http_host = host, .method = method, .path = path,
 		.any_credential = true, .now_s = time(NULL),
 	};
-	struct verdict v = policy_decide(c->keeper->policy, &q);
+	struct verdict v;
 
+	approval_standing(c->keeper, &q);
+	approval_of_conn(c, &q);
+	v = policy_decide(c->keeper->policy, &q);
 	return v.answer == ANSWER_ALLOW ? v : c->verdict;
 }
 
@@ -688,49 +696,6 @@ void conn_http(struct keeper *k, uint32_t ref, const struct talk_http *h, struct
 		.bytes_out = h->bytes_out, .bytes_in = h->bytes_in,
 	};
 	audit_http_done(k->audit, &e);
-	keeper_stir(k);
-}
-
-/* ---- refused by the kernel ---- */
-
-static const char *protocol_name(uint8_t protocol)
-{
-	static const struct {
-		uint8_t number;
-		const char *name;
-	} names[] = { { 1, "icmp" }, { 6, "tcp" }, { 17, "udp" }, { 58, "icmpv6" },
-		      { 132, "sctp" }, { 136, "udplite" }, { 0, "lost" } };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i].number == protocol)
-			return names[i].name;
-	return "other";
-}
-
-void conn_drop(struct keeper *k, const struct talk_drop *d)
-{
-	struct talk_ask a = {
-		.addr = d->addr, .port = d->port,
-		.transport = d->protocol == IPPROTO_UDP ? TRANSPORT_UDP : TRANSPORT_TCP,
-		.client = d->client, .client_port = d->client_port,
-	};
-	struct told t = { .ask = &a, .from = asker_of(&a) };
-	struct question q = conn_question_of(k, &t, binding_of_addr(k->bindings, &d->addr));
-	struct verdict v = policy_decide(k->policy, &q);
-	struct audit_drop drop = { protocol_name(d->protocol), d->addr, d->port, d->count };
-	bool judged = v.answer == ANSWER_DENY &&
-		      (d->protocol == IPPROTO_TCP || d->protocol == IPPROTO_UDP);
-
-	if (k->probing || !d->count)
-		return;
-	if (k->hear)
-		k->hear(k->arg);
-	for (uint32_t i = 0; judged && i < DROPS_RECORDED_MAX && drop.count; i++, drop.count--)
-		conn_deny(k, UINT32_MAX, &t, &q, &v, NULL);
-	if (drop.count)
-		audit_packet_drop(k->audit, &drop);
-	if (!judged)
-		k->denied_count++;
 	keeper_stir(k);
 }
 

@@ -27,6 +27,8 @@ struct conn {
 	bool		 gone;		/* forgotten while resolving */
 	bool		 empty;		/* open, and nothing was dialled */
 	bool		 inspect;	/* its TLS ends in the gate */
+	bool		 once;		/* a person has approved this very connection */
+	uint32_t	 waits;		/* for an answer to this question (policy/approval.h); 0 */
 	bool		 through;	/* by upstream_proxy: the permit has its addresses */
 	uint16_t	 proxy_status;	/* what that answered, if it did not connect */
 	const char	*proto;
@@ -65,6 +67,14 @@ struct question conn_question_of(struct keeper *k, const struct told *t, uint32_
 void conn_deny(struct keeper *k, uint32_t ref, const struct told *t, const struct question *q,
 	       const struct verdict *v, const struct addr *refused);
 
+/* One more, in the table.  NULL at the bound, or out of memory */
+struct conn *conn_new(struct keeper *k, uint32_t ref, const struct told *t, uint32_t host,
+		      const struct verdict *v);
+void conn_allow(struct conn *c);	/* its verdict says so: resolve, record, dial */
+
+/* The client's socket in the jail; of what comes in from the host there is none */
+struct socket_key conn_asker(const struct talk_ask *a);
+
 struct conn *conn_find(struct keeper *k, uint32_t ref);
 void conn_unlink(struct conn *c);
 void conn_free(struct conn *c);		/* NULL is fine; one that is resolved goes when that is done */
@@ -94,6 +104,9 @@ void conn_tell_denied(struct keeper *k, uint32_t ref, const struct question *q,
 
 /* reach.c: it is allowed: by the proxy, or straight to the permit's addresses */
 void conn_reach(struct conn *c, const struct question *q);
+
+/* rejudge.c: is every one that is open allowed still? */
+void conn_rejudge_all(struct keeper *k);
 
 /* reach.c: end one that is recorded and has no socket yet; @c is gone */
 void conn_abandon(struct conn *c, const char *end, enum reason reason);

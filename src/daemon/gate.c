@@ -42,6 +42,7 @@ static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 			    sizeof(struct talk_deny) + TALK_BODY_MAX, false },
 	[KEEPER_DNS]	= { "dns", sizeof(struct talk_dns_answer),
 			    sizeof(struct talk_dns_answer) + TALK_RECORDS_MAX, false },
+	[KEEPER_WAIT]	= { "wait", 0, 0, false },
 	[KEEPER_KILL]	= { "kill", sizeof(struct talk_kill), sizeof(struct talk_kill), false },
 	[KEEPER_RULE]	= { "rule", sizeof(struct talk_rule), sizeof(struct talk_rule), false },
 	[KEEPER_TARGET] = { "target", sizeof(struct talk_target), sizeof(struct talk_target), false },
@@ -369,6 +370,25 @@ static void denied(struct gate *g, const struct msg *m)
 		ask_denied(f, &d, span_skip(m->payload, sizeof(d)));
 }
 
+static void passed(struct gate *g, const struct msg *m)
+{
+	struct flow *f = flow_find(g->proxy.flows, m->id);
+	struct talk_pass pass;
+
+	memcpy(&pass, m->payload.at, sizeof(pass));
+	if (f)
+		ask_passed(f, &pass);
+}
+
+/* Datagrams wait as they do for any answer */
+static void waits(struct gate *g, const struct msg *m)
+{
+	struct flow *f = m->id & REF_UDP ? NULL : flow_find(g->proxy.flows, m->id);
+
+	if (f)
+		ask_waits(f);
+}
+
 static void target_known(struct gate *g, const struct msg *m)
 {
 	struct flow *f = flow_find(g->proxy.flows, m->id);
@@ -419,8 +439,6 @@ static void on_message(void *arg, const struct msg *m)
 {
 	struct gate *g = arg;
 	struct talk_dns_answer answer;
-	struct talk_pass pass;
-	struct flow *f;
 
 	switch ((enum keeper_says)m->type) {
 	case KEEPER_POLICY:
@@ -446,10 +464,7 @@ static void on_message(void *arg, const struct msg *m)
 		allowed(g, m);
 		break;
 	case KEEPER_PASS:
-		f = flow_find(g->proxy.flows, m->id);
-		memcpy(&pass, m->payload.at, sizeof(pass));
-		if (f)
-			ask_passed(f, &pass);
+		passed(g, m);
 		break;
 	case KEEPER_DENY:
 		denied(g, m);
@@ -457,6 +472,9 @@ static void on_message(void *arg, const struct msg *m)
 	case KEEPER_DNS:
 		memcpy(&answer, m->payload.at, sizeof(answer));
 		dns_answer(g->dns, m->id, &answer, span_skip(m->payload, sizeof(answer)));
+		break;
+	case KEEPER_WAIT:
+		waits(g, m);
 		break;
 	case KEEPER_KILL:
 		killed(g, m);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "daemon/approvals.h"
 #include "daemon/clock.h"
 #include "daemon/watched.h"
 #include "policy/explain.h"
@@ -24,6 +25,7 @@ static struct msg_type accepts[GATE_SAYS_NUM] = {
 	[GATE_DNS]	 = { "dns", sizeof(struct talk_dns_ask) + 1,
 			     sizeof(struct talk_dns_ask) + TALK_NAME_MAX, false },
 	[GATE_POLICY]	 = { "policy", 0, 0, false },
+	[GATE_LEFT]	 = { "left", 0, 0, false },
 	[GATE_DROP]	 = { "drop", sizeof(struct talk_drop), sizeof(struct talk_drop), false },
 	[GATE_ALERT]	 = { "alert", sizeof(struct talk_alert),
 			     sizeof(struct talk_alert) + TALK_HOST_MAX, false },
@@ -135,11 +137,9 @@ static void take(struct keeper *k, const struct msg *m)
 		struct talk_alert	alert;
 		struct talk_unreached	unreached;
 	} u;
-	size_t head = accepts[m->type].min;
+	size_t head = m->type == GATE_DNS ? sizeof(u.dns) : accepts[m->type].min;
 	struct span tail;
 
-	if (m->type == GATE_DNS)
-		head = sizeof(u.dns);
 	if (head)
 		memcpy(&u, m->payload.at, head);
 	tail = span_skip(m->payload, head);
@@ -162,6 +162,9 @@ static void take(struct keeper *k, const struct msg *m)
 		break;
 	case GATE_DNS:
 		name_ask(k, m->id, &u.dns, tail);
+		break;
+	case GATE_LEFT:
+		approval_left(k, m->id);
 		break;
 	case GATE_DROP:
 		conn_drop(k, &u.drop);
@@ -276,6 +279,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	if (!k->closed)
 		keeper_check_gate(k);
 	watched_tick(k);
+	if (!k->closed)
+		approvals_tick(k);
 }
 
 bool keeper_start(struct keeper *k, int gate_fd, struct err *err)
@@ -308,6 +313,8 @@ void keeper_done(struct keeper *k)
 		msg_link_done(&k->gate);
 	}
 	k->closed = true;
+	approvals_free(k->approvals);
+	k->approvals = NULL;
 	free(k->refusals);
 	k->refusals = NULL;
 	buf_done(&k->notice.policy);

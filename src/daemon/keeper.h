@@ -34,6 +34,8 @@
 #define WANTED_MAX 16384	/* targets that are looked up; a gate has at most as many flows */
 #define GATE_LIMIT_MS 5000	/* for the gate to take a new policy */
 
+struct approvals;
+struct approval_question;
 struct conn;
 struct broker_note;
 struct refusals;
@@ -69,6 +71,13 @@ struct keeper {
 	int			 porter_fd;	/* makes sockets in the jail; -1 */
 	struct processes	*processes;	/* who holds a socket of the jail's; NULL: unknown */
 	struct process		 process;	/* the last one found */
+	struct approvals	*approvals;	/* what waits for a person, and what he said */
+	/* A question has come, or one has gone; or NULL */
+	void			(*on_questions)(void *arg);
+	/* Keep for good what was approved.  Return: false and @err if it cannot be */
+	bool			(*keep_always)(void *arg, const struct approval_question *q,
+					       struct err *err);
+	void			(*say)(void *arg, const char *words);	/* to the user; or NULL */
 	struct refusals		*refusals;	/* who the kernel refused a moment ago; or NULL */
 	void			(*hear)(void *arg);	/* take in what the broker has to say; or NULL */
 	struct socket_key	 asker;		/* of the DNS query that is being handled */

@@ -29,7 +29,7 @@ bool limited_is_valid(const struct talk_ask *a)
 
 void limited_judge(const struct talk_ask *a, struct verdict *v)
 {
-	if (v->answer != ANSWER_ALLOW || a->limited == REASON_ALLOWED)
+	if ((v->answer != ANSWER_ALLOW && v->answer != ANSWER_ASK) || a->limited == REASON_ALLOWED)
 		return;
 	v->answer = ANSWER_DENY;
 	v->reason = (enum reason)a->limited;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/approvals.h"
 #include "daemon/keeper.h"
 #include "jail/jail.h"
 #include "policy/host.h"
@@ -64,7 +65,7 @@ static void name_reply(struct keeper *k, uint32_t id, struct span name, uint16_t
 		a.ttl_s = o->ttl_s < TTL_S ? o->ttl_s : TTL_S;
 	e.process = keeper_process(k, &k->asker, e.verdict, e.reason);
 	audit_dns_query(k->audit, &e);
-	if (o->verdict != ANSWER_ALLOW && !o->quiet)
+	if (o->verdict == ANSWER_DENY && !o->quiet)
 		keeper_denied(k, &(struct denied){ .host = name, .reason = o->reason, .times = 1 },
 			      o->rule);
 	keeper_tell(k, KEEPER_DNS, id, &a, sizeof(a), a.records ? o->records : o->ptr, -1);
@@ -252,6 +253,7 @@ static bool still_asked(struct asked *a)
 			      .dns_type = a->type, .now_s = time(NULL) };
 
 	k->asker = a->from;
+	approval_standing(k, &q);
 	if (!k->closed && a->generation != k->generation)
 		a->verdict = policy_decide(k->policy, &q);
 	if (!k->closed && a->verdict.answer == ANSWER_ALLOW)
@@ -283,11 +285,10 @@ static void answer_true(struct asked *a, const struct permit *usable)
 	name_reply(a->keeper, a->id, span_of(a->host, a->len), a->type, &o);
 }
 
-static void answer_bound(struct asked *a)
+/* The address that stands for it */
+static void reply_bound(struct keeper *k, uint32_t id, struct span host, uint16_t type,
+			struct outcome o)
 {
-	struct keeper *k = a->keeper;
-	struct span host = span_of(a->host, a->len);
-	struct outcome o = allowed_answer(a);
 	struct addr addr;
 	uint32_t index;
 
@@ -296,11 +297,34 @@ static void answer_bound(struct asked *a)
 		o.reason = REASON_LIMIT;
 		o.rcode = DNS_SERVFAIL;
 	} else {
-		addr = a->type == DNS_A ? binding_addr4(k->bindings, index)
-					: binding_addr6(k->bindings, index);
+		addr = type == DNS_A ? binding_addr4(k->bindings, index)
+				     : binding_addr6(k->bindings, index);
 		o.addr = &addr;
 	}
-	name_reply(k, a->id, host, a->type, &o);
+	name_reply(k, id, host, type, &o);
+}
+
+static void answer_bound(struct asked *a)
+{
+	reply_bound(a->keeper, a->id, span_of(a->host, a->len), a->type, allowed_answer(a));
+}
+
+/*
+ * A name that a person may be asked about: nothing of it is sent upstream before he has said yes.
+ * The connection waits.  Without a jail an answer would be the true address, which is not known.
+ */
+static void answer_asked(struct keeper *k, uint32_t id, uint16_t type, struct span host,
+			 const struct verdict *v)
+{
+	struct outcome o = { .verdict = ANSWER_ASK, .reason = v->reason, .rule = v->rule,
+			     .rcode = DNS_NOERROR, .ede = DNS_EDE_NONE };
+
+	if (k->cooperative)
+		name_blocked(k, id, host, type, v);
+	else if (type == DNS_A || type == DNS_AAAA)
+		reply_bound(k, id, host, type, o);
+	else
+		name_reply(k, id, host, type, &o);
 }
 
 /* No address of an allowed name may be used: it could not be resolved, or all were refused */
@@ -431,8 +455,11 @@ void name_ask(struct keeper *k, uint32_t id, const struct talk_dns_ask *ask, str
 	}
 	q.host = span_str(host);
 	q.dns_type = ask->type ? ask->type : DNS_ANY;	/* 0 is no type, and is never open either */
+	approval_standing(k, &q);
 	v = policy_decide(k->policy, &q);
-	if (v.answer != ANSWER_ALLOW && v.reason == REASON_DNS_TYPE)
+	if (v.answer == ANSWER_ASK)
+		answer_asked(k, id, ask->type, q.host, &v);
+	else if (v.answer != ANSWER_ALLOW && v.reason == REASON_DNS_TYPE)
 		answer_empty(k, id, ask->type, q.host, &v);
 	else if (v.answer != ANSWER_ALLOW)
 		name_blocked(k, id, q.host, ask->type, &v);

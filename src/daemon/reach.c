@@ -57,6 +57,7 @@ static void on_dialled(void *arg, int fd, const struct addr *addr, int error)
 		.http = c->door != DOOR_NOTICE &&
 			(c->seen == SEEN_HTTP || c->ask.flags & TALK_WEBSOCKET),
 		.through = c->through, .inspect = c->inspect,
+		.approved = c->verdict.reason == REASON_ALLOWED_APPROVED,
 	};
 
 	(void)error;

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "daemon/approvals.h"
 #include "daemon/clock.h"
 #include "daemon/conn.h"
 
@@ -32,8 +33,11 @@ static enum reason conn_rejudge(struct conn *c)
 	/* what is not opened already cannot be any more */
 	if (c->inspect)
 		policy_inspects(k->policy, &q, &v);
+	/* it was approved for a time, and that is over */
+	if (v.answer == ANSWER_ASK && c->verdict.reason == REASON_ALLOWED_APPROVED)
+		return REASON_EXPIRED;
 	if (v.answer != ANSWER_ALLOW)
-		return v.answer == ANSWER_DENY ? v.reason : REASON_PROTOCOL;
+		return v.answer == ANSWER_NEED ? REASON_PROTOCOL : v.reason;
 	c->verdict = v;
 	/* by a proxy, whose own address is the machine owner's word, a name's is not known */
 	if (!c->has_ip || (c->through && q.host.len))
@@ -69,6 +73,10 @@ static void conn_rejudged(struct conn *c)
 	if (c->door == DOOR_HOST_PORT || c->door == DOOR_PUBLISH || c->door == DOOR_NOTICE ||
 	    c->empty)
 		return;
+	if (c->waits) {
+		approval_rejudge(c);
+		return;
+	}
 	reason = conn_rejudge(c);
 	rule.rule = c->verdict.rule;
 	if (c->resolving) {
@@ -91,7 +99,7 @@ static void conn_rejudged(struct conn *c)
 		conn_abandon(c, "killed", reason);
 }
 
-static void conn_rejudge_all(struct keeper *k)
+void conn_rejudge_all(struct keeper *k)
 {
 	for (size_t b = 0; b < CONN_BUCKETS; b++) {
 		for (struct conn *c = k->bucket[b], *next; c && !k->closed; c = next) {

@@ -13,8 +13,11 @@
 
 #include <openssl/x509.h>
 
+#include "daemon/approvals.h"
 #include "daemon/clock.h"
+#include "daemon/controlled.h"
 #include "daemon/doors.h"
+#include "daemon/fixed.h"
 #include "daemon/exporter.h"
 #include "daemon/inspected.h"
 #include "daemon/keeper.h"
@@ -58,6 +61,7 @@ struct session {
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
 	struct reload	*reload;
 	struct alarm	 alarm;
+	struct controlled *controlled;
 	void		(*old_hangup)(int);	/* disposition of SIGHUP, while ours holds; else NULL */
 	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
@@ -118,6 +122,21 @@ static void on_alert(void *arg, const struct audit_alert *e)
 	alarm_tell(&s->alarm, e->message, clock_ms());
 }
 
+/* What the user should know of approvals */
+static void say(void *arg, const char *words)
+{
+	(void)arg;
+	role_complain("approvals", words);
+}
+
+static void on_questions(void *arg)
+{
+	struct session *s = arg;
+
+	if (s->plan->questions && !s->finishing)
+		s->plan->questions(s->plan->questions_arg, &s->keeper);
+}
+
 static void on_resolver_died(void *arg)
 {
 	fail(arg, "the resolver is gone: the command is ended");
@@ -159,59 +178,11 @@ static void on_child(evutil_socket_t fd, short what, void *arg)
 
 /* ---- another policy ---- */
 
-static bool maps_same(const struct port_map *a, size_t a_count, const struct port_map *b,
-		      size_t b_count)
-{
-	bool same = a_count == b_count;
-
-	for (size_t i = 0; same && i < a_count; i++)
-		same = addr_eq(&a[i].addr, &b[i].addr) && a[i].outside == b[i].outside &&
-		       a[i].inside == b[i].inside;
-	return same;
-}
-
-static bool net_same(const struct net *a, const struct net *b)
-{
-	return a->bits == b->bits && addr_eq(&a->base, &b->base);
-}
-
-static bool upstreams_same(const struct policy *old, const struct policy *new)
-{
-	size_t count = policy_settings(old).upstream_count;
-	bool same = count == policy_settings(new).upstream_count;
-
-	for (size_t i = 0; same && i < count; i++)
-		same = !strcmp(policy_upstream(old, i), policy_upstream(new, i));
-	return same;
-}
-
-/* What the jail was built with cannot change while it stands */
-static bool check_fixed(const struct policy *old, const struct policy *new, struct err *err)
-{
-	struct policy_settings a = policy_settings(old), b = policy_settings(new);
-	const char *what = NULL;
-
-	if (policy_mode(old) != policy_mode(new))
-		what = "mode";
-	else if (!net_same(&a.synthetic4, &b.synthetic4) || !net_same(&a.synthetic6, &b.synthetic6))
-		what = "dns.synthetic";
-	else if (!maps_same(a.host_ports, a.host_port_count, b.host_ports, b.host_port_count))
-		what = "host_ports";
-	else if (!maps_same(a.publish, a.publish_count, b.publish, b.publish_count))
-		what = "publish";
-	else if (!upstreams_same(old, new))
-		what = "dns.upstream";
-	else if (strcmp(a.upstream_proxy, b.upstream_proxy) != 0)
-		what = "upstream_proxy";
-	return !what || err_set(err, "%s cannot change while the command runs (start it anew)",
-				what);
-}
-
 static bool change_policy(struct session *s, const struct shared_policy *new, struct err *err)
 {
 	struct keeper *k = &s->keeper;
 
-	if (!check_fixed(k->policy, new->policy, err) ||
+	if (!fixed_check(k->policy, new->policy, err) ||
 	    !jail_change_nets(&s->jail, k->policy, new->policy, err))
 		return false;
 	keeper_change_policy(k, new);
@@ -231,6 +202,7 @@ static void on_reloaded(void *arg, struct shared_policy *new, const struct err *
 	if (new && !same && change_policy(s, new, &err)) {
 		share_done(&s->current);
 		s->current = *new;
+		controlled_reloaded(s->controlled, NULL);
 		return;
 	}
 	if (!new)
@@ -242,6 +214,7 @@ static void on_reloaded(void *arg, struct shared_policy *new, const struct err *
 	if (!same || asked)
 		audit_policy_reload(k->audit, policy_sha256(k->policy), false,
 				    same ? NULL : err.text);
+	controlled_reloaded(s->controlled, same ? NULL : err.text);
 	if (new)
 		share_done(new);
 	keeper_stir(k);
@@ -512,6 +485,8 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->on_kill = on_kill;
 	k->on_alert = on_alert;
 	s->alarm.plan = plan->alarm;
+	k->say = say;
+	k->on_questions = on_questions;
 	k->arg = s;
 	k->nft_fd = k->porter_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
@@ -520,6 +495,9 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->bindings = bindings_new(&settings.synthetic4, &settings.synthetic6, &seed);
 	k->loop = event_base_new();
 	if (!k->bindings || !k->loop)
+		return err_set(err, "out of memory");
+	k->approvals = approvals_new(plan->ask_ms ? plan->ask_ms : APPROVAL_WAIT_MS);
+	if (!k->approvals)
 		return err_set(err, "out of memory");
 	k->audit = audit_open(&log, err);
 	return k->audit;
@@ -701,6 +679,7 @@ static void stop(struct session *s)
 	stop_roles(s);
 	programs_close(&s->programs);
 	DROP_FD(s->resolver);
+	controlled_free(s->controlled);
 	reload_free(s->reload);
 	if (k->resolve)
 		resolve_free(k->resolve);	/* answers what waits, with a failure */
@@ -752,6 +731,7 @@ static void finish(struct session *s, int code)
 	struct keeper *k = &s->keeper;
 
 	s->finishing = true;
+	approvals_end(k);
 	keeper_tell(k, KEEPER_FINISH, 0, NULL, 0, (struct span){ 0 }, -1);
 	keeper_settle(k);
 	loop_until(s, &k->closed, FINISH_LIMIT_MS);
@@ -785,9 +765,14 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 		return false;
 	}
 	ret_result->started = true;
+	if (plan->terminal)
+		terminal_start(plan->terminal, s.keeper.loop, s.jail.bwrap);
 	start_reload(&s);
+	s.controlled = controlled_new(&plan->control, &s.keeper, s.reload);
 	while (!s.over)
 		event_base_loop(s.keeper.loop, EVLOOP_ONCE);
+	if (plan->terminal)
+		terminal_over(plan->terminal);
 	ret_result->exit_code = s.failed || s.killed ? EXIT_SLUICE : s.exit_code;
 	finish(&s, ret_result->exit_code);
 	ret_result->denied = s.keeper.denied_count;

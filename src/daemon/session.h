@@ -12,8 +12,10 @@
 #include "audit/audit.h"
 #include "audit/summary.h"
 #include "daemon/alarm.h"
+#include "daemon/controlled.h"
 #include "daemon/doors.h"
 #include "daemon/reload.h"
+#include "daemon/terminal.h"
 #include "jail/jail.h"
 
 #define EXIT_SLUICE 125		/* sluice failed before the command started, lost a role, or ended it
@@ -45,6 +47,12 @@ struct session_plan {
 	struct metrics_at	*metrics;	/* where they are served; NULL: nowhere */
 	struct alarm_plan	 alarm;
 	struct summary		*summary;	/* denials are added to it */
+	struct controlled_plan	 control;
+	struct terminal		*terminal;	/* of jail_plan.terminal; NULL: the command has ours */
+	/* What waits for an answer has changed; or NULL */
+	void			(*questions)(void *arg, struct keeper *k);
+	void			*questions_arg;
+	int64_t			 ask_ms;	/* how long a question waits; 0: APPROVAL_WAIT_MS */
 	struct reload_source	 reload;	/* load NULL: the policy stays as it is */
 };
 

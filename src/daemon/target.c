@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "daemon/approvals.h"
 #include "daemon/clock.h"
 #include "daemon/conn.h"
 
@@ -38,7 +39,7 @@ static void wanted_free(struct wanted *w)
 /* May the client be told to go on?  What must be seen first is no reason against it. */
 static bool passes(const struct verdict *v)
 {
-	return v->answer == ANSWER_ALLOW || v->answer == ANSWER_NEED;
+	return v->answer == ANSWER_ALLOW || v->answer == ANSWER_NEED || v->answer == ANSWER_ASK;
 }
 
 static void deny_for(struct keeper *k, uint32_t ref, const struct told *t,
@@ -78,6 +79,7 @@ static struct question question_about(struct wanted *w)
 	struct question q = conn_question_of(w->keeper, &w->told, BINDING_NONE);
 
 	q.host = span_str(w->host);
+	approval_standing(w->keeper, &q);
 	return q;
 }
 
@@ -99,6 +101,7 @@ static void on_resolved(void *arg, const struct resolution *r)
 	q = question_about(w);
 	v = policy_decide(k->policy, &q);
 	name = (struct question){ .about = ABOUT_NAME, .host = q.host, .now_s = q.now_s };
+	approval_standing(k, &name);
 	usable = policy_decide(k->policy, &name);
 	if (!passes(&v))
 		conn_deny(k, w->ref, &w->told, &q, &v, NULL);
@@ -175,6 +178,26 @@ static enum reason target_read(const struct told *t, struct question *q, char ho
 	return REASON_ALLOWED;
 }
 
+/* A name that a person may be asked about is looked up once he has said yes */
+static bool is_asked_about(struct keeper *k, const struct question *q)
+{
+	struct question name = { .about = ABOUT_NAME, .host = q->host, .now_s = q->now_s };
+
+	approval_standing(k, &name);
+	return q->host.len && policy_decide(k->policy, &name).answer == ANSWER_ASK;
+}
+
+static void go_unresolved(struct keeper *k, uint32_t ref, const struct told *t,
+			  const struct question *q)
+{
+	struct addr addr;
+
+	if (bind_name(k, q->host, &addr))
+		tell_target(k, ref, &addr);
+	else
+		deny_for(k, ref, t, q, REASON_LIMIT, RULE_NONE, NULL);
+}
+
 void target_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct span tail)
 {
 	char host[HOST_MAX + 1];
@@ -195,9 +218,12 @@ void target_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, stru
 		deny_for(k, ref, &t, &q, reason, RULE_NONE, NULL);
 		return;
 	}
+	approval_standing(k, &q);
 	v = policy_decide(k->policy, &q);
 	if (!passes(&v))
 		conn_deny(k, ref, &t, &q, &v, NULL);
+	else if (is_asked_about(k, &q))
+		go_unresolved(k, ref, &t, &q);
 	else if (q.host.len)
 		look_up(k, ref, &t, host, &q);
 	else

@@ -39,6 +39,9 @@ enum jail_fd {
  * there.  The caller is single-threaded: processes are forked.
  */
 struct jail_plan {
+	int			 terminal;	/* the command's controlling terminal from now on, in a
+						 * session of its own, in the place of each of 0 to 2 that
+						 * is a terminal; 0: it has ours */
 	char *const	*argv;		/* command, NULL-terminated */
 	char *const	*envp;		/* the command's environment, ready */
 	const char	*cwd;

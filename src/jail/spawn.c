@@ -12,6 +12,7 @@
  *    reaches it too.  It would die of it, and the jail with it, while the
  *    command may want to go on.  So signals are blocked in bwrap; the shim
  *    unblocks them for the command.
+ *    With a terminal of the command's own there is no such group: bwrap leads a session.
  *  - bwrap must not be killed when we are: its child may just have been born, and would
  *    wait for a word from it for ever.  It reads the end of our pipe as the word to go on, and then
  *    the shim finds us gone.  For the same reason it holds the reading end of the pipe that it
@@ -24,6 +25,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -105,14 +107,25 @@ static bool fd_keep(int fd)
 	return fd < 0 || fcntl(fd, F_SETFD, 0) == 0;
 }
 
+/* Its own terminal, in a session of its own */
+static bool take_terminal(int terminal)
+{
+	bool ok = setsid() >= 0 && ioctl(terminal, TIOCSCTTY, 0) == 0;
+
+	for (int fd = 0; fd <= 2; fd++)
+		ok = ok && (!isatty(fd) || dup2(terminal, fd) == fd);
+	return ok;
+}
+
 /* In the child, which ends either way: only what is named here passes the exec */
 static _Noreturn void bwrap_exec(char **argv, const struct view *view, const struct spawn *s,
-				 const int more[2])
+				 const int more[3])
 {
 	char *env[] = { NULL };
 	bool ok = syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
 	sigset_t all;
 
+	ok = ok && (!more[2] || take_terminal(more[2]));
 	ok = ok && fd_keep(more[0]) && fd_keep(more[1]) && fd_keep(s->info[0]) &&
 	     fd_keep(s->info[1]) && fd_keep(s->block[0]) && fd_keep(s->shim[1]) &&
 	     fd_keep(s->outer) && fd_keep(s->inner);
@@ -128,7 +141,7 @@ static _Noreturn void bwrap_exec(char **argv, const struct view *view, const str
 
 /* The child does nothing but exec, in our memory: no page is copied */
 static __attribute__((noinline)) pid_t bwrap_start(char **argv, const struct view *view,
-						   const struct spawn *s, const int more[2])
+						   const struct spawn *s, const int more[3])
 {
 	pid_t pid = vfork();
 
@@ -166,7 +179,7 @@ pid_t spawn_bwrap(const struct jail_plan *plan, struct view *view, const struct 
 		err_set(err, "jail: out of memory");
 		return -1;
 	}
-	pid = bwrap_start(argv, view, s, (int[]){ args, plan->program });
+	pid = bwrap_start(argv, view, s, (int[]){ args, plan->program, plan->terminal });
 	if (pid < 0)
 		err_sys(err, errno, "jail: fork");
 	return pid;

@@ -179,6 +179,8 @@ bool canonical_lines(struct buf *lines, const struct draft *d)
 	buf_printf(lines, "mode %s\n", mode_name(d->mode));
 	if (d->inspect != INSPECT_AUTO)
 		buf_printf(lines, "inspect %s\n", d->inspect == INSPECT_ALWAYS ? "always" : "never");
+	if (draft_asks(d))
+		buf_add_str(lines, "default ask\n");
 	buf_printf(lines, "synthetic %s %s\n", net_text(&d->dns.synthetic4, text),
 		   net_text(&d->dns.synthetic6, text6));
 	buf_printf(lines, "dns_types %x\nupstream", d->dns.types);

@@ -22,6 +22,9 @@
  * of that kind holds where it is seen to, and where it cannot be seen what
  * would pass does not.
  *
+ * With `default: ask` a name that no rule matches is judged as by a rule for its host and port
+ * (asked_judge), ceiling and all; only what that would let pass is asked about, or was approved.
+ *
  * The ceiling is a second set of rules, judged like the first.  A rule of a
  * layer below the system's gets no further than the ceiling does; so does what
  * a mode lets pass.
@@ -593,6 +596,40 @@ static bool is_nobody(const struct policy *p, const struct question *q)
 	       (net_has(&p->synthetic4, &q->addr) || net_has(&p->synthetic6, &q->addr));
 }
 
+/*
+ * What no rule names as far as host, port and time go: it would pass by a rule for host and port,
+ * which a person may make.  The verdict is that rule's, until standing_judge().
+ */
+static struct verdict asked_judge(const struct case_of *c, enum stage ceiling,
+				  const struct best *best)
+{
+	enum carries carries = protocol_carries(PROTOCOL_AUTO, c->q);
+	enum stage stage = c->q->about == ABOUT_NAME ? STAGE_PASS : fit_stage(carries, c, NULL);
+	struct verdict v = verdict_of(stage_under(stage, ceiling), RULE_NONE,
+				      need_of(carries, ceiling), c);
+
+	if (v.answer != ANSWER_ALLOW)
+		return v;
+	v.reason = REASON_ALLOWED_APPROVED;
+	v.why = reason_of(best->stage, c);
+	v.why_rule = best->stage == STAGE_HOST ? RULE_NONE : best->rule;
+	return v;
+}
+
+/* Has somebody been asked, and what did he say? */
+static struct verdict standing_judge(const struct question *q, struct verdict v)
+{
+	if (v.answer != ANSWER_ALLOW || v.reason != REASON_ALLOWED_APPROVED ||
+	    v.rule != RULE_NONE || q->standing == STANDING_APPROVED)
+		return v;
+	if (q->standing == STANDING_REJECTED)
+		return deny(REASON_APPROVAL_DENIED, RULE_NONE);
+	v.answer = ANSWER_ASK;
+	v.reason = v.why;
+	v.rule = v.why_rule;
+	return v;
+}
+
 /* The rules, and then what the mode says of what they stop */
 static struct verdict pass_judge(const struct policy *p, const struct match *m,
 				 const struct case_of *c, uint32_t listed)
@@ -618,6 +655,8 @@ static struct verdict pass_judge(const struct policy *p, const struct match *m,
 		return monitor_judge(c, ceiling);
 	if (best.stage < STAGE_NEED && is_outside(ceiling))
 		return deny(REASON_CEILING, best.rule);
+	if (p->asks && c->q->host.len && listed == RULE_NONE && best.stage <= STAGE_PORT)
+		return asked_judge(c, ceiling, &best);
 	return verdict_of(best.stage, best.rule, best.need, c);
 }
 
@@ -726,5 +765,5 @@ struct verdict policy_decide(const struct policy *p, const struct question *q)
 		return deny(REASON_UNSUPPORTED, v.rule);
 	if (v.answer == ANSWER_ALLOW)
 		v.depends = depends_on(p, &m, &d, q, v.rule);
-	return type_judge(p, q, v);
+	return standing_judge(q, type_judge(p, q, v));
 }

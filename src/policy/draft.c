@@ -239,6 +239,11 @@ void draft_mode(struct draft *d, enum mode mode, enum layer layer)
 	d->mode_set = true;
 }
 
+bool draft_asks(const struct draft *d)
+{
+	return d->mode == MODE_FILTERED && (d->flag_ask || (d->default_ask && !d->default_deny));
+}
+
 bool draft_private(struct draft *d, struct span text)
 {
 	ptrdiff_t equals = span_find(text, '=');

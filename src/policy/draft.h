@@ -74,6 +74,9 @@ struct draft {
 	enum mode	 mode;
 	enum layer	 mode_layer;
 	bool		 mode_set;
+	bool		 default_deny, default_ask;	/* some file says so */
+	bool		 system_denies;		/* the system's file says deny */
+	bool		 flag_ask;		/* --ask */
 	struct draft_dns dns;
 	bool		 dns_set;
 	uint32_t	 upstream_proxy, no_proxy;	/* texts */
@@ -144,6 +147,9 @@ void draft_add(struct draft *d, struct image_rule *r);
 
 /* The stricter of this and what is set wins */
 void draft_mode(struct draft *d, enum mode mode, enum layer layer);
+
+/* Is a person asked about what no rule matches?  Only in mode filtered. */
+bool draft_asks(const struct draft *d);
 
 /* [HOST=]CIDR */
 bool draft_private(struct draft *d, struct span text);

@@ -152,6 +152,19 @@ static bool flag_mode(struct loader *l, const char *value)
 	return true;
 }
 
+/* Whoever types it answers himself, so files of his own don't stand against it; the system's does */
+static bool flag_ask(struct loader *l)
+{
+	struct draft *d = &l->draft;
+	struct spot s = { .file = "--ask" };
+
+	if (d->system_denies)
+		return spot_bad(&s, l->err, "found --ask, but the system layer demands "
+				"default: deny (accepted: no weaker default)");
+	d->flag_ask = true;
+	return true;
+}
+
 bool flags_read(struct loader *l)
 {
 	const struct policy_input *in = l->in;
@@ -170,5 +183,5 @@ bool flags_read(struct loader *l)
 		for (size_t k = 0; flags[i].values && flags[i].values[k]; k++)
 			if (!flags[i].read(l, flags[i].values[k], k))
 				return false;
-	return !in->mode || flag_mode(l, in->mode);
+	return (!in->mode || flag_mode(l, in->mode)) && (!in->ask || flag_ask(l));
 }

@@ -335,6 +335,7 @@ static bool build(struct build *b)
 	b->head.synthetic6 = d->dns.synthetic6;
 	b->head.dns_types = d->dns.types;
 	b->head.inspect = d->inspect;
+	b->head.asks = draft_asks(d);
 	b->head.has_ceiling = d->has_ceiling;
 	b->head.system_peers = d->system_peers;
 	b->head.limits = d->limits;

@@ -120,6 +120,7 @@ struct policy {
 	struct net		synthetic4, synthetic6;
 	uint32_t		dns_types;	/* bits of base/dns_type.h */
 	uint32_t		inspect;	/* enum inspect, of all TLS: --inspect, --no-inspect */
+	uint32_t		asks;		/* default: ask, or --ask; counts in mode filtered */
 	struct policy_limits	limits;
 	struct policy_log	log;
 	uint32_t		credential_names[CREDENTIALS_MAX];	/* texts; 0: no more */

@@ -31,6 +31,8 @@ bool policy_inspects(const struct policy *p, const struct question *q, struct ve
 	inside.ech = false;
 	inside.any_request = true;
 	opened = policy_decide(p, &inside);
+	if (opened.answer == ANSWER_ASK)
+		*v = opened;
 	if (opened.answer != ANSWER_ALLOW || rule_is_closed(p, opened.rule))
 		return false;
 	opened.depends = 0;
@@ -71,7 +73,7 @@ bool policy_may_inspect(const struct policy *p)
 
 	if (p->inspect == INSPECT_NEVER || mode == MODE_ISOLATED)
 		return false;
-	if (p->inspect == INSPECT_ALWAYS || mode != MODE_FILTERED)
+	if (p->inspect == INSPECT_ALWAYS || p->asks || mode != MODE_FILTERED)
 		return true;
 	for (uint32_t i = 0; i < policy_rule_count(p); i++) {
 		struct rule_view r = policy_rule(p, i);

@@ -54,6 +54,7 @@ struct policy_input {
 	char *const		*publishes;
 	const char		*mode;		/* NULL: not given */
 	enum inspect		 inspect;	/* of all TLS */
+	bool			 ask;		/* --ask: a person is asked about what no rule matches */
 	/* The host's own proxy, used if no file says upstream_proxy: the variable and its value,
 	 * and the value of no_proxy; NULL: none */
 	const char		*proxy_variable, *proxy_value, *no_proxy;

@@ -141,7 +141,7 @@ bool mode_from(struct span name, enum mode *ret_mode);
 /* What is accepted, for messages of files and flags alike */
 #define ACCEPTS_MODE "filtered, restricted, nat-filtered, isolated, none, internal, monitor or " \
 	"bridge"
-#define ACCEPTS_DEFAULT "deny; allow with mode: monitor"
+#define ACCEPTS_DEFAULT "deny or ask; allow with mode: monitor"
 #define ACCEPTS_PORTS "ports: 443, \"8000-8010\", \"123/udp\"; 53 and 853 are sluice's own"
 #define ACCEPTS_HOST "NAME, \"*.NAME\" for what is below it, \".NAME\" for both; " \
 	"addresses are ip rules"

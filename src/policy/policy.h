@@ -46,6 +46,13 @@ enum about {
 	ABOUT_CONN,		/* may this connection be made? */
 };
 
+/* What a person said to a host and port that no rule matches (contract section 2, approvals) */
+enum standing {
+	STANDING_OPEN,		/* nothing yet */
+	STANDING_APPROVED,
+	STANDING_REJECTED,	/* ... for as long as the session lasts */
+};
+
 struct question {
 	enum about	 about;
 	uint16_t	 dns_type;	/* ABOUT_NAME: of the records; 0: not told, any */
@@ -77,6 +84,8 @@ struct question {
 	uint16_t	 proxy_status;	/* only for words: what upstream_proxy answered; 0: nothing */
 	int64_t		 now_s;		/* seconds since 1970; for expires.  0: unknown, and then what
 					 * expires allows nothing and denies still */
+	enum standing	 standing;	/* of the host, and the port if it is about a connection; counts
+					 * only where the answer would be to ask */
 };
 
 enum answer { ANSWER_DENY, ANSWER_ALLOW, ANSWER_ASK, ANSWER_NEED };
@@ -98,6 +107,8 @@ struct verdict {
 	bool		 watch;		/* for ALLOW: look at the client's first bytes on the way; if they
 					 * are TLS or HTTP ask again with what was seen */
 	unsigned	 depends;	/* for ALLOW: bits of enum depends; 0 on the data path */
+	enum reason	 why;		/* for REASON_ALLOWED_APPROVED: what the rules alone say, and */
+	uint32_t	 why_rule;	/* the rule that came furthest */
 };
 
 /*
@@ -107,6 +118,10 @@ struct verdict {
  * deny_rule, ..., then of the allow rule that came furthest what stopped it.
  * Binding of SNI and Host to the name is judged here too (sni_missing,
  * sni_mismatch, host_mismatch, ech, protocol).
+ *
+ * ANSWER_ASK, with `default: ask`, is for a host by name that no rule matches as far as host,
+ * port and time go; its reason is what the rules say.  Everything else has been judged as it is
+ * for a rule that allows the host and port: what is denied then is never asked about.
  */
 struct verdict policy_decide(const struct policy *p, const struct question *q);
 
@@ -117,7 +132,7 @@ struct verdict policy_decide(const struct policy *p, const struct question *q);
  *
  * Then *@v becomes the verdict for the connection, which lets it pass; each request inside
  * is judged by itself, with question.inspected.  For a caller that does not ask the answer
- * stays no.
+ * stays no.  Where it would have to be asked for first, *@v says so and the answer is no.
  */
 bool policy_inspects(const struct policy *p, const struct question *q, struct verdict *v);
 
@@ -301,6 +316,7 @@ struct policy_settings {
 	uint32_t		 dns_types;	/* dns.types: bits of base/dns_type.h */
 	size_t			 upstream_count;	/* dns.upstream; see policy_upstream() */
 	size_t			 ca_count;	/* tls_ca; see policy_ca() */
+	bool			 asks;		/* default: ask */
 	const char		*upstream_proxy;	/* http://HOST:PORT, without credentials; "" */
 	const char		*no_proxy;	/* of the variables that named it; "" */
 };

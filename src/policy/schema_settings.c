@@ -29,16 +29,25 @@ bool set_mode(struct loader *l, const struct node *value)
 	return true;
 }
 
-/* Mode monitor lets pass what no rule matches, whatever is written here; nothing else does */
+/* Mode monitor lets pass what no rule matches, whatever is written here; nothing else does.  Of
+ * deny and ask in several files deny wins. */
 bool set_default(struct loader *l, const struct node *value)
 {
-	if (span_eq(value->text, SPAN("ask")))
-		return loader_bad(l, value, "ask is not supported yet (accepted: " ACCEPTS_DEFAULT ")");
+	struct draft *d = &l->draft;
+
+	if (span_eq(value->text, SPAN("ask"))) {
+		d->default_ask = true;
+		return true;
+	}
 	if (span_eq(value->text, SPAN("allow"))) {
 		l->default_allow = value;
 		return true;
 	}
-	return span_eq(value->text, SPAN("deny"));
+	if (!span_eq(value->text, SPAN("deny")))
+		return false;
+	d->default_deny = true;
+	d->system_denies |= l->layer == LAYER_SYSTEM;
+	return true;
 }
 
 bool set_private_networks(struct loader *l, const struct node *value)

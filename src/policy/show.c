@@ -484,6 +484,8 @@ static void add_settings(struct buf *b, const struct policy *p)
 void policy_show(struct buf *b, const struct policy *p, bool comments)
 {
 	buf_printf(b, "version: 1\nmode: %s\n", mode_name(policy_mode(p)));
+	if (p->asks)
+		buf_add_str(b, "default: ask\n");
 	add_list(b, p, "allow", LIST_ALLOW, comments);
 	add_list(b, p, "deny", LIST_DENY, comments);
 	add_list(b, p, "ceiling", LIST_CEILING, comments);

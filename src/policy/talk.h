@@ -41,6 +41,8 @@ enum gate_says {
 	GATE_UNTRUSTED,		/* the server's TLS failed: tail: why, in words */
 	GATE_TARGET,		/* where a proxy's client wants to go: struct talk_ask; the name in
 				 * `host`, or, if that is empty, the address in `addr` */
+	GATE_LEFT,		/* the client of a flow that waits for an approval has gone, or will
+				 * say no more */
 	GATE_SAYS_NUM
 };
 
@@ -60,6 +62,7 @@ enum keeper_says {
 	KEEPER_PASS,		/* answer to ASK_AGAIN, and to an ASK that was `empty`; struct talk_pass */
 	KEEPER_DENY,		/* struct talk_deny */
 	KEEPER_DNS,		/* struct talk_dns_answer */
+	KEEPER_WAIT,		/* a person is asked; KEEPER_ALLOW or KEEPER_DENY follows */
 	KEEPER_KILL,		/* reset a flow that is open; struct talk_kill */
 	KEEPER_RULE,		/* by the new policy it is allowed by this rule; struct talk_rule */
 	KEEPER_TARGET,		/* answer to GATE_TARGET, if it may be asked for: struct talk_target */
@@ -201,7 +204,8 @@ struct talk_allow {
 	uint8_t		http;		/* judge and record each request */
 	uint8_t		through;	/* the socket is a proxy's, which was asked to connect */
 	uint8_t		inspect;	/* verdict of policy_inspects() */
-	uint8_t		pad[4];
+	uint8_t		approved;	/* a person has: question.standing of its requests */
+	uint8_t		pad[3];
 };
 
 struct talk_pass {

@@ -115,7 +115,7 @@ size_t policy_ports(const struct policy *p, struct span host,
 	uint32_t rule;
 	size_t count = 0;
 
-	*ret_more = false;
+	*ret_more = p->asks;	/* any port may be approved */
 	if (p->mode == MODE_ISOLATED)
 		return 0;
 	match_host(p, host, &m);
@@ -154,6 +154,7 @@ struct policy_settings policy_settings(const struct policy *p)
 		.dns_types = p->dns_types,
 		.upstream_count = p->upstreams.count,
 		.ca_count = p->tls_ca.count,
+		.asks = p->asks,
 		.upstream_proxy = image_text(p, p->upstream_proxy),
 		.no_proxy = image_text(p, p->no_proxy),
 	};

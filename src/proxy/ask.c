@@ -2,6 +2,7 @@
 #include "proxy/ask.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -17,7 +18,8 @@ struct question ask_question(const struct flow *f)
 {
 	struct question q = { .about = ABOUT_CONN, .addr = f->dst, .port = f->port,
 			      .transport = TRANSPORT_TCP, .seen = SEEN_NOT_YET, .inspected = f->inspect,
-			      .now_s = time(NULL) };
+			      .now_s = time(NULL),
+			      .standing = f->approved ? STANDING_APPROVED : STANDING_OPEN };
 
 	if (f->host != BINDING_NONE)
 		q.host = binding_host(f->proxy->bindings, f->host);
@@ -69,7 +71,8 @@ static bool too_long(const struct facts *f)
 		 f->request.method.len > TALK_METHOD_MAX));
 }
 
-/* The rule that lets it pass as it stands.  Return: false if none does, and the keeper will say so */
+/* The rule that lets it pass as it stands.  Return: false if none does, and the keeper will say so.
+ * What a person would have to approve counts as if he had. */
 static bool passes(struct flow *f, const struct facts *facts, uint32_t *ret_rule)
 {
 	struct question q = ask_question(f);
@@ -79,6 +82,7 @@ static bool passes(struct flow *f, const struct facts *facts, uint32_t *ret_rule
 	*ret_rule = RULE_NONE;
 	if (f->door == DOOR_HOST_PORT)
 		return true;
+	q.standing = STANDING_APPROVED;
 	look_question(facts, &q);
 	credentials_read(f->proxy->policy, facts, &c);
 	credentials_question(&c, &q);
@@ -185,11 +189,35 @@ void ask_refused(struct proxy *x, const struct addr *dst, uint16_t port)
 	proxy_tell(x, GATE_ASK, UINT32_MAX, &a, sizeof(a), (struct span){ 0 });
 }
 
-/* Nothing to do until the keeper answers; the client may wait, or go */
+/*
+ * Nothing to do until the keeper answers.  While a person is asked the client may go; else it is
+ * not worth a look.  One that closed its half may still read: whether it does the keeper can
+ * tell, and denies it if not.
+ */
 unsigned ask_step(struct flow *f)
 {
-	(void)f;
+	struct pollfd p = { .fd = f->agent, .events = POLLRDHUP };
+
+	if (!f->waits)
+		return 0;
+	if (poll(&p, 1, 0) <= 0)
+		return WANT_AGENT_MORE;
+	if (!f->half || p.revents & (POLLHUP | POLLERR))
+		proxy_tell(f->proxy, GATE_LEFT, f->ref, NULL, 0, (struct span){ 0 });
+	f->half = true;
+	if (!(p.revents & (POLLHUP | POLLERR)))
+		return WANT_AGENT_MORE;
+	flow_ends(f, END_CLIENT, REASON_ALLOWED);
+	flow_become(f, FLOW_OVER);
 	return 0;
+}
+
+void ask_waits(struct flow *f)
+{
+	if (f->state != FLOW_ASK)
+		return;
+	f->waits = true;
+	flow_drive(f);
 }
 
 /* TLS that goes through unopened; not by a door of the policy's own, which leads to one place
@@ -241,6 +269,8 @@ void ask_allowed(struct flow *f, const struct talk_allow *a, int peer)
 {
 	assert(f->state == FLOW_ASK && f->peer < 0);
 	f->peer = peer;
+	f->waits = false;
+	f->approved = a->approved;
 	f->allowed = f->door != DOOR_PROBE;	/* that one is no connection to the keeper */
 	f->watch = f->watch && a->watch;
 	f->looks = 0;
@@ -300,6 +330,7 @@ void ask_denied(struct flow *f, const struct talk_deny *d, struct span body)
 		return;
 	}
 	assert(f->state == FLOW_ASK);
+	f->waits = false;
 	if (f->again || d->dialled)
 		flow_ends(f, d->dialled ? END_ERROR :
 			  meter_is_reason(d->reason) && d->reason != REASON_KILLED ? END_LIMIT :

@@ -338,7 +338,7 @@ static void tick_one(struct flow *f)
 		explicit_tick(f);
 		return;
 	}
-	if (f->proxy->now_s - f->since_s <= stage->limit_s) {
+	if (f->proxy->now_s - f->since_s <= stage->limit_s || (f->state == FLOW_ASK && f->waits)) {
 		if (f->state == FLOW_HTTP)
 			http_tick(f);
 		else if (f->state == FLOW_STREAMS)

@@ -70,6 +70,9 @@ struct flow {
 	uint8_t		 limited;	/* enum reason: to be told with the next question */
 	bool		 requests;	/* in CONNECT: HTTP follows */
 	bool		 inspect;	/* what is inside of its TLS is judged */
+	bool		 approved;	/* a person has approved it */
+	bool		 waits;		/* in ASK: a person is asked; the keeper has the time */
+	bool		 half;		/* ... and the client has closed its half, as the keeper knows */
 	uint16_t	 port, client_port;
 	uint16_t	 looks;		/* times that the first bytes were parsed */
 	uint32_t	 host;		/* index in the bindings, or BINDING_NONE: a literal */
@@ -141,6 +144,7 @@ unsigned streams_step(struct flow *f);	/* streams.c */
 unsigned deny_step(struct flow *f);	/* deny.c */
 
 /* ask.c: the keeper's answers */
+void ask_waits(struct flow *f);
 void ask_allowed(struct flow *f, const struct talk_allow *a, int peer);
 void ask_passed(struct flow *f, const struct talk_pass *p);
 void ask_denied(struct flow *f, const struct talk_deny *d, struct span body);

@@ -221,7 +221,7 @@ static bool rule_looks(const struct rule_view *r)
 
 bool look_always(const struct policy *p)
 {
-	if (policy_mode(p) != MODE_FILTERED)
+	if (policy_mode(p) != MODE_FILTERED || policy_settings(p).asks)
 		return false;
 	for (uint32_t i = 0; i < policy_rule_count(p); i++) {
 		struct rule_view r = policy_rule(p, i);
@@ -251,7 +251,7 @@ void look_need(struct flow *f)
 	struct verdict v = policy_decide(f->proxy->policy, &q);
 
 	f->need = v.answer == ANSWER_NEED ? (uint8_t)v.need : 0;
-	f->watch = v.answer == ANSWER_ALLOW && v.watch;
+	f->watch = (v.answer == ANSWER_ALLOW || v.answer == ANSWER_ASK) && v.watch;
 }
 
 unsigned look_step(struct flow *f)

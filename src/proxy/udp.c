@@ -231,6 +231,7 @@ static enum reason count(struct udp_flow *u, enum seen seen)
 	struct question q = {
 		.about = ABOUT_CONN, .addr = u->key.server, .port = u->key.server_port,
 		.transport = TRANSPORT_UDP, .seen = seen, .now_s = time(NULL),
+		.standing = STANDING_APPROVED,	/* if that is asked about it is counted */
 	};
 	char text[ADDR_TEXT_MAX];
 	struct verdict v;

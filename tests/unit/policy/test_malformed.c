@@ -25,7 +25,7 @@
 #define MODES " (accepted: filtered, restricted, nat-filtered, isolated, none, internal, " \
 	"monitor or bridge)"
 #define PROXIES " (accepted: http://[USER:PASSWORD@]HOST:PORT)"
-#define DEFAULTS " (accepted: deny; allow with mode: monitor)"
+#define DEFAULTS " (accepted: deny or ask; allow with mode: monitor)"
 #define METHODS "methods in capitals, like GET)"
 #define PATHS "paths like /v1/*, with no \"//\", dot segments, encoded " \
 	"slashes, ? or #; * stops at /, ** does not)"
@@ -62,7 +62,7 @@ static const struct row rows[] = {
 	{ V "mode: [filtered]\n", "2:7: found a list" MODES },
 	{ V "mode:\n", "2:6: found nothing" MODES },
 	{ V "default: allow\n", "2:10: found allow without mode: monitor" DEFAULTS },
-	{ V "default: ask\n", "2:10: ask is not supported yet" DEFAULTS },
+	{ V "default: asks\n", "2:10: found asks" DEFAULTS },
 	{ V "default: maybe\n", "2:10: found maybe" DEFAULTS },
 	{ V "presets: npm\n", "2:10: found npm (accepted: a list of preset names)" },
 	{ V "presets: [nosuch]\n",
@@ -447,7 +447,7 @@ static const struct row more_rows[] = {
 	{ V "upstream_proxy: 3128\n", "2:17: found 3128" PROXIES },
 	{ V "alerts: {webhook: https://hooks.example/x}\n",
 	  "2:1: key alerts is not supported yet" KEYS },
-	{ V "mode: monitor\ndefault: ask\n", "3:10: ask is not supported yet" DEFAULTS },
+	{ V "mode: monitor\ndefault: [ask]\n", "3:10: found a list" DEFAULTS },
 	{ V "mode: isolated\ndefault: allow\n",
 	  "3:10: found allow without mode: monitor" DEFAULTS },
 	{ V "default: null\n", "2:10: found nothing" DEFAULTS },

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/question.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cli/print.h"
+
+#define WRONG_MAX 3		/* answers with other letters; then it is no */
+#define ASK_MAX_S 3600
+#define CTRL_C 3
+
+static const struct {
+	char		key;
+	enum decision	decision;
+	enum scope	scope;
+	const char	*words;
+} answers[] = {
+	{ 'y', DECISION_APPROVED, SCOPE_ONCE, "allowed once" },
+	{ 's', DECISION_APPROVED, SCOPE_SESSION, "allowed for the session" },
+	{ 't', DECISION_APPROVED, SCOPE_TIMED, "allowed for 5 minutes" },
+	{ 'a', DECISION_APPROVED, SCOPE_ALWAYS, "allowed always, for this project" },
+	{ 'n', DECISION_DENIED, SCOPE_ONCE, "denied" },
+	{ '\r', DECISION_DENIED, SCOPE_ONCE, "denied" },
+	{ '\n', DECISION_DENIED, SCOPE_ONCE, "denied" },
+	{ CTRL_C, DECISION_DENIED, SCOPE_ONCE, "denied" },
+	{ 'v', DECISION_DENIED, SCOPE_SESSION, "denied for the session" },
+};
+
+bool ask_time_parse(const char *text, int64_t *ret_ms, struct err *err)
+{
+	uint64_t s = APPROVAL_WAIT_MS / 1000;
+
+	if (*text && (!span_u64(span_str(text), ASK_MAX_S, &s) || !s))
+		return err_set(err, "--ask=%s: not a number of seconds (1 to %d)", text, ASK_MAX_S);
+	*ret_ms = (int64_t)s * 1000;
+	return true;
+}
+
+/* ---- what is shown ---- */
+
+static void draw_letters(struct asker *a)
+{
+	uint8_t random[QUESTION_LETTERS];
+
+	a->typed_len = 0;
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		abort();
+	for (size_t i = 0; i < QUESTION_LETTERS; i++)
+		a->letters[i] = (char)('a' + random[i] % 26);
+}
+
+static const char *why_text(enum reason why)
+{
+	return why == REASON_PORT ? "a rule has other ports" :
+	       why == REASON_EXPIRED ? "its rule has expired" : "no rule matches";
+}
+
+static void add_about(FILE *to, const struct approval_about *a)
+{
+	if (a->method[0]) {
+		fputs("\r\n  it sent: ", to);
+		print_safe(to, span_str(a->method));
+		fputc(' ', to);
+		print_safe(to, span_str(a->path));
+	}
+	if (a->exe[0]) {
+		fputs("\r\n  program: ", to);
+		print_safe(to, span_str(a->exe));
+		fprintf(to, " (pid %d in the jail)", a->pid);
+	}
+	if (a->said[0]) {
+		fputs("\r\n  the agent says (nobody has checked it): \"", to);
+		print_safe(to, span_str(a->said));
+		fputc('"', to);
+	}
+}
+
+static void add_question(FILE *to, const struct asker *a, const struct approval_question *q)
+{
+	size_t others = approvals_count(a->keeper->approvals) - 1;
+
+	fputs("sluice: the command wants to reach ", to);
+	print_safe(to, span_str(q->host));
+	fprintf(to, ":%u%s (%s)", q->port, q->transport == TRANSPORT_UDP ? "/udp" : "",
+		why_text(q->about.why));
+	add_about(to, &q->about);
+	if (others)
+		fprintf(to, "\r\n  (%zu more wait)", others);
+	fprintf(to, "\r\n  y once, s session, t 5 minutes, a always: then type %s"
+		"\r\n  n or Enter no, v never: ", a->letters);
+}
+
+/* Text that is made with stdio, to the terminal */
+static void show(struct asker *a, const struct approval_question *q, const char *words)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *to = open_memstream(&text, &len);
+
+	if (!to)
+		return;
+	if (q)
+		add_question(to, a, q);
+	else
+		fprintf(to, "%s\r\n", words);
+	fclose(to);
+	terminal_write(a->terminal, span_of(text, len));
+	free(text);
+}
+
+/* ---- what is typed ---- */
+
+static void typed(void *arg, struct span bytes);
+
+static void ask_again(struct asker *a, const char *why)
+{
+	const struct approval_question *q = approvals_find(a->keeper->approvals, a->number);
+
+	draw_letters(a);
+	terminal_flush(a->terminal);
+	show(a, NULL, why);
+	if (q)
+		show(a, q, NULL);
+}
+
+/* Others take its place, or the command has its terminal again */
+static void next(struct asker *a)
+{
+	const struct approval_question *q = approvals_at(a->keeper->approvals, 0);
+
+	a->number = q ? q->number : 0;
+	a->wrong = 0;
+	if (!q) {
+		if (terminal_is_held(a->terminal))
+			terminal_release(a->terminal);
+		return;
+	}
+	draw_letters(a);
+	if (!terminal_is_held(a->terminal))
+		terminal_hold(a->terminal, typed, a);
+	else
+		terminal_flush(a->terminal);
+	show(a, q, NULL);
+}
+
+static void decide(struct asker *a, size_t answer)
+{
+	struct approval_answer said = {
+		.decision = answers[answer].decision, .scope = answers[answer].scope,
+		.for_ms = APPROVAL_TIMED_MS, .by = "terminal",
+	};
+	uint32_t number = a->number;
+	struct err err = { "" };
+
+	terminal_write(a->terminal, SPAN(" "));
+	show(a, NULL, answers[answer].words);
+	a->number = 0;		/* asker_changed() is called meanwhile */
+	if (!approval_decide(a->keeper, number, &said, &err)) {
+		a->number = number;
+		ask_again(a, err.text);
+	}
+	if (answers[answer].key == CTRL_C)
+		terminal_type(a->terminal, SPAN("\003"));
+}
+
+static void take_letters(struct asker *a)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		if (answers[i].key != a->typed[0])
+			continue;
+		if (!memcmp(a->typed + 1, a->letters, QUESTION_LETTERS))
+			decide(a, i);
+		else if (++a->wrong < WRONG_MAX)
+			ask_again(a, ": other letters");
+		else
+			decide(a, 4);	/* no */
+		return;
+	}
+}
+
+/* The first letter says what, and what allows something must be followed by the letters shown */
+static void take_key(struct asker *a, char key)
+{
+	if (a->typed_len) {
+		a->typed[a->typed_len++] = key;
+		terminal_write(a->terminal, SPAN("*"));
+		if (a->typed_len == sizeof(a->typed))
+			take_letters(a);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		if (answers[i].key != key)
+			continue;
+		if (answers[i].decision == DECISION_DENIED) {
+			decide(a, i);
+			return;
+		}
+		a->typed[a->typed_len++] = key;
+		terminal_write(a->terminal, span_of(&key, 1));
+		return;
+	}
+}
+
+static void typed(void *arg, struct span bytes)
+{
+	struct asker *a = arg;
+	uint32_t number = a->number;
+
+	/* what begins with ESC is a key without a letter, or a report: none of it is an answer */
+	for (size_t i = 0; i < bytes.len; i++) {
+		char c = (char)bytes.at[i];
+
+		if (c == '\033')
+			break;
+		if (c == CTRL_C || c == '\r' || c == '\n' || c == 0x7f)
+			a->typed_len = 0;
+		take_key(a, c);
+		/* the rest was typed for a question that is gone */
+		if (a->number != number || !a->number)
+			break;
+	}
+}
+
+void asker_changed(void *arg, struct keeper *k)
+{
+	struct asker *a = arg;
+
+	a->keeper = k;
+	if (a->number && approvals_find(k->approvals, a->number))
+		return;
+	if (a->number)
+		show(a, NULL, ": no answer, or answered elsewhere");
+	next(a);
+}

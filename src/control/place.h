@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* place.h - where the sockets of running sessions are: FOLDER/SESSION.sock */
+#ifndef SLUICE_CONTROL_PLACE_H
+#define SLUICE_CONTROL_PLACE_H
+
+#include "base/err.h"
+
+#define CONTROL_ENDING ".sock"
+
+/*
+ * control_connect() - to the socket of session @name in @folder
+ *
+ * Return: a descriptor, or negative errno: -ENOENT or -ECONNREFUSED if no such session runs.
+ */
+int control_connect(const char *folder, const char *name);
+
+/*
+ * control_listen() - make that socket, 0600, in a folder that exists
+ *
+ * One that a session left behind that is dead takes no connection, and is replaced.
+ * Return: a descriptor that listens, or -1 and @err; -EADDRINUSE as errno if the session lives.
+ */
+int control_listen(const char *folder, const char *name, struct err *err);
+
+/* Remove it; nothing happens if it is not there */
+void control_remove(const char *folder, const char *name);
+
+#endif

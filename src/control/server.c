@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/server.h"
+
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/json.h"
+
+struct client {
+	struct control_server *server;
+	int		 fd;		/* -1: the slot is free */
+	struct event	 ev;
+	struct buf	 in, out;
+};
+
+struct control_server {
+	struct event_base *loop;
+	int		 fd;
+	struct event	 ev;
+	control_handle	*handle;
+	void		*arg;
+	struct client	 clients[CONTROL_CLIENTS_MAX];
+};
+
+void control_refuse(struct buf *answer, const char *why)
+{
+	json_open(answer, '{');
+	json_key(answer, "ok");
+	json_bool(answer, false);
+	json_key(answer, "error");
+	json_str(answer, why);
+	json_close(answer, '}');
+}
+
+static void client_close(struct client *c)
+{
+	event_del(&c->ev);
+	DROP_FD(c->fd);
+	buf_done(&c->in);
+	buf_done(&c->out);
+}
+
+static void answer_line(struct client *c, struct span line)
+{
+	struct buf answer = buf_new(CONTROL_ANSWER_MAX);
+	struct control_request r;
+	const char *why;
+
+	if (control_request_parse(line, &r, &why))
+		c->server->handle(c->server->arg, &r, &answer);
+	else
+		control_refuse(&answer, why);
+	if (answer.full) {
+		buf_clear(&answer);
+		control_refuse(&answer, "the answer is too long");
+	}
+	buf_add_span(&c->out, buf_span(&answer));
+	buf_add_str(&c->out, "\n");
+	buf_done(&answer);
+}
+
+/* Whole lines, as long as there is room for what is said to them.  Return: false: end it */
+static bool take_lines(struct client *c)
+{
+	ptrdiff_t end;
+
+	while (!c->out.len && (end = span_find(buf_span(&c->in), '\n')) >= 0) {
+		answer_line(c, span_head(buf_span(&c->in), (size_t)end));
+		buf_consume(&c->in, (size_t)end + 1);
+	}
+	return !c->out.full && (c->out.len || c->in.len < CONTROL_LINE_MAX);
+}
+
+static bool client_read(struct client *c)
+{
+	char bytes[CONTROL_LINE_MAX];
+	ssize_t n = recv(c->fd, bytes, CONTROL_LINE_MAX - c->in.len, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	return n > 0 && buf_add(&c->in, bytes, (size_t)n);
+}
+
+static bool client_write(struct client *c)
+{
+	ssize_t n;
+
+	while (c->out.len) {
+		n = send(c->fd, c->out.at, c->out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		buf_consume(&c->out, (size_t)n);
+	}
+	return true;
+}
+
+static void on_client(evutil_socket_t fd, short what, void *arg);
+
+/* While an answer waits for room nothing more is read */
+static void client_arm(struct client *c)
+{
+	static const struct timeval idle = { .tv_sec = CONTROL_IDLE_S };
+
+	event_assign(&c->ev, c->server->loop, c->fd, c->out.len ? EV_WRITE : EV_READ, on_client, c);
+	event_add(&c->ev, &idle);
+}
+
+static void on_client(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *c = arg;
+	bool ok = !(what & EV_TIMEOUT);
+
+	(void)fd;
+	if (ok && what & EV_READ)
+		ok = client_read(c);
+	if (ok && what & EV_WRITE)
+		ok = client_write(c);
+	while (ok && !c->out.len && span_find(buf_span(&c->in), '\n') >= 0)
+		ok = take_lines(c) && client_write(c);
+	if (ok && !c->out.len)
+		ok = c->in.len < CONTROL_LINE_MAX;
+	if (!ok) {
+		client_close(c);
+		return;
+	}
+	event_del(&c->ev);
+	client_arm(c);
+}
+
+static bool is_ours(int fd)
+{
+	socklen_t len = sizeof(struct ucred);
+	struct ucred who;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+	       (who.uid == geteuid() || who.uid == 0);
+}
+
+static struct client *free_slot(struct control_server *s)
+{
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (s->clients[i].fd < 0)
+			return &s->clients[i];
+	return NULL;
+}
+
+static void on_accept(evutil_socket_t listener, short what, void *arg)
+{
+	struct control_server *s = arg;
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c = free_slot(s);
+
+	(void)what;
+	if (fd < 0)
+		return;
+	if (!c || !is_ours(fd)) {
+		close(fd);
+		return;
+	}
+	*c = (struct client){ .server = s, .fd = fd, .in = buf_new(CONTROL_LINE_MAX),
+			      .out = buf_new(CONTROL_ANSWER_MAX + 1) };
+	client_arm(c);
+}
+
+struct control_server *control_server_new(struct event_base *loop, int fd, control_handle *handle,
+					  void *arg)
+{
+	struct control_server *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		close(fd);
+		return NULL;
+	}
+	*s = (struct control_server){ .loop = loop, .fd = fd, .handle = handle, .arg = arg };
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		s->clients[i].fd = -1;
+	event_assign(&s->ev, loop, fd, EV_READ | EV_PERSIST, on_accept, s);
+	event_add(&s->ev, NULL);
+	return s;
+}
+
+void control_server_free(struct control_server *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (s->clients[i].fd >= 0)
+			client_close(&s->clients[i]);
+	event_del(&s->ev);
+	close(s->fd);
+	free(s);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/controlled.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "control/place.h"
+#include "control/server.h"
+#include "daemon/approvals.h"
+#include "daemon/clock.h"
+#include "daemon/role.h"
+
+struct controlled {
+	const struct controlled_plan *plan;
+	struct keeper	*keeper;
+	struct reload	*reload;	/* NULL: the policy stays as it is */
+	struct control_server *server;
+	time_t		 since;
+	uint64_t	 reloads;
+	char		 reload_error[ERR_TEXT_MAX];
+};
+
+static void key_str(struct buf *b, const char *key, const char *value)
+{
+	json_key(b, key);
+	json_str(b, value);
+}
+
+static void key_uint(struct buf *b, const char *key, uint64_t value)
+{
+	json_key(b, key);
+	json_uint(b, value);
+}
+
+static void begin(struct buf *b)
+{
+	json_open(b, '{');
+	json_key(b, "ok");
+	json_bool(b, true);
+}
+
+static void add_totals(struct buf *b, const struct keeper *k)
+{
+	const struct audit_totals *t = audit_totals(k->audit);
+
+	key_uint(b, "connections", t->connections);
+	key_uint(b, "open", conn_open_count(k));
+	key_uint(b, "denied", t->denied);
+	key_uint(b, "dns", t->dns);
+	key_uint(b, "bytes_out", t->bytes_out);
+	key_uint(b, "bytes_in", t->bytes_in);
+	key_uint(b, "alerts", t->alerts);
+	key_uint(b, "waiting", approvals_count(k->approvals));
+}
+
+static void tell_status(struct controlled *c, struct buf *b)
+{
+	const struct keeper *k = c->keeper;
+	char since[32];
+	struct tm tm;
+
+	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&c->since, &tm));
+	begin(b);
+	key_str(b, "session", c->plan->session);
+	key_uint(b, "pid", (uint64_t)getpid());
+	key_str(b, "kind", c->plan->proxy ? "proxy" : "run");
+	key_str(b, "mode", mode_name(policy_mode(k->policy)));
+	key_str(b, "command", c->plan->command);
+	key_str(b, "since", since);
+	key_str(b, "policy_sha256", policy_sha256(k->policy));
+	add_totals(b, k);
+	key_uint(b, "reloads", c->reloads);
+	key_str(b, "reload_error", c->reload_error[0] ? c->reload_error : NULL);
+	json_close(b, '}');
+}
+
+static void add_question(struct buf *b, const struct controlled *c,
+			 const struct approval_question *q, int64_t now_ms)
+{
+	const struct approval_about *a = &q->about;
+
+	json_open(b, '{');
+	key_uint(b, "number", q->number);
+	key_str(b, "session", c->plan->session);
+	key_str(b, "host", q->host);
+	key_uint(b, "port", q->port);
+	key_str(b, "transport", q->transport == TRANSPORT_UDP ? "udp" : "tcp");
+	key_str(b, "reason", reason_name(a->why));
+	key_uint(b, "waiting", q->waiting);
+	key_uint(b, "waited_s", (uint64_t)(now_ms - q->since_ms) / 1000);
+	key_uint(b, "left_s", q->until_ms > now_ms ? (uint64_t)(q->until_ms - now_ms) / 1000 : 0);
+	key_str(b, "method", a->method[0] ? a->method : NULL);
+	key_str(b, "path", a->path[0] ? a->path : NULL);
+	json_key(b, "pid");
+	json_int(b, a->pid);
+	key_str(b, "exe", a->exe[0] ? a->exe : NULL);
+	key_str(b, "agent_says", a->said[0] ? a->said : NULL);
+	json_close(b, '}');
+}
+
+static void tell_approvals(struct controlled *c, struct buf *b)
+{
+	const struct approval_question *q;
+	int64_t now_ms = clock_ms();
+
+	begin(b);
+	json_key(b, "approvals");
+	json_open(b, '[');
+	for (size_t i = 0; (q = approvals_at(c->keeper->approvals, i)); i++)
+		add_question(b, c, q, now_ms);
+	json_close(b, ']');
+	json_close(b, '}');
+}
+
+static void tell_done(struct buf *b)
+{
+	begin(b);
+	json_close(b, '}');
+}
+
+static void decide(struct controlled *c, const struct control_request *r, struct buf *b)
+{
+	struct approval_answer answer = {
+		.decision = r->what == CONTROL_APPROVE ? DECISION_APPROVED : DECISION_DENIED,
+		.scope = r->what == CONTROL_APPROVE ? r->scope : r->never ? SCOPE_SESSION : SCOPE_ONCE,
+		.for_ms = r->for_s ? r->for_s * 1000 : APPROVAL_TIMED_MS, .by = "control",
+	};
+	struct err err = { "" };
+
+	if (approval_decide(c->keeper, r->id, &answer, &err))
+		tell_done(b);
+	else
+		control_refuse(b, err.text);
+}
+
+static void handle(void *arg, const struct control_request *r, struct buf *answer)
+{
+	struct controlled *c = arg;
+
+	switch (r->what) {
+	case CONTROL_STATUS:
+		tell_status(c, answer);
+		break;
+	case CONTROL_APPROVALS:
+		tell_approvals(c, answer);
+		break;
+	case CONTROL_APPROVE:
+	case CONTROL_REJECT:
+		decide(c, r, answer);
+		break;
+	case CONTROL_RELOAD:
+		if (c->reload) {
+			reload_ask(c->reload);
+			tell_done(answer);
+		} else {
+			control_refuse(answer, "the policy of this session does not change");
+		}
+		break;
+	case CONTROL_NUM:
+		break;
+	}
+}
+
+void controlled_reloaded(struct controlled *c, const char *why)
+{
+	if (!c)
+		return;
+	c->reloads++;
+	snprintf(c->reload_error, sizeof(c->reload_error), "%s", why ? why : "");
+}
+
+struct controlled *controlled_new(const struct controlled_plan *plan, struct keeper *k,
+				  struct reload *reload)
+{
+	struct err err = { "" };
+	struct controlled *c;
+	int fd;
+
+	if (!plan->folder)
+		return NULL;
+	fd = control_listen(plan->folder, plan->session, &err);
+	c = fd < 0 ? NULL : calloc(1, sizeof(*c));
+	if (c) {
+		*c = (struct controlled){ .plan = plan, .keeper = k, .reload = reload,
+					  .since = time(NULL) };
+		c->server = control_server_new(k->loop, fd, handle, c);
+	}
+	if (c && c->server)
+		return c;
+	role_complain("no control socket", fd < 0 ? err.text : "out of memory");
+	free(c);
+	return NULL;
+}
+
+void controlled_free(struct controlled *c)
+{
+	if (!c)
+		return;
+	control_server_free(c->server);
+	control_remove(c->plan->folder, c->plan->session);
+	free(c);
+}

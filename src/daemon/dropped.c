@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dropped.c - packets that the kernel refused, as the gate tells of them */
+#include "base/auto.h"
+#include "daemon/conn.h"
+
+#define DROPS_RECORDED_MAX 64	/* of one kind in one message; the rest is a count */
+
+static const char *protocol_name(uint8_t protocol)
+{
+	static const struct {
+		uint8_t number;
+		const char *name;
+	} names[] = { { 1, "icmp" }, { 6, "tcp" }, { 17, "udp" }, { 58, "icmpv6" },
+		      { 132, "sctp" }, { 136, "udplite" }, { 0, "lost" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (names[i].number == protocol)
+			return names[i].name;
+	return "other";
+}
+
+void conn_drop(struct keeper *k, const struct talk_drop *d)
+{
+	struct talk_ask a = {
+		.addr = d->addr, .port = d->port,
+		.transport = d->protocol == IPPROTO_UDP ? TRANSPORT_UDP : TRANSPORT_TCP,
+		.client = d->client, .client_port = d->client_port,
+	};
+	struct told t = { .ask = &a, .from = conn_asker(&a) };
+	struct question q = conn_question_of(k, &t, binding_of_addr(k->bindings, &d->addr));
+	struct verdict v = policy_decide(k->policy, &q);
+	struct audit_drop drop = { protocol_name(d->protocol), d->addr, d->port, d->count };
+	bool judged = v.answer == ANSWER_DENY &&
+		      (d->protocol == IPPROTO_TCP || d->protocol == IPPROTO_UDP);
+
+	if (k->probing || !d->count)
+		return;
+	if (k->hear)
+		k->hear(k->arg);
+	for (uint32_t i = 0; judged && i < DROPS_RECORDED_MAX && drop.count; i++, drop.count--)
+		conn_deny(k, UINT32_MAX, &t, &q, &v, NULL);
+	if (drop.count)
+		audit_packet_drop(k->audit, &drop);
+	if (!judged)
+		k->denied_count++;
+	keeper_stir(k);
+}
