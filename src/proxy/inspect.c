@@ -10,6 +10,8 @@
  *
  * Both sides speak the same: the server is offered what the client offers of HTTP/2 and
  * HTTP/1.1 (the latter if it offers nothing), the client is given what the server chose.
+ * If HTTP/2 is not offered there is nothing to choose: then the client is answered while
+ * the server is waited for.  What it asks for is read when both handshakes are over.
  *
  * A refusal waits until the client has asked for something: it is an answer.
  */
@@ -43,6 +45,7 @@ static unsigned untrusted(struct flow *f, const char *why)
 	struct span words = span_head(span_str(why), TALK_WORDS_MAX);
 
 	f->allowed = false;
+	tls_forget(f);
 	flow_leave_peer(f);
 	proxy_tell(f->proxy, GATE_UNTRUSTED, f->ref, NULL, 0, words);
 	flow_become(f, FLOW_ASK);
@@ -118,18 +121,37 @@ static unsigned refuse(struct flow *f)
 	return WANT_AGAIN;
 }
 
+/* What an end goes on waiting for, if the loop has not reported it; 0: it can move */
+static unsigned still(const struct flow *f, const struct tls_end *e, unsigned mask)
+{
+	return !e->ssl || f->ready & mask ? 0 : f->wants & mask;
+}
+
+/* Return: 0: both are done, or the state has changed; else what to wait for */
+static unsigned shake(struct flow *f)
+{
+	const struct tls *t = f->tls;
+	bool alone = f->refusal.max;
+	unsigned peer = 0, agent = 0;
+
+	if (!alone && !t->peer.up) {
+		peer = still(f, &t->peer, WANT_PEER_READ | WANT_PEER_WRITE);
+		peer = peer ? peer : shake_peer(f);
+	}
+	if (f->state != FLOW_INSPECT || t->agent.up || (peer && t->offers != TLS_HTTP1))
+		return peer;
+	agent = still(f, &t->agent, WANT_AGENT_READ | WANT_AGENT_WRITE);
+	agent = agent ? agent : shake_agent(f);
+	return f->state == FLOW_INSPECT ? peer | agent : 0;
+}
+
 unsigned inspect_step(struct flow *f)
 {
-	bool refused = f->refusal.max;
-	unsigned wants = 0;
+	unsigned wants = shake(f);
 
-	if (!refused && !f->tls->peer.up)
-		wants = shake_peer(f);
-	if (!wants && f->state == FLOW_INSPECT && !f->tls->agent.up)
-		wants = shake_agent(f);
 	if (wants || f->state != FLOW_INSPECT)
 		return wants;
-	if (refused)
+	if (f->refusal.max)
 		return refuse(f);
 	if (f->tls->http2 ? !streams_start(f) : !http_start(f))
 		return end(f, END_ERROR, REASON_LIMIT);

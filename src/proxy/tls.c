@@ -59,7 +59,11 @@ static struct kept_session *session_place(struct flow *f, char ret_key[KEY_MAX])
 	return &t->kept[hash_span(&t->seed, span_str(ret_key)) % SESSIONS_KEPT];
 }
 
-/* Only of servers that were verified.  Return: 1: @session is ours now */
+/*
+ * Only of servers that were verified.  What is kept is a copy, and what resumes is another one:
+ * OpenSSL marks the session of a connection that did not end well as one not to be resumed, and
+ * flows that shared it would spoil it for each other.
+ */
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct flow *f = SSL_get_app_data(ssl);
@@ -70,9 +74,27 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 		return 0;
 	at = session_place(f, key);
 	SSL_SESSION_free(at->session);
-	at->session = session;
+	at->session = SSL_SESSION_dup(session);
 	memcpy(at->key, key, sizeof(key));
-	return 1;
+	return 0;
+}
+
+static struct kept_session *session_of(struct flow *f)
+{
+	char key[KEY_MAX];
+	struct kept_session *at = session_place(f, key);
+
+	return at->session && !strcmp(at->key, key) ? at : NULL;
+}
+
+void tls_forget(struct flow *f)
+{
+	struct kept_session *at = session_of(f);
+
+	if (!at)
+		return;
+	SSL_SESSION_free(at->session);
+	*at = (struct kept_session){ 0 };
 }
 
 /* A server that resumes shows no certificate: the one that it showed must be good still */
@@ -85,11 +107,12 @@ static bool is_in_time(SSL_SESSION *session)
 
 static void resume(struct flow *f, SSL *ssl)
 {
-	char key[KEY_MAX];
-	const struct kept_session *at = session_place(f, key);
+	const struct kept_session *at = session_of(f);
+	SSL_SESSION *own = at && is_in_time(at->session) ? SSL_SESSION_dup(at->session) : NULL;
 
-	if (at->session && !strcmp(at->key, key) && is_in_time(at->session))
-		SSL_set_session(ssl, at->session);
+	if (own)
+		SSL_set_session(ssl, own);
+	SSL_SESSION_free(own);
 }
 
 /* ---- what all flows share ---- */
@@ -379,6 +402,8 @@ enum shake tls_shake_peer(struct flow *f, const char **ret_why)
 		*ret_why = "the server speaks a protocol that it was not offered";
 		r = SHAKE_FAILED;
 	}
+	if (r == SHAKE_FAILED)
+		tls_forget(f);
 	e->shut = r == SHAKE_FAILED;
 	e->up = r == SHAKE_DONE;
 	return r;
@@ -404,9 +429,17 @@ static struct tls_end *tls_side(struct tls *t, bool agent)
 	return agent ? &t->agent : &t->peer;
 }
 
-/* What SSL_read() said that it could not.  Return: as recv(2); @agent: an end is an end */
-static ssize_t no_bytes(struct tls_end *e, int r, bool agent)
+/* A session that a fatal alert has ended, whoever sent it, is not resumed */
+static bool is_fatal(int error)
 {
+	return error == SSL_ERROR_SSL &&
+	       ERR_GET_REASON(ERR_peek_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING;
+}
+
+/* What SSL_read() said that it could not.  Return: as recv(2); @agent: an end is an end */
+static ssize_t no_bytes(struct flow *f, bool agent, int r)
+{
+	struct tls_end *e = tls_side(f->tls, agent);
 	int error = SSL_get_error(e->ssl, r);
 
 	if (error == SSL_ERROR_WANT_READ) {
@@ -416,9 +449,10 @@ static ssize_t no_bytes(struct tls_end *e, int r, bool agent)
 	if (error == SSL_ERROR_ZERO_RETURN)
 		return 0;
 	e->shut = true;
-	if (agent && error == SSL_ERROR_SSL &&
-	    ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+	if (agent && error == SSL_ERROR_SSL && !is_fatal(error))
 		return 0;
+	if (!agent && is_fatal(error))
+		tls_forget(f);
 	errno = ECONNRESET;
 	return -1;
 }
@@ -437,27 +471,29 @@ ssize_t flow_recv(struct flow *f, bool agent, void *to, size_t len, int flags)
 		return -1;
 	}
 	ERR_clear_error();
-	while (had < len && n > 0) {
+	e->more = true;
+	while (had < len && n > 0 && e->more) {
 		int want = len - had > INT32_MAX ? INT32_MAX : (int)(len - had);
 
 		n = flags & MSG_PEEK ? SSL_peek(e->ssl, to, want) :
 		    SSL_read(e->ssl, (uint8_t *)to + had, want);
 		had += n > 0 ? (size_t)n : 0;
-		if (n > 0 && flags & MSG_PEEK)
+		/* of what is not read from the socket yet, the socket tells */
+		e->more = n > 0 && (flags & MSG_PEEK || SSL_has_pending(e->ssl));
+		if (flags & MSG_PEEK)
 			break;
 	}
-	e->more = n > 0;
 	/* why there is no more is said the next time */
 	if (had && n <= 0 && SSL_get_error(e->ssl, n) != SSL_ERROR_WANT_READ)
 		e->more = true;
-	return had ? (ssize_t)had : no_bytes(e, n, agent);
+	return had ? (ssize_t)had : no_bytes(f, agent, n);
 }
 
 ssize_t flow_send(struct flow *f, bool agent, const void *bytes, size_t len)
 {
 	struct tls_end *e;
 	size_t sent = 0;
-	int n = 1;
+	int n = 1, error;
 
 	if (!f->tls)
 		return send(agent ? f->agent : f->peer, bytes, len, MSG_NOSIGNAL);
@@ -473,7 +509,10 @@ ssize_t flow_send(struct flow *f, bool agent, const void *bytes, size_t len)
 		n = SSL_write(e->ssl, (const uint8_t *)bytes + sent, want);
 		sent += n > 0 ? (size_t)n : 0;
 	}
-	if (n <= 0 && SSL_get_error(e->ssl, n) != SSL_ERROR_WANT_WRITE) {
+	error = n > 0 ? SSL_ERROR_NONE : SSL_get_error(e->ssl, n);
+	if (error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_WRITE) {
+		if (!agent && is_fatal(error))
+			tls_forget(f);
 		e->shut = true;
 		errno = EPIPE;
 		return -1;

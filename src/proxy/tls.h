@@ -61,6 +61,10 @@ enum shake { SHAKE_DONE, SHAKE_READ, SHAKE_WRITE, SHAKE_FAILED };
 enum shake tls_shake_peer(struct flow *f, const char **ret_why);
 enum shake tls_shake_agent(struct flow *f);
 
+/* Resume nothing with the flow's server: a handshake with it failed, or an alert was fatal (RFC 5246
+ * 7.2.2, RFC 8446 6) */
+void tls_forget(struct flow *f);
+
 /* As recv(2) and send(2) with the flow's agent or peer, in plain text; @flags: MSG_PEEK.
  * An end without close_notify is ECONNRESET from a server, and an end from a client. */
 ssize_t flow_recv(struct flow *f, bool agent, void *to, size_t len, int flags);
