@@ -134,6 +134,11 @@ void scrub_end(struct scrub *s)
 	*s = (struct scrub){ .set = NULL };
 }
 
+size_t scrub_bytes(const struct scrub *s)
+{
+	return s->set ? (2 * s->set->count + 1) * sizeof(*s->state) : 0;
+}
+
 static size_t longest(const struct scrub_set *set, const uint16_t *state)
 {
 	size_t most = 0;

@@ -40,6 +40,7 @@ struct scrub {
 
 bool scrub_begin(struct scrub *s, struct scrub_set *set);	/* false: no memory */
 void scrub_end(struct scrub *s);
+size_t scrub_bytes(const struct scrub *s);	/* that it holds of its own; the set is shared */
 
 /*
  * scrub_feed() - the next bytes of the stream

@@ -31,7 +31,8 @@ bool stream_pay(struct stream *s)
 	struct http2 *b = s->bridge;
 	size_t now = sizeof(*s) + section_bytes(&s->head) + section_bytes(&s->section[HTTP2_AGENT]) +
 		     section_bytes(&s->section[HTTP2_PEER]) + s->text.size +
-		     s->way[HTTP2_UP].held.size + s->way[HTTP2_DOWN].held.size;
+		     s->way[HTTP2_UP].held.size + s->way[HTTP2_DOWN].held.size +
+		     scrub_bytes(&s->scrub);
 
 	if (now > s->paid) {
 		size_t more = now - s->paid;
@@ -625,7 +626,14 @@ bool http2_hide(struct http2 *b, int32_t stream, struct scrub_set *hides)
 {
 	struct stream *s = find(b, stream);
 
-	return !s || s->scrub.set || scrub_begin(&s->scrub, hides);
+	if (!s || s->scrub.set)
+		return true;
+	if (!scrub_begin(&s->scrub, hides))
+		return false;
+	if (stream_pay(s))
+		return true;
+	scrub_end(&s->scrub);
+	return false;
 }
 
 bool http2_allow(struct http2 *b, int32_t stream, const struct http_edits *set)

@@ -285,6 +285,41 @@ static void test_no_memory_for_a_bridge(void **state)
 	assert_true(refused > 20 && made > 20);
 }
 
+/* What hides values in an answer counts for its stream, and is refused if there is no room */
+static void test_values_that_are_hidden(void **state)
+{
+	struct scrub_set *set = scrub_set_new();
+	struct http2_limits l = http2_limits_default;
+	struct http2_memory memory = { .used = 0 };
+	char value[16];
+	size_t before;
+	struct h2_rig r;
+	int32_t id;
+
+	(void)state;
+	assert_non_null(set);
+	for (int i = 0; i < 5000; i++) {
+		snprintf(value, sizeof(value), "value-%d", i);
+		assert_true(scrub_set_add(set, span_str(value), (struct span){ 0 }));
+	}
+	l.memory = 16 << 20;
+	l.shared = &memory;
+	h2_open(&r, &l);
+	r.later = true;
+	id = h2_ask(&r, "GET", "/x", 0, NULL);
+	h2_run(&r);
+	before = memory.used;
+	memory.used = l.memory;
+	assert_false(http2_hide(r.bridge, id, set));
+	assert_int_equal(memory.used, l.memory);
+	memory.used = before;
+	assert_true(http2_hide(r.bridge, id, set));
+	assert_int_equal(memory.used - before, (2 * 5000 + 1) * sizeof(uint16_t));
+	h2_done(&r);
+	assert_int_equal(memory.used, 0);
+	scrub_set_unref(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_bridges),
 		cmocka_unit_test(test_no_memory_at_all),
 		cmocka_unit_test(test_no_memory_for_a_bridge),
+		cmocka_unit_test(test_values_that_are_hidden),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
