@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "cli/approved.h"
 #include "cli/configured.h"
 #include "cli/difference.h"
 #include "cli/list_file.h"
@@ -31,6 +32,8 @@ struct judging {
 	struct policy_file	*files;
 	size_t			 count;
 	char			 user[PATH_MAX];	/* path of the user's file */
+	char			 approved[PATH_MAX];	/* and of his approvals */
+	char			 root[PATH_MAX];	/* of the project that those are for */
 	struct project		 project;
 	size_t			 project_at;		/* its number among the files, if it was found */
 	struct path_list	*unset;			/* judge_options.unset, and secrets */
@@ -69,7 +72,8 @@ static bool add_file(struct judging *j, enum layer layer, const char *path, bool
 	case FILE_READ:
 		break;
 	}
-	j->files[j->count] = (struct policy_file){ layer, path, buf_span(&j->texts[j->count]) };
+	j->files[j->count] = (struct policy_file){ .layer = layer, .path = path,
+						      .text = buf_span(&j->texts[j->count]) };
 	j->count++;
 	return path_list_add_file(&j->read, path, j->err);
 }
@@ -96,9 +100,32 @@ static bool add_project(struct judging *j, const char *folder)
 		return true;
 	j->project_at = j->count++;
 	j->files[j->project_at] = (struct policy_file){
-		LAYER_PROJECT, p->path, buf_span(&p->text), p->trust != TRUST_HOLDS,
+		.layer = LAYER_PROJECT, .path = p->path, .text = buf_span(&p->text),
+		.untrusted = p->trust != TRUST_HOLDS,
 	};
 	return path_list_add_file(&j->read, p->path, j->err);
+}
+
+/* What was approved always, for this project: the user's word */
+static bool add_approved(struct judging *j, const char *folder)
+{
+	char path[PATH_MAX];
+
+	if (!approved_root(&j->project, folder, j->root, j->err) || !approved_path(path, j->err))
+		return false;
+	switch (file_read(path, FILE_OWN, &j->texts[j->count], j->err)) {
+	case FILE_ABSENT:
+		return true;
+	case FILE_FAILED:
+		return false;
+	case FILE_READ:
+		break;
+	}
+	memcpy(j->approved, path, sizeof(path));
+	j->files[j->count] = (struct policy_file){ .layer = LAYER_USER, .path = j->approved,
+		.text = buf_span(&j->texts[j->count]), .project = j->root };
+	j->count++;
+	return path_list_add_file(&j->read, path, j->err);
 }
 
 /* Strongest layer first */
@@ -117,7 +144,7 @@ static bool add_files(struct judging *j, const struct judge_options *o, const ch
 	if (!o->only && !o->alone && strcmp(j->user, system) &&
 	    !add_file(j, LAYER_USER, j->user, true))
 		return false;
-	if (!o->only && !o->alone && !add_project(j, folder))
+	if (!o->only && !o->alone && (!add_project(j, folder) || !add_approved(j, folder)))
 		return false;
 	for (size_t i = 0; i < o->policies.count; i++)
 		if (!add_file(j, LAYER_POLICY, o->policies.at[i], false))
@@ -349,7 +376,7 @@ static void judging_done(struct judging *j)
 static bool judging_open(struct judging *j, const struct judge_options *o, const char *folder,
 			 struct err *err)
 {
-	size_t most = o->policies.count + 3;	/* the system's, the user's, the project's */
+	size_t most = o->policies.count + 4;	/* the system's, the user's two, the project's */
 	bool ok;
 
 	*j = (struct judging){

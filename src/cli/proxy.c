@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/approved.h"
 #include "cli/commands.h"
 #include "cli/folders.h"
 #include "cli/judge.h"
@@ -34,6 +35,7 @@ struct proxy_command {
 	struct metrics_options	 metrics;
 	bool			 quiet, watch;
 	struct listen_plan	 listen;
+	char			 root[PATH_MAX];	/* of the project, for approvals */
 	const char		*control_folder;	/* NULL: no control socket */
 	char			 programs[PATH_MAX], run_folder[PATH_MAX];
 	char			 ca_path[PATH_MAX];	/* what clients shall trust; "": nothing */
@@ -197,7 +199,7 @@ static bool prepare(struct proxy_command *p, struct err *err)
 	    !reread_begin(&p->reread, &p->judge, NULL, 0, err))
 		return false;
 	p->reread.all = true;
-	if (!folder_run(p->run_folder, err))
+	if (!folder_run(p->run_folder, err) || !approved_root_here(p->root, err))
 		return false;
 	p->control_folder = control_folder_make(p->run_folder);
 	policy_secrets_done(&p->judged.secrets);
@@ -206,6 +208,13 @@ static bool prepare(struct proxy_command *p, struct err *err)
 		fprintf(stderr, "sluice: mode monitor: every public destination passes and is "
 			"logged; only deny rules, the ceiling, limits and special addresses hold\n");
 	return true;
+}
+
+static bool keep_always(void *arg, const struct approval_question *q, struct err *err)
+{
+	struct proxy_command *p = arg;
+
+	return approved_add(p->root, q, err);
 }
 
 static void plan_fill(struct proxy_command *p, struct session_plan *plan)
@@ -227,6 +236,8 @@ static void plan_fill(struct proxy_command *p, struct session_plan *plan)
 	plan->metrics = p->metrics.plan;
 	plan->alarm = (struct alarm_plan){ .quiet = p->quiet,
 		.begin = print_colour(stderr, COLOUR_WAIT), .end = print_colour(stderr, COLOUR_PLAIN) };
+	plan->keep_always = keep_always;
+	plan->keep_arg = p;
 	plan->control = (struct controlled_plan){ p->control_folder, p->naming.name, "proxy", true };
 	plan->reload = (struct reload_source){ .load = reread_load, .arg = &p->reread };
 	if (p->watch) {

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "cli/approved.h"
 #include "cli/commands.h"
 #include "cli/judge.h"
 #include "cli/learn_file.h"
@@ -47,6 +48,7 @@ struct run {
 	int64_t			 ask_ms;
 	struct asker		 asker;
 	char			 data[PATH_MAX], self[PATH_MAX], cwd[PATH_MAX];
+	char			 root[PATH_MAX];	/* of the project, for approvals */
 	char			 config[PATH_MAX], run_folder[PATH_MAX], programs[PATH_MAX];
 	char			*program[PROGRAM_NUM];
 	const char		**read_only, **hidden;
@@ -214,6 +216,13 @@ static int run_inside(const struct run *r)
 
 /* ---- the run ---- */
 
+static bool keep_always(void *arg, const struct approval_question *q, struct err *err)
+{
+	struct run *r = arg;
+
+	return approved_add(r->root, q, err);
+}
+
 static void plan_fill(struct run *r, struct session_plan *p)
 {
 	struct policy_settings s = policy_settings(r->shared.policy);
@@ -239,6 +248,8 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	p->metrics = r->metrics.plan;
 	p->alarm = (struct alarm_plan){ .quiet = r->quiet,
 		.begin = print_colour(stderr, COLOUR_WAIT), .end = print_colour(stderr, COLOUR_PLAIN) };
+	p->keep_always = keep_always;
+	p->keep_arg = r;
 	p->terminal = r->asker.terminal;
 	if (p->terminal) {
 		p->jail.terminal = terminal_slave(p->terminal);
@@ -362,6 +373,8 @@ static bool prepare(struct run *r, struct err *err)
 		return false;
 	policy_secrets_done(&r->judged.secrets);
 	secret_store_guard(&r->secrets);
+	if (!approved_root_here(r->root, err))
+		return false;
 	if (!naming_paths(&r->naming, err) || !check_rotation(r, err) || !prepare_learn(r, err) ||
 	    !make_protection(r, err) || !make_env(r, err) || !make_reread(r, err))
 		return false;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/approvals.h"
 
+#include <time.h>
+
 #include "base/auto.h"
 #include "daemon/clock.h"
 
@@ -106,6 +108,54 @@ void approval_wait(struct keeper *k, uint32_t ref, const struct told *t, uint32_
 	keeper_tell(k, KEEPER_WAIT, ref, NULL, 0, (struct span){ 0 }, -1);
 	keeper_stir(k);
 	changed(k);
+}
+
+void approval_use(struct conn *c)
+{
+	struct question q = conn_question(c);
+
+	if (c->verdict.reason == REASON_ALLOWED_APPROVED && c->verdict.rule == RULE_NONE &&
+	    approvals_use(c->keeper->approvals, q.host, q.port, q.transport, clock_ms()))
+		c->once = true;
+}
+
+enum reason approval_wish(struct keeper *k, struct span host, uint16_t port, struct span said,
+			  bool *ret_waits)
+{
+	struct question q = { .about = ABOUT_CONN, .host = host, .port = port,
+			      .seen = SEEN_NOT_YET, .any_request = true, .now_s = time(NULL) };
+	struct approval_about about = { .why = REASON_NO_RULE };
+	struct approval_question *asked;
+	struct verdict v;
+
+	*ret_waits = false;
+	approval_standing(k, &q);
+	v = policy_decide(k->policy, &q);
+	/* what must be seen first is asked about, or allowed, whatever it shows */
+	if (v.answer == ANSWER_NEED) {
+		q.about = ABOUT_NAME;
+		approval_standing(k, &q);
+		v = policy_decide(k->policy, &q);
+	}
+	if (v.answer != ANSWER_ASK || !k->approvals)
+		return v.reason;
+	about.why = v.reason;
+	keep_text(said.len ? said : SPAN("(no reason)"), about.said, sizeof(about.said));
+	switch (approvals_ask(k->approvals, host, port, TRANSPORT_TCP, &about, false, clock_ms(),
+			      &asked)) {
+	case ASKED:
+		changed(k);
+		/* fall through */
+	case ASKED_MERGED:
+		*ret_waits = true;
+		return REASON_NO_RULE;
+	case ASKED_TOO_MANY:
+		say(k, SAY_PAUSED("too many approvals wait"));
+		break;
+	case ASKED_PAUSED:
+		break;
+	}
+	return REASON_APPROVAL_DENIED;
 }
 
 /* ---- it waits no more ---- */

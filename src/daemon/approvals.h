@@ -27,6 +27,18 @@ void approval_of_conn(const struct conn *c, struct question *q);
 void approval_wait(struct keeper *k, uint32_t ref, const struct told *t, uint32_t host,
 		   const struct question *q, const struct verdict *v);
 
+/* It is allowed, and kept now: if that was approved for the next connection, this is it */
+void approval_use(struct conn *c);
+
+/*
+ * approval_wish() - the agent asks for a host and port in words, and nothing waits
+ *
+ * Return: REASON_ALLOWED_APPROVED or REASON_ALLOWED: it may go there already; REASON_NO_RULE with
+ * *ret_waits: a person is asked; else why it is denied.
+ */
+enum reason approval_wish(struct keeper *k, struct span host, uint16_t port, struct span said,
+			  bool *ret_waits);
+
 /* GATE_LEFT: its client has gone, unless it only closed its half */
 void approval_left(struct keeper *k, uint32_t ref);
 

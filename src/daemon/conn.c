@@ -594,6 +594,7 @@ void conn_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct
 		return;
 	}
 	c->inspect = inspect;
+	approval_use(c);
 	if (a.flags & TALK_EMPTY) {
 		conn_empty(c);
 	} else if (a.door == DOOR_JAIL || a.door == DOOR_PROBE) {

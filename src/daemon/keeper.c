@@ -26,6 +26,8 @@ static struct msg_type accepts[GATE_SAYS_NUM] = {
 			     sizeof(struct talk_dns_ask) + TALK_NAME_MAX, false },
 	[GATE_POLICY]	 = { "policy", 0, 0, false },
 	[GATE_LEFT]	 = { "left", 0, 0, false },
+	[GATE_WISH]	 = { "wish", sizeof(struct talk_wish), sizeof(struct talk_wish) +
+			     TALK_HOST_MAX + TALK_REASON_MAX, false },
 	[GATE_DROP]	 = { "drop", sizeof(struct talk_drop), sizeof(struct talk_drop), false },
 	[GATE_ALERT]	 = { "alert", sizeof(struct talk_alert),
 			     sizeof(struct talk_alert) + TALK_HOST_MAX, false },
@@ -126,6 +128,27 @@ void keeper_denied(struct keeper *k, const struct denied *d, uint32_t rule)
 	summary_add(k->summary, &told);
 }
 
+/* Those that are no struct.  Return: it was one of them */
+static bool on_plain(struct keeper *k, const struct msg *m)
+{
+	switch ((enum gate_says)m->type) {
+	case GATE_READY:
+		k->gate_ready = true;
+		return true;
+	case GATE_LEFT:
+		approval_left(k, m->id);
+		return true;
+	case GATE_POLICY:
+		keeper_gate_changed(k, m->id);
+		return true;
+	case GATE_UNTRUSTED:
+		conn_untrusted(k, m->id, m->payload);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void take(struct keeper *k, const struct msg *m)
 {
 	union {
@@ -136,6 +159,7 @@ static void take(struct keeper *k, const struct msg *m)
 		struct talk_drop	drop;
 		struct talk_alert	alert;
 		struct talk_unreached	unreached;
+		struct talk_wish	wish;
 	} u;
 	size_t head = m->type == GATE_DNS ? sizeof(u.dns) : accepts[m->type].min;
 	struct span tail;
@@ -143,10 +167,9 @@ static void take(struct keeper *k, const struct msg *m)
 	if (head)
 		memcpy(&u, m->payload.at, head);
 	tail = span_skip(m->payload, head);
+	if (on_plain(k, m))
+		return;
 	switch ((enum gate_says)m->type) {
-	case GATE_READY:
-		k->gate_ready = true;
-		break;
 	case GATE_ASK:
 	case GATE_ASK_AGAIN:
 		conn_ask(k, m->id, &u.ask, tail, m->type == GATE_ASK_AGAIN);
@@ -163,8 +186,8 @@ static void take(struct keeper *k, const struct msg *m)
 	case GATE_DNS:
 		name_ask(k, m->id, &u.dns, tail);
 		break;
-	case GATE_LEFT:
-		approval_left(k, m->id);
+	case GATE_WISH:
+		wish_take(k, m->id, &u.wish, tail);
 		break;
 	case GATE_DROP:
 		conn_drop(k, &u.drop);
@@ -172,16 +195,10 @@ static void take(struct keeper *k, const struct msg *m)
 	case GATE_ALERT:
 		limited_alert(k, &u.alert, tail);
 		break;
-	case GATE_POLICY:
-		keeper_gate_changed(k, m->id);
-		break;
 	case GATE_UNREACHED:
 		conn_unreached(k, m->id, &u.unreached);
 		break;
-	case GATE_UNTRUSTED:
-		conn_untrusted(k, m->id, tail);
-		break;
-	case GATE_SAYS_NUM:
+	default:
 		break;
 	}
 }

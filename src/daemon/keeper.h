@@ -32,6 +32,7 @@
 
 #define CONN_BUCKETS 4096
 #define WANTED_MAX 16384	/* targets that are looked up; a gate has at most as many flows */
+#define WISHES_MAX 64		/* as many as pages are answered at once */
 #define GATE_LIMIT_MS 5000	/* for the gate to take a new policy */
 
 struct approvals;
@@ -46,6 +47,13 @@ struct notice {
 	struct buf	 policy;
 	uint32_t	 generation;	/* of the policy that it is of */
 	unsigned	 open;		/* pages that were not read to their end yet */
+	struct wish_answer {
+		uint32_t ref;		/* of the flow that asked; 0: nobody */
+		uint16_t status;
+		const char *state;	/* "waiting" ... */
+		enum reason reason;	/* of a denial */
+	}		 wishes[WISHES_MAX];	/* answers to wishes whose page is not written yet */
+	unsigned	 last_wish;
 };
 
 struct keeper {
@@ -162,6 +170,9 @@ void conn_drop(struct keeper *k, const struct talk_drop *d);
 void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */
 size_t conn_open_count(const struct keeper *k);
+
+/* wishes.c: what the agent asks for in words */
+void wish_take(struct keeper *k, uint32_t ref, const struct talk_wish *w, struct span tail);
 
 /* target.c: where a proxy's client wants to go */
 void target_ask(struct keeper *k, uint32_t ref, const struct talk_ask *ask, struct span tail);

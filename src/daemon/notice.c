@@ -21,6 +21,7 @@ static const struct page {
 	{ "/", "application/json", write_index },
 	{ "/policy", "application/yaml", write_policy },
 	{ "/denials", "application/json", write_denials },
+	{ WISH_PATH, "application/json", NULL },
 };
 
 static void write_index(struct keeper *k, struct buf *b)
@@ -152,7 +153,15 @@ enum reason notice_judge(const struct keeper *k, const struct talk_ask *a, const
 
 static const char *phrase_of(unsigned status)
 {
-	return status == 200 ? "OK" : status == 404 ? "Not Found" : "Method Not Allowed";
+	static const struct { unsigned status; const char *phrase; } phrases[] = {
+		{ 200, "OK" }, { 202, "Accepted" }, { 400, "Bad Request" }, { 403, "Forbidden" },
+		{ 404, "Not Found" }, { 429, "Too Many Requests" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(phrases); i++)
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	return "Method Not Allowed";
 }
 
 static const struct page *page_of(struct span path)
@@ -166,7 +175,7 @@ static const struct page *page_of(struct span path)
 /* Return: the status */
 static unsigned write_body(struct keeper *k, const struct page *p, bool reads, struct buf *body)
 {
-	unsigned status = !p ? 404 : reads ? 200 : 405;
+	unsigned status = !p ? 404 : reads && p->write ? 200 : 405;
 
 	if (status == 200)
 		p->write(k, body);
@@ -188,13 +197,14 @@ static bool write_answer(struct conn *c, int fd, const struct told *t, struct au
 	bool reads = head_only || span_eq(t->method, SPAN("GET"));
 	struct buf body = buf_new(NOTICE_BYTES_MAX), head = buf_new(HEAD_MAX);
 	const struct page *p = page_of(t->path);
-	unsigned status = write_body(c->keeper, p, reads, &body);
+	bool posts = p && !p->write && span_eq(t->method, SPAN("POST"));
+	unsigned status = posts ? wish_write(c, &body) : write_body(c->keeper, p, reads, &body);
 	bool ok;
 
 	buf_printf(&head, "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s"
 		   "Connection: close\r\nCache-Control: no-store\r\n\r\n", status,
 		   phrase_of(status), status == 200 ? p->type : "application/json", body.len,
-		   status == 405 ? "Allow: GET, HEAD\r\n" : "");
+		   status != 405 ? "" : p->write ? "Allow: GET, HEAD\r\n" : "Allow: POST\r\n");
 	if (head_only)
 		buf_clear(&body);
 	ok = !head.full && !body.full && write_all(fd, buf_span(&head), buf_span(&body));

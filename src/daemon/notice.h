@@ -5,10 +5,11 @@
  *	GET /		what there is
  *	GET /policy	the rules that hold, as `sluice policy show` has them
  *	GET /denials	what was denied so far, why, and what would allow it
+ *	POST /requests	ask a person to approve a host and port (wishes.c)
  *
- * The gate has parsed the request and tells method and path; the answer is written here, whole,
- * into a socket that the gate relays from.  Nothing is read from it.  To ask is
- * recorded as any other connection; it changes nothing.
+ * The gate has parsed the request and tells method and path, and of a POST what it says; the answer
+ * is written here, whole, into a socket that the gate relays from.  Nothing is read from it.  To ask
+ * is recorded as any other connection; it changes nothing.
  */
 #ifndef SLUICE_DAEMON_NOTICE_H
 #define SLUICE_DAEMON_NOTICE_H
@@ -18,6 +19,9 @@
 
 #define NOTICE_OPEN_MAX 64	/* that are answered at once: each holds a descriptor and its page */
 #define NOTICE_BYTES_MAX (96u << 10)	/* of a page; what is longer is cut, and says so */
+
+/* wishes.c: the answer to a POST.  Return: its status */
+unsigned wish_write(struct conn *c, struct buf *body);
 
 /* Is it the address of sluice.internal? */
 bool notice_is_at(const struct keeper *k, const struct addr *a);

@@ -137,6 +137,13 @@ static void on_questions(void *arg)
 		s->plan->questions(s->plan->questions_arg, &s->keeper);
 }
 
+static bool keep_always(void *arg, const struct approval_question *q, struct err *err)
+{
+	struct session *s = arg;
+
+	return s->plan->keep_always(s->plan->keep_arg, q, err);
+}
+
 static void on_resolver_died(void *arg)
 {
 	fail(arg, "the resolver is gone: the command is ended");
@@ -487,6 +494,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	s->alarm.plan = plan->alarm;
 	k->say = say;
 	k->on_questions = on_questions;
+	k->keep_always = plan->keep_always ? keep_always : NULL;
 	k->arg = s;
 	k->nft_fd = k->porter_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||

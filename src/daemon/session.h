@@ -52,6 +52,10 @@ struct session_plan {
 	/* What waits for an answer has changed; or NULL */
 	void			(*questions)(void *arg, struct keeper *k);
 	void			*questions_arg;
+	/* keeper.keep_always; or NULL */
+	bool			(*keep_always)(void *arg, const struct approval_question *q,
+					       struct err *err);
+	void			*keep_arg;
 	int64_t			 ask_ms;	/* how long a question waits; 0: APPROVAL_WAIT_MS */
 	struct reload_source	 reload;	/* load NULL: the policy stays as it is */
 };

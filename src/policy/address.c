@@ -83,7 +83,7 @@ static bool host_may_be_private(const struct policy *p, const struct question *q
 			continue;
 		if (r->flags & RULE_PRIVATE)
 			return true;
-		exact |= r->form == FORM_EXACT;
+		exact |= r->form == FORM_EXACT && !(r->flags & RULE_APPROVED);
 	}
 	return in_private_networks(p, q->host, exact, a);
 }

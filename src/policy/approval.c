@@ -12,6 +12,7 @@ struct kept {
 	uint16_t	port;		/* of a rejection 0: every port */
 	enum transport	transport;
 	bool		approved;
+	bool		next;		/* the next connection only */
 	int64_t		until_ms;	/* INT64_MAX: as long as the session */
 };
 
@@ -184,12 +185,15 @@ static bool keep(struct approvals *a, const struct kept *new)
 }
 
 static bool keep_said(struct approvals *a, const struct approval_question *q,
-		      enum decision decision, enum scope scope, int64_t until_ms)
+		      enum decision decision, enum scope scope, int64_t now_ms, int64_t until_ms)
 {
 	struct kept k = { .transport = q->transport, .approved = decision == DECISION_APPROVED,
 			  .until_ms = scope == SCOPE_TIMED ? until_ms : INT64_MAX };
 
-	if (scope == SCOPE_ONCE || (decision != DECISION_APPROVED && decision != DECISION_DENIED))
+	k.next = k.approved && scope == SCOPE_ONCE && !q->waiting;
+	if (k.next)
+		k.until_ms = now_ms + APPROVAL_NEXT_MS;
+	if ((scope == SCOPE_ONCE && !k.next) || (decision != DECISION_APPROVED && decision != DECISION_DENIED))
 		return true;
 	memcpy(k.host, q->host, sizeof(k.host));
 	k.port = k.approved ? q->port : 0;
@@ -203,7 +207,7 @@ bool approvals_take(struct approvals *a, uint32_t number, enum decision decision
 	size_t i;
 
 	*ret_paused = false;
-	if (!q || !keep_said(a, q, decision, scope, until_ms))
+	if (!q || !keep_said(a, q, decision, scope, now_ms, until_ms))
 		return false;
 	i = (size_t)(q - a->at);
 	memmove(q, q + 1, (a->count - i - 1) * sizeof(*q));
@@ -216,6 +220,20 @@ bool approvals_take(struct approvals *a, uint32_t number, enum decision decision
 	a->paused_until_ms = now_ms + APPROVALS_PAUSE_MS;
 	*ret_paused = true;
 	return true;
+}
+
+bool approvals_use(struct approvals *a, struct span host, uint16_t port, enum transport transport,
+		   int64_t now_ms)
+{
+	for (size_t i = 0; a && i < a->kept_count; i++) {
+		const struct kept *k = &a->kept[i];
+
+		if (!k->next || !kept_is_about(k, host, port, transport) || k->until_ms <= now_ms)
+			continue;
+		a->kept[i] = a->kept[--a->kept_count];
+		return true;
+	}
+	return false;
 }
 
 uint32_t approvals_late(const struct approvals *a, int64_t now_ms)

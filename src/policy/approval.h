@@ -18,6 +18,7 @@
 #define APPROVALS_WAITING_MAX 20	/* questions at once: a person reads no more */
 #define APPROVALS_REFUSED_MAX 5		/* in a row */
 #define APPROVALS_PAUSE_MS 60000
+#define APPROVAL_NEXT_MS 60000
 #define APPROVALS_KEPT_MAX 1024		/* hosts and ports that something was said of */
 #define APPROVAL_TEXT_MAX 256		/* bytes of a path, a program, the agent's reason */
 #define APPROVAL_METHOD_MAX 32
@@ -102,11 +103,16 @@ bool approvals_leave(struct approvals *a, uint32_t number);
  * @until_ms:	for SCOPE_TIMED
  * @ret_paused:	this was one refusal too many: say so
  *
+ * What is approved once while no connection waits is for the next one, within APPROVAL_NEXT_MS.
  * Return: false if there is no such question, or what is to be kept has no room (then it
  * stands as it was).
  */
 bool approvals_take(struct approvals *a, uint32_t number, enum decision decision,
 		    enum scope scope, int64_t now_ms, int64_t until_ms, bool *ret_paused);
+
+/* The next connection has come: was that all that was approved of it? */
+bool approvals_use(struct approvals *a, struct span host, uint16_t port, enum transport transport,
+		   int64_t now_ms);
 
 /* The number of a question whose time is over; 0: none */
 uint32_t approvals_late(const struct approvals *a, int64_t now_ms);

@@ -121,6 +121,8 @@ static void line_rule(struct buf *lines, const struct draft *d, size_t rule, con
 		buf_add_str(lines, " over_lists=0");
 	if (rule_lies_under(r, draft_list_layer(d), d->has_ceiling) & RULE_UNDER_CEILING)
 		buf_add_str(lines, " under_ceiling=1");
+	if (r->flags & RULE_APPROVED)
+		buf_add_str(lines, " approved=1");
 	for (uint32_t i = 0; i < r->ports.count; i++)
 		buf_printf(lines, " %u-%u/%u", ports[i].first, ports[i].last, ports[i].transport);
 	if (draft_more_of(d, r))

@@ -637,6 +637,7 @@ static struct verdict pass_judge(const struct policy *p, const struct match *m,
 	enum stage ceiling = ceiling_stage(p, m, c);
 	struct best best = { .stage = STAGE_HOST, .rule = RULE_NONE };
 	bool system = false;
+	struct verdict v;
 
 	if (is_nobody(p, c->q))
 		return deny(REASON_IP_LITERAL, RULE_NONE);
@@ -657,7 +658,10 @@ static struct verdict pass_judge(const struct policy *p, const struct match *m,
 		return deny(REASON_CEILING, best.rule);
 	if (p->asks && c->q->host.len && listed == RULE_NONE && best.stage <= STAGE_PORT)
 		return asked_judge(c, ceiling, &best);
-	return verdict_of(best.stage, best.rule, best.need, c);
+	v = verdict_of(best.stage, best.rule, best.need, c);
+	if (v.answer == ANSWER_ALLOW && image_rule(p, v.rule)->flags & RULE_APPROVED)
+		v.reason = REASON_ALLOWED_APPROVED;
+	return v;
 }
 
 /* A deny rule that is for some requests, and what would pass without it */

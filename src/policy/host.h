@@ -50,6 +50,7 @@ bool host_is_own(struct span name);
 
 /* Where the jail may read what holds for it: over HTTP, see daemon/notice.h */
 #define NOTICE_HOST "sluice.internal"
+#define WISH_PATH "/requests"	/* POST: ask for approval */
 #define NOTICE_PORT 80
 
 /*

@@ -36,6 +36,7 @@ struct slice {
 #define RULE_UNSAFE_WILDCARD 8	/* unsafe_wildcard: true */
 #define RULE_QUIET 16		/* quiet: true */
 #define RULE_UNDER_LISTS 32	/* over_lists: false */
+#define RULE_APPROVED 128	/* of approved.yaml */
 #define RULE_UNDER_CEILING 64	/* under_ceiling: true */
 
 struct image_rule {

@@ -20,8 +20,11 @@ static bool read_file(struct loader *l, const struct policy_file *file)
 	l->layer = file->layer;
 	l->untrusted = file->untrusted;
 	l->widest = file->widest;
+	l->project = file->project;
 	root = tree_read(file->path, file->text, &l->arena, l->err);
-	if (!root || !schema_read(l, root, IN_FILE))
+	/* without a project, as for lint, a file of approvals holds for none */
+	if (!root || !schema_read(l, root, file->project || tree_get(root, "projects") ?
+				  IN_APPROVED : IN_FILE))
 		return false;
 	if (!tree_get(root, "version"))
 		return loader_bad(l, root, "found no version (accepted: version: 1)");

@@ -23,6 +23,8 @@ struct policy_file {
 					 * it denies holds */
 	bool		 widest;	/* what it denies by a list, an address or a path, or for a
 					 * time, is left out: for telling what it opens, never for holding it */
+	const char	*project;	/* not NULL: a file of approvals (approved.yaml), of which those
+					 * for the project with this root folder hold */
 };
 
 /* Hosts that use_configured adds to a preset (contract section 2) */

@@ -16,7 +16,7 @@ enum where {
 	IN_PRESET = 16, IN_PRESET_HOST = 32, IN_PRESET_READ = 64,
 	IN_CEILING = 128, IN_BANDWIDTH = 256, IN_QUOTA = 512, IN_INJECT = 1024,
 	IN_CREDENTIALS = 2048, IN_LIMITS = 4096, IN_LOG = 8192, IN_CATEGORY = 16384,
-	IN_VARIANT = 32768,
+	IN_VARIANT = 32768, IN_APPROVED = 65536, IN_PROJECT = 131072, IN_PROJECT_ALLOW = 262144,
 };
 
 /* An id that a file gives, to find the one that is there twice */
@@ -72,6 +72,8 @@ struct loader {
 	enum layer	 layer;
 	bool		 untrusted;	/* policy_file.untrusted */
 	bool		 widest;	/* policy_file.widest */
+	const char	*project;	/* policy_file.project */
+	bool		 elsewhere;	/* what is read is about another project */
 	const char	*preset;	/* its name, in a preset file */
 	struct category_visit *category;	/* in a category's file */
 	const char	*variant;	/* of which hosts are opened: "" for the preset's own */

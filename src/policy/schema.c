@@ -103,7 +103,7 @@ bool mode_from(struct span name, enum mode *ret_mode)
 #define IN_HOSTS (IN_ALLOW | IN_PRESET_HOST | IN_CEILING)
 
 static const struct key keys[] = {
-	{ "version", IN_FILE, false, TYPE_WORD, "1", set_version },
+	{ "version", IN_FILE | IN_APPROVED, false, TYPE_WORD, "1", set_version },
 	{ "mode", IN_FILE, false, TYPE_TEXT, ACCEPTS_MODE, set_mode },
 	{ "default", IN_FILE, true, TYPE_TEXT, ACCEPTS_DEFAULT, set_default },
 	{ "presets", IN_FILE, false, TYPE_EACH, "preset names", set_presets },
@@ -122,24 +122,30 @@ static const struct key keys[] = {
 	{ "tls_ca", IN_FILE, true, TYPE_EACH, ACCEPTS_TLS_CA, set_tls_ca },
 	{ "alerts", IN_FILE, .type = TYPE_LATER },
 
+	{ "projects", IN_APPROVED, false, TYPE_ITEMS, "projects like {root: FOLDER, allow: [...]}",
+	  set_project },
+	{ "root", IN_PROJECT, false, TYPE_TEXT, "the absolute path of a folder", set_root },
+	{ "allow", IN_PROJECT, false, TYPE_ITEMS, "rules like {host: NAME, ports: [443]}",
+	  set_approved },
+
 	{ "synthetic", IN_DNS, false, TYPE_SOME,
 	  "networks, IPv4 of /8 to /16 and IPv6 of /64 to /96", set_synthetic },
 	{ "upstream", IN_DNS, false, TYPE_SOME, ACCEPTS_UPSTREAM, set_upstream },
 	{ "types", IN_DNS, false, TYPE_SOME, DNS_TYPES_OPEN, set_dns_type },
 
-	{ "host", IN_RULES | IN_PRESET_HOST, false, TYPE_TEXT, ACCEPTS_HOST, set_host },
+	{ "host", IN_RULES | IN_PRESET_HOST | IN_PROJECT_ALLOW, false, TYPE_TEXT, ACCEPTS_HOST, set_host },
 	{ "ip", IN_RULES, false, TYPE_WORD, ACCEPTS_IP, set_ip },
 	{ "category", IN_DENY, false, TYPE_TEXT, "the name of a category", list_set_category },
 	{ "ip_list", IN_DENY, false, TYPE_TEXT, ACCEPTS_LIST, list_set_addrs },
 	{ "host_list", IN_DENY, false, TYPE_TEXT, ACCEPTS_LIST, list_set_hosts },
 	{ "preset", IN_ALLOW, false, TYPE_TEXT, "the name of a preset", set_preset },
-	{ "ports", IN_RULES | IN_PRESET_HOST, false, TYPE_SOME, ACCEPTS_PORTS, set_port },
+	{ "ports", IN_RULES | IN_PRESET_HOST | IN_PROJECT_ALLOW, false, TYPE_SOME, ACCEPTS_PORTS, set_port },
 	{ "protocol", IN_HOSTS, false, TYPE_TEXT, "auto, tls, http, tcp or udp", set_protocol },
 	{ "private", IN_ALLOW, true, TYPE_BOOL, BOOLS, set_private },
 	{ "unsafe_wildcard", IN_HOSTS, true, TYPE_BOOL, BOOLS, set_unsafe_wildcard },
 	{ "over_lists", IN_ALLOW, false, TYPE_BOOL, BOOLS, set_over_lists },
 	{ "under_ceiling", IN_ALLOW, false, TYPE_BOOL, BOOLS, set_under_ceiling },
-	{ "reason", IN_RULES, false, TYPE_TEXT, "a text of at most 1024 bytes", set_reason },
+	{ "reason", IN_RULES | IN_PROJECT_ALLOW, false, TYPE_TEXT, "a text of at most 1024 bytes", set_reason },
 	{ "id", IN_RULES, false, TYPE_TEXT, "1 to 64 letters, digits and . _ - : /", set_id },
 	{ "methods", IN_RULES, false, TYPE_SOME, ACCEPTS_METHODS, set_method },
 	{ "paths", IN_RULES, false, TYPE_SOME, ACCEPTS_PATHS, set_path },

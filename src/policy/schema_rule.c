@@ -248,7 +248,8 @@ static bool item_read(struct loader *l, const struct node *value, enum where whe
 				  where == IN_ALLOW ? "host, ip or preset"
 						    : where == IN_DENY ? "host, ip, category, "
 									 "host_list or ip_list"
-						    : where == IN_PRESET_HOST ? "host" : "host or ip");
+						    : where == IN_PRESET_HOST ||
+						      where == IN_PROJECT_ALLOW ? "host" : "host or ip");
 	if (l->item.is_preset)
 		return true;
 	if (l->item.is_net ? !check_net(l) : !check_host(l))
@@ -307,6 +308,33 @@ bool set_allow(struct loader *l, const struct node *value)
 	if (!l->item.is_preset)
 		return l->untrusted || rule_add(l, l->file, "allow");
 	return narrow_preset(l);
+}
+
+/* ---- approved.yaml ---- */
+
+/* One project's approvals; those of others are read, and hold elsewhere */
+bool set_project(struct loader *l, const struct node *value)
+{
+	const struct node *root = tree_get(value, "root");
+
+	if (!root || root->kind != NODE_TEXT)
+		return loader_bad(l, value, "found approvals without their project (accepted: root: "
+				  "FOLDER)");
+	l->elsewhere = !l->project || !span_eq(root->text, span_str(l->project));
+	return schema_read(l, value, IN_PROJECT);
+}
+
+bool set_root(struct loader *l, const struct node *value)
+{
+	(void)l;
+	return span_starts(value->text, SPAN("/"));
+}
+
+/* What a person approved for ever never beats a category or a list */
+bool set_approved(struct loader *l, const struct node *value)
+{
+	return item_read(l, value, IN_PROJECT_ALLOW, RULE_ALLOW | RULE_UNDER_LISTS | RULE_APPROVED) &&
+	       (l->elsewhere || rule_add(l, l->file, "allow"));
 }
 
 /*

@@ -37,7 +37,7 @@ static bool is_plain(uint32_t c)
 	       (c >= 0xe000 && c <= 0xfffd && c != 0xfeff) || c >= 0x10000;
 }
 
-static void add_quoted(struct buf *b, struct span s)
+void quoted_words(struct buf *b, struct span s)
 {
 	buf_add_str(b, "\"");
 	while (s.len) {
@@ -75,7 +75,7 @@ static void add_comment(struct buf *b, const char *text)
 static void add_text(struct buf *b, const char *key, const char *text)
 {
 	buf_printf(b, "    %s: ", key);
-	add_quoted(b, span_str(text));
+	quoted_words(b, span_str(text));
 	buf_add_str(b, "\n");
 }
 
@@ -86,7 +86,7 @@ static void add_texts(struct buf *b, const char *key, const struct texts *t)
 	buf_printf(b, "    %s: [", key);
 	for (uint32_t i = 0; i < t->count; i++) {
 		buf_add_str(b, i ? ", " : "");
-		add_quoted(b, span_str(texts_at(t, i)));
+		quoted_words(b, span_str(texts_at(t, i)));
 	}
 	buf_add_str(b, "]\n");
 }
@@ -236,7 +236,7 @@ static void add_credentials(struct buf *b, const struct rule_view *v)
 	if (!*v->credential_header)
 		return;
 	buf_add_str(b, "    credentials: {header: ");
-	add_quoted(b, span_str(v->credential_header));
+	quoted_words(b, span_str(v->credential_header));
 	buf_add_str(b, ", sha256: [");
 	for (size_t i = 0; i < v->credential_count; i++) {
 		buf_add_str(b, i ? ", \"" : "\"");
@@ -253,7 +253,7 @@ static void add_inject(struct buf *b, const struct rule_view *v)
 	if (!*v->inject_header)
 		return;
 	buf_add_str(b, "    inject: {header: ");
-	add_quoted(b, span_str(v->inject_header));
+	quoted_words(b, span_str(v->inject_header));
 	buf_add_str(b, ", value: \"${env:SLUICE_VALUE_NOT_SHOWN}\"}\n");
 }
 
@@ -304,7 +304,7 @@ static void add_rule(struct buf *b, const struct policy *p, uint32_t rule, bool 
 	if (comments)
 		add_origin(b, &v);
 	buf_printf(b, "  - %s: ", v.list ? v.list : v.is_net ? "ip" : "host");
-	add_quoted(b, span_str(v.host));
+	quoted_words(b, span_str(v.host));
 	buf_add_str(b, "\n");
 	add_ports(b, &v);
 	if (v.protocol != PROTOCOL_AUTO)
@@ -447,7 +447,7 @@ static void add_dns(struct buf *b, const struct policy *p, const struct policy_s
 	buf_add_str(b, "]\n");
 	for (size_t i = 0; i < s->upstream_count; i++) {
 		buf_add_str(b, i ? ", " : "  upstream: [");
-		add_quoted(b, span_str(policy_upstream(p, i)));
+		quoted_words(b, span_str(policy_upstream(p, i)));
 	}
 	buf_add_str(b, s->upstream_count ? "]\n" : "");
 }
@@ -463,7 +463,7 @@ static void add_settings(struct buf *b, const struct policy *p)
 		buf_printf(b, "upstream_proxy: \"%s\"\n", s.upstream_proxy);
 	for (size_t i = 0; i < s.ca_count; i++) {
 		buf_add_str(b, i ? ", " : "tls_ca: [");
-		add_quoted(b, span_str(policy_ca(p, i).path));
+		quoted_words(b, span_str(policy_ca(p, i).path));
 	}
 	buf_add_str(b, s.ca_count ? "]\n" : "");
 	add_privates(b, p);

@@ -18,6 +18,9 @@
  */
 void policy_show(struct buf *b, const struct policy *p, bool comments);
 
+/* A text in double quotes, as YAML reads it back */
+void quoted_words(struct buf *b, struct span s);
+
 /* "30/min"; and of several "[1/s, 600/h]" */
 void rate_words(struct buf *b, const struct rate *r);
 void rates_words(struct buf *b, const struct rates *r);

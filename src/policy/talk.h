@@ -43,6 +43,8 @@ enum gate_says {
 				 * `host`, or, if that is empty, the address in `addr` */
 	GATE_LEFT,		/* the client of a flow that waits for an approval has gone, or will
 				 * say no more */
+	GATE_WISH,		/* what the agent asks for at sluice.internal: struct talk_wish; the ask of
+				 * the same flow follows */
 	GATE_SAYS_NUM
 };
 
@@ -128,6 +130,14 @@ struct talk_closed {
 struct talk_target {
 	struct addr	addr;		/* that stands for the name; or the literal */
 };
+
+struct talk_wish {
+	uint16_t	port;
+	uint16_t	host_len;	/* 0: what was sent is no request for approval */
+	uint16_t	reason_len;
+	uint16_t	pad;
+};					/* tail: host and reason, as the agent wrote them */
+#define TALK_REASON_MAX 256
 
 struct talk_http {
 	uint64_t	bytes_out, bytes_in;

@@ -25,6 +25,7 @@
 #include "policy/git.h"
 #include "proxy/ask.h"
 #include "proxy/flow.h"
+#include "proxy/wishes.h"
 
 #define METHOD_MAX 4096		/* bytes: no server takes a longer first word for a method */
 #define LOOKS_MAX 4096		/* parses of one hello or head: bytes may come one by one */
@@ -275,7 +276,7 @@ unsigned look_step(struct flow *f)
 	bytes = span_of(pump_scratch(), n > 0 ? (size_t)n : 0);
 	if (n < 0 && !f->need && !late)
 		return ask_send(f, GATE_ASK, &facts, 0);	/* the server may speak first */
-	if (n > 0 && look_at(bytes, &facts) == PARSE_OK)
+	if (n > 0 && look_at(bytes, &facts) == PARSE_OK && wish_look(f, bytes, &facts) == PARSE_OK)
 		return ask_send(f, GATE_ASK, &facts, 0);
 	if (late || bytes.len == LOOK_MAX || f->looks++ > LOOKS_MAX)
 		return look_last(f, bytes, late, &facts);

@@ -381,3 +381,124 @@ def test_ask_is_what_check_says(policy, host):
     assert done.code == 2 and '"ask"' in done.out and '"port"' in done.out
     assert sluice.call("check", "--only", "-p", path, f"{host}:443").code == 0
     assert sluice.call("check", "--only", "-p", path, "203.0.113.9:443").code == 1
+
+
+# ---- always ----
+
+@pytest.fixture
+def config():
+    """The user's config folder; approvals in it end with the test."""
+    folder = stage.directory(stage.HOME / ".config" / "sluice")
+    yield folder
+    (folder / "approved.yaml").unlink(missing_ok=True)
+
+
+def test_approve_always(world, policy, jail, place, config, host, fresh):
+    other = fresh(addresses=[internet.RECORDER4])
+    path = policy(ASK + "deny:\n  - category: file_sharing\n")
+    agent = jail("-p", path, cwd=place)
+    for name in (host, other):
+        later = get(agent, name)
+        assert sluice.call("approve", waiting()[0]["id"], "--always").code == 0
+        assert works(later)
+    agent.end()
+    text = (config / "approved.yaml").read_text()
+    assert f'root: "{place}"' in text and host in text and other in text
+    assert (config / "approved.yaml").stat().st_mode & 0o777 == 0o600
+    # it lints, shows, and is what check and the next session go by: here
+    assert sluice.call("policy", "lint", config / "approved.yaml").code == 0
+    shown = sluice.call("policy", "show", "-p", path, cwd=place)
+    assert host in shown.out and "approved.yaml" in shown.out
+    check = ("check", "--format", "json", "-p", path, f"{host}:80")
+    done = sluice.call(*check, cwd=place)
+    assert done.code == 0 and "allowed_approved" in done.out
+    assert sluice.call("check", "-p", path, f"{host}:8080", cwd=place).code == 2
+    assert works(get(jail("-p", path, cwd=place), host)) and approvals() == []
+    # and nowhere else, nor below
+    elsewhere = stage.directory(place / "below")
+    assert sluice.call(*check, cwd=elsewhere).code == 2
+    # a deny rule beats it
+    denied = sluice.call(*check, "--deny", host, cwd=place)
+    assert denied.code == 1 and "deny_rule" in denied.out
+    assert sluice.call(*check, "--only", cwd=place).code == 2
+
+
+@pytest.mark.parametrize("text,words", [
+    ("version: 1\nprojects:\n  - allow: []\n", "without their project"),
+    ("version: 1\nprojects:\n  - root: here\n", "the absolute path of a folder"),
+    ("version: 1\nprojects:\n  - root: /x\n    allow:\n      - host: a.example\n        private: true\n",
+     "unknown key private"),
+    ("version: 1\nallow:\n  - host: a.example\n", "unknown key allow"),
+    ("version: 1\nprojects: []\ndefault: ask\n", "unknown key default")])
+def test_bad_approvals_are_refused_whole(config, place, text, words):
+    (config / "approved.yaml").write_text(text)
+    stage.give(config)
+    done = sluice.call("check", "a.example:443", cwd=place)
+    assert done.code == 125 and words in done.err
+
+
+def test_approvals_that_others_may_write_do_not_count(config, place, host):
+    file = config / "approved.yaml"
+    file.write_text(f'version: 1\nprojects:\n  - root: "{place}"\n    allow:\n'
+                    f"      - host: {host}\n        ports: [443]\n")
+    stage.give(config)
+    assert sluice.call("check", f"{host}:443", cwd=place).code == 0
+    file.chmod(0o666)
+    assert sluice.call("check", f"{host}:443", cwd=place).code == 125
+
+
+# ---- asked for in words ----
+
+def post(agent, body, host="sluice.internal", path="/requests", more=""):
+    text = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n{more}\r\n{body}"
+    return str(agent.ok("tcp", host, 80, text, wait=5)["data"])
+
+
+def wish(host, port=80, reason="the build needs it"):
+    return json.dumps({"host": host, "port": port, "reason": reason})
+
+
+@pytest.mark.core
+def test_the_agent_asks_in_words(world, asking, token, host):
+    agent = asking()
+    answer = post(agent, wish(host, 80, f"please\n\x1b]0;{token}\x07 \"now\""))
+    assert "HTTP/1.1 202" in answer and '"state":"waiting"' in answer
+    [one] = waiting()
+    assert (one["host"], one["port"], one["waiting"]) == (host, 80, 0)
+    assert token in one["agent_says"]
+    shown = sluice.call("approvals").out
+    assert "the agent says" in shown and "\x1b" not in shown and len(shown.splitlines()) == 2
+    assert not world.dns.asked(host)
+    assert sluice.call("approve", one["id"]).code == 0
+    # once: the next connection, and no other
+    assert works(get(agent, host, token)) and world.arrived(token.encode())
+    later = get(agent, host)
+    assert sluice.call("reject", waiting()[0]["id"]).code == 0
+    assert "approval_denied" in str(later.get())
+
+
+def test_words_and_connection_are_one_question(asking, host):
+    agent = asking()
+    post(agent, wish(host))
+    later = get(agent, host)
+    [one] = wait_for(lambda: [q for q in approvals() if q["waiting"] == 1])
+    assert one["agent_says"] == "the build needs it" and one["method"] is None
+    assert sluice.call("approve", one["id"], "--session").code == 0
+    assert works(later)
+    assert '"state":"allowed"' in post(agent, wish(host))
+
+
+@pytest.mark.parametrize("body", [
+    "", "x", "{}", '{"host":"a.example","port":0}', '{"host":"a.example","more":1}',
+    '{"host":"10.0.0.1"}', '{"host":"a..example"}', '{"host":"a.example"}x'])
+def test_bad_words_are_refused(asking, body):
+    agent = asking()
+    assert "HTTP/1.1 400" in post(agent, body)
+    assert approvals() == [] and "HTTP/1.1 405" in post(agent, "{}", path="/policy")
+
+
+def test_words_do_not_get_around_a_denial(asking, jail, host):
+    agent = asking(f"deny:\n  - host: {host}\n")
+    assert "HTTP/1.1 403" in post(agent, wish(host)) and approvals() == []
+    silent = jail("--only")         # nobody is asked there
+    assert '"reason":"no_rule"' in post(silent, wish(host)) and approvals() == []

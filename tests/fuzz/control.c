@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Input: a line on a session's control socket */
+#include "fuzz.h"
+
+#include "control/request.h"
+
+/* What is taken is written and read back as the same */
+static void fuzz_one(struct span input)
+{
+	struct buf text = buf_new(CONTROL_LINE_MAX);
+	struct control_request r, again;
+	const char *why = NULL;
+
+	if (!control_request_parse(input, &r, &why)) {
+		assert(why);
+		buf_done(&text);
+		return;
+	}
+	assert(r.what < CONTROL_NUM && r.scope < SCOPE_NUM && r.for_s >= 0 &&
+	       r.for_s <= CONTROL_FOR_MAX_S);
+	assert((r.what == CONTROL_APPROVE || r.what == CONTROL_REJECT) == (r.id != 0));
+	control_request_write(&r, &text);
+	assert(!text.full);
+	assert(control_request_parse(span_head(buf_span(&text), text.len - 1), &again, &why));
+	assert(again.what == r.what && again.id == r.id && again.scope == r.scope &&
+	       again.for_s == r.for_s && again.never == r.never);
+	buf_done(&text);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../unit.h"
+
+#include "control/request.h"
+
+static const char *const bad[] = {
+	"", "x", "[]", "{}", "null", "{\"do\":1}", "{\"do\":\"x\"}", "{\"do\":\"status\",\"id\":1}",
+	"{\"do\":\"approve\"}", "{\"do\":\"approve\",\"id\":0}", "{\"do\":\"approve\",\"id\":-1}",
+	"{\"do\":\"approve\",\"id\":4294967296}", "{\"do\":\"approve\",\"id\":1.0}",
+	"{\"do\":\"approve\",\"id\":1,\"scope\":\"for ever\"}", "{\"do\":\"approve\",\"id\":1,\"scope\":1}",
+	"{\"do\":\"approve\",\"id\":1,\"for\":5}", "{\"do\":\"approve\",\"id\":1,\"never\":true}",
+	"{\"do\":\"approve\",\"id\":1,\"scope\":\"timed\",\"for\":86401}",
+	"{\"do\":\"reject\",\"id\":1,\"scope\":\"once\"}", "{\"do\":\"reject\",\"id\":1,\"never\":1}",
+	"{\"do\":\"status\",\"do\":\"reload\"}", "{\"do\":\"status\"} x", "{\"do\":\"status\"",
+};
+
+static void what_is_written_reads_back(void **state)
+{
+	static const struct control_request all[] = {
+		{ .what = CONTROL_STATUS }, { .what = CONTROL_APPROVALS }, { .what = CONTROL_RELOAD },
+		{ .what = CONTROL_APPROVE, .id = 7, .scope = SCOPE_ALWAYS },
+		{ .what = CONTROL_APPROVE, .id = UINT32_MAX, .scope = SCOPE_TIMED, .for_s = 300 },
+		{ .what = CONTROL_REJECT, .id = 1 }, { .what = CONTROL_REJECT, .id = 1, .never = true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		struct buf b = buf_new(CONTROL_LINE_MAX);
+		struct control_request r;
+		const char *why;
+
+		control_request_write(&all[i], &b);
+		assert_int_equal(b.at[b.len - 1], '\n');
+		if (!control_request_parse(span_head(buf_span(&b), b.len - 1), &r, &why))
+			fail_msg("row %zu: %s", i, why);
+		assert_int_equal(r.what, all[i].what);
+		assert_int_equal(r.id, all[i].id);
+		assert_int_equal(r.scope, all[i].scope);
+		assert_int_equal(r.for_s, all[i].for_s);
+		assert_int_equal(r.never, all[i].never);
+		/* cut at every byte it is nothing */
+		for (size_t len = 0; len + 1 < b.len; len++)
+			assert_false(control_request_parse(span_head(buf_span(&b), len), &r, &why));
+		buf_done(&b);
+	}
+}
+
+static void everything_else_is_refused_in_words(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct control_request r;
+		const char *why = NULL;
+
+		if (control_request_parse(span_str(bad[i]), &r, &why))
+			fail_msg("%s", bad[i]);
+		assert_non_null(why);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_written_reads_back),
+		cmocka_unit_test(everything_else_is_refused_in_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
