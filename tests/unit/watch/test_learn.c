@@ -214,6 +214,17 @@ static void what_spoke_late_is_what_it_turned_out_to_be(void **state)
 	HAS("  - host: \"open.test\"\n    ports: [443]\n  - host: \"tls.test\"\n");
 }
 
+/* Its conn.open was lost, or is of a line that is no event */
+static void a_request_of_an_unknown_connection(void **state)
+{
+	(void)state;
+	number = 99;
+	request("x.test", 443, "PROPFIND", "/a%2fb");
+	request("x.test", 80, "GET", "/a");
+	HAS("  - host: \"x.test\"\n    ports: [443]\n    methods: [PROPFIND]\n");
+	HAS("  - host: \"x.test\"\n    ports: [80]\n    methods: [GET]\n    paths: [\"/a\"]\n");
+}
+
 static void a_push_is_learnt_with_its_first_request(void **state)
 {
 	(void)state;
@@ -470,6 +481,7 @@ int main(void)
 		TEST(a_connection_without_requests_opens_the_whole_port),
 		TEST(a_connection_that_said_nothing_does_not),
 		TEST(what_spoke_late_is_what_it_turned_out_to_be),
+		TEST(a_request_of_an_unknown_connection),
 		TEST(a_push_is_learnt_with_its_first_request),
 		TEST(denied_is_never_learnt),
 		TEST(many_siblings_become_a_wildcard),
