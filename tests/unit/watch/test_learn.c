@@ -373,6 +373,24 @@ static void special_addresses_are_told(void **state)
 	assert_int_equal(result.private, 1);
 }
 
+/* A name was looked up for a place that waits: it waits too, unless another place has a rule */
+static void a_name_waits_with_its_place(void **state)
+{
+	static const char name[] = "a8f3k2m9q1z7x4w6.evil.test";
+
+	(void)state;
+	begin((struct learn_options){ .forged = true });
+	event("{\"event\":\"dns.query\",\"name\":\"%s\",\"type\":\"A\",\"verdict\":\"allow\"}", name);
+	event("{\"event\":\"dns.query\",\"name\":\"db.test\",\"type\":\"A\",\"verdict\":\"allow\"}");
+	conn(name, 443, "tls");
+	event("{\"event\":\"conn.open\",\"conn\":70,\"host\":\"db.test\",\"ips\":[\"10.1.2.3\"],\"port\":5432,"
+	      "\"proto\":\"tcp\",\"verdict\":\"allow\"}");
+	HAS("  # - host: \"a8f3k2m9q1z7x4w6.evil.test\"");
+	HAS("  # - host: \"db.test\"");
+	HAS_NOT("ports: [9]");
+	HAS_NOT("\n  - host");
+}
+
 static void without_proof_special_addresses_wait(void **state)
 {
 	(void)state;
@@ -491,6 +509,7 @@ int main(void)
 		TEST(what_is_rare_waits_only_beside_what_is_usual),
 		TEST(names_that_were_only_looked_up),
 		TEST(special_addresses_are_told),
+		TEST(a_name_waits_with_its_place),
 		TEST(without_proof_special_addresses_wait),
 		TEST(only_the_last_session_counts),
 		TEST(words_of_an_agent_are_no_yaml),
