@@ -186,7 +186,7 @@ bool check_log(const struct check_log *c, const struct policy *p, bool *ret_deni
 	r.all = c->all;
 	ok = ok && replay_file(&r, c->path, err);
 	if (ok) {
-		replay_sort(&r);
+		replay_end(&r);
 		if (c->json)
 			print_json(&r);
 		else

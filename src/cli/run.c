@@ -208,7 +208,8 @@ bool run_in_a_jail(void)
 static int run_inside(const struct run *r)
 {
 	if (!r->quiet)
-		fprintf(stderr, "sluice: already in a jail: its policy holds, not this one\n");
+		fprintf(stderr, "sluice: already in a jail: its policy holds, not this one%s\n",
+			r->learn || r->learn_full ? ", and nothing is learnt" : "");
 	execvp(r->argv[0], r->argv);
 	fprintf(stderr, "sluice: %s: %s\n", r->argv[0], strerror(errno));
 	return errno == ENOENT ? 127 : 126;

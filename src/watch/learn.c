@@ -217,6 +217,7 @@ static void settle(struct learn *l, struct open_conn *c, const struct ended *e)
 	bool silent = (said == SAID_TLS || said == SAID_HTTP) && !e->sent;
 
 	c->conn = 0;
+	l->open_count--;
 	if (!c->passed && (e->stopped || c->asked))
 		return;
 	p->said |= BIT(said);
@@ -230,7 +231,7 @@ static void settle_all(struct learn *l)
 {
 	static const struct ended unknown = { .sent = true, .heard = true };
 
-	for (size_t i = 0; i < OPEN_MAX; i++)
+	for (size_t i = 0; i < OPEN_MAX && l->open_count; i++)
 		if (l->open[i].conn)
 			settle(l, &l->open[i], &unknown);
 }
@@ -314,6 +315,7 @@ static void conn_open(struct learn *l, const json_t *event)
 	/* what is so old and still open is taken for used */
 	if (c->conn)
 		settle(l, c, &(struct ended){ .sent = true, .heard = true });
+	l->open_count++;
 	*c = (struct open_conn){
 		.conn = conn, .place = (uint32_t)(p - l->places), .said = said,
 		.ssh = span_eq(proto, SPAN("ssh")),
@@ -411,6 +413,8 @@ static void http(struct learn *l, const json_t *event)
 	}
 	if (c)
 		c->passed = true;
+	else
+		p->said |= BIT(p->port == 443 ? SAID_TLS : SAID_HTTP);
 	p->asked++;
 	p->websocket |= websocket;
 	requests_add(&p->requests, bit, path);

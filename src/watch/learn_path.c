@@ -14,6 +14,7 @@ struct node {
 	uint32_t	deep;		/* methods of paths that go on here, anyhow */
 	uint16_t	children;	/* but the star */
 	uint8_t		star;		/* text is "*": any segment */
+	uint8_t		wide;		/* names below it are not told apart any more */
 	uint8_t		len;
 	char		text[LEARN_SEGMENT_MAX];
 };
@@ -190,6 +191,7 @@ static void absorb(struct requests *r, uint32_t to, uint32_t from)
 	uint32_t next;
 
 	node_at(r, to)->ends |= node_at(r, from)->ends;
+	node_at(r, to)->wide |= node_at(r, from)->wide;
 	if (node_at(r, to)->deep || node_at(r, from)->deep) {
 		make_deep(r, to, below(r, from));
 		free_children(r, from);
@@ -213,7 +215,9 @@ static void widen(struct requests *r, uint32_t at)
 {
 	uint32_t star, i, next;
 
-	if (node_at(r, at)->children <= LEARN_CHILDREN_MAX)
+	if (node_at(r, at)->children > LEARN_CHILDREN_MAX)
+		node_at(r, at)->wide = true;
+	if (!node_at(r, at)->wide || !node_at(r, at)->first)
 		return;
 	star = find_child(r, at, SPAN("*"));
 	i = node_at(r, at)->first;
@@ -254,7 +258,8 @@ static void add_segments(struct requests *r, uint32_t methods, struct span rest,
 	uint32_t at = 0;
 
 	for (unsigned depth = 0; take_segment(&rest, &segment); depth++) {
-		struct span text = is_one_of_many(segment) ? SPAN("*") : segment;
+		bool any = node_at(r, at)->wide || is_one_of_many(segment);
+		struct span text = any ? SPAN("*") : segment;
 		uint32_t child;
 
 		/* a doubled slash has two readings; of the last segment of a cut path we know a part */

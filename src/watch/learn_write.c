@@ -182,11 +182,27 @@ static bool is_below_wildcard(struct learnt *const *all, size_t count, const str
 	return false;
 }
 
+/* A name waits with all that is known of it; @p comes behind all[@at], of the same host or not */
+static bool is_known(struct learnt *const *all, size_t at, struct learnt *p)
+{
+	enum doubt doubt = p->doubt;
+	bool known = false;
+
+	while (at-- > 0 && !strcmp(all[at]->host, p->host)) {
+		if (!known || all[at]->covered || !all[at]->doubt)
+			doubt = all[at]->covered ? DOUBT_NONE : all[at]->doubt;
+		known = true;
+		if (!doubt)
+			break;
+	}
+	p->doubt = doubt;
+	return known;
+}
+
 static void make_rules(struct writing *w)
 {
 	struct learn *l = w->l;
 	struct learnt **all = calloc(l->count + 1, sizeof(struct learnt *));
-	const char *known = "";
 	size_t count = 0;
 
 	w->spent = !all;
@@ -196,15 +212,14 @@ static void make_rules(struct writing *w)
 	if (count)
 		qsort(all, count, sizeof(struct learnt *), by_host);
 	for (size_t i = 0; i < count; i++) {
-		const struct learnt *p = all[i];
+		struct learnt *p = all[i];
 
-		if (!p->covered && !p->port && strcmp(known, p->host) != 0 &&
-		    !is_below_wildcard(all, count, p))
-			rule_new(w, p, PROTOCOL_AUTO);
-		else if (!p->covered && p->port)
+		if (p->covered)
+			continue;
+		if (p->port)
 			add_place(w, p);
-		if (p->host[0])
-			known = p->host;
+		else if (!is_below_wildcard(all, count, p) && !is_known(all, i, p))
+			rule_new(w, p, PROTOCOL_AUTO);
 	}
 	free(all);
 }

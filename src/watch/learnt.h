@@ -57,6 +57,7 @@ struct learn {
 	size_t			 count, size;
 	uint32_t		*slots;		/* a hash table, at most half full; 0: free */
 	struct open_conn	*open;
+	size_t			 open_count;
 	char			 methods[LEARN_METHODS_MAX][LEARN_METHOD_BYTES + 1];
 	size_t			 method_count;
 	uint32_t		 nodes_left;

@@ -15,17 +15,28 @@
 
 _Static_assert(SLOTS > 2 * REPLAY_ROWS_MAX, "half of the table stays free");
 
+/* One that was let pass before its client spoke: what it is comes with its end */
+struct replay_open {
+	uint64_t	 conn;
+	json_t		*event;		/* its conn.open, held; NULL: none */
+	bool		 asked;		/* a request was seen on it */
+};
+
 bool replay_init(struct replay *r, const struct policy *p, const struct seed *seed)
 {
 	*r = (struct replay){ .policy = p, .seed = *seed };
 	r->slots = calloc(SLOTS, sizeof(*r->slots));
-	return r->slots;
+	r->open = calloc(REPLAY_OPEN_MAX, sizeof(*r->open));
+	return r->slots && r->open;
 }
 
 void replay_done(struct replay *r)
 {
 	for (size_t i = 0; i < r->count; i++)
 		free(r->rows[i].target);
+	for (size_t i = 0; r->open && i < REPLAY_OPEN_MAX; i++)
+		json_decref(r->open[i].event);
+	free(r->open);
 	free(r->rows);
 	free(r->slots);
 	*r = (struct replay){ .policy = NULL };
@@ -181,18 +192,10 @@ static void say(struct asked *a, enum seen seen)
 		a->q.http_host = a->host[0] ? a->q.host : span_str(a->addr_text);
 }
 
-/* What was said first; of what was let pass before that, what is usual on the port */
-static enum seen seen_of(const json_t *event, uint16_t port)
+static enum seen seen_by(struct span proto)
 {
-	struct span proto = event_text(event, "proto");
-
-	if (span_eq(proto, SPAN("tls")))
-		return SEEN_TLS;
-	if (span_eq(proto, SPAN("http")))
-		return SEEN_HTTP;
-	if (!span_eq(proto, SPAN("tcp")))
-		return SEEN_OTHER;
-	return port == 443 ? SEEN_TLS : port == 80 ? SEEN_HTTP : SEEN_OTHER;
+	return span_eq(proto, SPAN("tls")) ? SEEN_TLS : span_eq(proto, SPAN("http")) ? SEEN_HTTP :
+	       SEEN_OTHER;
 }
 
 /* As the data path asks; requests are records of their own, and asked there */
@@ -244,7 +247,7 @@ static void put_place(struct buf *b, const struct asked *a)
 
 /* ---- events ---- */
 
-static void conn_open(struct replay *r, const json_t *event)
+static void ask_open(struct replay *r, const json_t *event, enum seen seen)
 {
 	struct span proto = event_text(event, "proto");
 	struct buf target = buf_new(REPLAY_TARGET_MAX);
@@ -264,7 +267,7 @@ static void conn_open(struct replay *r, const json_t *event)
 	}
 	a.q.transport = udp ? TRANSPORT_UDP : TRANSPORT_TCP;
 	a.q.now_s = r->now_s;
-	v = ask_conn(r->policy, &a, seen_of(event, a.q.port), &inside);
+	v = ask_conn(r->policy, &a, seen, &inside);
 	if (v.answer == ANSWER_ALLOW)
 		ask_addresses(r->policy, &a, json_object_get(event, "ips"), &v);
 	r->inside += inside && v.answer == ANSWER_ALLOW;
@@ -272,6 +275,66 @@ static void conn_open(struct replay *r, const json_t *event)
 	buf_printf(&target, ":%u%s", a.q.port, udp ? "/udp" : "");
 	put(r, &row, &v, &target);
 	buf_done(&target);
+}
+
+/* @close: its end, or NULL: nobody has written that */
+static void settle(struct replay *r, struct replay_open *o, const json_t *close)
+{
+	struct span proto = event_text(close, "proto");
+	uint64_t port = event_uint(o->event, "port");
+	bool silent = !close || !(event_uint(close, "bytes_out") || event_uint(close, "bytes_in"));
+	enum seen usual = port == 443 ? SEEN_TLS : SEEN_HTTP;
+
+	if (proto.len)
+		ask_open(r, o->event, seen_by(proto));
+	else
+		ask_open(r, o->event, o->asked || (silent && (port == 443 || port == 80)) ? usual
+									: SEEN_OTHER);
+	json_decref(o->event);
+	*o = (struct replay_open){ .conn = 0 };
+}
+
+static void settle_all(struct replay *r)
+{
+	for (size_t i = 0; i < REPLAY_OPEN_MAX; i++)
+		if (r->open[i].event)
+			settle(r, &r->open[i], NULL);
+}
+
+static void session_start(struct replay *r, json_t *event)
+{
+	(void)event;
+	settle_all(r);
+}
+
+static struct replay_open *open_of(struct replay *r, const json_t *event)
+{
+	uint64_t conn = event_uint(event, "conn");
+	struct replay_open *o = &r->open[conn % REPLAY_OPEN_MAX];
+
+	return o->event && o->conn == conn ? o : NULL;
+}
+
+static void conn_open(struct replay *r, json_t *event)
+{
+	struct replay_open *o = &r->open[event_uint(event, "conn") % REPLAY_OPEN_MAX];
+	struct span proto = event_text(event, "proto");
+
+	if (!span_eq(proto, SPAN("tcp")) || !span_eq(event_text(event, "verdict"), SPAN("allow"))) {
+		ask_open(r, event, seen_by(proto));
+		return;
+	}
+	if (o->event)
+		settle(r, o, NULL);
+	*o = (struct replay_open){ .conn = event_uint(event, "conn"), .event = json_incref(event) };
+}
+
+static void conn_close(struct replay *r, json_t *event)
+{
+	struct replay_open *o = open_of(r, event);
+
+	if (o)
+		settle(r, o, event);
 }
 
 /* A segment that the log made unreadable, or an end that it cut off */
@@ -296,14 +359,17 @@ static struct verdict ask_request(const struct policy *p, struct asked *a)
 	return policy_decide(p, &a->q);
 }
 
-static void http(struct replay *r, const json_t *event)
+static void http(struct replay *r, json_t *event)
 {
+	struct replay_open *o = open_of(r, event);
 	struct span method = event_text(event, "method"), path = event_text(event, "path");
 	struct buf target = buf_new(REPLAY_TARGET_MAX);
 	struct replay_row row = { .redacted = is_redacted(path) };
 	struct verdict v;
 	struct asked a;
 
+	if (o)
+		o->asked = true;
 	if (!read_old(r, event, &row))
 		return;
 	if (!read_place(event, &a)) {
@@ -334,7 +400,7 @@ static void http(struct replay *r, const json_t *event)
 	buf_done(&target);
 }
 
-static void dns_query(struct replay *r, const json_t *event)
+static void dns_query(struct replay *r, json_t *event)
 {
 	struct buf target = buf_new(REPLAY_TARGET_MAX);
 	struct question q = { .about = ABOUT_NAME, .now_s = r->now_s };
@@ -356,7 +422,7 @@ static void dns_query(struct replay *r, const json_t *event)
 	buf_done(&target);
 }
 
-static void denials(struct replay *r, const json_t *event)
+static void denials(struct replay *r, json_t *event)
 {
 	if (__builtin_add_overflow(r->folded, event_uint(event, "count"), &r->folded))
 		r->folded = UINT64_MAX;
@@ -364,13 +430,13 @@ static void denials(struct replay *r, const json_t *event)
 
 static const struct {
 	const char	*name;
-	void		(*take)(struct replay *r, const json_t *event);
+	void		(*take)(struct replay *r, json_t *event);
 } kinds[] = {
-	{ "dns.query", dns_query }, { "conn.open", conn_open }, { "http", http },
-	{ "denials", denials },
+	{ "session.start", session_start }, { "dns.query", dns_query }, { "conn.open", conn_open },
+	{ "conn.close", conn_close }, { "http", http }, { "denials", denials },
 };
 
-void replay_event(struct replay *r, const json_t *event)
+void replay_event(struct replay *r, json_t *event)
 {
 	struct span name = event_text(event, "event");
 
@@ -393,8 +459,9 @@ static int by_weight(const void *left, const void *right)
 	return order ? order : (a->target_len > b->target_len) - (a->target_len < b->target_len);
 }
 
-void replay_sort(struct replay *r)
+void replay_end(struct replay *r)
 {
+	settle_all(r);
 	if (r->count)
 		qsort(r->rows, r->count, sizeof(*r->rows), by_weight);
 }

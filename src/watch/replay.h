@@ -3,8 +3,8 @@
  * replay.h - what a policy would have said of what a log tells
  *
  * Each record with a verdict is asked again, of policy_decide() like everything else.
- * What a log does not tell is taken to be what agrees with the rest: the first bytes of a
- * connection that was let pass before its client spoke are what is usual on its port, and
+ * What a log does not tell is taken to be what agrees with the rest: if a connection was let
+ * pass before its client spoke, and the log ends before it, it is what is usual on its port;
  * what was redacted from a path is read as it is written.  Records whose verdict did not
  * come of the policy (a server that did not answer, a limit, a name that did not agree),
  * and denials that were folded, are counted and not asked.
@@ -20,6 +20,7 @@
 #include "policy/policy.h"
 
 #define REPLAY_ROWS_MAX 20000	/* things told apart; about 20 MB with their texts */
+#define REPLAY_OPEN_MAX 4096	/* connections open at once of which nobody knows yet what they are */
 #define REPLAY_TARGET_MAX 1400	/* bytes of a target's text: a host, a method, a path of the log */
 
 enum replayed { REPLAYED_ALLOW, REPLAYED_ASK, REPLAYED_DENY };
@@ -44,6 +45,7 @@ struct replay {
 	struct replay_row *rows;
 	size_t		 count, size;
 	uint32_t	*slots;
+	struct replay_open *open;	/* by the number of the connection */
 	uint64_t	 asked, changed;	/* records */
 	uint64_t	 now_denied, now_asks, now_allowed;	/* of the changed ones */
 	uint64_t	 others;	/* changed records beyond the bound */
@@ -58,10 +60,10 @@ struct replay {
 /* Return: false if memory is out.  @p is borrowed. */
 bool replay_init(struct replay *r, const struct policy *p, const struct seed *seed);
 void replay_done(struct replay *r);
-void replay_event(struct replay *r, const json_t *event);
+void replay_event(struct replay *r, json_t *event);	/* may be held until replay_done() */
 
-/* After the last event: what is denied now first, then by target */
-void replay_sort(struct replay *r);
+/* After the last event.  Rows are sorted then: what is denied now first, then by target */
+void replay_end(struct replay *r);
 
 /* Would it be another verdict, or another reason for a denial? */
 static inline bool replay_row_changed(const struct replay_row *row)

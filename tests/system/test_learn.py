@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Learning: what was used becomes a policy, and the same run under it is allowed whole."""
-import json
-
 import pytest
 
 import internet
 import sluice
 import stage
+import zone
 from stage import ZONE
 
 REC = f"rec.{ZONE}"
@@ -146,6 +145,43 @@ def test_file_is_not_left_behind_when_nothing_ran(world):
     assert done.code == 125 and not path.exists(), done.err
     done = sluice.run("--learn=full", path, "--no-inspect", command=["true"])
     assert done.code == 125 and not path.exists(), done.err
+
+
+def test_private_addresses_are_learnt_as_such(world):
+    """What a rule of the user's own opened: learnt with private, and never without a word."""
+    path, own = target("private.yaml"), target("own.yaml")
+    host = f"private10.{ZONE}"
+    own.write_text(f"version: 1\nallow:\n  - {{host: {host}, ports: [80], private: true}}\n"
+                   "  - {ip: 192.168.77.5, ports: [80]}\n")
+    command = ["sh", "-c", f"curl -sf http://{host}/x; curl -sf http://192.168.77.5/y"]
+    done, text = learnt(path, "--learn", path, "-p", own, command=command)
+    assert f'- host: "{host}"' in text and "private: true" in text, text
+    assert '- ip: "192.168.77.5"' in text and "special-purpose" in done.err, (text, done.err)
+    again(path, command)
+    forged = sluice.call("learn", "--unverified", done.log)
+    assert f'# - host: "{host}"' in forged.out and '# - ip: "192.168.77.5"' in forged.out, forged
+
+
+def test_many_siblings_are_one_wildcard(world, fresh):
+    names = [f"s{i}.cdn.{ZONE}" for i in range(9)]
+    for name in names:
+        world.dns.names[name] = zone.Name([internet.RECORDER4])
+    try:
+        path = target("siblings.yaml")
+        script = "; ".join(f"curl -sf http://{name}/x" for name in names)
+        _, text = learnt(path, "--learn", path, command=["sh", "-c", script])
+        assert f'- host: "*.cdn.{ZONE}"' in text and "s3.cdn" not in text, text
+        again(path, ["sh", "-c", script])
+    finally:
+        for name in names:
+            del world.dns.names[name]
+
+
+def test_what_the_jail_reaches_of_its_host_is_counted(world):
+    path = target("ports.yaml")
+    done, text = learnt(path, "--learn", path, "--host-port", "7777", command=[
+        "sh", "-c", f"curl -sm2 http://localhost:7777/; curl -sf http://{REC}/x"])
+    assert REC in text and "7777" not in text, text
 
 
 def test_denied_is_not_learnt_and_stays_blocked(world, token):

@@ -214,6 +214,17 @@ static void what_spoke_late_is_what_it_turned_out_to_be(void **state)
 	HAS("  - host: \"open.test\"\n    ports: [443]\n  - host: \"tls.test\"\n");
 }
 
+/* Its conn.open was lost, or is of a line that is no event */
+static void a_request_of_an_unknown_connection(void **state)
+{
+	(void)state;
+	number = 99;
+	request("x.test", 443, "PROPFIND", "/a%2fb");
+	request("x.test", 80, "GET", "/a");
+	HAS("  - host: \"x.test\"\n    ports: [443]\n    methods: [PROPFIND]\n");
+	HAS("  - host: \"x.test\"\n    ports: [80]\n    methods: [GET]\n    paths: [\"/a\"]\n");
+}
+
 static void a_push_is_learnt_with_its_first_request(void **state)
 {
 	(void)state;
@@ -362,6 +373,24 @@ static void special_addresses_are_told(void **state)
 	assert_int_equal(result.private, 1);
 }
 
+/* A name was looked up for a place that waits: it waits too, unless another place has a rule */
+static void a_name_waits_with_its_place(void **state)
+{
+	static const char name[] = "a8f3k2m9q1z7x4w6.evil.test";
+
+	(void)state;
+	begin((struct learn_options){ .forged = true });
+	event("{\"event\":\"dns.query\",\"name\":\"%s\",\"type\":\"A\",\"verdict\":\"allow\"}", name);
+	event("{\"event\":\"dns.query\",\"name\":\"db.test\",\"type\":\"A\",\"verdict\":\"allow\"}");
+	conn(name, 443, "tls");
+	event("{\"event\":\"conn.open\",\"conn\":70,\"host\":\"db.test\",\"ips\":[\"10.1.2.3\"],\"port\":5432,"
+	      "\"proto\":\"tcp\",\"verdict\":\"allow\"}");
+	HAS("  # - host: \"a8f3k2m9q1z7x4w6.evil.test\"");
+	HAS("  # - host: \"db.test\"");
+	HAS_NOT("ports: [9]");
+	HAS_NOT("\n  - host");
+}
+
 static void without_proof_special_addresses_wait(void **state)
 {
 	(void)state;
@@ -470,6 +499,7 @@ int main(void)
 		TEST(a_connection_without_requests_opens_the_whole_port),
 		TEST(a_connection_that_said_nothing_does_not),
 		TEST(what_spoke_late_is_what_it_turned_out_to_be),
+		TEST(a_request_of_an_unknown_connection),
 		TEST(a_push_is_learnt_with_its_first_request),
 		TEST(denied_is_never_learnt),
 		TEST(many_siblings_become_a_wildcard),
@@ -479,6 +509,7 @@ int main(void)
 		TEST(what_is_rare_waits_only_beside_what_is_usual),
 		TEST(names_that_were_only_looked_up),
 		TEST(special_addresses_are_told),
+		TEST(a_name_waits_with_its_place),
 		TEST(without_proof_special_addresses_wait),
 		TEST(only_the_last_session_counts),
 		TEST(words_of_an_agent_are_no_yaml),

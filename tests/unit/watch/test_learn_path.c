@@ -93,6 +93,8 @@ static void many_names_become_one_star(void **state)
 {
 	(void)state;
 	assert_string_equal(LEARN("/u/a", "/u/b", "/u/c", "/u/d", "/u/e", "/u/f", "/u/g"), "/u/*");
+	assert_string_equal(LEARN("/u/a", "/u/b", "/u/c", "/u/d", "/u/e", "/u/f", "/u/g", "/u/h", "/u/i"),
+			    "/u/*");
 	assert_string_equal(LEARN("/a/x", "/b/x", "/c/x", "/d/x", "/e/x", "/f/x", "/g/x"), "/*/x");
 }
 

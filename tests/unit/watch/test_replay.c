@@ -70,6 +70,12 @@ static void request(const char *host, unsigned port, const char *method, const c
 	      "\"status\":200,\"verdict\":\"allow\",\"reason\":\"allowed\"}", host, port, method, path);
 }
 
+static void late(unsigned number, const char *host, unsigned port)
+{
+	event("{\"event\":\"conn.open\",\"conn\":%u,\"host\":\"%s\",\"port\":%u,\"proto\":\"tcp\","
+	      "\"verdict\":\"allow\",\"reason\":\"allowed_monitor\"}", number, host, port);
+}
+
 static const struct replay_row *row(const char *target)
 {
 	for (size_t i = 0; i < replay.count; i++)
@@ -102,6 +108,7 @@ static void what_stays_is_no_row(void **state)
 	request("in.test", 443, "GET", "/");
 	event("{\"event\":\"dns.query\",\"name\":\"a.test\",\"type\":\"AAAA\",\"verdict\":\"allow\","
 	      "\"reason\":\"allowed\"}");
+	replay_end(&replay);
 	assert_int_equal(replay.asked, 9);
 	assert_int_equal(replay.changed, 0);
 	assert_int_equal(replay.count, 0);
@@ -121,7 +128,7 @@ static void what_changes_is_told_once_with_its_count(void **state)
 	request("api.test", 80, "GET", "/v2");
 	event("{\"event\":\"dns.query\",\"name\":\"new.test\",\"type\":\"A\",\"verdict\":\"allow\","
 	      "\"reason\":\"allowed\"}");
-	replay_sort(&replay);
+	replay_end(&replay);
 	check("new.test:443", REPLAYED_DENY, REASON_NO_RULE, 3);
 	check("bad.test:443", REPLAYED_DENY, REASON_DENY_RULE, 1);
 	check("a.test:22", REPLAYED_DENY, REASON_PORT, 1);
@@ -137,6 +144,31 @@ static void what_changes_is_told_once_with_its_count(void **state)
 	/* what is denied now stands first */
 	assert_int_equal(replay.rows[0].now, REPLAYED_DENY);
 	assert_int_equal(replay.rows[replay.count - 1].now, REPLAYED_ALLOW);
+}
+
+/* What was let pass before its client spoke is what its end, or a request, says */
+static void what_spoke_late(void **state)
+{
+	(void)state;
+	late(1, "in.test", 443);
+	late(2, "a.test", 443);
+	late(3, "api.test", 80);
+	late(4, "a.test", 80);
+	late(5 + REPLAY_OPEN_MAX, "a.test", 5432);
+	assert_int_equal(replay.asked, 0);
+	event("{\"event\":\"conn.close\",\"conn\":1,\"bytes_out\":9,\"proto\":\"tls\"}");
+	event("{\"event\":\"conn.close\",\"conn\":2,\"bytes_out\":9,\"bytes_in\":9}");
+	event("{\"event\":\"http\",\"conn\":3,\"host\":\"api.test\",\"port\":80,\"method\":\"GET\","
+	      "\"path\":\"/v1/x\",\"verdict\":\"allow\",\"reason\":\"allowed\"}");
+	event("{\"event\":\"conn.close\",\"conn\":3,\"bytes_out\":9}");
+	assert_int_equal(replay.asked, 4);
+	/* another with its slot, and a new session: their ends were not written */
+	late(5, "a.test", 443);
+	assert_int_equal(replay.asked, 5);
+	event("{\"event\":\"session.start\"}");
+	assert_int_equal(replay.asked, 7);
+	check("a.test:443", REPLAYED_DENY, REASON_PROTOCOL, 1);
+	assert_int_equal(replay.changed, 1);
 }
 
 static void addresses_are_judged_as_well(void **state)
@@ -213,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_stays_is_no_row),
 		TEST(what_changes_is_told_once_with_its_count),
+		TEST(what_spoke_late),
 		TEST(addresses_are_judged_as_well),
 		TEST(what_cannot_be_asked_is_counted),
 		TEST(a_denied_connection_with_a_request_counts_as_that),
