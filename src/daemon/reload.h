@@ -41,4 +41,7 @@ void reload_free(struct reload *r);	/* ends the child too; NULL is fine */
 /* Read them; one more request while that goes on is another one after it */
 void reload_ask(struct reload *r);
 
+/* fixed.c: can the jail that was built with @old have @new?  Return: false and @err: what cannot change */
+bool reload_fits(const struct policy *old, const struct policy *new, struct err *err);
+
 #endif

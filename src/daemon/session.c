@@ -21,6 +21,7 @@
 #include "daemon/reload.h"
 #include "daemon/role.h"
 #include "daemon/watched.h"
+#include "daemon/webhook.h"
 #include "jail/broker.h"
 #include "policy/upstream.h"
 
@@ -31,16 +32,21 @@
 #define DIED_POLL_MS 10
 #define BROKER_GRACE_MS 200
 
-enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_EXPORTER, ROLE_NUM };
+enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_EXPORTER, ROLE_COURIER,
+	    ROLE_NUM };
 
 static const struct {
 	const char	*name, *word;
 	enum program	 program;
+	const char	*spare;		/* nothing hangs on it: what is said when it has ended */
 } roles[ROLE_NUM] = {
 	[ROLE_GATE] = { "gate", "role-gate", PROGRAM_GATE },
 	[ROLE_RESOLVER] = { "resolver", "role-resolver", PROGRAM_RESOLVER },
 	[ROLE_BROKER] = { "broker", "role-broker", PROGRAM_JAIL },
-	[ROLE_EXPORTER] = { "exporter", "role-exporter", PROGRAM_EXPORTER },
+	[ROLE_EXPORTER] = { "exporter", "role-exporter", PROGRAM_EXPORTER,
+			    "the exporter is gone: metrics are served no more" },
+	[ROLE_COURIER] = { "courier", "role-courier", PROGRAM_COURIER,
+			   "the courier is gone: alerts go to the webhook no more" },
 };
 
 struct session {
@@ -58,6 +64,7 @@ struct session {
 	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
 	struct reload	*reload;
 	struct alarm	 alarm;
+	struct webhook	*webhook;		/* NULL: the policy has none */
 	void		(*old_hangup)(int);	/* disposition of SIGHUP, while ours holds; else NULL */
 	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
@@ -116,6 +123,7 @@ static void on_alert(void *arg, const struct audit_alert *e)
 	struct session *s = arg;
 
 	alarm_tell(&s->alarm, e->message, clock_ms());
+	webhook_send(s->webhook, s->plan->jail.session, e);
 }
 
 static void on_resolver_died(void *arg)
@@ -128,10 +136,9 @@ static void role_ended(struct session *s, enum role role)
 	char why[64];
 
 	s->role[role] = 0;
-	/* Nothing hangs on it: the jail is as it was */
-	if (role == ROLE_EXPORTER) {
+	if (roles[role].spare) {
 		if (!s->finishing)
-			role_complain("metrics", "the exporter is gone: they are served no more");
+			role_complain("session", roles[role].spare);
 		return;
 	}
 	/* The broker ends with the last process of the jail, a moment before bwrap does */
@@ -159,59 +166,11 @@ static void on_child(evutil_socket_t fd, short what, void *arg)
 
 /* ---- another policy ---- */
 
-static bool maps_same(const struct port_map *a, size_t a_count, const struct port_map *b,
-		      size_t b_count)
-{
-	bool same = a_count == b_count;
-
-	for (size_t i = 0; same && i < a_count; i++)
-		same = addr_eq(&a[i].addr, &b[i].addr) && a[i].outside == b[i].outside &&
-		       a[i].inside == b[i].inside;
-	return same;
-}
-
-static bool net_same(const struct net *a, const struct net *b)
-{
-	return a->bits == b->bits && addr_eq(&a->base, &b->base);
-}
-
-static bool upstreams_same(const struct policy *old, const struct policy *new)
-{
-	size_t count = policy_settings(old).upstream_count;
-	bool same = count == policy_settings(new).upstream_count;
-
-	for (size_t i = 0; same && i < count; i++)
-		same = !strcmp(policy_upstream(old, i), policy_upstream(new, i));
-	return same;
-}
-
-/* What the jail was built with cannot change while it stands */
-static bool check_fixed(const struct policy *old, const struct policy *new, struct err *err)
-{
-	struct policy_settings a = policy_settings(old), b = policy_settings(new);
-	const char *what = NULL;
-
-	if (policy_mode(old) != policy_mode(new))
-		what = "mode";
-	else if (!net_same(&a.synthetic4, &b.synthetic4) || !net_same(&a.synthetic6, &b.synthetic6))
-		what = "dns.synthetic";
-	else if (!maps_same(a.host_ports, a.host_port_count, b.host_ports, b.host_port_count))
-		what = "host_ports";
-	else if (!maps_same(a.publish, a.publish_count, b.publish, b.publish_count))
-		what = "publish";
-	else if (!upstreams_same(old, new))
-		what = "dns.upstream";
-	else if (strcmp(a.upstream_proxy, b.upstream_proxy) != 0)
-		what = "upstream_proxy";
-	return !what || err_set(err, "%s cannot change while the command runs (start it anew)",
-				what);
-}
-
 static bool change_policy(struct session *s, const struct shared_policy *new, struct err *err)
 {
 	struct keeper *k = &s->keeper;
 
-	if (!check_fixed(k->policy, new->policy, err) ||
+	if (!reload_fits(k->policy, new->policy, err) ||
 	    !jail_change_nets(&s->jail, k->policy, new->policy, err))
 		return false;
 	keeper_change_policy(k, new);
@@ -609,6 +568,19 @@ static bool start_exporter(struct session *s, struct err *err)
 	return true;
 }
 
+static bool start_courier(struct session *s, struct err *err)
+{
+	const char *argv[2 + TRUST_ARGS + 1] = { "sluice", roles[ROLE_COURIER].word };
+	const struct session_plan *plan = s->plan;
+	int theirs = -1;
+
+	if (!plan->webhook)
+		return true;
+	s->webhook = webhook_new(&s->keeper, plan->webhook, plan->webhook_key, &theirs, err);
+	add_trust(argv, 2);
+	return s->webhook && spawn_paired(s, ROLE_COURIER, argv, &theirs, err);
+}
+
 /* What a jail and a proxy both need */
 static bool start_roles(struct session *s, struct err *err)
 {
@@ -618,7 +590,7 @@ static bool start_roles(struct session *s, struct err *err)
 
 	if (!programs_open(s->plan->programs, &s->programs, err) || !keeper_prepare(s, err))
 		return false;
-	if (!watch_signals(s, err) || !watched_start(k, err) ||
+	if (!watch_signals(s, err) || !watched_start(k, err) || !start_courier(s, err) ||
 	    (s->plan->metrics && !start_exporter(s, err)))
 		return false;
 	gate = pair(ROLE_GATE, &theirs, err);
@@ -699,6 +671,7 @@ static void stop(struct session *s)
 	if (s->jailed)
 		jail_end(&s->jail);
 	stop_roles(s);
+	webhook_free(s->webhook);
 	programs_close(&s->programs);
 	DROP_FD(s->resolver);
 	reload_free(s->reload);
@@ -759,6 +732,7 @@ static void finish(struct session *s, int code)
 	audit_session_end(k->audit, code);
 	tell_lost(k->audit);
 	alarm_end(&s->alarm);
+	webhook_end(s->webhook);
 }
 
 /* The command has its own disposition by now: nohup is for it, not for our SIGHUP */

@@ -16,7 +16,7 @@ enum where {
 	IN_PRESET = 16, IN_PRESET_HOST = 32, IN_PRESET_READ = 64,
 	IN_CEILING = 128, IN_BANDWIDTH = 256, IN_QUOTA = 512, IN_INJECT = 1024,
 	IN_CREDENTIALS = 2048, IN_LIMITS = 4096, IN_LOG = 8192, IN_CATEGORY = 16384,
-	IN_VARIANT = 32768,
+	IN_VARIANT = 32768, IN_ALERTS = 65536,
 };
 
 /* An id that a file gives, to find the one that is there twice */
