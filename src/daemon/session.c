@@ -21,29 +21,35 @@
 #include "daemon/exporter.h"
 #include "daemon/inspected.h"
 #include "daemon/keeper.h"
+#include "daemon/probed.h"
 #include "daemon/reload.h"
 #include "daemon/role.h"
 #include "daemon/watched.h"
+#include "daemon/webhook.h"
 #include "jail/broker.h"
 #include "policy/upstream.h"
 
 #define COMMAND_MAX (4u << 20)	/* bytes of all arguments; the kernel has no room for more */
 #define READY_LIMIT_MS 5000	/* for the gate to confine itself */
-#define PROBE_LIMIT_MS 4000
 #define FINISH_LIMIT_MS 2000	/* for the gate to report its last connections */
 #define DIED_POLL_MS 10
 #define BROKER_GRACE_MS 200
 
-enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_EXPORTER, ROLE_NUM };
+enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_EXPORTER, ROLE_COURIER,
+	    ROLE_NUM };
 
 static const struct {
 	const char	*name, *word;
 	enum program	 program;
+	const char	*spare;		/* nothing hangs on it: what is said when it has ended */
 } roles[ROLE_NUM] = {
 	[ROLE_GATE] = { "gate", "role-gate", PROGRAM_GATE },
 	[ROLE_RESOLVER] = { "resolver", "role-resolver", PROGRAM_RESOLVER },
 	[ROLE_BROKER] = { "broker", "role-broker", PROGRAM_JAIL },
-	[ROLE_EXPORTER] = { "exporter", "role-exporter", PROGRAM_EXPORTER },
+	[ROLE_EXPORTER] = { "exporter", "role-exporter", PROGRAM_EXPORTER,
+			    "the exporter is gone: metrics are served no more" },
+	[ROLE_COURIER] = { "courier", "role-courier", PROGRAM_COURIER,
+			   "the courier is gone: alerts go to the webhook no more" },
 };
 
 struct session {
@@ -62,6 +68,7 @@ struct session {
 	struct reload	*reload;
 	struct alarm	 alarm;
 	struct controlled *controlled;
+	struct webhook	*webhook;		/* NULL: the policy has none */
 	void		(*old_hangup)(int);	/* disposition of SIGHUP, while ours holds; else NULL */
 	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
@@ -120,6 +127,7 @@ static void on_alert(void *arg, const struct audit_alert *e)
 	struct session *s = arg;
 
 	alarm_tell(&s->alarm, e->message, clock_ms());
+	webhook_send(s->webhook, s->plan->jail.session, e);
 }
 
 /* What the user should know of approvals */
@@ -154,10 +162,9 @@ static void role_ended(struct session *s, enum role role)
 	char why[64];
 
 	s->role[role] = 0;
-	/* Nothing hangs on it: the jail is as it was */
-	if (role == ROLE_EXPORTER) {
+	if (roles[role].spare) {
 		if (!s->finishing)
-			role_complain("metrics", "the exporter is gone: they are served no more");
+			role_complain("session", roles[role].spare);
 		return;
 	}
 	/* The broker ends with the last process of the jail, a moment before bwrap does */
@@ -396,46 +403,6 @@ static bool start_broker(struct session *s, struct err *err)
 	return ok;
 }
 
-/* The probe blocks, and is served by this very loop: so it runs in a child */
-static bool probe(struct session *s, struct err *err)
-{
-	struct err found = { "" };
-	bool done = false;
-	ssize_t n = 0;
-	int p[2];
-	pid_t pid;
-
-	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_sys(err, errno, "cannot probe the jail");
-	s->keeper.probing = true;
-	pid = fork();
-	if (pid == 0) {
-		bool ok = jail_probe(&s->jail, s->keeper.probe_token, &found);
-
-		n = write(p[1], ok ? "+" : found.text, ok ? 1 : sizeof(found.text));
-		_exit(n < 0);
-	}
-	close(p[1]);
-	for (int64_t end = clock_ms() + PROBE_LIMIT_MS;
-	     pid > 0 && !done && !s->failed && clock_ms() < end;) {
-		event_base_loop(s->keeper.loop, EVLOOP_NONBLOCK);
-		n = read(p[0], found.text, sizeof(found.text));
-		done = n >= 0;
-		if (!done)
-			usleep(100);
-	}
-	close(p[0]);
-	s->keeper.probing = false;
-	if (pid > 0 && !done)
-		kill(pid, SIGKILL);
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-	if (done && n == 1 && found.text[0] == '+')
-		return true;
-	return err_set(err, "the jail failed its probe: %s (nothing was started)",
-		       done && n > 1 ? found.text : "no answer in time");
-}
-
 /* The command, as log.command wants it */
 static void add_command(struct buf *b, char *const *argv, enum detail detail)
 {
@@ -595,6 +562,19 @@ static bool start_exporter(struct session *s, struct err *err)
 	return true;
 }
 
+static bool start_courier(struct session *s, struct err *err)
+{
+	const char *argv[2 + TRUST_ARGS + 1] = { "sluice", roles[ROLE_COURIER].word };
+	const struct session_plan *plan = s->plan;
+	int theirs = -1;
+
+	if (!plan->webhook)
+		return true;
+	s->webhook = webhook_new(&s->keeper, plan->webhook, plan->webhook_key, &theirs, err);
+	add_trust(argv, 2);
+	return s->webhook && spawn_paired(s, ROLE_COURIER, argv, &theirs, err);
+}
+
 /* What a jail and a proxy both need */
 static bool start_roles(struct session *s, struct err *err)
 {
@@ -604,7 +584,7 @@ static bool start_roles(struct session *s, struct err *err)
 
 	if (!programs_open(s->plan->programs, &s->programs, err) || !keeper_prepare(s, err))
 		return false;
-	if (!watch_signals(s, err) || !watched_start(k, err) ||
+	if (!watch_signals(s, err) || !watched_start(k, err) || !start_courier(s, err) ||
 	    (s->plan->metrics && !start_exporter(s, err)))
 		return false;
 	gate = pair(ROLE_GATE, &theirs, err);
@@ -643,7 +623,7 @@ static bool start_jail(struct session *s, struct err *err)
 	if (!loop_until(s, &k->gate_ready, READY_LIMIT_MS))
 		return err_set(err, "the gate did not start (see `sluice doctor`)");
 	/* Nobody waits for the resolver: it gets ready while the command does */
-	if (!probe(s, err) || !start_resolver(s, err))
+	if (!probed(&s->keeper, &s->jail, &s->failed, err) || !start_resolver(s, err))
 		return false;
 	if (!loop_until(s, &s->broker_ready, READY_LIMIT_MS))
 		return err_set(err, "the broker did not start (see `sluice doctor`)");
@@ -685,6 +665,7 @@ static void stop(struct session *s)
 	if (s->jailed)
 		jail_end(&s->jail);
 	stop_roles(s);
+	webhook_free(s->webhook);
 	programs_close(&s->programs);
 	DROP_FD(s->resolver);
 	controlled_free(s->controlled);
@@ -747,6 +728,7 @@ static void finish(struct session *s, int code)
 	audit_session_end(k->audit, code);
 	tell_lost(k->audit);
 	alarm_end(&s->alarm);
+	webhook_end(s->webhook);
 }
 
 /* The command has its own disposition by now: nohup is for it, not for our SIGHUP */
