@@ -76,7 +76,7 @@ int learn_main(int argc, char **argv)
 	const struct option rows[] = {
 		{ 0, "all", OPTION_FLAG, NULL, "what is to be reviewed holds too", &c.learning.o.all },
 		{ 0, "key", OPTION_TEXT, "FILE", "public keys that alone may have signed (default: this "
-		  "machine's own keys/audit.key.pub)", &c.key },
+		  "machine's own)", &c.key },
 		{ 0, "unverified", OPTION_FLAG, NULL, "learn from logs that do not verify", &c.unverified },
 		{ .name = NULL },
 	};

@@ -14,8 +14,8 @@ struct log_filter {
 
 /* Rows to put into a command's own table */
 #define LOG_FILTER_OPTIONS(f) \
-	{ 0, "host", OPTION_LIST, "HOST", "show, follow: only what is about this name (or *.NAME, " \
-	  ".NAME) or address; may repeat", &(f)->hosts }, \
+	{ 0, "host", OPTION_LIST, "HOST", "show, follow: only this name (*.NAME, .NAME) or address; " \
+	  "may repeat", &(f)->hosts }, \
 	{ 0, "verdict", OPTION_LIST, "VERDICT", "show, follow: only allow or deny; may repeat", \
 	  &(f)->verdicts }, \
 	{ 0, "event", OPTION_LIST, "EVENT", "show, follow: only events of this kind, such as " \

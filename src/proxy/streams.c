@@ -287,8 +287,10 @@ static void tell(struct flow *f, const struct http2_request *r)
 {
 	struct span path = span_head(r->head.path, TALK_PATH_MAX);
 	struct buf record = buf_new(TALK_HOST_MAX + TALK_METHOD_MAX + TALK_PATH_MAX);
+	/* it is told as HTTP/1.1 would have it (RFC 8441, section 5): the record knows a websocket by that */
+	bool websocket = r->head.websocket && r->status == 200;
 	struct talk_http told = {
-		.bytes_out = r->bytes_out, .bytes_in = r->bytes_in, .status = r->status,
+		.bytes_out = r->bytes_out, .bytes_in = r->bytes_in, .status = websocket ? 101 : r->status,
 		.method_len = (uint8_t)r->head.method.len,
 		.host_len = (uint16_t)r->head.host.len, .path_len = (uint16_t)path.len,
 	};

@@ -119,7 +119,7 @@ static void add_requests(struct writing *w, const struct learnt *p, enum protoco
 	if (!r)
 		return;
 	r->methods = methods;
-	r->websocket = p->websocket;
+	r->websocket = p->websocket && methods & reading(w->l);	/* it begins as a GET */
 	requests_patterns(&p->requests, methods, &r->paths);
 	w->spent |= r->paths.full;
 	rule_join(w);

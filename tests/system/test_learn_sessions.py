@@ -13,8 +13,12 @@ import sluice
 import stage
 from stage import ZONE
 from test_clients import CLIENTS
+import test_grpc as grpc_tests
+import test_websocket as websocket_tests
 from test_learn import again, learnt, target
+from test_grpc import server as grpc_server        # noqa: F401
 from test_programs import PROGRAMS
+from test_websocket import server as websocket_server        # noqa: F401
 
 NTP = ("import socket, sys; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); "
        "s.connect((sys.argv[1], 123)); s.send(b'ntp?'); print(s.recv(99).decode())")
@@ -88,3 +92,34 @@ def test_session(world, place, name, full):
     assert not [e for e in second.denied() if e.get("name") not in missing], (second.denied(), text)
     other = sluice.run("--only", "-p", path, command=["curl", "-sfm5", f"http://second.{ZONE}/"])
     assert other.code != 0 and other.denied()
+
+
+def test_websockets(websocket_server, token):       # noqa: F811
+    kind, name, log = websocket_server
+    host = f"https://{name}:{websocket_tests.PORT}"
+    command = [sluice.PYTHON, "-c", websocket_tests.CLIENT, f"wss{host[5:]}/ws/{token}"]
+    if kind == "node":
+        command = ["node", "-e", websocket_tests.STREAMS, host, f"/ws/{token}", f"/open/{token}"]
+    path = target(f"websocket-{kind}.yaml")
+    first, text = learnt(path, "--learn=full", path, command=command)
+    assert "websocket: true" in text and '"/ws/*"' in text, text
+    second = again(path, command, log=first.log)
+    assert second.out == first.out and first.out
+
+
+def test_grpc(grpc_server, token):      # noqa: F811
+    name, log = grpc_server
+    script = """
+print(call("Echo")(b"hello", metadata=meta, timeout=15))
+print(sum(int(n) for n in stream("Count")(b"1000", metadata=meta, timeout=15)))
+"""
+    command = [sluice.PYTHON, "-c", grpc_tests.CLIENT + script, f"{name}:{grpc_tests.PORT}", token]
+    path = target("grpc.yaml")
+    first, text = learnt(path, "--learn=full", path, command=command)
+    assert '"/test.Service/Echo"' in text and '"/test.Service/Count"' in text, text
+    second = again(path, command, log=first.log)
+    assert second.out == first.out and "hello" in first.out
+    other = sluice.run("--only", "-p", path, command=[
+        sluice.PYTHON, "-c", grpc_tests.CLIENT + "status(lambda: call('Fail')(b'x', metadata=meta, timeout=15))",
+        f"{name}:{grpc_tests.PORT}", token])
+    assert other.reasons() == {"path"}, other.denied()
