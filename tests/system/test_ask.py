@@ -334,3 +334,36 @@ def test_no_terminal_means_deny(world, token):
 def test_time_must_be_a_number(world):
     done = sluice.call("run", "--ask=0", "--", "true")
     assert done.code == 125 and "not a number of seconds" in done.err
+
+
+def test_top_shows_sessions_and_decides(world, policy, jail, fresh):
+    name = fresh(addresses=["21.9.0.80"])
+    agent = jail("--only", "-p", policy("version: 1\ndefault: ask\n"), "--session", "watched")
+    agent.ok("hold", name, 9999, 1, stay=True)
+    master, slave = pty.openpty()
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    before = termios.tcgetattr(slave)
+    top = subprocess.Popen([str(sluice.PROGRAM), "top"], stdin=slave, stdout=slave, stderr=slave,
+                           env=sluice.environment(TERM="xterm"), cwd=stage.WORK, **sluice.as_user())
+    seen = b""
+    try:
+        end = time.monotonic() + 15
+        while not (b"watched/1" in seen and name.encode() in seen) and time.monotonic() < end:
+            if select.select([master], [], [], 0.2)[0]:
+                seen += os.read(master, 65536)
+        assert b"watched/1" in seen and name.encode() in seen
+        os.write(master, b"n")
+        end = time.monotonic() + 10
+        while b"rejected" not in seen and time.monotonic() < end:
+            if select.select([master], [], [], 0.2)[0]:
+                seen += os.read(master, 65536)
+        assert b"rejected" in seen
+        os.write(master, b"q")
+        assert top.wait(10) == 0 and termios.tcgetattr(slave) == before
+    finally:
+        top.kill()
+        top.wait(10)
+        os.close(master)
+        os.close(slave)
+    done = sluice.call("top")
+    assert done.code == 125 and "needs a terminal" in done.err
