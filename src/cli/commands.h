@@ -25,6 +25,7 @@ int sessions_main(int argc, char **argv);
 int approvals_main(int argc, char **argv);
 int approve_main(int argc, char **argv);
 int reject_main(int argc, char **argv);
+int top_main(int argc, char **argv);
 int reload_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);

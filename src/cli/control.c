@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control.c - the commands that speak to running sessions: sessions, reload, approvals, approve, reject */
-#include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +9,8 @@
 #include "cli/folders.h"
 #include "cli/naming.h"
 #include "cli/print.h"
-#include "control/client.h"
-#include "control/place.h"
+#include "cli/sessions.h"
 
-#define SESSIONS_MAX 1024
 #define RELOAD_LIMIT_MS 10000	/* files that are being written are waited for */
 #define RELOAD_POLL_MS 50
 
@@ -29,87 +25,6 @@ const char *control_folder_make(const char *folder)
 }
 
 /* ---- the sessions that run ---- */
-
-struct sessions {
-	char	folder[PATH_MAX];
-	char	name[SESSIONS_MAX][SESSION_MAX + 1];
-	size_t	count;
-};
-
-static int name_order(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-/* What has the name of a session's socket; whether one lives shows when it is asked */
-static bool sessions_find(struct sessions *s, struct err *err)
-{
-	const struct dirent *entry;
-	DIR *dir;
-
-	s->count = 0;
-	if (!folder_run(s->folder, err))
-		return false;
-	dir = opendir(s->folder);
-	while (dir && (entry = readdir(dir)) && s->count < SESSIONS_MAX) {
-		struct span name = span_str(entry->d_name), ending = SPAN(CONTROL_ENDING);
-
-		if (span_ends(name, ending) && name.len > ending.len && name.at[0] != '.')
-			s->count += span_copy(span_head(name, name.len - ending.len),
-					      s->name[s->count], sizeof(s->name[0]));
-	}
-	if (dir)
-		closedir(dir);
-	qsort(s->name, s->count, sizeof(s->name[0]), name_order);
-	return true;
-}
-
-/* Ask one.  NULL without @err: it is dead, and its socket is removed */
-static json_t *session_ask(const struct sessions *s, const char *name,
-			   const struct control_request *r, struct err *err)
-{
-	int fd = control_connect(s->folder, name);
-	json_t *answer;
-
-	if (fd == -ECONNREFUSED)
-		control_remove(s->folder, name);
-	if (fd < 0 && fd != -ECONNREFUSED && fd != -ENOENT)
-		err_sys(err, -fd, "session %s", name);
-	if (fd < 0)
-		return NULL;
-	answer = control_ask(fd, r, err);
-	close(fd);
-	return answer;
-}
-
-/* The answers of all that live, in the order of their names; what one has against it is said */
-static json_t *ask_all(struct sessions *s, const struct control_request *r)
-{
-	json_t *all = json_array();
-
-	for (size_t i = 0; i < s->count; i++) {
-		struct err err = { "" };
-		json_t *answer = session_ask(s, s->name[i], r, &err);
-
-		if (err.text[0])
-			complain(&err);
-		if (answer && json_array_append_new(all, answer) < 0)
-			break;
-	}
-	return all;
-}
-
-static struct span text_of(const json_t *object, const char *key)
-{
-	const json_t *value = json_object_get(object, key);
-
-	return span_of(json_string_value(value), json_string_length(value));
-}
-
-static unsigned long long number_of(const json_t *object, const char *key)
-{
-	return (unsigned long long)json_integer_value(json_object_get(object, key));
-}
 
 static bool format_is_json(const char *format, bool *ret_json, struct err *err)
 {
@@ -137,13 +52,13 @@ static void cell(struct span text, size_t width)
 
 static void session_print(const json_t *s)
 {
-	cell(text_of(s, "session"), 20);
-	printf("%-8llu ", number_of(s, "pid"));
-	cell(text_of(s, "mode"), 9);
-	cell(text_of(s, "command"), 14);
-	cell(text_of(s, "since"), 20);
-	printf("%11llu %8llu %8llu\n", number_of(s, "connections"), number_of(s, "denied"),
-	       number_of(s, "waiting"));
+	cell(json_text(s, "session"), 20);
+	printf("%-8llu ", json_number(s, "pid"));
+	cell(json_text(s, "mode"), 9);
+	cell(json_text(s, "command"), 14);
+	cell(json_text(s, "since"), 20);
+	printf("%11llu %8llu %8llu\n", json_number(s, "connections"), json_number(s, "denied"),
+	       json_number(s, "waiting"));
 }
 
 static int sessions_run(bool json, struct err *err)
@@ -154,7 +69,7 @@ static int sessions_run(bool json, struct err *err)
 
 	if (!sessions_find(&s, err))
 		return EXIT_SLUICE;
-	all = ask_all(&s, &r);
+	all = sessions_ask(&s, &r);
 	if (json)
 		return dump(all);
 	if (json_array_size(all))
@@ -193,19 +108,19 @@ int sessions_main(int argc, char **argv)
 
 static void question_print(const json_t *q)
 {
-	struct span method = text_of(q, "method"), said = text_of(q, "agent_says");
-	struct span exe = text_of(q, "exe");
+	struct span method = json_text(q, "method"), said = json_text(q, "agent_says");
+	struct span exe = json_text(q, "exe");
 
-	printf(SPAN_FMT "/%llu  ", SPAN_ARG(text_of(q, "session")), number_of(q, "number"));
-	print_safe(stdout, text_of(q, "host"));
-	printf(":%llu%s  (" SPAN_FMT ", %llu s left)", number_of(q, "port"),
-	       span_eq(text_of(q, "transport"), SPAN("udp")) ? "/udp" : "",
-	       SPAN_ARG(text_of(q, "reason")), number_of(q, "left_s"));
+	printf(SPAN_FMT "/%llu  ", SPAN_ARG(json_text(q, "session")), json_number(q, "number"));
+	print_safe(stdout, json_text(q, "host"));
+	printf(":%llu%s  (" SPAN_FMT ", %llu s left)", json_number(q, "port"),
+	       span_eq(json_text(q, "transport"), SPAN("udp")) ? "/udp" : "",
+	       SPAN_ARG(json_text(q, "reason")), json_number(q, "left_s"));
 	if (method.len) {
 		fputs("  ", stdout);
 		print_safe(stdout, method);
 		putchar(' ');
-		print_safe(stdout, text_of(q, "path"));
+		print_safe(stdout, json_text(q, "path"));
 	}
 	if (exe.len) {
 		fputs("  by ", stdout);
@@ -235,10 +150,10 @@ static void add_questions(json_t *list, const json_t *answer, char *const *names
 	for (size_t i = 0; i < json_array_size(questions); i++) {
 		json_t *q = json_array_get(questions, i);
 
-		if (!is_named(names, count, text_of(q, "session")))
+		if (!is_named(names, count, json_text(q, "session")))
 			continue;
 		json_object_set_new(q, "id", json_sprintf("%s/%llu",
-			json_string_value(json_object_get(q, "session")), number_of(q, "number")));
+			json_string_value(json_object_get(q, "session")), json_number(q, "number")));
 		json_array_append(list, q);
 	}
 }
@@ -251,7 +166,7 @@ static int approvals_run(char *const *names, size_t count, bool json, struct err
 
 	if (!sessions_find(&s, err))
 		return EXIT_SLUICE;
-	all = ask_all(&s, &r);
+	all = sessions_ask(&s, &r);
 	list = json_array();
 	for (size_t i = 0; i < json_array_size(all); i++)
 		add_questions(list, json_array_get(all, i), names, count);
@@ -414,7 +329,7 @@ static int reload(const char *session, struct err *err)
 	const struct control_request status = { .what = CONTROL_STATUS };
 	const struct control_request again = { .what = CONTROL_RELOAD };
 	json_t *answer = ask_one(session, &status, err);
-	unsigned long long before = answer ? number_of(answer, "reloads") : 0;
+	unsigned long long before = answer ? json_number(answer, "reloads") : 0;
 
 	json_decref(answer);
 	if (!answer)
@@ -424,7 +339,7 @@ static int reload(const char *session, struct err *err)
 	for (int ms = 0; answer && ms < RELOAD_LIMIT_MS; ms += RELOAD_POLL_MS) {
 		json_t *now = ask_one(session, &status, err);
 		const char *why = json_string_value(json_object_get(now, "reload_error"));
-		bool over = !now || number_of(now, "reloads") != before;
+		bool over = !now || json_number(now, "reloads") != before;
 
 		if (over && why)
 			err_set(err, "%s: %s (its policy stays as it was)", session, why);

@@ -55,9 +55,67 @@ static void add_totals(struct buf *b, const struct keeper *k)
 	key_uint(b, "waiting", approvals_count(k->approvals));
 }
 
+#define HOSTS_MAX 64	/* of open connections, that are told apart */
+
+/* Hosts of open connections: how many each */
+static void add_hosts(struct buf *b, struct keeper *k)
+{
+	struct { struct span host; unsigned open; } hosts[HOSTS_MAX];
+	size_t count = 0, i;
+
+	for (size_t at = 0; at < CONN_BUCKETS; at++) {
+		for (const struct conn *c = k->bucket[at]; c; c = c->next) {
+			struct span host = conn_host(c);
+
+			for (i = 0; i < count && !span_eq(hosts[i].host, host);)
+				i++;
+			if (i == HOSTS_MAX || !host.len || !c->has_ip)
+				continue;
+			if (i == count)
+				hosts[count++].open = 0;
+			hosts[i].host = host;
+			hosts[i].open++;
+		}
+	}
+	json_key(b, "hosts");
+	json_open(b, '[');
+	for (i = 0; i < count; i++) {
+		json_open(b, '{');
+		json_key(b, "host");
+		json_span(b, hosts[i].host);
+		key_uint(b, "open", hosts[i].open);
+		json_close(b, '}');
+	}
+	json_close(b, ']');
+}
+
+/* What was denied, the last that is new first; of many some */
+static void add_denials(struct buf *b, const struct summary *s)
+{
+	size_t told = 0;
+
+	json_key(b, "denials");
+	json_open(b, '[');
+	for (size_t i = s->count; i-- > 0 && told < HOSTS_MAX;) {
+		struct denied d = summary_at(s, i);
+
+		if (d.unix_socket)
+			continue;
+		told++;
+		json_open(b, '{');
+		json_key(b, "host");
+		json_span(b, d.host);
+		key_uint(b, "port", d.port);
+		key_str(b, "reason", reason_name(d.reason));
+		key_uint(b, "times", d.times);
+		json_close(b, '}');
+	}
+	json_close(b, ']');
+}
+
 static void tell_status(struct controlled *c, struct buf *b)
 {
-	const struct keeper *k = c->keeper;
+	struct keeper *k = c->keeper;
 	char since[32];
 	struct tm tm;
 
@@ -71,6 +129,8 @@ static void tell_status(struct controlled *c, struct buf *b)
 	key_str(b, "since", since);
 	key_str(b, "policy_sha256", policy_sha256(k->policy));
 	add_totals(b, k);
+	add_hosts(b, k);
+	add_denials(b, k->summary);
 	key_uint(b, "reloads", c->reloads);
 	key_str(b, "reload_error", c->reload_error[0] ? c->reload_error : NULL);
 	json_close(b, '}');

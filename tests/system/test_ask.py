@@ -134,3 +134,236 @@ def test_yes_once(world, terminal, token):
     assert [(e["decision"], e["by"], e["scope"]) for e in t.of("approval")] == \
         [("approved", "terminal", "once"), ("denied", "terminal", "once")]
     assert [e["reason"] for e in t.of("conn.open")] == ["allowed_approved", "approval_denied"]
+
+
+@pytest.mark.parametrize("key,scope,words", [
+    (b"s", "session", b"allowed for the session"), (b"t", "timed", b"allowed for 5 minutes")])
+def test_yes_for_longer(terminal, key, scope, words):
+    t = terminal(*curl(REC, REC))
+    letters, _ = t.question()
+    t.type(key + letters)
+    t.until(words)
+    t.until(rb"got 200\.got 200")       # the second is not asked about
+    assert t.end()[0] == 0
+    assert [(e["decision"], e["scope"]) for e in t.of("approval")] == [("approved", scope)]
+
+
+def test_always(terminal):
+    file = stage.HOME / ".config" / "sluice" / "approved.yaml"
+    try:
+        t = terminal(*curl(REC))
+        letters, _ = t.question()
+        t.type(b"a" + letters)
+        t.until(b"got 200")
+        assert t.end()[0] == 0 and REC in file.read_text()
+    finally:
+        file.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("key", [b"n", b"\r"])
+def test_no(world, terminal, key, token):
+    t = terminal(*curl(REC, path=f"/{token}"))
+    t.question()
+    t.type(key)
+    t.until(b"got 403")
+    assert t.end()[0] == 0 and not world.arrived(token.encode())
+    assert [(e["decision"], e["scope"]) for e in t.of("approval")] == [("denied", "once")]
+
+
+def test_never(terminal):
+    t = terminal("sh", "-c", f"curl -sS -o /dev/null http://{REC}/; curl -sS http://{REC}/; echo code $?")
+    t.question()
+    t.type(b"v")
+    t.until(b"denied for the session")
+    t.until(b"code 6")                  # the name is gone
+    assert t.end()[0] == 0
+    assert [(e["decision"], e["scope"]) for e in t.of("approval")] == [("denied", "session")]
+
+
+def test_ctrl_c_is_no_and_reaches_the_command(terminal):
+    t = terminal("sh", "-c", f"trap 'echo caught; exit 7' INT; curl -sS -m 20 http://{REC}/; sleep 20")
+    t.question()
+    t.type(b"\x03")
+    t.until(b"caught")
+    assert t.end()[0] == 7
+    assert [e["decision"] for e in t.of("approval")] == ["denied"]
+
+
+def test_nobody_answers(terminal):
+    t = terminal(*curl(REC), ask="--ask=2")
+    start = time.monotonic()
+    t.question()
+    t.until(b"no answer")
+    t.until(b"got 403")
+    assert 1.5 < time.monotonic() - start < 8 and t.end()[0] == 0
+    assert [e["decision"] for e in t.of("approval")] == ["timeout"]
+    assert [e["reason"] for e in t.of("conn.open")] == ["approval_timeout"]
+
+
+def test_other_letters_are_no_answer(world, terminal, token):
+    t = terminal(*curl(REC, path=f"/{token}"))
+    for _ in range(3):
+        letters, _ = t.question()
+        wrong = bytes(97 + (c - 96) % 26 for c in letters)
+        t.type(b"y" + wrong)
+    t.until(b"got 403")
+    assert t.end()[0] == 0 and not world.arrived(token.encode())
+    assert [e["decision"] for e in t.of("approval")] == ["denied"]
+
+
+def test_what_was_typed_ahead_is_thrown_away(world, terminal, token):
+    t = terminal("sh", "-c", f"sleep 1; curl -sS -m 20 -o /dev/null -w 'got %{{http_code}}' http://{REC}/{token}")
+    t.type(b"n\rn\r")       # before there is a question: for the command, as ever
+    t.until(LETTERS)
+    t.type(b"n\r")          # at once: nobody has read it so soon
+    time.sleep(1)
+    t.more(0.5)
+    assert b"got" not in t.seen and not t.of("approval")
+    t.type(b"n")
+    t.until(b"got 403")
+    assert t.end()[0] == 0
+
+
+REPORTS = {
+    "status": (b"\\033[6n", b"\x1b[24;80R"), "attributes": (b"\\033[c", b"\x1b[?1;2c"),
+    "title": (b"\\033]2;yaa\\007\\033[21t", b"\x1b]lyaa\x1b\\"),
+}
+
+
+@pytest.mark.parametrize("asks,says", REPORTS.values(), ids=REPORTS.keys())
+def test_reports_of_the_terminal_are_no_answer(world, terminal, token, asks, says):
+    """What the agent makes the terminal say arrives as if it was typed."""
+    t = terminal("sh", "-c", f"printf '{asks.decode()}'; curl -sS -m 20 -o /dev/null -w 'got %{{http_code}}' "
+                 f"http://{REC}/{token}")
+    letters, _ = t.question()
+    for _ in range(20):
+        t.type(says)
+        time.sleep(0.02)
+    time.sleep(0.5)
+    assert not t.of("approval") and not world.arrived(token.encode())
+    t.type(b"n")
+    t.until(b"got 403")
+    assert t.end()[0] == 0
+
+
+def test_output_is_held_while_a_question_stands(terminal):
+    t = terminal("sh", "-c", f"curl -sS -m 20 -o /dev/null http://{REC}/ & sleep 2; "
+                 "printf '\\033[2Jforged: type yy\\n'; wait")
+    t.question()
+    time.sleep(3)
+    t.more(0.5)
+    assert b"forged" not in t.seen
+    t.type(b"n")
+    t.until(b"forged")
+    assert t.end()[0] == 0
+
+
+def test_other_screen_is_left_for_the_question(terminal):
+    t = terminal("sh", "-c", "printf '\\033[?1049h\\033[8mhidden'; " + curl(REC)[2])
+    _, text = t.question()
+    assert text.index(b"\x1b[?1049h") < text.index(b"\x1b[?1049l") < text.index(b"\x1b[!p") \
+        < text.index(b"wants to reach")
+    t.type(b"n")
+    t.until(rb"\x1b\[\?1049h")
+    t.until(b"got 403")
+    assert t.end()[0] == 0
+
+
+def test_window_size_follows(terminal):
+    t = terminal("bash", "-c", "stty size; trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep .1; done",
+                 rows=24)
+    t.until(b"24 80")
+    t.until(b"ready")
+    t.size(40, 100)
+    t.process.send_signal(signal.SIGWINCH)
+    t.until(b"40 100")
+    assert t.end()[0] == 3
+
+
+def test_command_that_reads_the_terminal(world, terminal, token):
+    t = terminal("bash", "-c", f"read -p 'name? ' name; echo \"hello $name\"; {curl(REC)[2]}; read x; echo \"and $x\"")
+    t.until(rb"name\? ")
+    t.type(b"me\r")
+    t.until(b"hello me")
+    letters, _ = t.question()
+    t.type(b"y" + letters)
+    t.until(b"got 200")
+    t.type(b"you\r")
+    t.until(b"and you")
+    assert t.end()[0] == 0
+
+
+def test_interactive_shell_has_job_control(terminal):
+    t = terminal("bash", "--norc", "-i", env=sluice.environment(TERM="xterm", PS1="> "))
+    t.until(b"> ")
+    t.type(b"sleep 60\r")
+    time.sleep(0.5)
+    t.type(b"\x1a")
+    t.until(b"Stopped")
+    t.type(b"kill %1; wait; echo over\r")
+    t.until(rb"\nover")
+    t.type(b"exit 5\r")
+    assert t.end()[0] == 5
+    assert b"no job control" not in t.seen
+
+
+def test_terminal_is_set_back_after_a_kill(terminal):
+    t = terminal("sleep", "60")
+    end = time.monotonic() + 10
+    while termios.tcgetattr(t.slave) == t.before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert termios.tcgetattr(t.slave) != t.before       # the control
+    t.process.kill()
+    t.process.wait(10)
+    end = time.monotonic() + 10
+    while termios.tcgetattr(t.slave) != t.before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert termios.tcgetattr(t.slave) == t.before
+
+
+def test_no_terminal_means_deny(world, token):
+    log = sluice.new_log()
+    done = subprocess.run(["setsid", str(sluice.PROGRAM), "run", "--only", "--ask", "--log", str(log), "--",
+                           *curl(REC, path=f"/{token}")], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, cwd=stage.WORK, env=sluice.environment(),
+                          **sluice.as_user())
+    assert "no terminal" in done.stderr and not world.arrived(token.encode())
+    assert "approval" not in {e["event"] for e in sluice.read_log(log)}
+
+
+def test_time_must_be_a_number(world):
+    done = sluice.call("run", "--ask=0", "--", "true")
+    assert done.code == 125 and "not a number of seconds" in done.err
+
+
+def test_top_shows_sessions_and_decides(world, policy, jail, fresh):
+    name = fresh(addresses=["21.9.0.80"])
+    agent = jail("--only", "-p", policy("version: 1\ndefault: ask\n"), "--session", "watched")
+    agent.ok("hold", name, 9999, 1, stay=True)
+    master, slave = pty.openpty()
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    before = termios.tcgetattr(slave)
+    top = subprocess.Popen([str(sluice.PROGRAM), "top"], stdin=slave, stdout=slave, stderr=slave,
+                           env=sluice.environment(TERM="xterm"), cwd=stage.WORK, **sluice.as_user())
+    seen = b""
+    try:
+        end = time.monotonic() + 15
+        while not (b"watched/1" in seen and name.encode() in seen) and time.monotonic() < end:
+            if select.select([master], [], [], 0.2)[0]:
+                seen += os.read(master, 65536)
+        assert b"watched/1" in seen and name.encode() in seen
+        os.write(master, b"n")
+        end = time.monotonic() + 10
+        while b"rejected" not in seen and time.monotonic() < end:
+            if select.select([master], [], [], 0.2)[0]:
+                seen += os.read(master, 65536)
+        assert b"rejected" in seen
+        os.write(master, b"q")
+        assert top.wait(10) == 0 and termios.tcgetattr(slave) == before
+    finally:
+        top.kill()
+        top.wait(10)
+        os.close(master)
+        os.close(slave)
+    done = sluice.call("top")
+    assert done.code == 125 and "needs a terminal" in done.err

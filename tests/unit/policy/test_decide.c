@@ -313,6 +313,116 @@ static void names_of_the_jail_match_nothing(void **state)
 	CHECK("allow: [{host: .internal, unsafe_wildcard: true}]\ndeny: [{host: .localhost}]", rows);
 }
 
+/* Under a ceiling, with rules that narrow, end and deny */
+static struct policy *asking_policy(void)
+{
+	static const char system[] = "version: 1\nceiling: [{host: .test, unsafe_wildcard: true, ports: [\"1-52\", \"54-852\", "
+		"\"854-65535\", \"1-52/udp\", \"54-852/udp\", \"854-65535/udp\"]}]\n";
+	static const char user[] = "version: 1\ndefault: ask\n"
+		"allow: [{host: a.test}, {host: old.test, expires: 2020-01-01}, {host: m.test, methods: [GET]}]\n"
+		"deny: [{host: denied.test}, {category: paste}]\n";
+	struct policy_file files[] = {
+		{ LAYER_SYSTEM, "s.yaml", span_str(system) }, { LAYER_USER, "u.yaml", span_str(user) },
+	};
+	struct policy_input in = {
+		.files = files, .file_count = 2, .category_text = unit_category,
+		.category_name = unit_category_name, .list_read = unit_list,
+	};
+	struct err err = { "" };
+	struct policy *p = policy_load(&in, &err);
+
+	if (!p)
+		fail_msg("%s", err.text);
+	return p;
+}
+
+/* words: "ask REASON" before anybody was asked, then what an approval makes of it */
+static const struct {
+	const char *ask, *before, *after;
+} asked[] = {
+	{ "b.test", "ask no_rule", "allowed_approved" },
+	{ "b.test:22", "ask no_rule", "watch" }, { "b.test:443", "need tls", "need tls" },
+	{ "b.test:443 tls=b.test", "ask no_rule", "allowed_approved" },
+	{ "b.test:443 tls=c.test", "sni_mismatch", "sni_mismatch" },
+	{ "b.test:80 http=b.test GET /x", "ask no_rule", "allowed_approved" },
+	{ "b.test:80 http=c.test GET /x", "host_mismatch", "host_mismatch" },
+	{ "b.test:80 tls=b.test", "protocol", "protocol" },
+	{ "b.test:80 malformed", "malformed", "malformed" },
+	{ "b.test:443/udp quic", "protocol", "protocol" },
+	{ "a.test:8080 other", "ask port", "allowed_approved" },
+	{ "a.test:443 tls=a.test", "allowed", "allowed" },
+	{ "old.test:443 tls=old.test", "ask expired", "allowed_approved" },
+	/* never: what is denied, outside of the ceiling, narrowed, an address, the jail's own */
+	{ "denied.test:443 tls=denied.test", "deny_rule", "deny_rule" },
+	{ "paste.test:443 tls=paste.test", "category", "category" },
+	{ "other.org", "ceiling", "ceiling" }, { "other.org:443 tls=other.org", "ceiling", "ceiling" },
+	{ "m.test:80 http=m.test POST /x", "method", "method" },
+	{ "203.0.113.9:443", "ceiling", "ceiling" }, { "localhost", "ceiling", "ceiling" },
+};
+
+static void what_no_rule_matches_is_asked_about(void **state)
+{
+	struct policy *p = asking_policy();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+		struct question q = ask(asked[i].ask);
+		struct verdict v = policy_decide(p, &q);
+		char word[64];
+
+		snprintf(word, sizeof(word), "%s%s", v.answer == ANSWER_ASK ? "ask " : "",
+			 verdict_word(&v));
+		if (strcmp(word, asked[i].before) != 0)
+			fail_msg("%s: %s, not %s", asked[i].ask, word, asked[i].before);
+		q.standing = STANDING_APPROVED;
+		v = policy_decide(p, &q);
+		if (strcmp(verdict_word(&v), asked[i].after) != 0)
+			fail_msg("%s, approved: %s, not %s", asked[i].ask, verdict_word(&v), asked[i].after);
+		q.standing = STANDING_REJECTED;
+		v = policy_decide(p, &q);
+		if (!strncmp(asked[i].before, "ask ", 4) && v.reason != REASON_APPROVAL_DENIED)
+			fail_msg("%s, rejected: %s", asked[i].ask, verdict_word(&v));
+	}
+	policy_free(p);
+}
+
+/* Of several files deny wins over ask; who types --ask says yes himself, but not to the system */
+static void defaults_unite(void **state)
+{
+	static const struct {
+		const char *system, *user;
+		bool flag, asks, refused;
+	} rows[] = {
+		{ "", "default: ask\n", false, true, false },
+		{ "default: ask\n", "", false, true, false },
+		{ "default: deny\n", "default: ask\n", false, false, false },
+		{ "default: ask\n", "default: deny\n", false, false, false },
+		{ "", "default: deny\n", true, true, false }, { "", "", true, true, false },
+		{ "default: deny\n", "", true, false, true },
+		{ "mode: isolated\n", "default: ask\n", false, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char system[64], user[64];
+		struct policy_file files[] = {
+			{ LAYER_SYSTEM, "s.yaml", { 0 } }, { LAYER_USER, "u.yaml", { 0 } },
+		};
+		struct policy_input in = { .files = files, .file_count = 2, .ask = rows[i].flag };
+		struct err err = { "" };
+		struct policy *p;
+
+		snprintf(system, sizeof(system), "version: 1\n%s", rows[i].system);
+		snprintf(user, sizeof(user), "version: 1\n%s", rows[i].user);
+		files[0].text = span_str(system);
+		files[1].text = span_str(user);
+		p = policy_load(&in, &err);
+		if (rows[i].refused != !p || (p && policy_settings(p).asks != rows[i].asks))
+			fail_msg("row %zu: %s", i, err.text);
+		policy_free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +439,8 @@ int main(void)
 		cmocka_unit_test(rules_unite),
 		cmocka_unit_test(modes_come_before_rules),
 		cmocka_unit_test(names_of_the_jail_match_nothing),
+		cmocka_unit_test(what_no_rule_matches_is_asked_about),
+		cmocka_unit_test(defaults_unite),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
