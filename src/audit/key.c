@@ -254,3 +254,44 @@ void key_done(struct key *k)
 	EVP_PKEY_free(k->pair);
 	k->pair = NULL;
 }
+
+static bool make_secret(const char *path, struct err *err)
+{
+	uint8_t raw[32];
+	char hex[2 * sizeof(raw) + 1];
+
+	if (RAND_bytes(raw, sizeof(raw)) != 1)
+		return err_set(err, "no random numbers for %s", path);
+	hex_encode(raw, sizeof(raw), hex);
+	hex[sizeof(hex) - 1] = '\n';
+	return publish_file(path, 0600, span_of(hex, sizeof(hex)), err);
+}
+
+static bool read_secret(int fd, const char *path, struct buf *ret, struct err *err)
+{
+	ssize_t n = buf_reserve(ret, ret->max) ? read(fd, ret->at, ret->max) : -1;
+
+	if (n < 0)
+		return err_sys(err, errno, "cannot read the key %s", path);
+	if ((size_t)n == ret->max)
+		return err_set(err, "%s: too long for a key", path);
+	ret->len = (size_t)n;
+	while (ret->len && (ret->at[ret->len - 1] == '\n' || ret->at[ret->len - 1] == '\r'))
+		ret->len--;
+	return ret->len || err_set(err, "%s: no key in it (remove it to get a new one)", path);
+}
+
+bool secret_open(const char *path, struct buf *ret, struct err *err)
+{
+	struct err none = { 0 };
+	AUTO_CLOSE int fd = open_private(path, &none);
+
+	if (fd < 0 && !none.text[0]) {
+		if (!make_parents(path, err) || !make_secret(path, err))
+			return false;
+		fd = open_private(path, &none);
+	}
+	if (fd < 0)
+		return err_set(err, "%s", none.text[0] ? none.text : "the key was removed");
+	return read_secret(fd, path, ret, err);
+}

@@ -53,6 +53,14 @@ bool public_key_verify(const struct public_key *p, struct span prev, struct span
  */
 size_t public_key_read(struct public_key ret_keys[KEYS_MAX], const char *path, struct err *err);
 
+/*
+ * secret_open() - the text of a file that nobody else may read, made if there is none
+ *
+ * A new one has 32 random bytes in hex.  A newline at the end is no part of it.
+ * @ret: empty; its maximum is more than a key may have
+ */
+bool secret_open(const char *path, struct buf *ret, struct err *err);
+
 /* Make the folders that @path lies in, 0700 those that are new */
 bool make_parents(const char *path, struct err *err);
 

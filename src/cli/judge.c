@@ -46,6 +46,7 @@ struct judging {
 	size_t			 manager_count;
 	struct path_list	 read, folders;	/* what struct judged tells */
 	char			*proxy_credentials;	/* of the policy that was loaded last */
+	char			*webhook;		/* the same */
 	struct err		*err;
 	struct err		 asked;		/* what went wrong in a question */
 };
@@ -330,7 +331,7 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 		.list_read = list_read, .arg = j,
 		.secret = o->unset || o->secrets ? secret : NULL, .secret_optional = !o->secrets,
 		.secrets = &j->secrets,
-		.proxy_credentials = &j->proxy_credentials,
+		.proxy_credentials = &j->proxy_credentials, .webhook = &j->webhook,
 	};
 	struct err wrong = { "" };
 	struct policy *p;
@@ -342,6 +343,7 @@ static struct policy *load(struct judging *j, const struct judge_options *o,
 	}
 	j->asked.text[0] = '\0';
 	drop_secret(&j->proxy_credentials);
+	drop_secret(&j->webhook);
 	policy_secrets_done(&j->secrets);
 	if (o->proxy_variables)
 		add_host_proxy(&in);
@@ -363,6 +365,7 @@ static void judging_done(struct judging *j)
 	free(j->texts);
 	free(j->files);
 	drop_secret(&j->proxy_credentials);
+	drop_secret(&j->webhook);
 	policy_secrets_done(&j->secrets);
 	project_done(&j->project);
 	preset_store_done(&j->presets);
@@ -467,7 +470,7 @@ bool judge(const struct judge_options *o, struct judged *ret_judged, struct err 
 			check_untrusted(&j, o, p);
 		*ret_judged = (struct judged){
 			p, j.read.at, j.read.count, j.folders.at, j.folders.count,
-			credentials, secrets,
+			credentials, TAKE(j.webhook), secrets,
 		};
 		j.read = j.folders = (struct path_list){ 0 };
 	}
@@ -519,6 +522,7 @@ void judge_done(struct judged *j)
 
 	policy_free(j->policy);
 	drop_secret(&j->proxy_credentials);
+	drop_secret(&j->webhook);
 	policy_secrets_done(&j->secrets);
 	path_list_done(&files);
 	path_list_done(&folders);

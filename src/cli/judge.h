@@ -62,6 +62,7 @@ struct judged {
 	char		**folders;	/* that decide and exist: presets, sluice's config */
 	size_t		 folder_count;
 	char		*proxy_credentials;	/* of upstream_proxy; NULL: none */
+	char		*webhook;	/* of alerts; NULL: none */
 	struct policy_secrets secrets;	/* if they were wanted */
 };
 

@@ -74,7 +74,8 @@ bool naming_paths(struct naming *n, struct err *err)
 
 	if (!folder_state(n->state, err) || !join(folder, n->state, "audit", err) ||
 	    !folder_make(folder, err) || !join(folder, n->state, "keys", err) ||
-	    !folder_make(folder, err) || !join(n->key_path, folder, "audit.key", err))
+	    !folder_make(folder, err) || !join(n->key_path, folder, "audit.key", err) ||
+	    !join(n->webhook_key, folder, "webhook.key", err))
 		return false;
 	if (n->log)
 		return naming_true_path(n->log, n->log_path, err);

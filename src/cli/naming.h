@@ -15,7 +15,8 @@ struct naming {
 	struct option_list	 labels;
 	bool			 copies[COPY_NUM];	/* of the log: options */
 	char			 name[SESSION_MAX + 1];
-	char			 state[PATH_MAX], log_path[PATH_MAX], key_path[PATH_MAX];
+	char			 state[PATH_MAX], log_path[PATH_MAX], key_path[PATH_MAX],
+				 webhook_key[PATH_MAX];
 	struct audit_label	*label;			/* labels.count of them */
 };
 

@@ -229,6 +229,8 @@ static void plan_fill(struct proxy_command *p, struct session_plan *plan)
 	plan->log_path = p->naming.log_path;
 	memcpy(plan->copies, p->naming.copies, sizeof(plan->copies));
 	plan->key_path = p->naming.key_path;
+	plan->webhook = p->judged.webhook;
+	plan->webhook_key = p->naming.webhook_key;
 	plan->labels = p->naming.label;
 	plan->label_count = p->naming.labels.count;
 	plan->version = SLUICE_VERSION;

@@ -242,6 +242,8 @@ static void plan_fill(struct run *r, struct session_plan *p)
 	p->log_path = r->naming.log_path;
 	memcpy(p->copies, r->naming.copies, sizeof(p->copies));
 	p->key_path = r->naming.key_path;
+	p->webhook = r->judged.webhook;
+	p->webhook_key = r->naming.webhook_key;
 	p->labels = r->naming.label;
 	p->label_count = r->naming.labels.count;
 	p->version = SLUICE_VERSION;

@@ -24,6 +24,7 @@
 #include "daemon/reload.h"
 #include "daemon/role.h"
 #include "daemon/watched.h"
+#include "daemon/webhook.h"
 #include "jail/broker.h"
 #include "policy/upstream.h"
 
@@ -34,16 +35,21 @@
 #define DIED_POLL_MS 10
 #define BROKER_GRACE_MS 200
 
-enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_EXPORTER, ROLE_NUM };
+enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_EXPORTER, ROLE_COURIER,
+	    ROLE_NUM };
 
 static const struct {
 	const char	*name, *word;
 	enum program	 program;
+	const char	*spare;		/* nothing hangs on it: what is said when it has ended */
 } roles[ROLE_NUM] = {
 	[ROLE_GATE] = { "gate", "role-gate", PROGRAM_GATE },
 	[ROLE_RESOLVER] = { "resolver", "role-resolver", PROGRAM_RESOLVER },
 	[ROLE_BROKER] = { "broker", "role-broker", PROGRAM_JAIL },
-	[ROLE_EXPORTER] = { "exporter", "role-exporter", PROGRAM_EXPORTER },
+	[ROLE_EXPORTER] = { "exporter", "role-exporter", PROGRAM_EXPORTER,
+			    "the exporter is gone: metrics are served no more" },
+	[ROLE_COURIER] = { "courier", "role-courier", PROGRAM_COURIER,
+			   "the courier is gone: alerts go to the webhook no more" },
 };
 
 struct session {
@@ -62,6 +68,7 @@ struct session {
 	struct reload	*reload;
 	struct alarm	 alarm;
 	struct controlled *controlled;
+	struct webhook	*webhook;		/* NULL: the policy has none */
 	void		(*old_hangup)(int);	/* disposition of SIGHUP, while ours holds; else NULL */
 	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
@@ -120,6 +127,7 @@ static void on_alert(void *arg, const struct audit_alert *e)
 	struct session *s = arg;
 
 	alarm_tell(&s->alarm, e->message, clock_ms());
+	webhook_send(s->webhook, s->plan->jail.session, e);
 }
 
 /* What the user should know of approvals */
@@ -154,10 +162,9 @@ static void role_ended(struct session *s, enum role role)
 	char why[64];
 
 	s->role[role] = 0;
-	/* Nothing hangs on it: the jail is as it was */
-	if (role == ROLE_EXPORTER) {
+	if (roles[role].spare) {
 		if (!s->finishing)
-			role_complain("metrics", "the exporter is gone: they are served no more");
+			role_complain("session", roles[role].spare);
 		return;
 	}
 	/* The broker ends with the last process of the jail, a moment before bwrap does */
@@ -595,6 +602,19 @@ static bool start_exporter(struct session *s, struct err *err)
 	return true;
 }
 
+static bool start_courier(struct session *s, struct err *err)
+{
+	const char *argv[2 + TRUST_ARGS + 1] = { "sluice", roles[ROLE_COURIER].word };
+	const struct session_plan *plan = s->plan;
+	int theirs = -1;
+
+	if (!plan->webhook)
+		return true;
+	s->webhook = webhook_new(&s->keeper, plan->webhook, plan->webhook_key, &theirs, err);
+	add_trust(argv, 2);
+	return s->webhook && spawn_paired(s, ROLE_COURIER, argv, &theirs, err);
+}
+
 /* What a jail and a proxy both need */
 static bool start_roles(struct session *s, struct err *err)
 {
@@ -604,7 +624,7 @@ static bool start_roles(struct session *s, struct err *err)
 
 	if (!programs_open(s->plan->programs, &s->programs, err) || !keeper_prepare(s, err))
 		return false;
-	if (!watch_signals(s, err) || !watched_start(k, err) ||
+	if (!watch_signals(s, err) || !watched_start(k, err) || !start_courier(s, err) ||
 	    (s->plan->metrics && !start_exporter(s, err)))
 		return false;
 	gate = pair(ROLE_GATE, &theirs, err);
@@ -685,6 +705,7 @@ static void stop(struct session *s)
 	if (s->jailed)
 		jail_end(&s->jail);
 	stop_roles(s);
+	webhook_free(s->webhook);
 	programs_close(&s->programs);
 	DROP_FD(s->resolver);
 	controlled_free(s->controlled);
@@ -747,6 +768,7 @@ static void finish(struct session *s, int code)
 	audit_session_end(k->audit, code);
 	tell_lost(k->audit);
 	alarm_end(&s->alarm);
+	webhook_end(s->webhook);
 }
 
 /* The command has its own disposition by now: nohup is for it, not for our SIGHUP */

@@ -40,6 +40,7 @@ struct session_plan {
 	const char		*proxy_credentials;	/* for upstream_proxy; NULL: none */
 	const char		*log_path, *key_path;
 	bool			 copies[COPY_NUM];	/* of the log's lines (audit/copy.h) */
+	const char		*webhook, *webhook_key;	/* URL and path of its key; NULL: none */
 	const struct audit_label *labels;
 	size_t			 label_count;
 	const char		*version;

@@ -169,3 +169,12 @@ void watched_failed(struct keeper *k)
 	k->watched->counters.gauge[GAUGE_FAIL_CLOSED]++;
 	watched_publish(k);
 }
+
+void watched_webhook(struct keeper *k, uint64_t sent, uint64_t lost)
+{
+	if (!k->watched)
+		return;
+	k->watched->counters.gauge[GAUGE_WEBHOOK_SENT] = sent;
+	k->watched->counters.gauge[GAUGE_WEBHOOK_LOST] = lost;
+	watched_publish(k);
+}

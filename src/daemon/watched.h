@@ -31,6 +31,9 @@ uint64_t watched_now_us(void);
 void watched_decided(struct keeper *k, uint64_t since_us);
 void watched_connected(struct keeper *k, uint64_t since_us);
 
+/* Alerts that the webhook has taken, and those that it will never get */
+void watched_webhook(struct keeper *k, uint64_t sent, uint64_t lost);
+
 void watched_failed(struct keeper *k);		/* everything is denied from now on */
 
 #endif

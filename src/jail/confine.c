@@ -35,6 +35,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -147,6 +148,32 @@ static const struct pass exporter_role[] = {
 };
 
 /*
+ * courier
+ * holds	the keeper's socket, its own to the webhook
+ * should	look up a name as libc does, and talk TLS to the webhook
+ * mustn't	listen or accept, open a file but name service's and certificates, write one, exec,
+ *		fork, signal, trace
+ * accepts	alerts of the keeper, any bytes of the webhook and of name servers
+ *
+ * clone makes threads only: lookups are done in one.
+ */
+#define THREAD_FLAGS (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)
+static const struct pass courier_role[] = {
+	SOCKET_OF(AF_INET, SOCK_DGRAM), SOCKET_OF(AF_INET, SOCK_STREAM),
+	SOCKET_OF(AF_INET6, SOCK_DGRAM), SOCKET_OF(AF_INET6, SOCK_STREAM),
+	CALL_IF2(socket, IS(0, AF_NETLINK), IS(2, 0)),	/* route: which addresses there are */
+	REFUSE_IF(socket, IS(0, AF_UNIX)),		/* nscd */
+	CALL_IF(socketpair, IS(0, AF_UNIX)), CALL(pipe2), CALL(eventfd2),
+	CALL(connect), CALL(bind),
+	CALL_IF(openat, MASKED(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)), CALL(fstat),
+	CALL(newfstatat), CALL(lseek), CALL(pread64), CALL(getdents64),
+	CALL_IF2(mmap, MASKED(2, PROT_EXEC | PROT_WRITE, 0), MASKED(3, MAP_ANONYMOUS, 0)),
+	REFUSE_IF(mmap, MASKED(2, PROT_EXEC, PROT_EXEC)),
+	CALL_IF(clone, MASKED(0, THREAD_FLAGS, THREAD_FLAGS)),
+	CALL(set_robust_list), CALL(rseq), CALL_IF(fcntl, IS(1, F_DUPFD_CLOEXEC)),
+};
+
+/*
  * broker
  * holds	the notification descriptor, O_PATH descriptors, a datagram socket to
  *		probe with, the way to the keeper for notes
@@ -158,7 +185,6 @@ static const struct pass exporter_role[] = {
  * Not in a Landlock domain: it would not be let near the jail's processes.
  * clone makes threads only; the one process that it is stays one.
  */
-#define THREAD_FLAGS (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)
 static const struct pass broker_role[] = {
 	CALL_IF(ioctl, IS(1, SECCOMP_IOCTL_NOTIF_RECV)),
 	CALL_IF(ioctl, IS(1, SECCOMP_IOCTL_NOTIF_SEND)),
@@ -306,7 +332,30 @@ static size_t ruleset_size(long abi)
 	return abi >= NET_SINCE ? offsetof(struct ruleset, scoped) : offsetof(struct ruleset, net);
 }
 
-static bool confine_files(struct err *err)
+/* struct landlock_path_beneath_attr, which is packed */
+struct beneath {
+	uint64_t	fs;
+	int32_t		parent;
+} __attribute__((packed));
+#define PATH_BENEATH 1u
+#define READ_FILE (1u << 2)
+#define READ_FOLDER (1u << 3)
+
+/* What is not there needs no rule */
+static bool allow_reading(int rules, const char *path)
+{
+	AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
+	struct beneath rule = { READ_FILE, fd };
+	struct stat st;
+
+	/* a file has no right of folders */
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		rule.fs |= READ_FOLDER;
+	return fd < 0 || syscall(SYS_landlock_add_rule, rules, PATH_BENEATH, &rule, 0) == 0;
+}
+
+/* @paths: folders that may be read, up to NULL; NULL: no file at all */
+static bool confine_files(const char *const *paths, struct err *err)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
 	struct ruleset rules;
@@ -318,6 +367,9 @@ static bool confine_files(struct err *err)
 		return err_sys(err, errno, "Landlock");
 	rules = ruleset_for(abi);
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, ruleset_size(abi), 0);
+	for (; fd >= 0 && paths && *paths; paths++)
+		if (!allow_reading(fd, *paths))
+			return err_sys(err, errno, "Landlock: %s", *paths);
 	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0))
 		return err_sys(err, errno, "Landlock");
 	return true;
@@ -363,20 +415,31 @@ static bool confine_to(struct calls a, struct calls b, struct err *err)
 
 bool confine_gate(struct err *err)
 {
-	return confine_rights(err) && confine_files(err) &&
+	return confine_rights(err) && confine_files(NULL, err) &&
 	       confine_to((struct calls)CALLS(loop_role), (struct calls)CALLS(gate_role), err);
 }
 
 bool confine_resolver(struct err *err)
 {
-	return confine_rights(err) && confine_files(err) &&
+	return confine_rights(err) && confine_files(NULL, err) &&
 	       confine_to((struct calls)CALLS(loop_role), (struct calls)CALLS(resolver_role), err);
 }
 
 bool confine_exporter(struct err *err)
 {
-	return confine_rights(err) && confine_files(err) &&
+	return confine_rights(err) && confine_files(NULL, err) &&
 	       confine_to((struct calls)CALLS(exporter_role), (struct calls){ NULL, 0 }, err);
+}
+
+bool confine_courier(const char *const *certificates, struct err *err)
+{
+	const char *paths[8] = { "/etc", "/usr/share", "/usr/lib/ssl", "/run/systemd/resolve",
+				 "/run/resolvconf" };
+
+	for (size_t i = 5; *certificates && i < ARRAY_SIZE(paths) - 1; i++)
+		paths[i] = *certificates++;
+	return confine_rights(err) && confine_files(paths, err) &&
+	       confine_to((struct calls)CALLS(loop_role), (struct calls)CALLS(courier_role), err);
 }
 
 bool confine_broker(struct err *err)

@@ -19,6 +19,7 @@ static const char *const names[] = {
 	[PROGRAM_GATE] = "sluice-gate",
 	[PROGRAM_RESOLVER] = "sluice-resolver",
 	[PROGRAM_EXPORTER] = "sluice-exporter",
+	[PROGRAM_COURIER] = "sluice-courier",
 };
 _Static_assert(ARRAY_SIZE(names) == PROGRAM_NUM, "one name per program");
 

@@ -72,6 +72,7 @@ void draft_done(struct draft *d)
 	if (d->proxy_credentials)
 		explicit_bzero(d->proxy_credentials, strlen(d->proxy_credentials));
 	free(d->proxy_credentials);
+	free(d->webhook);
 	buf_done(&d->image);
 	buf_done(&d->lists);
 	buf_done(&d->uses);

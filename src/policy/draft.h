@@ -81,6 +81,8 @@ struct draft {
 	bool		 dns_set;
 	uint32_t	 upstream_proxy, no_proxy;	/* texts */
 	char		*proxy_credentials;	/* "USER:PASSWORD"; never part of the image */
+	char		*webhook;		/* URL, which may hold a token: nor is it */
+	bool		 alerts_set;
 };
 
 /* What holds for what a file does not say */

@@ -102,6 +102,8 @@ struct policy *policy_load(const struct policy_input *in, struct err *err)
 	}
 	if (p && in->proxy_credentials)
 		*in->proxy_credentials = TAKE(l.draft.proxy_credentials);
+	if (p && in->webhook)
+		*in->webhook = TAKE(l.draft.webhook);
 	if (!p && err)
 		flatten(err);
 	draft_done(&l.draft);

@@ -62,6 +62,8 @@ struct policy_input {
 	const char		*proxy_variable, *proxy_value, *no_proxy;
 	char			**proxy_credentials;	/* set on success: "USER:PASSWORD" to wipe and
 							 * free, or NULL; or NULL if nobody wants it */
+	char			**webhook;		/* set on success: alerts.webhook, to free, or NULL;
+							 * or NULL if nobody wants it */
 	/*
 	 * Text of a preset file by its file's name, or an empty span; the
 	 * caller reads data/presets and presets.d.  Lives as long as @arg.

@@ -23,7 +23,6 @@ enum type {
 	TYPE_SOME,		/* the same, and not an empty one */
 	TYPE_ITEMS,		/* a list of mappings; the setter gets each */
 	TYPE_MAP,
-	TYPE_LATER,		/* in the contract, but not supported yet */
 };
 
 struct key {
@@ -120,7 +119,7 @@ static const struct key keys[] = {
 	  set_ceilings },
 	{ "upstream_proxy", IN_FILE, true, TYPE_TEXT, ACCEPTS_PROXY, set_upstream_proxy },
 	{ "tls_ca", IN_FILE, true, TYPE_EACH, ACCEPTS_TLS_CA, set_tls_ca },
-	{ "alerts", IN_FILE, .type = TYPE_LATER },
+	{ "alerts", IN_FILE, true, TYPE_MAP, "a mapping like {webhook: URL}", set_alerts },
 
 	{ "projects", IN_APPROVED, false, TYPE_ITEMS, "projects like {root: FOLDER, allow: [...]}",
 	  set_project },
@@ -188,6 +187,8 @@ static const struct key keys[] = {
 	{ "error_rate", IN_LIMITS, false, TYPE_WORD, "1% to 100%", set_error_rate },
 	{ "on_exceed", IN_LIMITS, false, TYPE_TEXT, "alert, block or kill", set_on_exceed },
 
+	{ "webhook", IN_ALERTS, false, TYPE_TEXT, ACCEPTS_WEBHOOK, set_webhook },
+
 	{ "dns", IN_LOG, false, TYPE_BOOL, BOOLS, set_log_dns },
 	{ "paths", IN_LOG, false, TYPE_TEXT, ACCEPTS_DETAIL, set_log_paths },
 	{ "command", IN_LOG, false, TYPE_TEXT, ACCEPTS_DETAIL, set_log_command },
@@ -246,8 +247,7 @@ static const struct key *key_find(const struct node *name, enum where where)
 /* Project files have a narrower schema, also for messages; presets that they name do not */
 static bool key_is_open(const struct loader *l, const struct key *key)
 {
-	return key->type != TYPE_LATER &&
-	       !(key->trusted && l->layer == LAYER_PROJECT && !l->preset);
+	return !(key->trusted && l->layer == LAYER_PROJECT && !l->preset);
 }
 
 /* "BEFORE NAME AFTER", and the keys that may stand there */
@@ -287,8 +287,6 @@ static bool value_has_type(const struct node *value, enum type type)
 		return value->kind == NODE_LIST && value->first;
 	case TYPE_MAP:
 		return value->kind == NODE_MAP;
-	case TYPE_LATER:
-		break;
 	}
 	return false;
 }
@@ -327,8 +325,6 @@ bool schema_read(struct loader *l, const struct node *map, enum where where)
 
 		if (!key)
 			return bad_key(l, name, where, "unknown key ", "");
-		if (key->type == TYPE_LATER)
-			return bad_key(l, name, where, "key ", " is not supported yet");
 		if (!key_is_open(l, key))
 			return bad_key(l, name, where, "key ", " is not for a project file");
 		if (seen[key - keys])

@@ -5,6 +5,8 @@
 
 #include "policy/loader.h"
 
+#define ACCEPTS_WEBHOOK "https://HOST[:PORT]/PATH or http://, without a user"
+
 #define SETTER(name) bool name(struct loader *l, const struct node *value)
 
 /* schema_settings.c */
@@ -16,6 +18,8 @@ SETTER(set_host_ports);
 SETTER(set_publish);
 SETTER(set_peer);
 SETTER(set_upstream_proxy);
+SETTER(set_alerts);
+SETTER(set_webhook);
 SETTER(set_ceilings);
 SETTER(set_limits);
 SETTER(set_requests);

@@ -150,6 +150,49 @@ static void other_kinds_of_key_are_refused(void **state)
 	EVP_PKEY_free(pair);
 }
 
+static void a_secret_is_made_once_and_may_be_given(void **state)
+{
+	struct desk *p = *state;
+	struct buf first = buf_new(256), again = buf_new(256), given = buf_new(256);
+	struct err err = { "" };
+	char path[160];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/keys/webhook.key", p->folder);
+	assert_true(secret_open(path, &first, &err));
+	assert_int_equal(first.len, 64);
+	assert_true(secret_open(path, &again, &err));
+	assert_memory_equal(first.at, again.at, 64);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	desk_write(path, SPAN("of the receiver's\r\n"));
+	assert_true(secret_open(path, &given, &err));
+	assert_true(span_eq(buf_span(&given), SPAN("of the receiver's")));
+	buf_done(&first);
+	buf_done(&again);
+	buf_done(&given);
+}
+
+static void a_secret_that_is_none_is_refused(void **state)
+{
+	struct desk *p = *state;
+	struct err err = { "" };
+	struct buf b = buf_new(16);
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/k", p->folder);
+	desk_write(path, SPAN("\n"));
+	assert_false(secret_open(path, &b, &err));
+	desk_write(path, SPAN("0123456789abcdef"));	/* all that there is room for, or more */
+	assert_false(secret_open(path, &b, &err));
+	desk_write(path, SPAN("x"));
+	assert_int_equal(chmod(path, 0644), 0);
+	err = (struct err){ "" };
+	assert_false(secret_open(path, &b, &err));
+	assert_non_null(strstr(err.text, "others may use this key"));
+	buf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +202,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_key_of_ours_is_refused, desk_make,
 						desk_remove),
 		cmocka_unit_test_setup_teardown(other_kinds_of_key_are_refused, desk_make,
+						desk_remove),
+		cmocka_unit_test_setup_teardown(a_secret_is_made_once_and_may_be_given, desk_make,
+						desk_remove),
+		cmocka_unit_test_setup_teardown(a_secret_that_is_none_is_refused, desk_make,
 						desk_remove),
 	};
 

@@ -2,7 +2,7 @@
 /*
  * test_confine.c - each role tries what it mustn't, and does what it should
  *
- * Every attempt is made five times: unconfined, where it has to work (so that a
+ * Every attempt is made six times: unconfined, where it has to work (so that a
  * failure means the walls and not the test), and in each role.
  */
 #include "../unit.h"
@@ -170,62 +170,63 @@ static int try_thread(void)
 #define NO EACCES
 #define NO_NEW -2		/* EACCES; before Linux 6.9 allowed (thread_group() in broker.c) */
 #define DIES_NEW -4		/* the same, but dies */
+#define NO_SANITIZED -5		/* EACCES; allowed in sanitizer builds */
 #define SKIP_SANITIZED -3	/* dies; allowed in sanitizer builds */
 
 static const struct attempt {
 	const char	*name;
 	int		(*try)(void);
-	int		 gate, resolver, broker, exporter;
+	int		 gate, resolver, broker, exporter, courier;
 } attempts[] = {
-#define A(name, gate, resolver, broker, exporter) \
-	{ #name, try_##name, gate, resolver, broker, exporter }
-	A(tcp,		DIES,	OK,	DIES, DIES),
-	A(udp6,		DIES,	OK,	DIES, DIES),
-	A(unix,		DIES,	DIES,	DIES, DIES),
-	A(netlink,	DIES,	DIES,	DIES, DIES),
-	A(pair,		DIES,	DIES,	DIES, DIES),
-	A(connect,	DIES,	OK,	OK, DIES),
-	A(bind_udp,	DIES,	OK,	DIES, DIES),
-	A(bind_tcp,	DIES,	NO,	DIES, DIES),
-	A(listen,	DIES,	DIES,	DIES, DIES),
-	A(accept,	OK,	DIES,	DIES, OK),
-	A(read_file,	NO,	NO,	NO_NEW, NO),
-	A(write_file,	NO,	NO,	NO_NEW, NO),
-	A(path_file,	NO,	NO,	OK, NO),
-	A(openat2,	DIES,	DIES,	DIES, DIES),
-	A(unlink,	DIES,	DIES,	DIES, DIES),
-	A(exec,		DIES,	DIES,	DIES, DIES),
-	A(fork,		DIES,	DIES,	DIES, DIES),
-	A(thread,	DIES,	DIES,	OK, DIES),
-	A(signal,	DIES,	DIES,	DIES, DIES),
-	A(signal_thread, DIES,	DIES,	DIES, DIES),
-	A(ptrace,	DIES,	DIES,	DIES, DIES),
-	A(unshare,	DIES,	DIES,	DIES, DIES),
-	A(pidfd,	DIES,	DIES,	OK, DIES),
-	A(peek,		DIES,	DIES,	OK, DIES),
-	A(code,		SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(map_file,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(map_shared,	OK,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(map_shared_code, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(map_shared_write, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(new_code,	DIES,	DIES,	DIES, DIES),
-	A(memory,	OK,	OK,	OK, OK),
-	A(write,	OK,	OK,	SKIP_SANITIZED, OK),
-	A(read,		OK,	OK,	DIES_NEW, DIES),
-	A(send,		OK,	OK,	OK, OK),
-	A(send_to,	OK,	OK,	DIES, OK),
-	A(splice,	OK,	DIES,	DIES, DIES),
-	A(new_pipe,	OK,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(pipe_size,	OK,	DIES,	DIES, DIES),
-	A(flags,	OK,	OK,	DIES, DIES),
-	A(copy_fd,	DIES,	DIES,	DIES, DIES),
-	A(available,	OK,	OK,	DIES, DIES),
-	A(terminal,	DIES,	DIES,	DIES, DIES),
-	A(watch,	OK,	OK,	DIES, DIES),
-	A(option,	OK,	OK,	DIES, DIES),
-	A(prctl,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(limits,	DIES,	DIES,	DIES, DIES),
-	A(io_uring,	DIES,	DIES,	DIES, DIES),
+#define A(name, gate, resolver, broker, exporter, courier) \
+	{ #name, try_##name, gate, resolver, broker, exporter, courier }
+	A(tcp,		DIES,	OK,	DIES, DIES, OK),
+	A(udp6,		DIES,	OK,	DIES, DIES, OK),
+	A(unix,		DIES,	DIES,	DIES, DIES, NO),
+	A(netlink,	DIES,	DIES,	DIES, DIES, OK),
+	A(pair,		DIES,	DIES,	DIES, DIES, OK),
+	A(connect,	DIES,	OK,	OK, DIES, OK),
+	A(bind_udp,	DIES,	OK,	DIES, DIES, OK),
+	A(bind_tcp,	DIES,	NO,	DIES, DIES, NO),
+	A(listen,	DIES,	DIES,	DIES, DIES, DIES),
+	A(accept,	OK,	DIES,	DIES, OK, DIES),
+	A(read_file,	NO,	NO,	NO_NEW, NO, OK),
+	A(write_file,	NO,	NO,	NO_NEW, NO, DIES),
+	A(path_file,	NO,	NO,	OK, NO, OK),
+	A(openat2,	DIES,	DIES,	DIES, DIES, DIES),
+	A(unlink,	DIES,	DIES,	DIES, DIES, DIES),
+	A(exec,		DIES,	DIES,	DIES, DIES, DIES),
+	A(fork,		DIES,	DIES,	DIES, DIES, DIES),
+	A(thread,	DIES,	DIES,	OK, DIES, OK),
+	A(signal,	DIES,	DIES,	DIES, DIES, DIES),
+	A(signal_thread, DIES,	DIES,	DIES, DIES, DIES),
+	A(ptrace,	DIES,	DIES,	DIES, DIES, DIES),
+	A(unshare,	DIES,	DIES,	DIES, DIES, DIES),
+	A(pidfd,	DIES,	DIES,	OK, DIES, DIES),
+	A(peek,		DIES,	DIES,	OK, DIES, DIES),
+	A(code,		SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, NO_SANITIZED),
+	A(map_file,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, OK),
+	A(map_shared,	OK,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, OK),
+	A(map_shared_code, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, NO_SANITIZED),
+	A(map_shared_write, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(new_code,	DIES,	DIES,	DIES, DIES, DIES),
+	A(memory,	OK,	OK,	OK, OK, OK),
+	A(write,	OK,	OK,	SKIP_SANITIZED, OK, OK),
+	A(read,		OK,	OK,	DIES_NEW, DIES, OK),
+	A(send,		OK,	OK,	OK, OK, OK),
+	A(send_to,	OK,	OK,	DIES, OK, OK),
+	A(splice,	OK,	DIES,	DIES, DIES, DIES),
+	A(new_pipe,	OK,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, OK),
+	A(pipe_size,	OK,	DIES,	DIES, DIES, DIES),
+	A(flags,	OK,	OK,	DIES, DIES, OK),
+	A(copy_fd,	DIES,	DIES,	DIES, DIES, DIES),
+	A(available,	OK,	OK,	DIES, DIES, OK),
+	A(terminal,	DIES,	DIES,	DIES, DIES, DIES),
+	A(watch,	OK,	OK,	DIES, DIES, OK),
+	A(option,	OK,	OK,	DIES, DIES, OK),
+	A(prctl,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(limits,	DIES,	DIES,	DIES, DIES, DIES),
+	A(io_uring,	DIES,	DIES,	DIES, DIES, DIES),
 };
 
 /* ---- driving ------------------------------------------------------------- */
@@ -278,6 +279,8 @@ static bool as_wanted(int want, int status)
 		return died;
 	case SKIP_SANITIZED:
 		return SANITIZED || died;
+	case NO_SANITIZED:
+		return SANITIZED || refused;
 	case NO_NEW:
 		return refused || !thread_pidfd;
 	case DIES_NEW:
@@ -334,6 +337,33 @@ static void test_exporter(void **state)
 	try_role(confine_exporter, 4);
 }
 
+static bool confine_a_courier(struct err *err)
+{
+	return confine_courier((const char *const[]){ NULL }, err);
+}
+
+static void test_courier(void **state)
+{
+	(void)state;
+	try_role(confine_a_courier, 5);
+}
+
+/* It reads what is in /etc, and not what is the user's */
+static int try_read_own(void)
+{
+	return result(open(file_name, O_RDONLY));
+}
+
+static void test_courier_reads_no_file_of_the_user(void **state)
+{
+	int status = child_of(NULL, try_read_own);
+
+	(void)state;
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	status = child_of(confine_a_courier, try_read_own);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EACCES);
+}
+
 static int try_abort(void)
 {
 	abort();
@@ -369,7 +399,7 @@ static void read_proc(pid_t pid, const char *what, char *ret_text, size_t size)
 static void test_rights(void **state)
 {
 	bool (*const roles[])(struct err *) = { confine_gate, confine_resolver, confine_broker,
-						   confine_exporter };
+						   confine_exporter, confine_a_courier };
 	char text[4096];
 	int said[2];
 	char byte;
@@ -412,6 +442,8 @@ int main(void)
 		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_broker),
 		cmocka_unit_test(test_exporter),
+		cmocka_unit_test(test_courier),
+		cmocka_unit_test(test_courier_reads_no_file_of_the_user),
 		cmocka_unit_test(test_assert_is_seen),
 		cmocka_unit_test(test_rights),
 	};

@@ -356,6 +356,42 @@ static void ports_of_a_host_are_told(void **state)
 	policy_free(p);
 }
 
+static char *webhook_of(const char *system, const char *given, char ret_sha[65])
+{
+	struct policy_file files[] = {
+		{ .path = "s.yaml", .layer = LAYER_SYSTEM, .text = span_str(system) },
+		{ .path = "p.yaml", .layer = LAYER_POLICY, .text = span_str(given) },
+	};
+	char *webhook = NULL;
+	struct policy_input in = { .files = files, .file_count = 2, .webhook = &webhook };
+	struct err err = { "" };
+	struct policy *p = policy_load(&in, &err);
+
+	assert_string_equal(err.text, "");
+	assert_non_null(p);
+	memcpy(ret_sha, policy_sha256(p), 65);
+	policy_free(p);
+	return webhook;
+}
+
+/* It may hold a token: the image that the gate maps has nothing of it */
+static void the_strongest_webhook_counts_and_is_no_part_of_the_policy(void **state)
+{
+	char sha[65], other[65];
+	AUTO_FREE char *none = webhook_of("version: 1\n", "version: 1\n", sha);
+	AUTO_FREE char *one = webhook_of("version: 1\n",
+		"version: 1\nalerts: {webhook: 'https://hooks.example:8443/in?token=x'}\n", other);
+	AUTO_FREE char *two = NULL;
+
+	(void)state;
+	assert_null(none);
+	assert_string_equal(one, "https://hooks.example:8443/in?token=x");
+	assert_string_equal(sha, other);
+	two = webhook_of("version: 1\nalerts: {webhook: 'http://[::1]:80/'}\n",
+			 "version: 1\nalerts: {webhook: 'https://hooks.example/'}\n", other);
+	assert_string_equal(two, "http://[::1]:80/");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +406,7 @@ int main(void)
 		cmocka_unit_test(an_id_is_there_once_in_all_files),
 		cmocka_unit_test(too_many_rules_are_refused),
 		cmocka_unit_test(ports_of_a_host_are_told),
+		cmocka_unit_test(the_strongest_webhook_counts_and_is_no_part_of_the_policy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,9 @@
 	"TLSA, TXT, URI"
 #define V "version: 1\n"
 #define KEYS " (accepted: version, mode, default, presets, allow, deny, private_networks, " \
-	"host_ports, publish, dns, limits, peers, log, ceiling, upstream_proxy, tls_ca)"
+	"host_ports, publish, dns, limits, peers, log, ceiling, upstream_proxy, tls_ca, alerts)"
+#define ALERTS " (accepted: a mapping like {webhook: URL})"
+#define WEBHOOKS " that is no URL (accepted: https://HOST[:PORT]/PATH or http://, without a user)"
 #define RULE_KEYS " (accepted: host, ip, preset, ports, protocol, private, unsafe_wildcard, " \
 	"over_lists, under_ceiling, reason, id, methods, paths, expires, rate, bandwidth, quota, max_request, websocket, " \
 	"inspect, ech, inject, credentials, repos)"
@@ -445,8 +447,15 @@ static const struct row more_rows[] = {
 	{ V "upstream_proxy: http://user:secret@proxy.example\n",
 	  "2:17: found a proxy without a port" PROXIES },
 	{ V "upstream_proxy: 3128\n", "2:17: found 3128" PROXIES },
-	{ V "alerts: {webhook: https://hooks.example/x}\n",
-	  "2:1: key alerts is not supported yet" KEYS },
+	{ V "alerts: {}\n", "2:9: found a mapping" ALERTS },
+	{ V "alerts: https://hooks.example/x\n", "2:9: found https://hooks.example/x" ALERTS },
+	{ V "alerts: {hook: x}\n", "2:10: unknown key hook (accepted: webhook)" },
+	{ V "alerts: {webhook: ftp://hooks.example/x}\n", "2:19: found a webhook" WEBHOOKS },
+	{ V "alerts: {webhook: https://user:word@hooks.example/x}\n", "2:19: found a webhook" WEBHOOKS },
+	{ V "alerts: {webhook: 'https://hooks.example/x y'}\n", "2:19: found a webhook" WEBHOOKS },
+	{ V "alerts: {webhook: https:///x}\n", "2:19: found a webhook" WEBHOOKS },
+	{ V "alerts: {webhook: https://hooks.example:0/x}\n", "2:19: found a webhook" WEBHOOKS },
+	{ V "alerts: {webhook: 'https://[::1/x'}\n", "2:19: found a webhook" WEBHOOKS },
 	{ V "mode: monitor\ndefault: [ask]\n", "3:10: found a list" DEFAULTS },
 	{ V "mode: isolated\ndefault: allow\n",
 	  "3:10: found allow without mode: monitor" DEFAULTS },
