@@ -518,7 +518,7 @@ int run_main(int argc, char **argv)
 		  "exit 124 if the command succeeded but something was denied", &r.fail_on_deny },
 		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &r.quiet },
 		{ 0, "ask", OPTION_MAYBE, "SECONDS", "ask on the terminal for what no rule matches "
-		  "(default 30 s, then deny; no terminal: deny)", &r.ask },
+		  "(default 30 s, then deny)", &r.ask },
 		{ 0, "watch", OPTION_FLAG, NULL,
 		  "reload when a policy file changes (SIGHUP reloads always)", &r.watch },
 		METRICS_OPTIONS(&r.metrics),
