@@ -3,7 +3,9 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 
+#include "audit/verify.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/events.h"
@@ -236,10 +238,60 @@ static void print_alerts(const struct style *s, FILE *to, const struct tally *t)
 	s->table_end(to);
 }
 
+static const char *slot_time(const struct timeline *l, size_t slot, char text[32])
+{
+	time_t at = (l->first + (int64_t)slot) * l->width_s;
+	struct tm tm;
+
+	strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
+	return text;
+}
+
+static void print_charts(const struct style *s, FILE *to, const struct timeline *l)
+{
+	uint64_t connections[TIMELINE_SLOTS], denied[TIMELINE_SLOTS];
+
+	for (size_t i = 0; i < l->count; i++) {
+		connections[i] = l->slots[i].connections;
+		denied[i] = l->slots[i].denied;
+	}
+	s->chart(to, "connections", connections, l->count);
+	s->chart(to, "denied", denied, l->count);
+}
+
+/* A single moment needs none */
+static void print_timeline(const struct style *s, FILE *to, const struct timeline *l)
+{
+	static const struct column columns[] = { { "FROM", 20, false }, { "CONNECTIONS", 11, true },
+						 { "DENIED", 8, true }, { "BYTES", 8, true } };
+	const struct table table = { columns, ARRAY_SIZE(columns) };
+	char from[32], bytes[BYTES_TEXT_MAX], heading[64];
+	struct cell connections, denied;
+
+	if (l->count < 2)
+		return;
+	snprintf(heading, sizeof(heading), "Timeline, by %lld s", (long long)l->width_s);
+	s->heading(to, heading);
+	if (s->chart)
+		print_charts(s, to, l);
+	s->table_begin(to, &table);
+	for (size_t i = 0; i < l->count; i++) {
+		const struct timeline_slot *slot = &l->slots[i];
+
+		if (!slot->connections && !slot->denied && !slot->bytes)
+			continue;
+		s->row(to, &table, (const char *const []){ slot_time(l, i, from),
+			cell_number(&connections, slot->connections),
+			cell_number(&denied, slot->denied), bytes_text(slot->bytes, bytes) });
+	}
+	s->table_end(to);
+}
+
 static void print_people(const struct style *s, FILE *to, const struct tally *t)
 {
 	s->begin(to, "sluice report");
 	print_overview(s, to, t);
+	print_timeline(s, to, &t->timeline);
 	print_hosts(s, to, t);
 	print_denials(s, to, t);
 	print_programs(s, to, t);
@@ -358,6 +410,25 @@ static void json_programs(struct buf *b, const struct tally *t)
 	number(b, "programs_unknown", t->programs_unknown);
 }
 
+static void json_timeline(struct buf *b, const struct timeline *l)
+{
+	char from[32];
+
+	number(b, "timeline_seconds", (uint64_t)l->width_s);
+	json_key(b, "timeline");
+	json_open(b, '[');
+	for (size_t i = 0; i < l->count; i++) {
+		json_open(b, '{');
+		json_key(b, "from");
+		json_str(b, slot_time(l, i, from));
+		number(b, "connections", l->slots[i].connections);
+		number(b, "denied", l->slots[i].denied);
+		number(b, "bytes", l->slots[i].bytes);
+		json_close(b, '}');
+	}
+	json_close(b, ']');
+}
+
 static bool print_json(FILE *to, const struct tally *t, struct err *err)
 {
 	struct buf b = buf_new(JSON_BYTES_MAX);
@@ -365,6 +436,7 @@ static bool print_json(FILE *to, const struct tally *t, struct err *err)
 
 	json_open(&b, '{');
 	json_overview(&b, t);
+	json_timeline(&b, &t->timeline);
 	json_hosts(&b, t);
 	json_denials(&b, t);
 	json_programs(&b, t);
@@ -394,6 +466,22 @@ static bool print_tally(struct tally *t, const char *format, FILE *to, struct er
 		return print_json(to, t, err);
 	print_people(style_find(format), to, t);
 	return true;
+}
+
+/* A report on what somebody changed would be one more lie */
+static bool verified(const char *path, struct err *err)
+{
+	struct verify_options o = { .head = NULL };
+	struct verify_result r;
+	struct pieces pieces;
+	int error = pieces_open(&pieces, path, false);
+
+	if (error)
+		return err_sys(err, -error, "cannot read %s", path);
+	verify_pieces(&pieces, &o, &r);
+	pieces_close(&pieces);
+	return r.ok || err_set(err, "report: %s: line %" PRIu64 ": %s (--unverified reports it all the "
+			       "same)", path, r.bad_line, r.why);
 }
 
 /* @paths: at least one */
@@ -427,11 +515,13 @@ int report_print(const char *log_path, const char *format, FILE *to)
 int report_main(int argc, char **argv)
 {
 	const char *format = "text";
+	bool unverified = false;
 	const struct option rows[] = {
+		{ 0, "unverified", OPTION_FLAG, NULL, "also of a log that does not verify", &unverified },
 		{ 0, "format", OPTION_TEXT, "FORMAT", "text | json | markdown | html", &format },
 		{ .name = NULL },
 	};
-	char newest[PATH_MAX], *one[] = { newest };
+	char newest[PATH_MAX], *one[] = { newest }, **paths;
 	struct err err = { "" };
 	bool help = false, ok;
 	int count;
@@ -440,11 +530,12 @@ int report_main(int argc, char **argv)
 		return complain(&err);
 	if (help)
 		return command_help("report", rows);
-	if (!is_format(format))
-		ok = err_set(&err, UNKNOWN_FORMAT, format);
-	else if (count)
-		ok = report(argv + 1, (size_t)count, format, stdout, &err);
-	else
-		ok = events_newest(newest, &err) && report(one, 1, format, stdout, &err);
+	paths = count ? argv + 1 : one;
+	count = count ? count : 1;
+	ok = is_format(format) || err_set(&err, UNKNOWN_FORMAT, format);
+	ok = ok && (paths != one || events_newest(newest, &err));
+	for (int i = 0; ok && !unverified && i < count; i++)
+		ok = verified(paths[i], &err);
+	ok = ok && report(paths, (size_t)count, format, stdout, &err);
 	return ok ? 0 : complain(&err);
 }

@@ -152,7 +152,8 @@ static void html_begin(FILE *to, const char *title)
 	      "style-src 'unsafe-inline'\">\n", to);
 	html_element(to, "title", title);
 	fputs("<style>body{font:1em sans-serif;margin:2em}td,th{padding:.2em 1em;text-align:left}"
-	      "td.n,th.n{text-align:right}</style>\n</head><body>\n", to);
+	      "td.n,th.n{text-align:right}"
+	      "figure{margin:1em 0}rect{fill:#36c}</style>\n</head><body>\n", to);
 	html_element(to, "h1", title);
 }
 
@@ -201,13 +202,38 @@ static void html_end(FILE *to)
 	fputs("</body></html>\n", to);
 }
 
+#define CHART_WIDTH 600		/* pixels */
+#define CHART_HEIGHT 60
+
+static void html_chart(FILE *to, const char *name, const uint64_t *values, size_t count)
+{
+	size_t wide = count ? CHART_WIDTH / count : 0;
+	uint64_t most = 1;
+
+	for (size_t i = 0; i < count; i++)
+		most = values[i] > most ? values[i] : most;
+	fprintf(to, "<figure><svg role=\"img\" width=\"%d\" height=\"%d\" "
+		"xmlns=\"http://www.w3.org/2000/svg\"><title>", CHART_WIDTH, CHART_HEIGHT);
+	html_text(to, name);
+	fputs("</title>", to);
+	for (size_t i = 0; i < count; i++) {
+		double high = (double)values[i] / (double)most * CHART_HEIGHT;
+
+		fprintf(to, "<rect x=\"%zu\" y=\"%.1f\" width=\"%zu\" height=\"%.1f\"/>",
+			i * wide, CHART_HEIGHT - high, wide > 1 ? wide - 1 : 1, high);
+	}
+	fputs("</svg><figcaption>", to);
+	html_text(to, name);
+	fputs("</figcaption></figure>\n", to);
+}
+
 static const struct style styles[] = {
 	{ "text", text_begin, text_heading, text_note, text_table_begin, text_row, nothing,
-	  nothing },
+	  nothing, NULL },
 	{ "markdown", markdown_begin, markdown_heading, markdown_note, markdown_table_begin,
-	  markdown_row, nothing, nothing },
+	  markdown_row, nothing, nothing, NULL },
 	{ "html", html_begin, html_heading, html_note, html_table_begin, html_row,
-	  html_table_end, html_end },
+	  html_table_end, html_end, html_chart },
 };
 
 const struct style *style_find(const char *name)

@@ -35,6 +35,8 @@ struct style {
 	void		(*row)(FILE *to, const struct table *t, const char *const *cells);
 	void		(*table_end)(FILE *to);
 	void		(*end)(FILE *to);
+	/* Bars beside each other, of @count values; NULL: what it would show is in a table alone */
+	void		(*chart)(FILE *to, const char *name, const uint64_t *values, size_t count);
 };
 
 /* "text", "markdown" or "html"; NULL for others */

@@ -473,7 +473,7 @@ int run_alone(char *policy_path, char *const *argv)
 
 static bool report_known(const char *format)
 {
-	static const char *const known[] = { "", "text", "json" };
+	static const char *const known[] = { "", "text", "json", "markdown", "html" };
 
 	for (size_t i = 0; format && i < ARRAY_SIZE(known); i++)
 		if (!strcmp(format, known[i]))
@@ -528,7 +528,7 @@ int run_main(int argc, char **argv)
 		  "mode monitor, and write the policy that would have allowed it", &r.learn },
 		NAMING_OPTIONS(&r.naming),
 		{ 0, "report", OPTION_MAYBE, "FORMAT", "print the report at the end, on stderr: "
-		  "text | json", &r.report },
+		  "text | json | markdown | html", &r.report },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
 	};
 	struct err err = { "" };
@@ -546,7 +546,7 @@ int run_main(int argc, char **argv)
 	if (!check_learn(&r, &err))
 		return complain(&err);
 	if (!report_known(r.report)) {
-		err_set(&err, "--report=%s: unknown format (text | json)", r.report);
+		err_set(&err, "--report=%s: unknown format (text | json | markdown | html)", r.report);
 		return complain(&err);
 	}
 	r.argv = argv + rest;

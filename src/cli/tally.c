@@ -45,6 +45,17 @@ static void add(uint64_t *sum, uint64_t more)
 		*sum = UINT64_MAX;
 }
 
+static void put_in_time(struct tally *t, const json_t *event, uint64_t connections,
+			uint64_t denied, uint64_t bytes)
+{
+	char ts[TIME_TEXT + 1];
+	int64_t at = span_copy(event_text(event, "ts"), ts, sizeof(ts)) ? time_ms(ts) : -1;
+
+	if (at >= 0)
+		timeline_add(&t->timeline, at / 1000,
+			     &(struct timeline_slot){ connections, denied, bytes });
+}
+
 static void close_session(struct tally *t)
 {
 	int64_t from = time_ms(t->begun), to = time_ms(t->seen);
@@ -156,6 +167,7 @@ static void count_denial(struct tally *t, const json_t *event, const char *host_
 	struct addr addr;
 
 	t->session.denied++;
+	put_in_time(t, event, 0, 1, 0);
 	if (d.reason == REASON_NUM) {
 		t->denials.others++;
 		return;
@@ -214,6 +226,7 @@ static void conn_open(struct tally *t, const json_t *event)
 		count_denial(t, event, "host");
 	} else {
 		host_of(t, event_text(event, "host"))->connections++;
+		put_in_time(t, event, 1, 0, 0);
 	}
 }
 
@@ -227,6 +240,7 @@ static void conn_close(struct tally *t, const json_t *event)
 	add(&t->session.bytes_out, out);
 	add(&t->session.bytes_in, in);
 	add(&host->bytes_out, out);
+	put_in_time(t, event, 0, 0, out + in);
 	add(&host->bytes_in, in);
 }
 
@@ -247,6 +261,7 @@ static void denials(struct tally *t, const json_t *event)
 	uint64_t count = event_uint(event, "count");
 
 	add(&t->session.denied, count);
+	put_in_time(t, event, 0, count, 0);
 	add(reason == REASON_NUM ? &t->denials.others : &t->folded[reason], count);
 }
 

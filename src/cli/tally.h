@@ -8,6 +8,7 @@
 #include "audit/audit.h"
 #include "audit/record.h"
 #include "audit/summary.h"
+#include "cli/timeline.h"
 
 #define TALLY_HOSTS_MAX 10000	/* hosts told apart; about 3 MB */
 #define TALLY_PROGRAMS_MAX 1000	/* programs told apart */
@@ -37,6 +38,7 @@ struct tally {
 	char		 first[TIME_TEXT + 1], last[TIME_TEXT + 1];	/* of all, or "" */
 	char		 begun[TIME_TEXT + 1];	/* when the session being read began */
 	char		 seen[TIME_TEXT + 1];	/* the time of its last event */
+	struct timeline	 timeline;		/* of all sessions */
 	struct summary	 denials;
 	struct tally_host *hosts;		/* most bytes first after tally_end() */
 	size_t		 host_count, host_size;

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "daemon/role.h"
+
 #define BACKLOG 512		/* connections that wait for the gate */
 #define DNS_TRIES 16		/* of a port that is free for TCP and UDP */
 
@@ -158,8 +160,29 @@ static int unix_socket(const char *path, struct err *err)
 	return TAKE_FD(fd);
 }
 
-int doors_of_metrics(struct metrics_at *at, struct err *err)
+/* The jail's way to loopback of the host is not to be one to the metrics */
+static bool is_host_port(const struct policy *p, uint16_t port)
 {
+	struct policy_settings settings = policy_settings(p);
+
+	for (size_t i = 0; i < settings.host_port_count; i++)
+		if (settings.host_ports[i].outside == port)
+			return true;
+	return false;
+}
+
+static void say_where(const struct listen_at *at)
+{
+	char text[ADDR_TEXT_MAX], line[ADDR_TEXT_MAX + 64];
+
+	snprintf(line, sizeof(line), addr_is_v4(&at->addr) ? "http://%s:%u/metrics" :
+		 "http://[%s]:%u/metrics", addr_text(&at->addr, text), at->port);
+	role_complain("metrics", line);
+}
+
+int doors_of_metrics(struct metrics_at *at, const struct policy *p, struct err *err)
+{
+	bool any = at->listen.port == 0;
 	AUTO_CLOSE int fd = -1;
 
 	if (at->path)
@@ -169,6 +192,13 @@ int doors_of_metrics(struct metrics_at *at, struct err *err)
 		cannot_listen(&at->listen, err);
 		return -1;
 	}
+	if (is_host_port(p, at->listen.port)) {
+		err_set(err, "--metrics: port %u is a host port of the jail (serve them at another "
+			"one)", at->listen.port);
+		return -1;
+	}
+	if (any)
+		say_where(&at->listen);
 	return TAKE_FD(fd);
 }
 

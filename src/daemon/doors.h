@@ -26,12 +26,13 @@ struct metrics_at {
 };
 
 /*
- * doors_of_metrics() - the socket that the exporter gets; a port that was 0 is filled in
+ * doors_of_metrics() - the socket that the exporter gets
  *
+ * A port that was 0 is filled in, and said on stderr; one of the jail's host ports is refused.
  * A Unix socket is 0600; one at which nobody listens any more is replaced.
  * Return: -1 and @err.
  */
-int doors_of_metrics(struct metrics_at *at, struct err *err);
+int doors_of_metrics(struct metrics_at *at, const struct policy *p, struct err *err);
 void doors_forget_metrics(const struct metrics_at *at);	/* remove the Unix socket */
 
 /* Hand over the sockets of @jail, and listeners for the policy's `publish`.  @jail's are gone then. */

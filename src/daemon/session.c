@@ -519,47 +519,25 @@ static bool start_resolver(struct session *s, struct err *err)
 	return spawn_paired(s, ROLE_RESOLVER, argv, &s->resolver, err);
 }
 
-/* The jail's way to loopback of the host is not to be one to the metrics */
-static bool check_host_ports(const struct policy *p, const struct metrics_at *at, struct err *err)
-{
-	struct policy_settings settings = policy_settings(p);
-
-	for (size_t i = 0; !at->path && i < settings.host_port_count; i++)
-		if (settings.host_ports[i].outside == at->listen.port)
-			return err_set(err, "--metrics: port %u is a host port of the jail (serve them "
-				       "at another one)", at->listen.port);
-	return true;
-}
-
 static bool start_exporter(struct session *s, struct err *err)
 {
 	const char *argv[] = { "sluice", roles[ROLE_EXPORTER].word, "--session",
 			       s->plan->jail.session, "--version", s->plan->version, NULL, NULL };
 	struct metrics_at *at = s->plan->metrics;
 	AUTO_CLOSE int listening = -1;
-	bool any = at->listen.port == 0;
-	char text[ADDR_TEXT_MAX], line[ADDR_TEXT_MAX + 64];
 	int fds[2];
 
 	fds[EXPORTER_COUNTERS_FD - ROLE_FD] = watched_share(&s->keeper, err);
 	if (fds[EXPORTER_COUNTERS_FD - ROLE_FD] < 0)
 		return false;
-	listening = doors_of_metrics(at, err);
+	listening = doors_of_metrics(at, s->keeper.policy, err);
 	s->serves_metrics = listening >= 0;
-	if (!s->serves_metrics || !check_host_ports(s->keeper.policy, at, err))
+	if (!s->serves_metrics)
 		return false;
 	fds[EXPORTER_LISTEN_FD - ROLE_FD] = listening;
 	if (at->local)
 		argv[6] = "--local";
-	if (!spawn(s, ROLE_EXPORTER, argv, fds, ARRAY_SIZE(fds), err))
-		return false;
-	if (!at->path && any) {
-		snprintf(line, sizeof(line), addr_is_v4(&at->listen.addr) ?
-			 "http://%s:%u/metrics" : "http://[%s]:%u/metrics",
-			 addr_text(&at->listen.addr, text), at->listen.port);
-		role_complain("metrics", line);
-	}
-	return true;
+	return spawn(s, ROLE_EXPORTER, argv, fds, ARRAY_SIZE(fds), err);
 }
 
 static bool start_courier(struct session *s, struct err *err)
