@@ -2,12 +2,14 @@
 #include "../unit.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include "watch/shared.h"
 
-#define TURNS 200000
+#define COPIES 500
 
 static struct shared_counters shared;
+static bool enough;
 
 static void what_is_written_is_read(void **state)
 {
@@ -38,9 +40,11 @@ static void *write_on(void *arg)
 {
 	struct counters c = { 0 };
 
-	for (uint64_t i = 1; i <= TURNS; i++) {
+	for (uint64_t i = 1; !__atomic_load_n(&enough, __ATOMIC_RELAXED); i++) {
 		c.bytes_out = c.gauge[GAUGE_NUM - 1] = i;
 		shared_write(arg, &c);
+		if (i % 8 == 0)
+			usleep(10);	/* as the keeper does other things between */
 	}
 	return NULL;
 }
@@ -55,16 +59,16 @@ static void no_copy_is_torn(void **state)
 	(void)state;
 	memset(&shared, 0, sizeof(shared));
 	assert_int_equal(pthread_create(&thread, NULL, write_on, &shared), 0);
-	while (c.bytes_out < TURNS) {
+	while (copies < COPIES) {
 		if (!shared_read(&shared, &c))
 			continue;
 		assert_int_equal(c.bytes_out, c.gauge[GAUGE_NUM - 1]);
 		assert_true(c.bytes_out >= last);
+		copies += c.bytes_out != last;
 		last = c.bytes_out;
-		copies++;
 	}
+	__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_true(copies > 1);
 }
 
 int main(void)
