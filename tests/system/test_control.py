@@ -270,7 +270,7 @@ def test_more_than_twenty_stop_the_questions(asking, fresh):
     # those that wait go on to wait, and can be answered
     assert len(approvals()) == 20
     assert sluice.call("approve", waiting()[3]["id"]).code == 0
-    [opened] = [e for e in events(agent, "conn.open") if e["verdict"] == "allow"]
+    [opened] = wait_for(lambda: [e for e in events(agent, "conn.open") if e["verdict"] == "allow"])
     assert opened["host"] == names[3]
     assert "too many approvals wait" in agent.end().err
     decisions = [e["decision"] for e in sluice.read_log(agent.log) if e["event"] == "approval"]
