@@ -145,7 +145,8 @@ enum reason approval_wish(struct keeper *k, struct span host, uint16_t port, str
 			      &asked)) {
 	case ASKED:
 		changed(k);
-		/* fall through */
+		*ret_waits = true;
+		return REASON_NO_RULE;
 	case ASKED_MERGED:
 		*ret_waits = true;
 		return REASON_NO_RULE;

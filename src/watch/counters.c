@@ -66,18 +66,25 @@ static void see_alert(struct counters *c, struct span kind)
 static void see_open(struct counters *c, const struct audit_seen *e, enum passed passed)
 {
 	add(&c->connections[passed], 1);
-	if (passed)
+	if (passed == PASSED_YES)
 		c->active++;
 	else if (e->reason < REASON_NUM)
 		add(&c->blocked[e->reason], 1);
 }
 
+static enum passed passed_of(enum answer verdict)
+{
+	if (verdict == ANSWER_ASK)
+		return PASSED_ASK;
+	return verdict == ANSWER_ALLOW ? PASSED_YES : PASSED_NO;
+}
+
 void counters_see(struct counters *c, const struct audit_seen *e)
 {
-	enum passed passed = e->verdict == ANSWER_ALLOW ? PASSED_YES : PASSED_NO;
+	enum passed passed = passed_of(e->verdict);
 	bool judged = e->kind == AUDIT_NAME || e->kind == AUDIT_OPEN || e->kind == AUDIT_REQUEST;
 
-	if (judged && !passed && e->reason == REASON_MALFORMED)
+	if (judged && passed == PASSED_NO && e->reason == REASON_MALFORMED)
 		add(&c->malformed, 1);
 	switch (e->kind) {
 	case AUDIT_NAME:

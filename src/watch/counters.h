@@ -42,8 +42,8 @@ enum gauge {
 	GAUGE_NUM
 };
 
-/* Indices of a verdict, as the log writes it */
-enum passed { PASSED_NO, PASSED_YES, PASSED_NUM };
+/* Indices of a verdict, as the log writes it; ASK is of names alone */
+enum passed { PASSED_NO, PASSED_YES, PASSED_ASK, PASSED_NUM };
 
 struct counters {
 	uint64_t	 bytes_out, bytes_in;

@@ -8,7 +8,8 @@ struct writer {
 	const char	*session;
 };
 
-static const char *const passed_labels[] = { [PASSED_NO] = "deny", [PASSED_YES] = "allow" };
+static const char *const passed_labels[] = { [PASSED_NO] = "deny", [PASSED_YES] = "allow",
+					    [PASSED_ASK] = "ask" };
 
 static void label_value(struct buf *to, const char *text)
 {
@@ -55,10 +56,10 @@ static void single(const struct writer *w, const char *name, const char *type, c
 }
 
 static void by_verdict(const struct writer *w, const char *name, const char *help,
-		       const uint64_t *numbers)
+		       const uint64_t *numbers, size_t count)
 {
 	head(w, name, "counter", help);
-	for (enum passed p = 0; p < PASSED_NUM; p++)
+	for (enum passed p = 0; p < count; p++)
 		row(w, name, "verdict", passed_labels[p], NULL, NULL, numbers[p]);
 }
 
@@ -85,14 +86,15 @@ static void verdicts(const struct writer *w, const struct counters *c)
 	static const char alerts[] = "sluice_alerts_total";
 
 	by_verdict(w, "agent_network_connection_attempts_total", "Connections that were judged.",
-		   c->connections);
+		   c->connections,
+		   PASSED_ASK);
 	head(w, blocked, "counter", "Connections that were denied.");
 	for (enum reason r = REASON_ALLOWED_APPROVED + 1; r < REASON_NUM; r++)
 		row(w, blocked, "reason", reason_name(r), NULL, NULL, c->blocked[r]);
-	by_verdict(w, "sluice_dns_queries_total", "Names that were asked for.", c->dns);
+	by_verdict(w, "sluice_dns_queries_total", "Names that were asked for.", c->dns, PASSED_NUM);
 	head(w, http, "counter", "HTTP requests that were seen.");
 	for (enum method m = 0; m < METHOD_NUM; m++)
-		for (enum passed p = 0; p < PASSED_NUM; p++)
+		for (enum passed p = 0; p < PASSED_ASK; p++)
 			row(w, http, "method", method_label(m), "verdict", passed_labels[p],
 			    c->http[m][p]);
 	head(w, alerts, "counter", "Alerts that were raised.");
