@@ -434,7 +434,7 @@ static bool record_start(struct session *s, struct err *err)
 	audit_session_start(s->keeper.audit, &e);
 	buf_done(&command);
 	r = audit_flush(s->keeper.audit);
-	watched_publish(&s->keeper);
+	watched_tick(&s->keeper);
 	return r == 0 || err_sys(err, -r, "%s: cannot write the audit log", plan->log_path);
 }
 

@@ -45,7 +45,8 @@ while True:
     s.settimeout(8)
     with s, open(path, "ab", 0) as out:
         try:
-            if not s.recv(65536):
+            head = s.recv(5, socket.MSG_WAITALL)
+            if len(head) < 5 or not s.recv(int.from_bytes(head[3:], "big"), socket.MSG_WAITALL):
                 continue
             for byte in (say[i:i + 7] for i in range(0, len(say), 7)):
                 s.sendall(byte)
