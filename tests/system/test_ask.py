@@ -81,7 +81,8 @@ class Terminal:
         stop = time.monotonic() + limit
         while self.process.poll() is None and time.monotonic() < stop:
             self.more(0.1)
-        code = self.process.wait(1)
+        assert self.process.poll() is not None, self.seen
+        code = self.process.returncode
         while self.more(0.1):
             pass
         assert termios.tcgetattr(self.slave) == self.before, "the terminal is not as it was"
@@ -301,7 +302,7 @@ def test_interactive_shell_has_job_control(terminal):
     time.sleep(0.5)
     t.type(b"\x1a")
     t.until(b"Stopped")
-    t.type(b"kill %1; wait; echo over\r")
+    t.type(b"kill -9 %1; wait; echo over\r")
     t.until(rb"\nover")
     t.type(b"exit 5\r")
     assert t.end()[0] == 5
