@@ -302,8 +302,13 @@ def test_interactive_shell_has_job_control(terminal):
     time.sleep(0.5)
     t.type(b"\x1a")
     t.until(b"Stopped")
-    t.type(b"kill -9 %1; wait; echo over\r")
-    t.until(rb"\nover")
+    t.type(b"fg\r")
+    t.until(rb"\rsleep 60\r")
+    time.sleep(0.5)
+    t.type(b"\x03")
+    t.until(b"> ")
+    t.type(b"echo ov''er\r")
+    t.until(b"over")
     t.type(b"exit 5\r")
     assert t.end()[0] == 5
     assert b"no job control" not in t.seen
