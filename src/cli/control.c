@@ -81,7 +81,13 @@ static int sessions_run(bool json, struct err *err)
 	return 0;
 }
 
-int sessions_main(int argc, char **argv)
+/*
+ * list_options() - the options of a command that lists
+ * @ret_count:	arguments, which are in argv[1] and on
+ *
+ * Return: -1: go on; else the exit code
+ */
+static int list_options(const char *name, int argc, char **argv, int *ret_count, bool *ret_json)
 {
 	const char *format = "text";
 	const struct option rows[] = {
@@ -89,18 +95,28 @@ int sessions_main(int argc, char **argv)
 		{ .name = NULL },
 	};
 	struct err err = { "" };
-	bool help = false, json;
-	int count, code;
+	bool help = false;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
+	if (!options_parse_mixed(argc, argv, rows, ret_count, &help, &err))
 		return complain(&err);
 	if (help)
-		return command_help("sessions", rows);
+		return command_help(name, rows);
+	return format_is_json(format, ret_json, &err) ? -1 : complain(&err);
+}
+
+int sessions_main(int argc, char **argv)
+{
+	struct err err = { "" };
+	int count, code;
+	bool json;
+
+	code = list_options("sessions", argc, argv, &count, &json);
+	if (code >= 0)
+		return code;
 	if (count)
 		err_set(&err, "sessions: takes no argument");
-	if (err.text[0] || !format_is_json(format, &json, &err))
-		return complain(&err);
-	code = sessions_run(json, &err);
+	else
+		code = sessions_run(json, &err);
 	return err.text[0] ? complain(&err) : code;
 }
 
@@ -181,21 +197,13 @@ static int approvals_run(char *const *names, size_t count, bool json, struct err
 
 int approvals_main(int argc, char **argv)
 {
-	const char *format = "text";
-	const struct option rows[] = {
-		{ 0, "format", OPTION_TEXT, "FORMAT", "text | json", &format },
-		{ .name = NULL },
-	};
 	struct err err = { "" };
-	bool help = false, json;
 	int count, code;
+	bool json;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("approvals", rows);
-	if (!format_is_json(format, &json, &err))
-		return complain(&err);
+	code = list_options("approvals", argc, argv, &count, &json);
+	if (code >= 0)
+		return code;
 	code = approvals_run(argv + 1, (size_t)count, json, &err);
 	return err.text[0] ? complain(&err) : code;
 }
