@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch/replay.h"
 
-#include "../unit.h"
+#include "event.h"
 
 #include "policy/load.h"
 
@@ -44,15 +44,12 @@ static void event(const char *fmt, ...) PRINTF(1, 2);
 
 static void event(const char *fmt, ...)
 {
-	char line[8192];
 	json_t *e;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	e = event_of(fmt, ap);
 	va_end(ap);
-	e = json_loads(line, JSON_ALLOW_NUL, NULL);
-	assert_non_null(e);
 	replay_event(&replay, e);
 	json_decref(e);
 }
