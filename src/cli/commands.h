@@ -21,6 +21,7 @@ int log_main(int argc, char **argv);
 int report_main(int argc, char **argv);
 int learn_main(int argc, char **argv);
 int proxy_main(int argc, char **argv);
+int hold_main(int argc, char **argv);
 int sessions_main(int argc, char **argv);
 int approvals_main(int argc, char **argv);
 int approve_main(int argc, char **argv);

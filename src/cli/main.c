@@ -17,6 +17,8 @@ const struct command commands[] = {
 	{ "report", "[OPTIONS] [FILE...]", "What was reached, what was denied", report_main },
 	{ "learn", "[OPTIONS] LOG...", "The policy that would have allowed what logs tell", learn_main },
 	{ "proxy", "[OPTIONS]", "A cooperative HTTP and SOCKS5 proxy with DNS; no jail", proxy_main },
+	{ "hold", "[OPTIONS] --pid N | --netns PATH", "The gate of a network namespace that others made",
+	  hold_main },
 	{ "sessions", "[OPTIONS]", "List the sessions that run", sessions_main },
 	{ "reload", "SESSION", "Let a session read its policy again", reload_main },
 	{ "approvals", "[OPTIONS] [SESSION...]", "List what waits for a decision", approvals_main },

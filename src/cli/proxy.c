@@ -10,36 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/approved.h"
 #include "cli/commands.h"
-#include "cli/folders.h"
-#include "cli/judge.h"
-#include "cli/listen.h"
-#include "cli/naming.h"
-#include "cli/print.h"
-#include "cli/reread.h"
-#include "daemon/session.h"
+#include "cli/service.h"
 #include "jail/trusted_ca.h"
 #include "policy/proxy_url.h"
 
-#define SUMMARY_LINES 5		/* at the end, as run has it */
-
 struct proxy_command {
-	struct judge_options	 judge;
-	struct judged		 judged;
-	struct shared_policy	 shared;
-	struct reread		 reread;
-	struct secret_store	 secrets;
-	struct naming		 naming;
+	struct service		 service;
 	const char		*at[LISTEN_NUM];
-	struct metrics_options	 metrics;
-	bool			 quiet, watch;
 	struct listen_plan	 listen;
-	char			 root[PATH_MAX];	/* of the project, for approvals */
-	const char		*control_folder;	/* NULL: no control socket */
-	char			 programs[PATH_MAX], run_folder[PATH_MAX];
-	char			 ca_path[PATH_MAX];	/* what clients shall trust; "": nothing */
-	char *const		*argv;
 };
 
 static const char *const kinds[LISTEN_NUM] = {
@@ -71,7 +50,7 @@ static bool listen_where(struct proxy_command *p, struct err *err)
 static bool check_upstream(const struct proxy_command *p, const struct listen_at *at,
 			   struct err *err)
 {
-	const char *text = policy_settings(p->shared.policy).upstream_proxy, *why;
+	const char *text = policy_settings(p->service.shared.policy).upstream_proxy, *why;
 	struct proxy_url u;
 
 	if (!*text || !proxy_url_parse(span_str(text), &u, &why) || u.host[0])
@@ -137,48 +116,17 @@ static void print_variables(const struct proxy_command *p, const struct listen_a
 		print_proxy(all, "http", &at[LISTEN_HTTP]);
 	print_variable("no_proxy", "localhost,127.0.0.1,::1");
 	print_variable("NO_PROXY", "localhost,127.0.0.1,::1");
-	for (size_t i = 0; p->ca_path[0] && trusted_ca_variable(i); i++)
-		print_variable(trusted_ca_variable(i), p->ca_path);
+	for (size_t i = 0; p->service.ca_path[0] && trusted_ca_variable(i); i++)
+		print_variable(trusted_ca_variable(i), p->service.ca_path);
 	if (dns.on)
 		printf("# DNS, over UDP and TCP: %s\n", listen_text(&dns, text));
-}
-
-/* ---- the session's CA ---- */
-
-/* The certificate alone, with what is trusted without it: its key is the gate's */
-static bool write_ca(struct proxy_command *p, const char *pem, struct err *err)
-{
-	const char *bundle = trusted_ca_path();
-	AUTO_FREE char *text = trusted_ca_text(bundle ? bundle : "/dev/null", pem, environ);
-	AUTO_CLOSE int fd = -1;
-	struct span left = span_str(text);
-
-	if (!text)
-		return err_set(err, "cannot write the session's CA: out of memory");
-	if (!folder_run(p->run_folder, err) || !folder_make(p->run_folder, err) ||
-	    snprintf(p->ca_path, PATH_MAX, "%s/%s-ca.pem", p->run_folder, p->naming.name) >= PATH_MAX)
-		return err_set(err, "cannot write the session's CA: no folder for it");
-	fd = open(p->ca_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		err_sys(err, errno, "%s", p->ca_path);
-		p->ca_path[0] = '\0';
-		return false;
-	}
-	while (left.len) {
-		ssize_t n = write(fd, left.at, left.len);
-
-		if (n <= 0)
-			return err_sys(err, errno, "%s", p->ca_path);
-		left = span_skip(left, (size_t)n);
-	}
-	return true;
 }
 
 static bool on_ready(void *arg, const struct listen_at *at, const char *ca, struct err *err)
 {
 	struct proxy_command *p = arg;
 
-	if (!check_upstream(p, at, err) || (ca && !write_ca(p, ca, err)))
+	if (!check_upstream(p, at, err) || (ca && !service_write_ca(&p->service, ca, err)))
 		return false;
 	fputs("sluice: proxy: cooperative, not enforcement: a program that does not use it goes "
 	      "where it likes (sluice run holds what it runs)\n", stderr);
@@ -188,119 +136,36 @@ static bool on_ready(void *arg, const struct listen_at *at, const char *ca, stru
 
 /* ---- the command ---- */
 
-static bool prepare(struct proxy_command *p, struct err *err)
-{
-	if (!listen_where(p, err) || !metrics_where(&p->metrics, err) || !judge(&p->judge, &p->judged, err) ||
-	    !naming_words(&p->naming, "proxy", err) ||
-	    !share_policy(TAKE(p->judged.policy), &p->shared, err) ||
-	    !share_secrets(&p->judged.secrets, &p->shared, err) ||
-	    !check_upstream(p, p->listen.at, err) || !naming_paths(&p->naming, err) ||
-	    !folder_programs(p->programs, err) ||
-	    !reread_begin(&p->reread, &p->judge, NULL, 0, err))
-		return false;
-	p->reread.all = true;
-	if (!folder_run(p->run_folder, err) || !approved_root_here(p->root, err))
-		return false;
-	p->control_folder = control_folder_make(p->run_folder);
-	policy_secrets_done(&p->judged.secrets);
-	secret_store_guard(&p->secrets);
-	if (policy_mode(p->shared.policy) == MODE_MONITOR)
-		fprintf(stderr, "sluice: mode monitor: every public destination passes and is "
-			"logged; only deny rules, the ceiling, limits and special addresses hold\n");
-	return true;
-}
-
-static bool keep_always(void *arg, const struct approval_question *q, struct err *err)
-{
-	struct proxy_command *p = arg;
-
-	return approved_add(p->root, q, err);
-}
-
-static void plan_fill(struct proxy_command *p, struct session_plan *plan)
-{
-	plan->listen = &p->listen;
-	plan->policy_fd = p->shared.fd;
-	plan->secrets_fd = p->shared.secrets;
-	plan->jail = (struct jail_plan){
-		.argv = p->argv, .policy = p->shared.policy, .session = p->naming.name,
-	};
-	plan->proxy_credentials = p->judged.proxy_credentials;
-	plan->log_path = p->naming.log_path;
-	memcpy(plan->copies, p->naming.copies, sizeof(plan->copies));
-	plan->key_path = p->naming.key_path;
-	plan->webhook = p->judged.webhook;
-	plan->webhook_key = p->naming.webhook_key;
-	plan->labels = p->naming.label;
-	plan->label_count = p->naming.labels.count;
-	plan->version = SLUICE_VERSION;
-	plan->programs = p->programs;
-	plan->metrics = p->metrics.plan;
-	plan->alarm = (struct alarm_plan){ .quiet = p->quiet,
-		.begin = print_colour(stderr, COLOUR_WAIT), .end = print_colour(stderr, COLOUR_PLAIN) };
-	plan->keep_always = keep_always;
-	plan->keep_arg = p;
-	plan->control = (struct controlled_plan){ p->control_folder, p->naming.name, "proxy", true };
-	plan->reload = (struct reload_source){ .load = reread_load, .arg = &p->reread };
-	if (p->watch) {
-		plan->reload.watch = (const char *const *)p->judged.files;
-		plan->reload.watch_count = p->judged.file_count;
-	}
-}
-
 static int serve(struct proxy_command *p, struct err *err)
 {
-	struct summary summary = { .count = 0 };
-	struct session_plan plan = { .summary = &summary };
-	struct session_result result;
-	int code = EXIT_SLUICE;
+	struct session_plan plan = { .listen = &p->listen };
 
+	if (!listen_where(p, err) || !service_prepare(&p->service, "proxy", err) ||
+	    !check_upstream(p, p->listen.at, err))
+		return complain(err);
 	p->listen.ready = on_ready;
 	p->listen.arg = p;
-	plan_fill(p, &plan);
-	if (session_run(&plan, &result, err)) {
-		code = result.exit_code;
-		if (!p->quiet)
-			summary_print(&summary, stderr, SUMMARY_LINES);
-	} else {
-		code = complain(err);
-	}
-	if (p->ca_path[0])
-		unlink(p->ca_path);
-	summary_done(&summary);
-	return code;
-}
-
-static void proxy_done(struct proxy_command *p)
-{
-	naming_done(&p->naming);
-	share_done(&p->shared);
-	reread_done(&p->reread);
-	judge_done(&p->judged);
-	secret_store_done(&p->secrets);
+	service_plan(&p->service, &plan);
+	plan.control.proxy = true;
+	return service_run(&p->service, &plan, err);
 }
 
 int proxy_main(int argc, char **argv)
 {
 	static struct proxy_command p = {
-		.judge = { .secrets = &p.secrets, .proxy_variables = true },
-		.secrets = { .anybody = true },
+		.service = { .judge = { .secrets = &p.service.secrets, .proxy_variables = true },
+			     .secrets = { .anybody = true } },
 		.at = { [LISTEN_HTTP] = "127.0.0.1:3128", [LISTEN_SOCKS] = "127.0.0.1:1080",
 			[LISTEN_DNS] = "none" },
 	};
 	const struct option rows[] = {
-		JUDGE_OPTIONS(&p.judge),
+		SERVICE_OPTIONS(&p.service),
 		{ 0, "http", OPTION_TEXT, "ADDR", "listen for HTTP here (default 127.0.0.1:3128; none)",
 		  &p.at[LISTEN_HTTP] },
 		{ 0, "socks", OPTION_TEXT, "ADDR", "listen for SOCKS5 here (default 127.0.0.1:1080; none)",
 		  &p.at[LISTEN_SOCKS] },
 		{ 0, "dns", OPTION_TEXT, "ADDR", "listen for DNS here (default none)",
 		  &p.at[LISTEN_DNS] },
-		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &p.quiet },
-		{ 0, "watch", OPTION_FLAG, NULL,
-		  "reload when a policy file changes (SIGHUP reloads always)", &p.watch },
-		METRICS_OPTIONS(&p.metrics),
-		NAMING_OPTIONS(&p.naming),
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
 	};
 	struct err err = { "" };
@@ -315,8 +180,7 @@ int proxy_main(int argc, char **argv)
 		err_set(&err, "proxy: %s: it takes no command (sluice run jails one)", argv[rest]);
 		return complain(&err);
 	}
-	p.argv = argv;
-	code = prepare(&p, &err) ? serve(&p, &err) : complain(&err);
-	proxy_done(&p);
+	code = serve(&p, &err);
+	service_done(&p.service);
 	return code;
 }

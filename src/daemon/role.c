@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define HIGH_FD 64	/* above every target */
@@ -41,6 +42,14 @@ static bool place_fds(const struct role_plan *r, int *ret_program)
 	return close_range(ROLE_FD + (unsigned)r->fd_count, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
 }
 
+/* The bare calls: libc's would change every thread of the process whose memory this is */
+static bool become_user(const struct role_user *u)
+{
+	return syscall(SYS_setgroups, 0, NULL) == 0 &&
+	       syscall(SYS_setresgid, u->gid, u->gid, u->gid) == 0 &&
+	       syscall(SYS_setresuid, u->uid, u->uid, u->uid) == 0;
+}
+
 static _Noreturn void become_role(const struct role_plan *r, pid_t parent)
 {
 	const char *const env[] = { program_mark, NULL };
@@ -50,7 +59,9 @@ static _Noreturn void become_role(const struct role_plan *r, pid_t parent)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (r->user && !become_user(r->user))
+		_exit(1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* after it: a change of user clears it */
 	if (getppid() != parent || setsid() < 0 || null < 0 || dup2(null, 0) < 0 ||
 	    dup2(null, 1) < 0 || !place_fds(r, &program))
 		_exit(1);

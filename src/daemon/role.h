@@ -16,11 +16,18 @@
 #define ROLE_FD 3		/* where a role finds its socket */
 #define ROLE_FDS_MAX 4
 
+/* An account without rights of its own */
+struct role_user {
+	uid_t		uid;
+	gid_t		gid;
+};
+
 struct role_plan {
 	int			 program;	/* O_PATH */
 	const char *const	*argv;		/* "sluice", the role word, ..., NULL */
 	const int		*fds;		/* become descriptors 3, 4, ...; the caller keeps its own */
 	size_t			 fd_count;
+	const struct role_user	*user;		/* whom it runs as, with no other group; NULL: as we do */
 };
 
 /*

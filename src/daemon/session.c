@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <openssl/x509.h>
@@ -23,6 +24,7 @@
 #include "daemon/keeper.h"
 #include "daemon/probed.h"
 #include "daemon/reload.h"
+#include "daemon/crew.h"
 #include "daemon/role.h"
 #include "daemon/watched.h"
 #include "daemon/webhook.h"
@@ -35,36 +37,15 @@
 #define DIED_POLL_MS 10
 #define BROKER_GRACE_MS 200
 
-enum role { ROLE_GATE, ROLE_RESOLVER, ROLE_BROKER, ROLE_EXPORTER, ROLE_COURIER,
-	    ROLE_NUM };
-
-static const struct {
-	const char	*name, *word;
-	enum program	 program;
-	const char	*spare;		/* nothing hangs on it: what is said when it has ended */
-} roles[ROLE_NUM] = {
-	[ROLE_GATE] = { "gate", "role-gate", PROGRAM_GATE },
-	[ROLE_RESOLVER] = { "resolver", "role-resolver", PROGRAM_RESOLVER },
-	[ROLE_BROKER] = { "broker", "role-broker", PROGRAM_JAIL },
-	[ROLE_EXPORTER] = { "exporter", "role-exporter", PROGRAM_EXPORTER,
-			    "the exporter is gone: metrics are served no more" },
-	[ROLE_COURIER] = { "courier", "role-courier", PROGRAM_COURIER,
-			   "the courier is gone: alerts go to the webhook no more" },
-};
-
 struct session {
 	const struct session_plan *plan;
 	struct keeper	 keeper;
 	struct jail	 jail;
-	struct programs	 programs;
-	pid_t		 role[ROLE_NUM];	/* 0: not running */
-	struct event	 child_ev, note_ev;
-	struct event	 signal_ev;
+	struct crew	 crew;
+	struct event	 child_ev, signal_ev, init_ev;
 	int		 signals;		/* signalfd; -1 */
 	sigset_t	 old_signals;
-	int		 resolver;		/* its end of the link, until it is started; -1 */
 	char		*ca;			/* PEM of the session's CA; NULL: nothing is inspected */
-	int		 notes;			/* the broker's, of Unix sockets refused; -1 */
 	struct reload	*reload;
 	struct alarm	 alarm;
 	struct controlled *controlled;
@@ -73,7 +54,6 @@ struct session {
 	struct shared_policy current;		/* that was reloaded; all zeroes: the plan's holds */
 	int		 exit_code;		/* of the command */
 	bool		 jailed;		/* jail_start() worked */
-	bool		 broker_ready;		/* it is confined and serves */
 	bool		 over;			/* bwrap has ended; of a proxy: it shall */
 	bool		 finishing;		/* roles may end now */
 	bool		 failed;		/* a role was lost */
@@ -117,6 +97,8 @@ static void on_kill(void *arg, const char *why)
 		return;
 	s->killed = true;
 	role_complain("session", why);
+	if (s->plan->hold && s->plan->hold->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, s->plan->hold->pidfd, SIGKILL, NULL, 0);
 	if (s->jailed)
 		jail_end(&s->jail);
 	s->over = true;
@@ -161,10 +143,9 @@ static void role_ended(struct session *s, enum role role)
 {
 	char why[64];
 
-	s->role[role] = 0;
-	if (roles[role].spare) {
+	if (crew_spare(role)) {
 		if (!s->finishing)
-			role_complain("session", roles[role].spare);
+			role_complain("session", crew_spare(role));
 		return;
 	}
 	/* The broker ends with the last process of the jail, a moment before bwrap does */
@@ -173,21 +154,30 @@ static void role_ended(struct session *s, enum role role)
 		if (!s->over)
 			usleep(1000);
 	}
-	snprintf(why, sizeof(why), "the %s is gone: the command is ended", roles[role].name);
+	snprintf(why, sizeof(why), "the %s is gone: the command is ended", crew_name(role));
 	if (!s->keeper.closed && !s->over)
 		fail(s, why);
+}
+
+/* The first process of what is held: with it the others end, and the namespace with them */
+static void on_init_ended(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd, (void)what;
+	s->over = true;
 }
 
 static void on_child(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
+	enum role role;
 
 	(void)fd, (void)what;
-	if (s->jailed && !s->over)
+	if (s->jailed && !s->plan->hold && !s->over)
 		s->over = jail_wait(&s->jail, &s->exit_code);
-	for (int r = 0; r < ROLE_NUM; r++)
-		if (s->role[r] > 0 && waitpid(s->role[r], NULL, WNOHANG) > 0)
-			role_ended(s, (enum role)r);
+	while (crew_ended(&s->crew, &role))
+		role_ended(s, role);
 }
 
 /* ---- another policy ---- */
@@ -238,7 +228,7 @@ static void on_reloaded(void *arg, struct shared_policy *new, const struct err *
  * Ctrl-C and Ctrl-\ reach the command from the terminal, as does the SIGHUP of one that
  * hangs up (SI_KERNEL); we live on to record its end.  What somebody sends to us is
  * passed on to the command, but for SIGHUP, which is ours: read the policy again.
- * A proxy has no command: what would end one ends it.
+ * A proxy has no command, nor has what is held: what would end one ends the session.
  */
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
@@ -249,7 +239,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 	while (read(fd, &info, sizeof(info)) == sizeof(info))
 		if (info.ssi_signo == SIGHUP && info.ssi_code != SI_KERNEL && s->reload)
 			reload_ask(s->reload);
-		else if (s->plan->listen)
+		else if (s->plan->listen || s->plan->hold)
 			s->over = s->over || (info.ssi_signo != SIGUSR1 && info.ssi_signo != SIGUSR2);
 		else if (s->jailed && info.ssi_code != SI_KERNEL)
 			jail_signal(&s->jail, (int)info.ssi_signo);
@@ -289,38 +279,6 @@ static bool loop_until(struct session *s, const bool *flag, int limit_ms)
 	return *flag;
 }
 
-static bool spawn(struct session *s, enum role role, const char *const argv[], const int *fds,
-		  size_t fd_count, struct err *err)
-{
-	struct role_plan plan = { s->programs.fd[roles[role].program], argv, fds, fd_count };
-
-	s->role[role] = role_spawn(&plan, err);
-	return s->role[role] > 0;
-}
-
-/* A socket pair for a role: our end, and in *ret_theirs the role's; or -1 */
-static int pair(enum role role, int *ret_theirs, struct err *err)
-{
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-		err_sys(err, errno, "cannot start the %s", roles[role].name);
-		return -1;
-	}
-	*ret_theirs = ends[1];
-	return ends[0];
-}
-
-/* Start a role that has nothing but its end of a pair, which is closed here */
-static bool spawn_paired(struct session *s, enum role role, const char *const argv[], int *theirs,
-			 struct err *err)
-{
-	bool ok = spawn(s, role, argv, theirs, 1, err);
-
-	DROP_FD(*theirs);
-	return ok;
-}
-
 /* ---- what the gate gets ---- */
 
 /* The gate confines itself as soon as it has the policy, while the jail is made */
@@ -340,68 +298,6 @@ static bool hand_over_policy(struct session *s, struct err *err)
 }
 
 /* ---- the start ---- */
-
-/* Return: false if the broker says no more */
-static bool notes_read(struct session *s)
-{
-	struct broker_note note;
-	ssize_t n;
-
-	while ((n = recv(s->notes, &note, sizeof(note), MSG_DONTWAIT)) == sizeof(note)) {
-		if (note.pid == 0)
-			s->broker_ready = true;
-		else if (note.port)
-			refusal_note(&s->keeper, &note);
-		else
-			conn_unix_denied(&s->keeper, &note);
-	}
-	return n != 0;
-}
-
-static void hear_broker(void *arg)
-{
-	notes_read(arg);
-}
-
-static void on_note(evutil_socket_t fd, short what, void *arg)
-{
-	struct session *s = arg;
-
-	(void)fd, (void)what;
-	/* Its end would be ready for ever, and a loop that runs until nothing is would not return */
-	if (!notes_read(s))
-		event_del(&s->note_ev);
-}
-
-static bool start_broker(struct session *s, struct err *err)
-{
-	const struct jail_plan *plan = &s->plan->jail;
-	const char **argv = calloc(2 * plan->allow_unix_count + 3, sizeof(*argv));
-	int notes[2], fds[2];
-	bool ok;
-
-	if (!argv || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, notes) < 0) {
-		free(argv);
-		return err_sys(err, errno, "cannot start the broker");
-	}
-	argv[0] = "sluice";
-	argv[1] = roles[ROLE_BROKER].word;
-	for (size_t i = 0; i < plan->allow_unix_count; i++) {
-		argv[2 + 2 * i] = "--allow-unix";
-		argv[3 + 2 * i] = plan->allow_unix[i];
-	}
-	fds[BROKER_NOTIFY_FD - ROLE_FD] = s->jail.notify;
-	fds[BROKER_NOTES_FD - ROLE_FD] = notes[1];
-	ok = spawn(s, ROLE_BROKER, argv, fds, ARRAY_SIZE(fds), err);
-	free(argv);
-	close(notes[1]);
-	DROP_FD(s->jail.notify);
-	s->notes = notes[0];
-	s->keeper.hear = hear_broker;
-	event_assign(&s->note_ev, s->keeper.loop, s->notes, EV_READ | EV_PERSIST, on_note, s);
-	event_add(&s->note_ev, NULL);
-	return ok;
-}
 
 /* The command, as log.command wants it */
 static void add_command(struct buf *b, char *const *argv, enum detail detail)
@@ -478,95 +374,43 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	return k->audit;
 }
 
-#define TRUST_ARGS 4	/* that add_trust() adds */
-
-/* Roles have no environment: what counts of ours is said in words */
-static size_t add_trust(const char **argv, size_t argc)
-{
-	const char *cert_file = secure_getenv(X509_get_default_cert_file_env());
-	const char *cert_dir = secure_getenv(X509_get_default_cert_dir_env());
-
-	if (cert_file) {
-		argv[argc++] = "--cert-file";
-		argv[argc++] = cert_file;
-	}
-	if (cert_dir) {
-		argv[argc++] = "--cert-dir";
-		argv[argc++] = cert_dir;
-	}
-	return argc;
-}
-
-static bool start_gate(struct session *s, int *theirs, struct err *err)
-{
-	const char *argv[2 + TRUST_ARGS + 1] = { "sluice", roles[ROLE_GATE].word };
-
-	add_trust(argv, 2);
-	return spawn_paired(s, ROLE_GATE, argv, theirs, err);
-}
-
-static bool start_resolver(struct session *s, struct err *err)
-{
-	const char *argv[2 + 2 * UPSTREAMS_MAX + TRUST_ARGS + 1] = { "sluice", roles[ROLE_RESOLVER].word };
-	const struct policy *p = s->keeper.policy;
-	size_t argc = 2;
-
-	for (size_t i = 0; i < policy_settings(p).upstream_count && i < UPSTREAMS_MAX; i++) {
-		argv[argc++] = "--upstream";
-		argv[argc++] = policy_upstream(p, i);
-	}
-	add_trust(argv, argc);
-	return spawn_paired(s, ROLE_RESOLVER, argv, &s->resolver, err);
-}
-
 static bool start_exporter(struct session *s, struct err *err)
 {
-	const char *argv[] = { "sluice", roles[ROLE_EXPORTER].word, "--session",
-			       s->plan->jail.session, "--version", s->plan->version, NULL, NULL };
 	struct metrics_at *at = s->plan->metrics;
-	AUTO_CLOSE int listening = -1;
-	int fds[2];
+	AUTO_CLOSE int listening = at ? doors_of_metrics(at, s->keeper.policy, err) : -1;
+	struct exporter_plan plan = { listening, at && at->local, s->plan->jail.session,
+				      s->plan->version };
 
-	fds[EXPORTER_COUNTERS_FD - ROLE_FD] = watched_share(&s->keeper, err);
-	if (fds[EXPORTER_COUNTERS_FD - ROLE_FD] < 0)
-		return false;
-	listening = doors_of_metrics(at, s->keeper.policy, err);
 	s->serves_metrics = listening >= 0;
-	if (!s->serves_metrics)
-		return false;
-	fds[EXPORTER_LISTEN_FD - ROLE_FD] = listening;
-	if (at->local)
-		argv[6] = "--local";
-	return spawn(s, ROLE_EXPORTER, argv, fds, ARRAY_SIZE(fds), err);
+	return !at || (s->serves_metrics && crew_exporter(&s->crew, &plan, err));
 }
 
 static bool start_courier(struct session *s, struct err *err)
 {
-	const char *argv[2 + TRUST_ARGS + 1] = { "sluice", roles[ROLE_COURIER].word };
 	const struct session_plan *plan = s->plan;
 	int theirs = -1;
 
 	if (!plan->webhook)
 		return true;
 	s->webhook = webhook_new(&s->keeper, plan->webhook, plan->webhook_key, &theirs, err);
-	add_trust(argv, 2);
-	return s->webhook && spawn_paired(s, ROLE_COURIER, argv, &theirs, err);
+	return s->webhook && crew_courier(&s->crew, &theirs, err);
 }
 
-/* What a jail and a proxy both need */
+/* What every kind of session needs */
 static bool start_roles(struct session *s, struct err *err)
 {
 	struct keeper *k = &s->keeper;
 	AUTO_CLOSE int theirs = -1;
 	int gate, resolver;
 
-	if (!programs_open(s->plan->programs, &s->programs, err) || !keeper_prepare(s, err))
+	if (!crew_begin(&s->crew, k, s->plan->programs, s->plan->role_user, err) ||
+	    !keeper_prepare(s, err))
 		return false;
 	if (!watch_signals(s, err) || !watched_start(k, err) || !start_courier(s, err) ||
-	    (s->plan->metrics && !start_exporter(s, err)))
+	    !start_exporter(s, err))
 		return false;
-	gate = pair(ROLE_GATE, &theirs, err);
-	if (gate < 0 || !keeper_start(k, gate, err) || !start_gate(s, &theirs, err))
+	gate = crew_pair(ROLE_GATE, &theirs, err);
+	if (gate < 0 || !keeper_start(k, gate, err) || !crew_gate(&s->crew, &theirs, err))
 		return false;
 	if (policy_may_inspect(k->policy)) {
 		s->ca = session_ca(k, err);
@@ -575,11 +419,40 @@ static bool start_roles(struct session *s, struct err *err)
 	}
 	if (!hand_over_policy(s, err))
 		return false;
-	resolver = pair(ROLE_RESOLVER, &s->resolver, err);
+	resolver = crew_pair(ROLE_RESOLVER, &s->crew.resolver, err);
 	k->resolve = resolver < 0 ? NULL : resolve_new(k->loop, resolver, on_resolver_died, s);
 	if (!k->resolve)
 		return err_set(err, "cannot start the resolver");
 	return true;
+}
+
+static void hear_broker(void *arg)
+{
+	struct session *s = arg;
+
+	crew_hear(&s->crew);
+}
+
+/* @init: whose /proc tells who holds a socket; 0: nobody's does */
+static void own_jail(struct session *s, pid_t init)
+{
+	struct keeper *k = &s->keeper;
+
+	s->jailed = true;
+	k->nft_fd = s->jail.fd[JAIL_NFT];
+	k->porter_fd = s->jail.porter;
+	k->processes = init ? processes_new(s->jail.fd[JAIL_DIAG], init) : NULL;
+}
+
+/* The gate gets the jail's sockets, and the walls are tried */
+static bool serve_jail(struct session *s, struct err *err)
+{
+	if (!doors_of_jail(&s->keeper, &s->jail, err))
+		return false;
+	if (!loop_until(s, &s->keeper.gate_ready, READY_LIMIT_MS))
+		return err_set(err, "the gate did not start (see `sluice doctor`)");
+	/* Nobody waits for the resolver: it gets ready while the command does */
+	return probed(&s->keeper, &s->jail, &s->failed, err) && crew_resolver(&s->crew, err);
 }
 
 static bool start_jail(struct session *s, struct err *err)
@@ -587,25 +460,36 @@ static bool start_jail(struct session *s, struct err *err)
 	struct jail_plan jail = s->plan->jail;
 	struct keeper *k = &s->keeper;
 
-	jail.program = s->programs.fd[PROGRAM_JAIL];
+	jail.program = s->crew.programs.fd[PROGRAM_JAIL];
 	jail.trusted_ca = s->ca;
 	jail.count_packets = s->plan->metrics;
 	if (!jail_start(&jail, &s->jail, err))
 		return false;
-	s->jailed = true;
-	k->nft_fd = s->jail.fd[JAIL_NFT];
-	k->porter_fd = s->jail.porter;
-	k->processes = processes_new(s->jail.fd[JAIL_DIAG], s->jail.init);
-	if (!start_broker(s, err) || !doors_of_jail(k, &s->jail, err))
+	own_jail(s, s->jail.init);
+	k->hear = hear_broker;
+	if (!crew_broker(&s->crew, &s->jail, &jail, err) || !serve_jail(s, err))
 		return false;
-	if (!loop_until(s, &k->gate_ready, READY_LIMIT_MS))
-		return err_set(err, "the gate did not start (see `sluice doctor`)");
-	/* Nobody waits for the resolver: it gets ready while the command does */
-	if (!probed(&s->keeper, &s->jail, &s->failed, err) || !start_resolver(s, err))
-		return false;
-	if (!loop_until(s, &s->broker_ready, READY_LIMIT_MS))
+	if (!loop_until(s, &s->crew.broker_ready, READY_LIMIT_MS))
 		return err_set(err, "the broker did not start (see `sluice doctor`)");
 	return record_start(s, err);
+}
+
+/* A namespace that others made: nobody is started, so nobody is waited for */
+static bool start_held(struct session *s, struct err *err)
+{
+	const struct hold_plan *hold = s->plan->hold;
+	struct jail_plan jail = s->plan->jail;
+
+	jail.count_packets = s->plan->metrics;
+	if (!jail_hold(&jail, hold->net, &s->jail, err))
+		return false;
+	own_jail(s, hold->init);
+	if (hold->pidfd >= 0) {
+		event_assign(&s->init_ev, s->keeper.loop, hold->pidfd, EV_READ, on_init_ended, s);
+		event_add(&s->init_ev, NULL);
+	}
+	return serve_jail(s, err) && record_start(s, err) && !s->over &&
+	       hold->ready(hold->arg, s->ca, err);
 }
 
 /* There is no jail to probe, and no broker */
@@ -618,22 +502,11 @@ static bool start_proxy(struct session *s, struct err *err)
 		return false;
 	if (!loop_until(s, &s->keeper.gate_ready, READY_LIMIT_MS))
 		return err_set(err, "the gate did not start (see `sluice doctor`)");
-	return start_resolver(s, err) && record_start(s, err) &&
+	return crew_resolver(&s->crew, err) && record_start(s, err) &&
 	       listen->ready(listen->arg, listen->at, s->ca, err);
 }
 
 /* ---- the end ---- */
-
-static void stop_roles(struct session *s)
-{
-	for (int r = 0; r < ROLE_NUM; r++) {
-		if (s->role[r] <= 0)
-			continue;
-		kill(s->role[r], SIGKILL);
-		waitpid(s->role[r], NULL, 0);
-		s->role[r] = 0;
-	}
-}
 
 static void stop(struct session *s)
 {
@@ -642,10 +515,8 @@ static void stop(struct session *s)
 	s->finishing = true;
 	if (s->jailed)
 		jail_end(&s->jail);
-	stop_roles(s);
+	crew_stop(&s->crew);
 	webhook_free(s->webhook);
-	programs_close(&s->programs);
-	DROP_FD(s->resolver);
 	controlled_free(s->controlled);
 	reload_free(s->reload);
 	if (k->resolve)
@@ -660,10 +531,6 @@ static void stop(struct session *s)
 	processes_free(k->processes);
 	share_done(&s->current);
 	free(s->ca);
-	if (s->notes >= 0) {
-		event_del(&s->note_ev);
-		close(s->notes);
-	}
 	if (s->signals >= 0) {
 		event_del(&s->signal_ev);
 		close(s->signals);
@@ -671,6 +538,8 @@ static void stop(struct session *s)
 			signal(SIGHUP, s->old_hangup);
 		sigprocmask(SIG_SETMASK, &s->old_signals, NULL);
 	}
+	if (event_initialized(&s->init_ev))
+		event_del(&s->init_ev);
 	if (event_initialized(&s->child_ev))
 		event_del(&s->child_ev);
 	if (k->loop)
@@ -720,15 +589,22 @@ static void start_reload(struct session *s)
 		role_complain("reload", "out of memory: the policy stays as it is");
 }
 
+static bool start_kind(struct session *s, struct err *err)
+{
+	if (s->plan->listen)
+		return start_proxy(s, err);
+	if (s->plan->hold)
+		return start_held(s, err);
+	return start_jail(s, err) && jail_go(&s->jail, err);
+}
+
 bool session_run(const struct session_plan *plan, struct session_result *ret_result,
 		 struct err *err)
 {
-	struct session s = { .plan = plan, .programs = PROGRAMS_NONE, .resolver = -1,
-			     .notes = -1, .signals = -1 };
+	struct session s = { .plan = plan, .signals = -1 };
 
 	*ret_result = (struct session_result){ .exit_code = EXIT_SLUICE };
-	if (!start_roles(&s, err) ||
-	    (plan->listen ? !start_proxy(&s, err) : !start_jail(&s, err) || !jail_go(&s.jail, err))) {
+	if (!start_roles(&s, err) || !start_kind(&s, err)) {
 		stop(&s);
 		return false;
 	}
@@ -742,6 +618,7 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 	if (plan->terminal)
 		terminal_over(plan->terminal);
 	ret_result->exit_code = s.failed || s.killed ? EXIT_SLUICE : s.exit_code;
+	ret_result->lost = s.failed;
 	finish(&s, ret_result->exit_code);
 	ret_result->denied = s.keeper.denied_count;
 	stop(&s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * session.h - one jailed command, or one proxy, from start to end
+ * session.h - one jailed command, one proxy or one namespace that is held, from start to end
  *
  * Order: the log and its key; the roles; the jail with its sockets; the gate
  * serves; the probe proves the walls; session.start is written; the command
@@ -15,6 +15,7 @@
 #include "daemon/controlled.h"
 #include "daemon/doors.h"
 #include "daemon/reload.h"
+#include "daemon/role.h"
 #include "daemon/terminal.h"
 #include "jail/jail.h"
 
@@ -31,10 +32,22 @@ struct listen_plan {
 	void		*arg;
 };
 
+/* `sluice hold` */
+struct hold_plan {
+	int		 net;		/* the network namespace; borrowed */
+	pid_t		 init;		/* the first process of what lives in it; 0: unknown */
+	int		 pidfd;		/* of it: its end is the session's; borrowed; -1 */
+	/* The walls stand and it serves.  Return: false and @err: end it. */
+	bool		(*ready)(void *arg, const char *ca, struct err *err);
+	void		*arg;
+};
+
 struct session_plan {
 	struct jail_plan	 jail;
 	struct listen_plan	*listen;	/* not NULL: there is no jail but a proxy; of `jail`
 						 * argv, policy and session count */
+	const struct hold_plan	*hold;		/* not NULL: there is no command but a namespace that
+						 * others made; of `jail` as of listen, and pools */
 	int			 policy_fd;	/* of the same policy, see share.h; borrowed */
 	int			 secrets_fd;	/* of what its inject puts there; borrowed; -1: nothing */
 	const char		*proxy_credentials;	/* for upstream_proxy; NULL: none */
@@ -45,6 +58,7 @@ struct session_plan {
 	size_t			 label_count;
 	const char		*version;
 	const char		*programs;	/* folder of sluice's own (jail/program.h) */
+	const struct role_user	*role_user;	/* whom the roles run as; NULL: as we do */
 	struct metrics_at	*metrics;	/* where they are served; NULL: nowhere */
 	struct alarm_plan	 alarm;
 	struct summary		*summary;	/* denials are added to it */
@@ -64,6 +78,7 @@ struct session_plan {
 struct session_result {
 	int		exit_code;	/* the command's, 128 + its signal, or EXIT_SLUICE; a proxy's: 0 */
 	bool		started;	/* the command ran, the proxy served */
+	bool		lost;		/* it ended because a role did */
 	uint64_t	denied;
 };
 

@@ -89,10 +89,10 @@ static struct link_net *nets_of(const struct policy *p, size_t *ret_count)
 	return nets;
 }
 
-static int ruleset_memfd(const struct jail_plan *plan)
+static int ruleset_memfd(const struct jail_plan *plan, bool anew)
 {
 	struct link_rules rules = { plan->pool4, plan->pool6, plan->open_all,
-				    plan->count_packets, NULL, 0 };
+				    plan->count_packets, anew, NULL, 0 };
 	AUTO_FREE struct link_net *nets = nets_of(plan->policy, &rules.net_count);
 	struct buf text = buf_new(LINK_RULESET_MAX);
 	int fd = -1;
@@ -123,11 +123,11 @@ static void nets_text(const struct policy *p, struct buf *to)
 }
 
 /* In a child: enter the jail's network, let nft read the text.  Its exit status says how it went. */
-static _Noreturn void nets_child(pid_t init, int ruleset, int says)
+static _Noreturn void nets_child(int net, int ruleset, int says)
 {
 	struct err err = { "" };
 	struct nft nft = { .says = -1 };
-	bool ok = namespace_join(init, &err) && nft_start(nft_find(), ruleset, &nft, &err) &&
+	bool ok = namespace_enter(net, &err) && nft_start(nft_find(), ruleset, &nft, &err) &&
 		  nft_wait(&nft, &err);
 
 	if (!ok && write(says, err.text, strlen(err.text)) < 0)
@@ -135,7 +135,7 @@ static _Noreturn void nets_child(pid_t init, int ruleset, int says)
 	_exit(!ok);
 }
 
-static bool nets_load(pid_t init, struct span text, struct err *err)
+static bool nets_load(int net, struct span text, struct err *err)
 {
 	AUTO_CLOSE int ruleset = spawn_memfd("nets", text.at, text.len);
 	struct err said = { "nft: died" };
@@ -147,7 +147,7 @@ static bool nets_load(pid_t init, struct span text, struct err *err)
 		return err_set(err, "the jail's networks: nft cannot be run");
 	pid = fork();
 	if (pid == 0)
-		nets_child(init, ruleset, p[1]);
+		nets_child(net, ruleset, p[1]);
 	close(p[1]);
 	n = pid > 0 ? read(p[0], said.text, sizeof(said.text) - 1) : -1;
 	close(p[0]);
@@ -170,7 +170,7 @@ bool jail_change_nets(const struct jail *jail, const struct policy *before,
 		ok = err_set(err, "the jail's networks: too many ip rules");
 	else
 		ok = span_eq(buf_span(&old), buf_span(&new)) ||
-		     nets_load(jail->init, buf_span(&new), err);
+		     nets_load(jail->net, buf_span(&new), err);
 	buf_done(&old);
 	buf_done(&new);
 	return ok;
@@ -211,27 +211,31 @@ static bool report_read(int sock, struct jail *jail, struct err *err)
 	if (!report.ok)
 		return err_set(err, "%s", report.err.text);
 	report_take(&report, p.fds, jail);
-	return true;
+	if (jail->init)
+		jail->net = namespace_of(jail->init);
+	return jail->net >= 0 || err_sys(err, -jail->net, "the jail's network namespace");
 }
 
 /* In the child: setup has no use for the ends that the jail's start hangs on */
-static void setup_child(const struct setup *setup, struct spawn *s)
+static _Noreturn void setup_child(const struct setup *setup, struct spawn *s)
 {
-	int info = dup(s->info[0]);
 	struct setup own = *setup;
 
-	spawn_close(s);
-	own.info = info;
+	if (s) {
+		own.info = dup(s->info[0]);
+		spawn_close(s);
+	}
 	_exit(setup_run(&own));
 }
 
+/* @s: of a bwrap that was started; NULL: the namespace jail->net is there already */
 static bool setup_do(const struct jail_plan *plan, struct spawn *s, struct jail *jail,
 		     struct err *err)
 {
 	struct policy_settings settings = policy_settings(plan->policy);
-	AUTO_CLOSE int ruleset = ruleset_memfd(plan);
+	AUTO_CLOSE int ruleset = ruleset_memfd(plan, !s);
 	struct setup setup = {
-		.ruleset = ruleset, .nft = nft_find(), .pool4 = plan->pool4,
+		.info = -1, .held = s ? -1 : jail->net, .ruleset = ruleset, .nft = nft_find(), .pool4 = plan->pool4,
 		.pool6 = plan->pool6, .settings = namespace_settings_of_host(),
 		.host_ports = settings.host_ports, .host_port_count = settings.host_port_count,
 		.porter = settings.publish_count > 0,
@@ -252,7 +256,8 @@ static bool setup_do(const struct jail_plan *plan, struct spawn *s, struct jail 
 	if (pid == 0)
 		setup_child(&setup, s);
 	close(report[1]);
-	DROP_FD(s->info[0]);
+	if (s)
+		DROP_FD(s->info[0]);
 	ok = pid > 0 ? report_read(report[0], jail, err) : err_sys(err, errno, "fork");
 	close(report[0]);
 	if (pid > 0) {
@@ -303,7 +308,7 @@ static bool start_with(const struct jail_plan *plan, struct view *view, struct s
 
 static void jail_clear(struct jail *jail)
 {
-	*jail = (struct jail){ .command = -1, .notify = -1, .porter = -1, .go = -1 };
+	*jail = (struct jail){ .net = -1, .command = -1, .notify = -1, .porter = -1, .go = -1 };
 	for (size_t i = 0; i < JAIL_FD_NUM; i++)
 		jail->fd[i] = -1;
 	for (size_t i = 0; i < JAIL_HOST_PORTS_MAX; i++)
@@ -344,6 +349,28 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 	for (size_t i = 0; i < ARRAY_SIZE(filled); i++)
 		DROP_FD(filled[i]);
 	if (!ok) {
+		jail_end(&jail);
+		return false;
+	}
+	*ret_jail = jail;
+	return true;
+}
+
+bool jail_hold(const struct jail_plan *plan, int net, struct jail *ret_jail, struct err *err)
+{
+	struct jail jail;
+
+	if (!nft_find())
+		return err_set(err, "nft: not found (install nftables)");
+	if (namespace_is_ours(net))
+		return err_set(err, "the namespace is the one of this machine itself");
+	jail_clear(&jail);
+	jail.pool4 = plan->pool4;
+	jail.pool6 = plan->pool6;
+	jail.net = fcntl(net, F_DUPFD_CLOEXEC, 3);
+	if (jail.net < 0)
+		return err_sys(err, errno, "the network namespace");
+	if (!setup_do(plan, NULL, &jail, err)) {
 		jail_end(&jail);
 		return false;
 	}
@@ -399,6 +426,7 @@ void jail_end(struct jail *jail)
 		DROP_FD(jail->host_port_fd[i][0]);
 		DROP_FD(jail->host_port_fd[i][1]);
 	}
+	DROP_FD(jail->net);
 	DROP_FD(jail->go);
 	DROP_FD(jail->notify);
 	DROP_FD(jail->porter);

@@ -65,7 +65,8 @@ struct jail_plan {
 
 struct jail {
 	pid_t		 bwrap;		/* our child; 0 once reaped */
-	pid_t		 init;		/* pid of the jail's init as seen from here */
+	pid_t		 init;		/* pid of the jail's init as seen from here; 0: it is held */
+	int		 net;		/* its network namespace */
 	struct net	 pool4, pool6;	/* as planned */
 	int		 command;	/* pidfd of the command, for jail_signal() */
 	int		 fd[JAIL_FD_NUM];	/* the caller's after start; -1: none (no IPv6) */
@@ -79,6 +80,17 @@ struct jail {
 };
 
 bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err *err);
+
+/*
+ * jail_hold() - the same for a network namespace that others made
+ * @plan:	of it policy, pools, open_all and count_packets count
+ * @net:	with no interface but lo; borrowed.  Rules that an earlier jail_hold() left there are
+ *		replaced, with no moment without any.
+ *
+ * There is no command, no shim, no broker: jail_go() and jail_wait() are not for it.  After
+ * jail_end() the rules still stand in it, and nobody serves: everything is refused.
+ */
+bool jail_hold(const struct jail_plan *plan, int net, struct jail *ret_jail, struct err *err);
 
 /*
  * jail_probe() - prove the walls before the command runs

@@ -137,6 +137,9 @@ void link_ruleset(const struct link_rules *rules, struct buf *to)
 	struct addr jail6 = reserved_addr(&rules->pool6, RESERVED_JAIL);
 	char text[ADDR_TEXT_MAX];
 
+	/* One transaction: nft wants to see it to delete it */
+	if (rules->anew)
+		buf_add_str(to, "table inet sluice { }\ndelete table inet sluice\n");
 	rules_sets(rules, to);
 	buf_printf(to,
 		   "\tchain refuse {\n"

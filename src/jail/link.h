@@ -24,6 +24,7 @@ struct link_rules {
 	struct net		 pool4, pool6;
 	bool			 open_all;	/* refuse nothing before the gate judged it */
 	bool			 counts;	/* packets: link_count() */
+	bool			 anew;		/* in the place of those that stand, if any do */
 	const struct link_net	*nets;
 	size_t			 net_count;
 };

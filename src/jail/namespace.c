@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -52,24 +53,92 @@ bool namespace_info(int info_fd, pid_t *ret_pid, struct err *err)
 	return true;
 }
 
-bool namespace_join(pid_t pid, struct err *err)
+int namespace_of(pid_t pid)
 {
-	AUTO_CLOSE int net = -1;
-	AUTO_CLOSE int user = -1;
 	char path[64];
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	net = open(path, O_RDONLY | O_CLOEXEC);
-	if (net < 0)
-		return err_sys(err, errno, "%s", path);
-	user = ioctl(net, NS_GET_USERNS);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Is @fd the namespace that the file @path stands for?  -1: it can't be told. */
+static int is_namespace(int fd, const char *path)
+{
+	struct stat a, b;
+
+	if (fstat(fd, &a) || stat(path, &b))
+		return -1;
+	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+bool namespace_is_ours(int net)
+{
+	return is_namespace(net, "/proc/self/ns/net") != 0;
+}
+
+bool namespace_enter(int net, struct err *err)
+{
+	AUTO_CLOSE int user = ioctl(net, NS_GET_USERNS);
+
 	if (user < 0)
 		return err_sys(err, errno, "owner of the network namespace");
-	if (setns(user, CLONE_NEWUSER))
+	/* Nobody may enter the one that he is in */
+	if (is_namespace(user, "/proc/self/ns/user") != 1 && setns(user, CLONE_NEWUSER))
 		return err_sys(err, errno, "enter the jail's user namespace");
 	if (setns(net, CLONE_NEWNET))
 		return err_sys(err, errno, "enter the jail's network namespace");
 	return true;
+}
+
+bool namespace_join(pid_t pid, struct err *err)
+{
+	AUTO_CLOSE int net = namespace_of(pid);
+
+	if (net < 0)
+		return err_sys(err, -net, "/proc/%d/ns/net", (int)pid);
+	return namespace_enter(net, err);
+}
+
+/* Ends of tunnels that the kernel's modules put into each new namespace, down */
+static bool is_fallback(const char *name)
+{
+	static const char *const names[] = {
+		"tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0",
+		"ip6gre0",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+bool namespace_is_bare(struct err *err)
+{
+	struct if_nameindex *all = if_nameindex();
+	bool bare = all;
+
+	if (!all)
+		return err_sys(err, errno, "interfaces of the namespace");
+	for (const struct if_nameindex *i = all; bare && i->if_index; i++)
+		if (strcmp(i->if_name, "lo") != 0 && !is_fallback(i->if_name))
+			bare = err_set(err, "the namespace has %s: a way out beside the gate "
+				       "(make it without a network)", i->if_name);
+	if_freenameindex(all);
+	return bare;
+}
+
+bool namespace_raise_lo(struct err *err)
+{
+	AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq lo = { .ifr_name = "lo" };
+
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &lo) < 0)
+		return err_sys(err, errno, "loopback of the namespace");
+	lo.ifr_flags |= IFF_UP;
+	return ioctl(fd, SIOCSIFFLAGS, &lo) == 0 || err_sys(err, errno, "loopback of the namespace");
 }
 
 bool namespace_wait_lo(struct err *err)

@@ -10,15 +10,32 @@
 /* What bwrap says on --info-fd: its child's pid.  Reads to the end of the stream. */
 bool namespace_info(int info_fd, pid_t *ret_pid, struct err *err);
 
+/* The network namespace of @pid: a descriptor, or negative errno */
+int namespace_of(pid_t pid);
+
+/* The one that we are in ourselves?  True also if that can't be told. */
+bool namespace_is_ours(int net);
+
 /*
- * namespace_join() - enter the user and network namespaces of @pid
+ * namespace_enter() - enter a network namespace and the user namespace that owns it
  *
  * The user namespace is the one that owns the network namespace
  * (NS_GET_USERNS), not @pid's own, which may be a child of it without rights.
  * The caller has all capabilities there afterwards; programs that it runs need
  * not (nft.c): it may be nobody there until the maps are written.
  */
-bool namespace_join(pid_t pid, struct err *err);
+bool namespace_enter(int net, struct err *err);
+bool namespace_join(pid_t pid, struct err *err);	/* that of @pid */
+
+/*
+ * namespace_is_bare() - lo is all it has, but for what the kernel puts into every one
+ *
+ * In the namespace that was entered.  Any other interface could be a way out beside the gate.
+ */
+bool namespace_is_bare(struct err *err);
+
+/* namespace_raise_lo() - set lo up, in a namespace that nobody else furnishes */
+bool namespace_raise_lo(struct err *err);
 
 /*
  * namespace_wait_lo() - wait until somebody else has set lo up

@@ -193,7 +193,7 @@ static int probe_child(const struct jail *jail, const uint8_t token[TOKEN_BYTES]
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	clock_gettime(CLOCK_MONOTONIC, &p.until);
 	p.until.tv_sec += PROBE_LIMIT_MS / 1000;
-	if (namespace_join(jail->init, &err) && probe_all(&p, &err))
+	if (namespace_enter(jail->net, &err) && probe_all(&p, &err))
 		return 0;
 	return write(report, err.text, sizeof(err.text)) < 0 ? 2 : 1;
 }

@@ -36,23 +36,35 @@ static bool setup_host_ports(const struct setup *s, bool ipv6, struct furnished 
 	return true;
 }
 
+/* bwrap's namespaces are half made yet; of others nothing is known */
+static bool setup_enter(const struct setup *s, pid_t init, struct err *err)
+{
+	if (s->held < 0)
+		return namespace_join(init, err);
+	return namespace_enter(s->held, err) && namespace_is_bare(err);
+}
+
 static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f, struct err *err)
 {
 	struct nft nft = { .says = -1 };
-	bool ipv6, ok;
+	bool held = s->held >= 0, ipv6, ok;
 
-	if (!namespace_join(init, err) || !nft_start(s->nft, s->ruleset, &nft, err))
+	if (!setup_enter(s, init, err) || !nft_start(s->nft, s->ruleset, &nft, err))
 		return false;
 	namespace_enable_ipv6();
 	ipv6 = namespace_has_ipv6();
-	ok = namespace_wait_lo(err) && link_up(&s->pool4, ipv6 ? &s->pool6 : NULL, err) &&
+	ok = (held ? namespace_raise_lo(err) : namespace_wait_lo(err)) && link_up(&s->pool4, ipv6 ? &s->pool6 : NULL, err) &&
 	     sockets_make(&s->pool4, &s->pool6, ipv6, f->slots, err) &&
 	     setup_host_ports(s, ipv6, f, err);
 	if (ok && s->porter) {
 		f->slots[SETUP_SLOT_PORTER] = porter_start(err);
 		ok = f->slots[SETUP_SLOT_PORTER] >= 0;
 	}
-	if (!nft_wait(&nft, err) || !ok || !namespace_wait_groups(err))
+	if (!nft_wait(&nft, err) || !ok)
+		return false;
+	if (held)
+		return true;
+	if (!namespace_wait_groups(err))
 		return false;
 	namespace_settings_apply(&s->settings);
 	return true;
@@ -68,7 +80,8 @@ int setup_run(const struct setup *s)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (size_t i = 0; i < SETUP_SLOTS; i++)
 		f.slots[i] = -1;
-	r.ok = namespace_info(s->info, &r.init, &r.err) && setup_furnish(s, r.init, &f, &r.err);
+	r.ok = (s->held >= 0 || namespace_info(s->info, &r.init, &r.err)) &&
+	       setup_furnish(s, r.init, &f, &r.err);
 	for (size_t i = 0; r.ok && i < SETUP_SLOTS; i++) {
 		if (f.slots[i] < 0)
 			continue;

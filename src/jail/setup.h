@@ -3,7 +3,8 @@
  * setup.h - the short-lived process that furnishes the jail's network
  *
  * It reads the child's pid from bwrap, enters the jail's namespaces, sets up
- * addresses, routes, ruleset and sockets, and reports.
+ * addresses, routes, ruleset and sockets, and reports.  Or it is told of a
+ * namespace that others made, and finds it as they left it.
  */
 #ifndef SLUICE_JAIL_SETUP_H
 #define SLUICE_JAIL_SETUP_H
@@ -18,7 +19,8 @@
 #define SETUP_SLOTS (SETUP_SLOT_PORTER + 1)
 
 struct setup {
-	int			 info;		/* read end of bwrap's --info-fd */
+	int			 info;		/* read end of bwrap's --info-fd; -1: there is no bwrap */
+	int			 held;		/* else this network namespace */
 	int			 report;	/* where the report goes */
 	int			 ruleset;	/* memfd with the text for nft -f - */
 	const char		*nft;		/* absolute path */
@@ -33,7 +35,7 @@ struct setup {
 struct setup_report {
 	bool		ok;
 	struct err	err;		/* if not ok */
-	pid_t		init;
+	pid_t		init;		/* bwrap's; else 0 */
 	uint16_t	slots[SETUP_SLOTS];	/* of each descriptor, in order */
 	size_t		count;
 };

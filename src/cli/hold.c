@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hold.c - `sluice hold`: the gate of a network namespace that others made
+ *
+ * A container or whatever else lives there has no network but what the policy names, as if
+ * it had been started by `run`.  The daemon runs one of these for each of its sessions; by hand
+ * it serves who has no daemon, also without root if the namespace is one's own.
+ *
+ * The namespace stays closed when we end: its rules stay, and nobody serves them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+
+#include "cli/commands.h"
+#include "cli/hold.h"
+#include "cli/service.h"
+
+#define ROLE_USER "sluice"
+
+struct hold_command {
+	struct service		 service;
+	const char		*netns, *pid, *user;
+	const char		*ready_fd;	/* for the daemon: told when it serves */
+	struct hold_plan	 plan;
+	struct role_user	 role_user;
+};
+
+/* ---- whom the roles run as ---- */
+
+/* Root's keeper has roles that are nobody: what one of them is made to do by hostile bytes it does
+ * without root's files.  Without root all are the same user anyway. */
+static bool find_user(struct hold_command *h, const struct role_user **ret, struct err *err)
+{
+	const char *name = h->user ? h->user : ROLE_USER;
+	const struct passwd *p;
+
+	*ret = NULL;
+	if (geteuid() != 0 && !h->user)
+		return true;
+	p = getpwnam(name);
+	if (!p || p->pw_uid == 0)
+		return err_set(err, "user %s: %s (useradd --system --shell /usr/sbin/nologin %s)", name,
+			       p ? "is root" : "no such user, and the gate is not to be root", name);
+	h->role_user = (struct role_user){ p->pw_uid, p->pw_gid };
+	*ret = &h->role_user;
+	return true;
+}
+
+/* ---- the namespace ---- */
+
+static bool take_pid(struct hold_command *h, struct err *err)
+{
+	char path[64];
+	uint64_t pid;
+
+	if (!span_u64(span_str(h->pid), INT32_MAX, &pid) || pid == 0)
+		return err_set(err, "--pid %s: not a process", h->pid);
+	h->plan.init = (pid_t)pid;
+	/* First the process, so that it is no other's namespace by the time it is entered */
+	h->plan.pidfd = (int)syscall(SYS_pidfd_open, h->plan.init, 0);
+	if (h->plan.pidfd < 0)
+		return err_sys(err, errno, "--pid %s", h->pid);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", h->plan.init);
+	h->plan.net = open(path, O_RDONLY | O_CLOEXEC);
+	if (h->plan.net < 0 || syscall(SYS_pidfd_send_signal, h->plan.pidfd, 0, NULL, 0))
+		return err_sys(err, errno, "--pid %s", h->pid);
+	return true;
+}
+
+static bool take_namespace(struct hold_command *h, struct err *err)
+{
+	if (!h->netns == !h->pid)
+		return err_set(err, "hold: one of --pid and --netns");
+	h->plan.net = h->plan.pidfd = -1;
+	if (h->pid)
+		return take_pid(h, err);
+	h->plan.net = open(h->netns, O_RDONLY | O_CLOEXEC);
+	if (h->plan.net < 0)
+		return err_sys(err, errno, "--netns %s", h->netns);
+	if (ioctl(h->plan.net, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return err_set(err, "--netns %s: not a network namespace", h->netns);
+	return true;
+}
+
+/* ---- it serves ---- */
+
+static bool on_ready(void *arg, const char *ca, struct err *err)
+{
+	struct hold_command *h = arg;
+	uint64_t fd;
+
+	if (ca && !service_write_ca(&h->service, ca, err))
+		return false;
+	if (!h->ready_fd) {
+		fprintf(stderr, "sluice: hold: session %s serves\n", h->service.naming.name);
+		return true;
+	}
+	if (!span_u64(span_str(h->ready_fd), INT32_MAX, &fd) || write((int)fd, HOLD_READY, 1) != 1)
+		return err_set(err, "hold: --ready-fd %s: nobody hears", h->ready_fd);
+	close((int)fd);
+	return true;
+}
+
+static int hold(struct hold_command *h, struct err *err)
+{
+	struct session_plan plan = { .hold = &h->plan };
+
+	if (!take_namespace(h, err) || !find_user(h, &plan.role_user, err) ||
+	    !service_prepare(&h->service, "hold", err))
+		return complain(err);
+	h->plan.ready = on_ready;
+	h->plan.arg = h;
+	service_plan(&h->service, &plan);
+	return service_run(&h->service, &plan, err);
+}
+
+int hold_main(int argc, char **argv)
+{
+	static struct hold_command h = {
+		.service = { .judge = { .secrets = &h.service.secrets },
+			     .secrets = { .anybody = true } },
+	};
+	const struct option rows[] = {
+		{ 0, "pid", OPTION_TEXT, "N", "the namespace of this process, until it ends", &h.pid },
+		{ 0, "netns", OPTION_TEXT, "PATH", "a namespace, as /run/netns/NAME", &h.netns },
+		{ 0, "user", OPTION_TEXT, "NAME", "whom the gate runs as (root's: " ROLE_USER ")",
+		  &h.user },
+		{ 0, "ready-fd", OPTION_TEXT, "N", "a byte is written there once it serves", &h.ready_fd },
+		SERVICE_OPTIONS(&h.service),
+		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
+	};
+	struct err err = { "" };
+	bool help = false;
+	int rest, code;
+
+	if (!options_parse(argc, argv, rows, &rest, &help, &err))
+		return complain(&err);
+	if (help)
+		return command_help("hold", rows);
+	if (rest < argc) {
+		err_set(&err, "hold: %s: it takes no argument (--pid N or --netns PATH)", argv[rest]);
+		return complain(&err);
+	}
+	code = hold(&h, &err);
+	service_done(&h.service);
+	return code;
+}
