@@ -10,25 +10,28 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/nsfs.h>
 #include <pwd.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <linux/nsfs.h>
-#include <sched.h>
 
 #include "cli/commands.h"
-#include "cli/hold.h"
 #include "cli/service.h"
+#include "daemon/supervisor.h"
 
 #define ROLE_USER "sluice"
 
 struct hold_command {
 	struct service		 service;
 	const char		*netns, *pid, *user;
-	const char		*ready_fd;	/* for the daemon: told when it serves */
+	const char		*ready_fd;	/* option: the daemon hears there how it goes */
+	int			 ready;		/* that descriptor; -1: nobody hears, or he has */
 	struct hold_plan	 plan;
 	struct role_user	 role_user;
 };
@@ -95,25 +98,37 @@ static bool take_namespace(struct hold_command *h, struct err *err)
 static bool on_ready(void *arg, const char *ca, struct err *err)
 {
 	struct hold_command *h = arg;
-	uint64_t fd;
 
 	if (ca && !service_write_ca(&h->service, ca, err))
 		return false;
-	if (!h->ready_fd) {
+	if (h->ready < 0)
 		fprintf(stderr, "sluice: hold: session %s serves\n", h->service.naming.name);
-		return true;
-	}
-	if (!span_u64(span_str(h->ready_fd), INT32_MAX, &fd) || write((int)fd, HOLD_READY, 1) != 1)
+	else if (write(h->ready, (char[]){ HOLD_READY }, 1) != 1)
 		return err_set(err, "hold: --ready-fd %s: nobody hears", h->ready_fd);
-	close((int)fd);
+	DROP_FD(h->ready);
 	return true;
+}
+
+/* The daemon's descriptors are not for what is started here */
+static bool take_ready(struct hold_command *h, struct err *err)
+{
+	uint64_t fd;
+
+	h->ready = -1;
+	if (!h->ready_fd)
+		return true;
+	if (!span_u64(span_str(h->ready_fd), INT32_MAX, &fd) || fcntl((int)fd, F_GETFD) < 0)
+		return err_set(err, "--ready-fd %s: no descriptor", h->ready_fd);
+	h->ready = (int)fd;
+	signal(SIGPIPE, SIG_IGN);
+	return close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0 || err_sys(err, errno, "descriptors");
 }
 
 static int hold(struct hold_command *h, struct err *err)
 {
 	struct session_plan plan = { .hold = &h->plan };
 
-	if (!take_namespace(h, err) || !find_user(h, &plan.role_user, err) ||
+	if (!take_ready(h, err) || !take_namespace(h, err) || !find_user(h, &plan.role_user, err) ||
 	    !service_prepare(&h->service, "hold", err))
 		return complain(err);
 	h->plan.ready = on_ready;
@@ -150,6 +165,10 @@ int hold_main(int argc, char **argv)
 		return complain(&err);
 	}
 	code = hold(&h, &err);
+	if (h.ready >= 0 && write(h.ready, err.text, strlen(err.text)) < 0)
+		code = EXIT_SLUICE;
+	if (h.service.result.killed)
+		code = HOLD_LIMIT;
 	service_done(&h.service);
 	return code;
 }

@@ -15,7 +15,8 @@ static bool name_ok(const char *name)
 {
 	size_t len = strlen(name);
 
-	if (!len || len > SESSION_MAX || name[0] == '.' || name[0] == '-')
+	/* The daemon's socket has that name */
+	if (!len || len > SESSION_MAX || name[0] == '.' || name[0] == '-' || !strcmp(name, "control"))
 		return false;
 	for (; *name; name++)
 		if (!isalnum((unsigned char)*name) && !strchr("._-", *name))

@@ -88,6 +88,7 @@ bool service_write_ca(struct service *s, const char *pem, struct err *err)
 	if (!folder_run(s->run_folder, err) || !folder_make(s->run_folder, err) ||
 	    snprintf(s->ca_path, PATH_MAX, "%s/%s-ca.pem", s->run_folder, s->naming.name) >= PATH_MAX)
 		return err_set(err, "cannot write the session's CA: no folder for it");
+	unlink(s->ca_path);	/* of one of this name that was killed */
 	fd = open(s->ca_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		err_sys(err, errno, "%s", s->ca_path);
@@ -106,12 +107,11 @@ bool service_write_ca(struct service *s, const char *pem, struct err *err)
 
 int service_run(struct service *s, struct session_plan *plan, struct err *err)
 {
-	struct session_result result;
 	int code;
 
 	plan->summary = &s->summary;
-	if (session_run(plan, &result, err)) {
-		code = result.exit_code;
+	if (session_run(plan, &s->result, err)) {
+		code = s->result.exit_code;
 		if (!s->quiet)
 			summary_print(&s->summary, stderr, SUMMARY_LINES);
 	} else {

@@ -25,6 +25,7 @@ struct service {
 	char			 programs[PATH_MAX], run_folder[PATH_MAX];
 	char			 ca_path[PATH_MAX];	/* what clients shall trust; "": nothing */
 	struct summary		 summary;
+	struct session_result	 result;	/* of service_run() */
 	char			 word[16];	/* sluice's command, in place of one of the user's */
 	char			*argv[2];
 };

@@ -28,7 +28,9 @@ bool sessions_find(struct sessions *s, struct err *err)
 	while (dir && (entry = readdir(dir)) && s->count < SESSIONS_MAX) {
 		struct span name = span_str(entry->d_name), ending = SPAN(CONTROL_ENDING);
 
-		if (span_ends(name, ending) && name.len > ending.len && name.at[0] != '.')
+		/* The daemon's own is no session */
+		if (span_ends(name, ending) && name.len > ending.len && name.at[0] != '.' &&
+		    !span_eq(name, SPAN("control" CONTROL_ENDING)))
 			s->count += span_copy(span_head(name, name.len - ending.len),
 					      s->name[s->count], sizeof(s->name[0]));
 	}

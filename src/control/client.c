@@ -40,7 +40,8 @@ static bool read_line(int fd, struct buf *line)
 
 json_t *control_ask(int fd, const struct control_request *r, struct err *err)
 {
-	const struct timeval limit = { .tv_sec = CONTROL_WAIT_MS / 1000 };
+	bool slow = r->what == CONTROL_ATTACH || r->what == CONTROL_DETACH;
+	const struct timeval limit = { .tv_sec = (slow ? CONTROL_START_WAIT_MS : CONTROL_WAIT_MS) / 1000 };
 	struct buf line = buf_new(CONTROL_ANSWER_MAX + 1), request = buf_new(CONTROL_LINE_MAX);
 	json_t *answer = NULL;
 
@@ -52,7 +53,7 @@ json_t *control_ask(int fd, const struct control_request *r, struct err *err)
 	buf_done(&line);
 	buf_done(&request);
 	if (!answer) {
-		err_set(err, "the session does not answer");
+		err_set(err, "%s does not answer", slow ? "the daemon" : "the session");
 	} else if (!json_is_true(json_object_get(answer, "ok"))) {
 		const char *why = json_string_value(json_object_get(answer, "error"));
 

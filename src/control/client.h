@@ -9,6 +9,7 @@
 #include "control/request.h"
 
 #define CONTROL_WAIT_MS 5000	/* for an answer */
+#define CONTROL_START_WAIT_MS 30000	/* for one of the daemon's, about a keeper's start or end */
 
 /*
  * control_ask() - send @r on @fd, read one line

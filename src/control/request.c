@@ -9,6 +9,7 @@
 static const char *const words[CONTROL_NUM] = {
 	[CONTROL_STATUS] = "status", [CONTROL_APPROVALS] = "approvals",
 	[CONTROL_APPROVE] = "approve", [CONTROL_REJECT] = "reject", [CONTROL_RELOAD] = "reload",
+	[CONTROL_ATTACH] = "attach", [CONTROL_DETACH] = "detach", [CONTROL_HELD] = "held",
 };
 
 static bool take_id(struct control_request *r, const json_t *value)
@@ -38,6 +39,59 @@ static bool take_never(struct control_request *r, const json_t *value)
 	return json_is_boolean(value);
 }
 
+/* No text has a NUL in it: the reader refuses those.  NULL: none, or empty */
+static const char *text_of(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text && *text ? text : NULL;
+}
+
+static bool take_session(struct control_request *r, const json_t *value)
+{
+	r->session = text_of(value);
+	return r->session;
+}
+
+static bool take_netns(struct control_request *r, const json_t *value)
+{
+	r->netns = text_of(value);
+	return r->netns && r->netns[0] == '/';
+}
+
+static bool take_pid(struct control_request *r, const json_t *value)
+{
+	json_int_t pid = json_integer_value(value);
+
+	if (!json_is_integer(value) || pid < 1 || pid > INT32_MAX)
+		return false;
+	r->pid = (uint32_t)pid;
+	return true;
+}
+
+static bool take_words(struct control_words *w, const json_t *value)
+{
+	w->count = json_array_size(value);
+	if (!json_is_array(value) || w->count > CONTROL_WORDS_MAX)
+		return false;
+	for (size_t i = 0; i < w->count; i++) {
+		w->at[i] = text_of(json_array_get(value, i));
+		if (!w->at[i])
+			return false;
+	}
+	return true;
+}
+
+static bool take_policies(struct control_request *r, const json_t *value)
+{
+	return take_words(&r->policies, value);
+}
+
+static bool take_labels(struct control_request *r, const json_t *value)
+{
+	return take_words(&r->labels, value);
+}
+
 static const struct {
 	const char	*key;
 	unsigned	 of;		/* bits of enum control_do */
@@ -48,6 +102,11 @@ static const struct {
 	{ "scope", 1u << CONTROL_APPROVE, false, take_scope },
 	{ "for", 1u << CONTROL_APPROVE, false, take_for },
 	{ "never", 1u << CONTROL_REJECT, false, take_never },
+	{ "session", 1u << CONTROL_ATTACH | 1u << CONTROL_DETACH, true, take_session },
+	{ "netns", 1u << CONTROL_ATTACH, false, take_netns },
+	{ "pid", 1u << CONTROL_ATTACH, false, take_pid },
+	{ "policies", 1u << CONTROL_ATTACH, false, take_policies },
+	{ "labels", 1u << CONTROL_ATTACH, false, take_labels },
 };
 
 static bool take_what(struct control_request *r, const json_t *object)
@@ -67,7 +126,7 @@ static bool read_object(const json_t *object, struct control_request *r, const c
 {
 	size_t known = 1;	/* "do" */
 
-	*ret_why = "do is not status, approvals, approve, reject or reload";
+	*ret_why = "do is none of status, approvals, approve, reject, reload, attach, detach, held";
 	if (!json_is_object(object) || !take_what(r, object))
 		return false;
 	*ret_why = "a key is missing, unknown here, or has a wrong value";
@@ -84,19 +143,51 @@ static bool read_object(const json_t *object, struct control_request *r, const c
 	if (json_object_size(object) != known)
 		return false;
 	*ret_why = "for goes with scope timed";
-	return !r->for_s || r->scope == SCOPE_TIMED;
+	if (r->for_s && r->scope != SCOPE_TIMED)
+		return false;
+	*ret_why = "attach: one of pid and netns";
+	return r->what != CONTROL_ATTACH || !r->netns != !r->pid;
 }
 
 bool control_request_parse(struct span line, struct control_request *ret, const char **ret_why)
 {
-	json_t *object = json_loadb((const char *)line.at, line.len, JSON_REJECT_DUPLICATES, NULL);
-	bool ok;
-
 	*ret = (struct control_request){ .scope = SCOPE_ONCE };
+	ret->object = json_loadb((const char *)line.at, line.len, JSON_REJECT_DUPLICATES, NULL);
 	*ret_why = "not one JSON object on a line";
-	ok = object && read_object(object, ret, ret_why);
-	json_decref(object);
-	return ok;
+	return ret->object && read_object(ret->object, ret, ret_why);
+}
+
+void control_request_done(struct control_request *r)
+{
+	json_decref(r->object);
+	*r = (struct control_request){ .object = NULL };
+}
+
+static void write_text(struct buf *b, const char *key, const char *text)
+{
+	if (!text)
+		return;
+	json_key(b, key);
+	json_str(b, text);
+}
+
+static void write_number(struct buf *b, const char *key, uint64_t number)
+{
+	if (!number)
+		return;
+	json_key(b, key);
+	json_uint(b, number);
+}
+
+static void write_words(struct buf *b, const char *key, const struct control_words *w)
+{
+	if (!w->count)
+		return;
+	json_key(b, key);
+	json_open(b, '[');
+	for (size_t i = 0; i < w->count; i++)
+		json_str(b, w->at[i]);
+	json_close(b, ']');
 }
 
 void control_request_write(const struct control_request *r, struct buf *b)
@@ -104,18 +195,14 @@ void control_request_write(const struct control_request *r, struct buf *b)
 	json_open(b, '{');
 	json_key(b, "do");
 	json_str(b, words[r->what]);
-	if (r->id) {
-		json_key(b, "id");
-		json_uint(b, r->id);
-	}
-	if (r->what == CONTROL_APPROVE) {
-		json_key(b, "scope");
-		json_str(b, scope_name(r->scope));
-	}
-	if (r->for_s) {
-		json_key(b, "for");
-		json_uint(b, (uint64_t)r->for_s);
-	}
+	write_number(b, "id", r->id);
+	write_text(b, "scope", r->what == CONTROL_APPROVE ? scope_name(r->scope) : NULL);
+	write_number(b, "for", (uint64_t)r->for_s);
+	write_text(b, "session", r->session);
+	write_text(b, "netns", r->netns);
+	write_number(b, "pid", r->pid);
+	write_words(b, "policies", &r->policies);
+	write_words(b, "labels", &r->labels);
 	if (r->what == CONTROL_REJECT) {
 		json_key(b, "never");
 		json_bool(b, r->never);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * request.h - what a command may ask a running session: one JSON object a line
+ * request.h - what a command may ask a running session, or the daemon: one JSON object a line
  *
  *	{"do":"status"}
  *	{"do":"approvals"}
@@ -8,10 +8,18 @@
  *	{"do":"reject","id":N,"never":true|false}
  *	{"do":"reload"}
  *
+ * The daemon's own:
+ *	{"do":"attach","session":"NAME","pid":N,"policies":["NAME or /PATH"],"labels":["K=V"]}
+ *	{"do":"attach","session":"NAME","netns":"/PATH",...}
+ *	{"do":"detach","session":"NAME"}
+ *	{"do":"held"}
+ *
  * The answer is one object on one line: {"ok":true,...}, or {"ok":false,"error":"..."}.
  */
 #ifndef SLUICE_CONTROL_REQUEST_H
 #define SLUICE_CONTROL_REQUEST_H
+
+#include <jansson.h>
 
 #include "policy/approval.h"
 
@@ -20,7 +28,14 @@
 #define CONTROL_FOR_MAX_S 86400		/* a day: longer is `session` */
 
 enum control_do { CONTROL_STATUS, CONTROL_APPROVALS, CONTROL_APPROVE, CONTROL_REJECT,
-		  CONTROL_RELOAD, CONTROL_NUM };
+		  CONTROL_RELOAD, CONTROL_ATTACH, CONTROL_DETACH, CONTROL_HELD, CONTROL_NUM };
+
+#define CONTROL_WORDS_MAX 32	/* policies, or labels, of one request */
+
+struct control_words {
+	const char	*at[CONTROL_WORDS_MAX];
+	size_t		 count;
+};
 
 struct control_request {
 	enum control_do	what;
@@ -28,15 +43,22 @@ struct control_request {
 	enum scope	scope;		/* of approve; once if nothing is said */
 	int64_t		for_s;		/* SCOPE_TIMED; 0: nothing was said */
 	bool		never;		/* of reject: nor later in the session */
+	const char	*session;	/* of attach and detach */
+	const char	*netns;		/* of attach: its path, or NULL */
+	uint32_t	pid;		/* of attach without netns */
+	struct control_words policies, labels;	/* of attach */
+	json_t		*object;	/* that the texts lie in; NULL: they are the caller's */
 };
 
 /*
  * control_request_parse() - one line, without its newline
  *
  * Keys that do not belong to what is asked are refused, as are duplicates.
- * Return: false and *ret_why, in words.
+ * Return: false and *ret_why, in words.  control_request_done() in any case.
  */
 bool control_request_parse(struct span line, struct control_request *ret, const char **ret_why);
+
+void control_request_done(struct control_request *r);
 
 /* The same as text, with its newline, appended to @b */
 void control_request_write(const struct control_request *r, struct buf *b);

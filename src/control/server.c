@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event_struct.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +14,9 @@
 struct client {
 	struct control_server *server;
 	int		 fd;		/* -1: the slot is free */
+	uint32_t	 serial;	/* of who has it now */
+	bool		 privileged;
+	bool		 waiting;	/* for control_answer() */
 	struct event	 ev;
 	struct buf	 in, out;
 };
@@ -21,6 +25,8 @@ struct control_server {
 	struct event_base *loop;
 	int		 fd;
 	struct event	 ev;
+	gid_t		 group;
+	uint32_t	 serial;
 	control_handle	*handle;
 	void		*arg;
 	struct client	 clients[CONTROL_CLIENTS_MAX];
@@ -46,20 +52,25 @@ static void client_close(struct client *c)
 
 static void answer_line(struct client *c, struct span line)
 {
+	struct control_server *s = c->server;
 	struct buf answer = buf_new(CONTROL_ANSWER_MAX);
+	struct control_ticket t = { (unsigned)(c - s->clients), c->serial, c->privileged };
 	struct control_request r;
 	const char *why;
 
 	if (control_request_parse(line, &r, &why))
-		c->server->handle(c->server->arg, &r, &answer);
+		c->waiting = !s->handle(s->arg, &r, &t, &answer);
 	else
 		control_refuse(&answer, why);
+	control_request_done(&r);
 	if (answer.full) {
 		buf_clear(&answer);
 		control_refuse(&answer, "the answer is too long");
 	}
-	buf_add_span(&c->out, buf_span(&answer));
-	buf_add_str(&c->out, "\n");
+	if (!c->waiting) {
+		buf_add_span(&c->out, buf_span(&answer));
+		buf_add_str(&c->out, "\n");
+	}
 	buf_done(&answer);
 }
 
@@ -68,11 +79,11 @@ static bool take_lines(struct client *c)
 {
 	ptrdiff_t end;
 
-	while (!c->out.len && (end = span_find(buf_span(&c->in), '\n')) >= 0) {
+	while (!c->out.len && !c->waiting && (end = span_find(buf_span(&c->in), '\n')) >= 0) {
 		answer_line(c, span_head(buf_span(&c->in), (size_t)end));
 		buf_consume(&c->in, (size_t)end + 1);
 	}
-	return !c->out.full && (c->out.len || c->in.len < CONTROL_LINE_MAX);
+	return !c->out.full && (c->out.len || c->waiting || c->in.len < CONTROL_LINE_MAX);
 }
 
 static bool client_read(struct client *c)
@@ -100,13 +111,29 @@ static bool client_write(struct client *c)
 
 static void on_client(evutil_socket_t fd, short what, void *arg);
 
-/* While an answer waits for room nothing more is read */
+/* While an answer waits for room, or for what it tells of, nothing more is read */
 static void client_arm(struct client *c)
 {
 	static const struct timeval idle = { .tv_sec = CONTROL_IDLE_S };
+	short what = c->out.len ? EV_WRITE : c->waiting ? 0 : EV_READ;
 
-	event_assign(&c->ev, c->server->loop, c->fd, c->out.len ? EV_WRITE : EV_READ, on_client, c);
+	event_assign(&c->ev, c->server->loop, c->fd, what, on_client, c);
 	event_add(&c->ev, &idle);
+}
+
+/* Answer what lies there, and wait for more; or close it if not @ok */
+static void client_go_on(struct client *c, bool ok)
+{
+	while (ok && !c->out.len && !c->waiting && span_find(buf_span(&c->in), '\n') >= 0)
+		ok = take_lines(c) && client_write(c);
+	if (ok && !c->out.len && !c->waiting)
+		ok = c->in.len < CONTROL_LINE_MAX;
+	if (!ok) {
+		client_close(c);
+		return;
+	}
+	event_del(&c->ev);
+	client_arm(c);
 }
 
 static void on_client(evutil_socket_t fd, short what, void *arg)
@@ -119,16 +146,18 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
 		ok = client_read(c);
 	if (ok && what & EV_WRITE)
 		ok = client_write(c);
-	while (ok && !c->out.len && span_find(buf_span(&c->in), '\n') >= 0)
-		ok = take_lines(c) && client_write(c);
-	if (ok && !c->out.len)
-		ok = c->in.len < CONTROL_LINE_MAX;
-	if (!ok) {
-		client_close(c);
+	client_go_on(c, ok);
+}
+
+void control_answer(struct control_server *s, const struct control_ticket *t, struct span answer)
+{
+	struct client *c = &s->clients[t->slot];
+
+	if (c->fd < 0 || c->serial != t->serial || !c->waiting)
 		return;
-	}
-	event_del(&c->ev);
-	client_arm(c);
+	c->waiting = false;
+	client_go_on(c, buf_add_span(&c->out, answer) && buf_add_str(&c->out, "\n") &&
+			client_write(c));
 }
 
 static bool is_ours(int fd)
@@ -138,6 +167,22 @@ static bool is_ours(int fd)
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
 	       (who.uid == geteuid() || who.uid == 0);
+}
+
+/* Its groups as they were when it connected */
+static bool is_of_group(int fd, gid_t group)
+{
+	gid_t groups[NGROUPS_MAX];
+	socklen_t len = sizeof(groups);
+	struct ucred who;
+
+	if (group == CONTROL_GROUP_NONE || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len))
+		return false;
+	for (size_t i = 0; i < len / sizeof(*groups); i++)
+		if (groups[i] == group)
+			return true;
+	len = sizeof(who);
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.gid == group;
 }
 
 static struct client *free_slot(struct control_server *s)
@@ -153,21 +198,22 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 	struct control_server *s = arg;
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *c = free_slot(s);
+	bool ours = fd >= 0 && is_ours(fd);
 
 	(void)what;
 	if (fd < 0)
 		return;
-	if (!c || !is_ours(fd)) {
+	if (!c || (!ours && !is_of_group(fd, s->group))) {
 		close(fd);
 		return;
 	}
-	*c = (struct client){ .server = s, .fd = fd, .in = buf_new(CONTROL_LINE_MAX),
+	*c = (struct client){ .server = s, .fd = fd, .serial = ++s->serial, .privileged = ours, .in = buf_new(CONTROL_LINE_MAX),
 			      .out = buf_new(CONTROL_ANSWER_MAX + 1) };
 	client_arm(c);
 }
 
-struct control_server *control_server_new(struct event_base *loop, int fd, control_handle *handle,
-					  void *arg)
+struct control_server *control_server_new(struct event_base *loop, int fd, gid_t group,
+					  control_handle *handle, void *arg)
 {
 	struct control_server *s = calloc(1, sizeof(*s));
 
@@ -175,7 +221,8 @@ struct control_server *control_server_new(struct event_base *loop, int fd, contr
 		close(fd);
 		return NULL;
 	}
-	*s = (struct control_server){ .loop = loop, .fd = fd, .handle = handle, .arg = arg };
+	*s = (struct control_server){ .loop = loop, .fd = fd, .group = group,
+					.handle = handle, .arg = arg };
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		s->clients[i].fd = -1;
 	event_assign(&s->ev, loop, fd, EV_READ | EV_PERSIST, on_accept, s);

@@ -2,7 +2,7 @@
 /*
  * server.h - a session's control socket, on the keeper's loop
  *
- * Whoever connects must be this user or root (SO_PEERCRED).  Requests come one a line, and are
+ * Whoever connects must be this user or root (SO_PEERCRED), or in a group that may (SO_PEERGROUPS).  Requests come one a line, and are
  * answered in order.  Bounds: CONTROL_CLIENTS_MAX connections, CONTROL_LINE_MAX bytes a
  * request, CONTROL_IDLE_S without one.
  */
@@ -16,14 +16,37 @@
 #define CONTROL_CLIENTS_MAX 16
 #define CONTROL_IDLE_S 60
 
-/* Write one JSON object to @answer, without a newline */
-typedef void control_handle(void *arg, const struct control_request *r, struct buf *answer);
+#define CONTROL_GROUP_NONE ((gid_t)-1)
+
+/* Whom an answer that comes later is for */
+struct control_ticket {
+	unsigned	slot;
+	uint32_t	serial;
+	bool		privileged;	/* the asker is this user or root, not just of the group */
+};
+
+/*
+ * Write one JSON object to @answer, without a newline
+ *
+ * Return: false: control_answer() will follow; @r lives only until this returns
+ */
+typedef bool control_handle(void *arg, const struct control_request *r,
+			    const struct control_ticket *t, struct buf *answer);
 
 struct control_server;
 
-/* @fd: listens (control/place.h); it is taken.  NULL: out of memory, and it is closed */
-struct control_server *control_server_new(struct event_base *loop, int fd, control_handle *handle,
-					  void *arg);
+/*
+ * control_server_new() - begin
+ * @fd:		listens (control/place.h); it is taken
+ * @group:	whose members may ask too, or CONTROL_GROUP_NONE
+ *
+ * Return: NULL: out of memory, and @fd is closed
+ */
+struct control_server *control_server_new(struct event_base *loop, int fd, gid_t group,
+					  control_handle *handle, void *arg);
+
+/* What was to come later.  Nothing happens if the asker has gone. */
+void control_answer(struct control_server *s, const struct control_ticket *t, struct span answer);
 void control_server_free(struct control_server *s);
 
 /* "{"ok":false,"error":...}" */

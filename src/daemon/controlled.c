@@ -195,10 +195,12 @@ static void decide(struct controlled *c, const struct control_request *r, struct
 		control_refuse(b, err.text);
 }
 
-static void handle(void *arg, const struct control_request *r, struct buf *answer)
+static bool handle(void *arg, const struct control_request *r, const struct control_ticket *t,
+		   struct buf *answer)
 {
 	struct controlled *c = arg;
 
+	(void)t;
 	switch (r->what) {
 	case CONTROL_STATUS:
 		tell_status(c, answer);
@@ -218,9 +220,14 @@ static void handle(void *arg, const struct control_request *r, struct buf *answe
 			control_refuse(answer, "the policy of this session does not change");
 		}
 		break;
+	case CONTROL_ATTACH:
+	case CONTROL_DETACH:
+	case CONTROL_HELD:
 	case CONTROL_NUM:
+		control_refuse(answer, "that is the daemon's to do");
 		break;
 	}
+	return true;
 }
 
 void controlled_reloaded(struct controlled *c, const char *why)
@@ -245,7 +252,7 @@ struct controlled *controlled_new(const struct controlled_plan *plan, struct kee
 	if (c) {
 		*c = (struct controlled){ .plan = plan, .keeper = k, .reload = reload,
 					  .since = time(NULL) };
-		c->server = control_server_new(k->loop, fd, handle, c);
+		c->server = control_server_new(k->loop, fd, CONTROL_GROUP_NONE, handle, c);
 	}
 	if (c && c->server)
 		return c;

@@ -618,7 +618,7 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 	if (plan->terminal)
 		terminal_over(plan->terminal);
 	ret_result->exit_code = s.failed || s.killed ? EXIT_SLUICE : s.exit_code;
-	ret_result->lost = s.failed;
+	ret_result->killed = s.killed;
 	finish(&s, ret_result->exit_code);
 	ret_result->denied = s.keeper.denied_count;
 	stop(&s);

@@ -78,7 +78,7 @@ struct session_plan {
 struct session_result {
 	int		exit_code;	/* the command's, 128 + its signal, or EXIT_SLUICE; a proxy's: 0 */
 	bool		started;	/* the command ran, the proxy served */
-	bool		lost;		/* it ended because a role did */
+	bool		killed;		/* the policy's limits have ended it */
 	uint64_t	denied;
 };
 

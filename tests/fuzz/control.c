@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Input: a line on a session's control socket */
+/* Input: a line on a control socket, a session's or the daemon's */
 #include "fuzz.h"
 
 #include "control/request.h"
@@ -7,12 +7,13 @@
 /* What is taken is written and read back as the same */
 static void fuzz_one(struct span input)
 {
-	struct buf text = buf_new(CONTROL_LINE_MAX);
+	struct buf text = buf_new(6 * input.len + CONTROL_LINE_MAX);	/* \u0001 and the like */
 	struct control_request r, again;
 	const char *why = NULL;
 
 	if (!control_request_parse(input, &r, &why)) {
 		assert(why);
+		control_request_done(&r);
 		buf_done(&text);
 		return;
 	}
@@ -23,6 +24,11 @@ static void fuzz_one(struct span input)
 	assert(!text.full);
 	assert(control_request_parse(span_head(buf_span(&text), text.len - 1), &again, &why));
 	assert(again.what == r.what && again.id == r.id && again.scope == r.scope &&
-	       again.for_s == r.for_s && again.never == r.never);
+	       again.for_s == r.for_s && again.never == r.never && again.pid == r.pid);
+	assert((r.what == CONTROL_ATTACH || r.what == CONTROL_DETACH) == !!r.session);
+	assert(!r.session || !strcmp(again.session, r.session));
+	assert(again.policies.count == r.policies.count && again.labels.count == r.labels.count);
+	control_request_done(&again);
+	control_request_done(&r);
 	buf_done(&text);
 }

@@ -18,6 +18,7 @@ TREE = HOME / "src" / "sluice"          # build/sluice and data/, as in a clone
 INSIDE = ROOT / "inside"
 RUNTIME = pathlib.Path("/run/user/64123")
 USER, UID, GID = "agent", 64123, 64123
+ROLES, ROLES_ID = "sluice", 64124      # whom the gate of root's keeper runs as
 ZONE = "farm.example"
 # Names that the shipped presets have: in the test internet they are servers of its own
 SHIPPED = ["github.com", "github-cloud.s3.amazonaws.com", "registry.npmjs.org", "deb.debian.org"]
@@ -78,12 +79,14 @@ def certificates():
 
 
 def accounts():
-    with open("/etc/passwd", "a") as f:
-        f.write(f"{USER}:x:{UID}:{GID}::{HOME}:/bin/sh\n")
-    with open("/etc/group", "a") as f:
-        f.write(f"{USER}:x:{GID}:\n")
-    with open("/etc/shadow", "a") as f:
-        f.write(f"{USER}:*:19000::::::\n")
+    call("sed", "-i", f"/^{ROLES}:/d", "/etc/passwd", "/etc/group", "/etc/shadow")
+    for name, number, home in (USER, UID, HOME), (ROLES, ROLES_ID, "/nonexistent"):
+        with open("/etc/passwd", "a") as f:
+            f.write(f"{name}:x:{number}:{number}::{home}:/bin/sh\n")
+        with open("/etc/group", "a") as f:
+            f.write(f"{name}:x:{number}:\n")
+        with open("/etc/shadow", "a") as f:
+            f.write(f"{name}:*:19000::::::\n")
 
 
 def sluice(program):

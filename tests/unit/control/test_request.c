@@ -11,8 +11,45 @@ static const char *const bad[] = {
 	"{\"do\":\"approve\",\"id\":1,\"for\":5}", "{\"do\":\"approve\",\"id\":1,\"never\":true}",
 	"{\"do\":\"approve\",\"id\":1,\"scope\":\"timed\",\"for\":86401}",
 	"{\"do\":\"reject\",\"id\":1,\"scope\":\"once\"}", "{\"do\":\"reject\",\"id\":1,\"never\":1}",
+	"{\"do\":\"attach\",\"session\":\"x\"}", "{\"do\":\"attach\",\"pid\":1}",
+	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"netns\":\"/n\"}",
+	"{\"do\":\"attach\",\"session\":\"x\",\"netns\":\"n\"}",
+	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":0}", "{\"do\":\"attach\",\"session\":\"\",\"pid\":1}",
+	"{\"do\":\"attach\",\"session\":\"x\\u0000y\",\"pid\":1}",
+	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":2147483648}",
+	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"policies\":\"web\"}",
+	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"policies\":[\"web\",1]}",
+	"{\"do\":\"detach\"}", "{\"do\":\"held\",\"session\":\"x\"}",
 	"{\"do\":\"status\",\"do\":\"reload\"}", "{\"do\":\"status\"} x", "{\"do\":\"status\"",
 };
+
+static void same_text(const char *a, const char *b)
+{
+	assert_int_equal(!a, !b);
+	if (a)
+		assert_string_equal(a, b);
+}
+
+static void same_words(const struct control_words *a, const struct control_words *b)
+{
+	assert_int_equal(a->count, b->count);
+	for (size_t i = 0; i < a->count; i++)
+		assert_string_equal(a->at[i], b->at[i]);
+}
+
+static void same_request(const struct control_request *a, const struct control_request *b)
+{
+	assert_int_equal(a->what, b->what);
+	assert_int_equal(a->id, b->id);
+	assert_int_equal(a->scope, b->scope);
+	assert_int_equal(a->for_s, b->for_s);
+	assert_int_equal(a->never, b->never);
+	assert_int_equal(a->pid, b->pid);
+	same_text(a->session, b->session);
+	same_text(a->netns, b->netns);
+	same_words(&a->policies, &b->policies);
+	same_words(&a->labels, &b->labels);
+}
 
 static void what_is_written_reads_back(void **state)
 {
@@ -21,6 +58,10 @@ static void what_is_written_reads_back(void **state)
 		{ .what = CONTROL_APPROVE, .id = 7, .scope = SCOPE_ALWAYS },
 		{ .what = CONTROL_APPROVE, .id = UINT32_MAX, .scope = SCOPE_TIMED, .for_s = 300 },
 		{ .what = CONTROL_REJECT, .id = 1 }, { .what = CONTROL_REJECT, .id = 1, .never = true },
+		{ .what = CONTROL_HELD }, { .what = CONTROL_DETACH, .session = "a.b-c" },
+		{ .what = CONTROL_ATTACH, .session = "x", .pid = INT32_MAX },
+		{ .what = CONTROL_ATTACH, .session = "x", .netns = "/run/netns/n",
+		  .policies = { { "web", "/p/q.yaml" }, 2 }, .labels = { { "k=v" }, 1 } },
 	};
 
 	(void)state;
@@ -33,14 +74,13 @@ static void what_is_written_reads_back(void **state)
 		assert_int_equal(b.at[b.len - 1], '\n');
 		if (!control_request_parse(span_head(buf_span(&b), b.len - 1), &r, &why))
 			fail_msg("row %zu: %s", i, why);
-		assert_int_equal(r.what, all[i].what);
-		assert_int_equal(r.id, all[i].id);
-		assert_int_equal(r.scope, all[i].scope);
-		assert_int_equal(r.for_s, all[i].for_s);
-		assert_int_equal(r.never, all[i].never);
+		same_request(&r, &all[i]);
+		control_request_done(&r);
 		/* cut at every byte it is nothing */
-		for (size_t len = 0; len + 1 < b.len; len++)
+		for (size_t len = 0; len + 1 < b.len; len++) {
 			assert_false(control_request_parse(span_head(buf_span(&b), len), &r, &why));
+			control_request_done(&r);
+		}
 		buf_done(&b);
 	}
 }
@@ -55,6 +95,7 @@ static void everything_else_is_refused_in_words(void **state)
 		if (control_request_parse(span_str(bad[i]), &r, &why))
 			fail_msg("%s", bad[i]);
 		assert_non_null(why);
+		control_request_done(&r);
 	}
 }
 

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* attach.c - `sluice attach` and `sluice detach`: sessions of the daemon */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/folders.h"
+#include "cli/naming.h"
+#include "control/client.h"
+#include "control/place.h"
+
+struct attach_command {
+	const char		*pid, *netns, *session;
+	struct option_list	 policies, labels;
+	char			*path[CONTROL_WORDS_MAX];	/* of policies that are files */
+	char			 netns_path[PATH_MAX];
+	char			 name[SESSION_MAX + 1];
+};
+
+/* The daemon's answer; NULL and @err */
+static json_t *ask_daemon(const struct control_request *r, struct err *err)
+{
+	char folder[PATH_MAX];
+	json_t *answer;
+	int fd;
+
+	if (!folder_run(folder, err))
+		return NULL;
+	fd = control_connect(folder, "control");
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		err_set(err, "the daemon does not run (sluice daemon)");
+	else if (fd < 0)
+		err_sys(err, -fd, "the daemon at %s/control.sock", folder);
+	if (fd < 0)
+		return NULL;
+	answer = control_ask(fd, r, err);
+	close(fd);
+	return answer;
+}
+
+static bool is_file(const char *word)
+{
+	size_t len = strlen(word);
+
+	return strchr(word, '/') || (len > 5 && !strcmp(word + len - 5, ".yaml"));
+}
+
+/* A file by its whole path: the daemon has another working directory */
+static bool take_policies(struct attach_command *a, struct control_words *ret, struct err *err)
+{
+	if (a->policies.count > CONTROL_WORDS_MAX)
+		return err_set(err, "attach: more than %d policies", CONTROL_WORDS_MAX);
+	for (size_t i = 0; i < a->policies.count; i++) {
+		const char *word = a->policies.at[i];
+
+		if (is_file(word)) {
+			a->path[i] = realpath(word, NULL);
+			if (!a->path[i])
+				return err_sys(err, errno, "--policy %s", word);
+			word = a->path[i];
+		}
+		ret->at[ret->count++] = word;
+	}
+	return true;
+}
+
+static bool take_labels(const struct attach_command *a, struct control_words *ret, struct err *err)
+{
+	if (a->labels.count > CONTROL_WORDS_MAX)
+		return err_set(err, "attach: more than %d labels", CONTROL_WORDS_MAX);
+	for (size_t i = 0; i < a->labels.count; i++) {
+		const char *eq = strchr(a->labels.at[i], '=');
+
+		if (!eq || eq == a->labels.at[i])
+			return err_set(err, "--label %s: not KEY=VALUE", a->labels.at[i]);
+		ret->at[ret->count++] = a->labels.at[i];
+	}
+	return true;
+}
+
+/* One of --pid and --netns, and a name for the session if none was said */
+static bool take_target(struct attach_command *a, struct control_request *r, struct err *err)
+{
+	uint64_t pid = 0;
+
+	if (!a->pid == !a->netns)
+		return err_set(err, "attach: one of --pid and --netns");
+	if (a->pid && (!span_u64(span_str(a->pid), INT32_MAX, &pid) || !pid))
+		return err_set(err, "--pid %s: not a process", a->pid);
+	/* A link, as those of /proc, may lead elsewhere by the time it is held again */
+	if (a->netns && (access(a->netns, F_OK) || !naming_true_path(a->netns, a->netns_path, err)))
+		return err->text[0] ? false : err_sys(err, errno, "--netns %s", a->netns);
+	if (a->pid)
+		snprintf(a->name, sizeof(a->name), "pid-%s", a->pid);
+	else
+		snprintf(a->name, sizeof(a->name), "%.*s", SESSION_MAX,
+			 strrchr(a->netns_path, '/') + 1);
+	r->pid = (uint32_t)pid;
+	r->netns = a->netns ? a->netns_path : NULL;
+	r->session = a->session ? a->session : a->name;
+	return true;
+}
+
+static int attach(struct attach_command *a, struct err *err)
+{
+	struct control_request r = { .what = CONTROL_ATTACH };
+	json_t *answer = NULL;
+
+	if (take_target(a, &r, err) && take_policies(a, &r.policies, err) &&
+	    take_labels(a, &r.labels, err))
+		answer = ask_daemon(&r, err);
+	if (answer)
+		puts(r.session);
+	json_decref(answer);
+	for (size_t i = 0; i < CONTROL_WORDS_MAX; i++)
+		free(a->path[i]);
+	return answer ? 0 : complain(err);
+}
+
+int attach_main(int argc, char **argv)
+{
+	static struct attach_command a;
+	const struct option rows[] = {
+		{ 0, "pid", OPTION_TEXT, "N", "the network namespace of this process, until it ends",
+		  &a.pid },
+		{ 0, "netns", OPTION_TEXT, "PATH", "a network namespace, as /run/netns/NAME", &a.netns },
+		{ 'p', "policy", OPTION_LIST, "FILE|NAME",
+		  "a policy file, or one of /etc/sluice/policies.d by its name; may repeat", &a.policies },
+		{ 0, "session", OPTION_TEXT, "NAME", "name of the session", &a.session },
+		{ 0, "label", OPTION_LIST, "K=V", "label of the session, in the log; may repeat",
+		  &a.labels },
+		{ .name = NULL },
+	};
+	struct err err = { "" };
+	bool help = false;
+	int rest, code;
+
+	if (!options_parse(argc, argv, rows, &rest, &help, &err))
+		return complain(&err);
+	if (help)
+		return command_help("attach", rows);
+	if (rest < argc) {
+		err_set(&err, "attach: %s: it takes no argument (--pid N or --netns PATH)", argv[rest]);
+		return complain(&err);
+	}
+	code = attach(&a, &err);
+	option_list_done(&a.policies);
+	option_list_done(&a.labels);
+	return code;
+}
+
+int detach_main(int argc, char **argv)
+{
+	const struct option rows[] = { { .name = NULL } };
+	struct control_request r = { .what = CONTROL_DETACH };
+	struct err err = { "" };
+	json_t *answer = NULL;
+	bool help = false;
+	int count;
+
+	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
+		return complain(&err);
+	if (help)
+		return command_help("detach", rows);
+	r.session = argv[1];
+	if (count != 1)
+		err_set(&err, "detach: one SESSION (see sluice sessions)");
+	else
+		answer = ask_daemon(&r, &err);
+	json_decref(answer);
+	return answer ? 0 : complain(&err);
+}

@@ -1,0 +1,640 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * supervisor.c - start keepers, and start them again
+ *
+ *	attach ──> STARTING ──"+"──> SERVING ──detach──> ENDING ──> forgotten
+ *	              │  ^               │
+ *	       why not│  └──── later ────┤ it has died
+ *	              v                  v
+ *	          forgotten           WAITING
+ *
+ * A session that never served is forgotten, and whoever asked for it is told why not: a container
+ * must not start.  One that has served is held again for as long as its namespace is there, at first
+ * at once, then ever later.
+ */
+#include "daemon/supervisor.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "control/place.h"
+#include "control/server.h"
+#include "daemon/clock.h"
+#include "daemon/held.h"
+#include "daemon/role.h"
+
+#define NAME "control"		/* of the daemon's own socket */
+#define START_LIMIT_S 20	/* for a keeper to serve */
+#define END_LIMIT_S 5		/* for a keeper to end */
+#define RETRY_FIRST_MS 50
+#define RETRY_MAX_MS 30000
+#define STEADY_MS 60000		/* who served that long has not failed before */
+#define ARGS_MAX (16 + 4 * CONTROL_WORDS_MAX)
+#define READY_FD 3
+#define LOCK_FD 4
+
+enum kept_state { KEPT_WAITING, KEPT_STARTING, KEPT_SERVING, KEPT_ENDING };
+
+static const struct {
+	const char	*name;
+	unsigned	 next;		/* bits of what may follow */
+} states[] = {
+	[KEPT_WAITING] = { "closed", BIT(KEPT_STARTING) | BIT(KEPT_SERVING) | BIT(KEPT_ENDING) },
+	[KEPT_STARTING] = { "starting", BIT(KEPT_SERVING) | BIT(KEPT_WAITING) | BIT(KEPT_ENDING) },
+	[KEPT_SERVING] = { "serving", BIT(KEPT_WAITING) | BIT(KEPT_ENDING) },
+	[KEPT_ENDING] = { "ending", 0 },
+};
+
+struct kept {
+	struct kept	*next;
+	struct supervisor *supervisor;
+	struct held	 held;
+	enum kept_state	 state;
+	bool		 has_served;	/* then it is held again */
+	pid_t		 pid;		/* of its keeper; 0: none */
+	bool		 is_child;	/* else an earlier daemon's */
+	int		 pidfd;		/* -1 */
+	int		 ready;		/* the end of its --ready-fd; -1 */
+	struct event	 ended_ev, ready_ev, timer;
+	char		 why[ERR_TEXT_MAX];	/* it does not serve */
+	unsigned	 failures;	/* in a row */
+	unsigned	 restarts;
+	int64_t		 since_ms;	/* it serves */
+	bool		 asked;		/* somebody waits to hear how it goes */
+	struct control_ticket ticket;	/* who */
+};
+
+struct supervisor {
+	const struct supervisor_plan *plan;
+	struct event_base *loop;
+	struct control_server *server;
+	struct kept	*all;
+	size_t		 count;
+};
+
+static void start(struct kept *k);
+
+static void kept_become(struct kept *k, enum kept_state next)
+{
+	assert(states[k->state].next & BIT(next));
+	k->state = next;
+}
+
+/* ---- telling who asked ---- */
+
+static void tell(struct kept *k, const char *why)
+{
+	struct buf answer = buf_new(CONTROL_ANSWER_MAX);
+
+	if (why) {
+		control_refuse(&answer, why);
+	} else {
+		json_open(&answer, '{');
+		json_key(&answer, "ok");
+		json_bool(&answer, true);
+		json_key(&answer, "session");
+		json_str(&answer, k->held.session);
+		json_close(&answer, '}');
+	}
+	if (k->asked)
+		control_answer(k->supervisor->server, &k->ticket, buf_span(&answer));
+	k->asked = false;
+	buf_done(&answer);
+}
+
+/* ---- one keeper ---- */
+
+static void after(struct kept *k, int64_t ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(&k->timer, &tv);
+}
+
+static void drop_keeper(struct kept *k)
+{
+	if (k->pidfd >= 0)
+		event_del(&k->ended_ev);
+	if (k->ready >= 0)
+		event_del(&k->ready_ev);
+	event_del(&k->timer);
+	DROP_FD(k->pidfd);
+	DROP_FD(k->ready);
+	k->pid = 0;
+}
+
+/* What a keeper that was killed could not remove */
+static void clean(const char *folder, const char *session)
+{
+	char path[PATH_MAX];
+
+	held_forget(folder, session);
+	control_remove(folder, session);
+	snprintf(path, sizeof(path), "%s/%s-ca.pem", folder, session);
+	unlink(path);
+}
+
+static void forget(struct kept *k)
+{
+	struct supervisor *s = k->supervisor;
+	struct kept **at = &s->all;
+
+	while (*at != k)
+		at = &(*at)->next;
+	*at = k->next;
+	s->count--;
+	drop_keeper(k);
+	clean(s->plan->folder, k->held.session);
+	held_done(&k->held);
+	free(k);
+}
+
+static void kill_keeper(const struct kept *k, int signo)
+{
+	if (k->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, k->pidfd, signo, NULL, 0);
+}
+
+/* It does not serve.  What has never served is not kept; else the namespace is closed until later. */
+static void failed(struct kept *k)
+{
+	if (!k->has_served || !held_is_there(&k->held)) {
+		tell(k, k->why[0] ? k->why : "the keeper has ended before it served");
+		forget(k);
+		return;
+	}
+	kept_become(k, KEPT_WAITING);
+	after(k, k->failures > 9 ? RETRY_MAX_MS : RETRY_FIRST_MS << k->failures);
+	if (k->failures < 31)
+		k->failures++;
+}
+
+/* It serves, or says why not; that it ends is told by its pidfd */
+static void hear(struct kept *k)
+{
+	ssize_t n = read(k->ready, k->why, sizeof(k->why) - 1);
+
+	k->why[n > 0 ? n : 0] = '\0';
+	event_del(&k->ready_ev);
+	DROP_FD(k->ready);
+	if (k->why[0] != HOLD_READY)
+		return;
+	k->why[0] = '\0';
+	if (k->state != KEPT_STARTING)
+		return;
+	event_del(&k->timer);
+	kept_become(k, KEPT_SERVING);
+	k->has_served = true;
+	k->since_ms = clock_ms();
+	tell(k, NULL);
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	hear(arg);
+}
+
+/* The exit code of our own child; of another's it is unknown: -1 */
+static int reap(const struct kept *k)
+{
+	int status;
+
+	if (!k->is_child || waitpid(k->pid, &status, 0) != k->pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void on_ended(evutil_socket_t fd, short what, void *arg)
+{
+	struct kept *k = arg;
+	int code = reap(k);
+
+	(void)fd, (void)what;
+	if (k->ready >= 0)
+		hear(k);
+	if (k->state == KEPT_SERVING && clock_ms() - k->since_ms > STEADY_MS)
+		k->failures = 0;
+	drop_keeper(k);
+	if (k->state == KEPT_ENDING || (k->state == KEPT_SERVING && (code == 0 || code == HOLD_LIMIT))) {
+		tell(k, NULL);
+		forget(k);
+		return;
+	}
+	if (k->state == KEPT_SERVING) {
+		k->restarts++;
+		role_complain(k->held.session, "its keeper has died: closed until it is held again");
+	}
+	failed(k);
+}
+
+static void watch_keeper(struct kept *k)
+{
+	k->pidfd = (int)syscall(SYS_pidfd_open, k->pid, 0);
+	if (k->pidfd < 0)
+		return;
+	event_assign(&k->ended_ev, k->supervisor->loop, k->pidfd, EV_READ, on_ended, k);
+	event_add(&k->ended_ev, NULL);
+}
+
+/* Its keeper lives, an earlier daemon's: the socket tells who it is */
+static bool adopt(struct kept *k)
+{
+	const char *folder = k->supervisor->plan->folder;
+	AUTO_CLOSE int lock = held_lock(folder, k->held.session);
+	AUTO_CLOSE int fd = lock == -EWOULDBLOCK ? control_connect(folder, k->held.session) : -1;
+	socklen_t len = sizeof(struct ucred);
+	struct ucred who;
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) || who.pid <= 0)
+		return false;
+	k->pid = who.pid;
+	watch_keeper(k);
+	if (k->pidfd < 0)
+		return false;
+	kept_become(k, KEPT_SERVING);
+	k->has_served = true;
+	k->since_ms = clock_ms();
+	return true;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct kept *k = arg;
+
+	(void)fd, (void)what;
+	if (k->state != KEPT_WAITING && k->pid) {
+		kill_keeper(k, SIGKILL);	/* too long to start, or to end */
+	} else if (k->state == KEPT_WAITING && held_is_there(&k->held)) {
+		if (!adopt(k))
+			start(k);
+	} else {
+		tell(k, k->state == KEPT_WAITING ? "the namespace has gone" : NULL);
+		forget(k);
+	}
+}
+
+/* ---- starting one ---- */
+
+/* The policy's path: a NAME is one of the daemon's own */
+static const char *policy_path(const struct supervisor *s, const char *word, char ret[PATH_MAX])
+{
+	if (word[0] == '/')
+		return word;
+	snprintf(ret, PATH_MAX, "%s/%s.yaml", s->plan->policies, word);
+	return ret;
+}
+
+static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
+{
+	static char path[CONTROL_WORDS_MAX][PATH_MAX];
+	const struct supervisor *s = k->supervisor;
+	const char *argv[ARGS_MAX] = { "sluice", "hold", "--only", "--quiet", "--session",
+				       k->held.session, "--ready-fd", "3" };
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	size_t argc = 8;
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", (int)k->held.pid);
+	argv[argc++] = k->held.netns[0] ? "--netns" : "--pid";
+	argv[argc++] = k->held.netns[0] ? k->held.netns : pid;
+	for (size_t i = 0; i < k->held.policies.count; i++) {
+		argv[argc++] = "--policy";
+		argv[argc++] = policy_path(s, k->held.policies.at[i], path[i]);
+	}
+	for (size_t i = 0; i < k->held.labels.count; i++) {
+		argv[argc++] = "--label";
+		argv[argc++] = k->held.labels.at[i];
+	}
+	/* Above both numbers first: one of them may be the other's */
+	ready = fcntl(ready, F_DUPFD_CLOEXEC, LOCK_FD + 1);
+	lock = fcntl(lock, F_DUPFD_CLOEXEC, LOCK_FD + 1);
+	setsid();
+	if (null < 0 || dup2(null, 0) < 0 || dup2(ready, READY_FD) < 0 || dup2(lock, LOCK_FD) < 0 ||
+	    close_range(LOCK_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		_exit(1);
+	execv(s->plan->program, (char *const *)(uintptr_t)argv);
+	_exit(1);
+}
+
+static bool fork_keeper(struct kept *k, struct err *err)
+{
+	AUTO_CLOSE int lock = held_lock(k->supervisor->plan->folder, k->held.session);
+	int ends[2];
+
+	if (lock < 0)
+		return err_sys(err, -lock, "session %s", k->held.session);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "session %s", k->held.session);
+	k->pid = fork();
+	if (k->pid == 0)
+		become_keeper(k, ends[1], lock);
+	close(ends[1]);
+	k->ready = ends[0];
+	k->is_child = true;
+	event_assign(&k->ready_ev, k->supervisor->loop, k->ready, EV_READ, on_ready, k);
+	event_add(&k->ready_ev, NULL);
+	if (k->pid > 0)
+		watch_keeper(k);
+	return k->pid > 0 && k->pidfd >= 0 ? true : err_sys(err, errno, "session %s", k->held.session);
+}
+
+static void start(struct kept *k)
+{
+	struct err err = { "" };
+
+	kept_become(k, KEPT_STARTING);
+	k->why[0] = '\0';
+	if (fork_keeper(k, &err)) {
+		after(k, START_LIMIT_S * 1000);
+		return;
+	}
+	if (k->pid > 0)
+		kill(k->pid, SIGKILL);
+	drop_keeper(k);
+	snprintf(k->why, sizeof(k->why), "%s", err.text);
+	failed(k);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+
+/* Takes @held over */
+static struct kept *keep(struct supervisor *s, const struct held *held)
+{
+	struct kept *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	*k = (struct kept){ .next = s->all, .supervisor = s, .held = *held, .pidfd = -1, .ready = -1 };
+	event_assign(&k->timer, s->loop, -1, 0, on_timer, k);
+	s->all = k;
+	s->count++;
+	return k;
+}
+
+/* ---- what is asked ---- */
+
+static struct kept *find(const struct supervisor *s, const char *session)
+{
+	struct kept *k = s->all;
+
+	while (k && strcmp(k->held.session, session) != 0)
+		k = k->next;
+	return k;
+}
+
+/* Two keepers of one namespace would take it from each other */
+static const struct kept *find_same(const struct supervisor *s, const struct held *h)
+{
+	const struct kept *k = s->all;
+
+	while (k && (k->held.inode != h->inode || k->held.device != h->device))
+		k = k->next;
+	return k;
+}
+
+/* Files are read as root: whoever is only of the group names policies of the daemon's own */
+static bool check_policies(const struct control_request *r, bool privileged, struct err *err)
+{
+	for (size_t i = 0; i < r->policies.count; i++) {
+		const char *word = r->policies.at[i];
+
+		if (word[0] == '/' ? !privileged : !held_name_is_valid(word))
+			return err_set(err, "policy %s: %s", word,
+				       word[0] == '/' ? "only root names a file (name a policy of policies.d)" :
+				       "not a name");
+	}
+	return true;
+}
+
+static bool attach(struct supervisor *s, const struct control_request *r,
+		   const struct control_ticket *t, struct err *err)
+{
+	const struct kept *same;
+	struct kept *k = NULL;
+	struct held held;
+
+	if (!check_policies(r, t->privileged, err))
+		return false;
+	if (!held_find(r, &held, err)) {
+		held_done(&held);
+		return false;
+	}
+	same = find_same(s, &held);
+	if (find(s, held.session))
+		err_set(err, "a session of the name %s is there already", held.session);
+	else if (same)
+		err_set(err, "the namespace is under session %s", same->held.session);
+	else if (s->count >= SUPERVISOR_SESSIONS_MAX)
+		err_set(err, "there are %zu sessions, as many as can be", s->count);
+	else if (held_write(s->plan->folder, &held, err))
+		k = keep(s, &held);
+	if (!k) {
+		if (!err->text[0])
+			err_set(err, "out of memory");
+		held_done(&held);
+		return false;
+	}
+	k->ticket = *t;
+	k->asked = true;
+	after(k, 0);	/* not now: an answer can be given only once this one was said to come later */
+	return true;
+}
+
+static bool detach(struct supervisor *s, const struct control_request *r,
+		   const struct control_ticket *t, struct err *err)
+{
+	struct kept *k = find(s, r->session);
+
+	if (!k || k->state == KEPT_ENDING)
+		return err_set(err, "%s: no such session of the daemon's (see sluice sessions)", r->session);
+	tell(k, "it was detached meanwhile");
+	k->ticket = *t;
+	k->asked = true;
+	kept_become(k, KEPT_ENDING);
+	kill_keeper(k, SIGTERM);
+	after(k, k->pid ? END_LIMIT_S * 1000 : 0);
+	return true;
+}
+
+static void put_text(struct buf *b, const char *key, const char *text)
+{
+	json_key(b, key);
+	json_str(b, text);
+}
+
+static void put_number(struct buf *b, const char *key, uint64_t number)
+{
+	json_key(b, key);
+	json_uint(b, number);
+}
+
+static void put_kept(struct buf *b, const struct kept *k)
+{
+	json_open(b, '{');
+	put_text(b, "session", k->held.session);
+	put_text(b, "state", states[k->state].name);
+	put_text(b, "netns", k->held.netns[0] ? k->held.netns : NULL);
+	put_number(b, "init", (uint64_t)k->held.pid);
+	put_number(b, "keeper", (uint64_t)k->pid);
+	put_number(b, "restarts", k->restarts);
+	put_text(b, "why", k->why[0] ? k->why : NULL);
+	json_key(b, "policies");
+	json_open(b, '[');
+	for (size_t i = 0; i < k->held.policies.count; i++)
+		json_str(b, k->held.policies.at[i]);
+	json_close(b, ']');
+	json_close(b, '}');
+}
+
+static void put_all(const struct supervisor *s, struct buf *b)
+{
+	json_open(b, '{');
+	json_key(b, "ok");
+	json_bool(b, true);
+	put_text(b, "version", s->plan->version);
+	put_number(b, "pid", (uint64_t)getpid());
+	json_key(b, "held");
+	json_open(b, '[');
+	for (const struct kept *k = s->all; k; k = k->next)
+		put_kept(b, k);
+	json_close(b, ']');
+	json_close(b, '}');
+}
+
+static bool handle(void *arg, const struct control_request *r, const struct control_ticket *t,
+		   struct buf *answer)
+{
+	struct supervisor *s = arg;
+	struct err err = { "" };
+
+	if (r->what == CONTROL_HELD)
+		put_all(s, answer);
+	else if (r->what == CONTROL_ATTACH ? attach(s, r, t, &err) :
+		 r->what == CONTROL_DETACH ? detach(s, r, t, &err) :
+		 err_set(&err, "that is a session's to do, not the daemon's"))
+		return false;
+	else
+		control_refuse(answer, err.text);
+	return true;
+}
+
+/* ---- what an earlier daemon left ---- */
+
+static void take_over(struct supervisor *s, const char *session)
+{
+	struct err err = { "" };
+	struct held held;
+	struct kept *k;
+
+	if (!held_read(s->plan->folder, session, &held, &err) || !(k = keep(s, &held))) {
+		role_complain("daemon", err.text[0] ? err.text : "out of memory");
+		held_done(&held);
+		return;
+	}
+	k->has_served = true;
+	after(k, 0);
+}
+
+static void take_over_all(struct supervisor *s)
+{
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/held", s->plan->folder);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		struct span name = span_str(entry->d_name), ending = SPAN(".json");
+		char session[HELD_NAME_MAX + 1];
+
+		if (span_ends(name, ending) &&
+		    span_copy(span_head(name, name.len - ending.len), session, sizeof(session)))
+			take_over(s, session);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* ---- the whole ---- */
+
+static bool make_folder(const struct supervisor_plan *plan, struct err *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/held", plan->folder);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, errno, "%s", path);
+	/* The group's members go through, to the daemon's socket, and see nothing else */
+	if (plan->group != CONTROL_GROUP_NONE &&
+	    (chown(plan->folder, (uid_t)-1, plan->group) < 0 || chmod(plan->folder, 0710) < 0))
+		return err_sys(err, errno, "%s", plan->folder);
+	return true;
+}
+
+static bool listen_there(struct supervisor *s, struct err *err)
+{
+	int fd = control_listen(s->plan->folder, NAME, err);
+	char path[PATH_MAX];
+
+	if (fd < 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/" NAME CONTROL_ENDING, s->plan->folder);
+	if (s->plan->group != CONTROL_GROUP_NONE &&
+	    (chown(path, (uid_t)-1, s->plan->group) < 0 || chmod(path, 0660) < 0)) {
+		close(fd);
+		return err_sys(err, errno, "%s", path);
+	}
+	s->server = control_server_new(s->loop, fd, s->plan->group, handle, s);
+	return s->server || err_set(err, "out of memory");
+}
+
+struct supervisor *supervisor_new(struct event_base *loop, const struct supervisor_plan *plan,
+				  struct err *err)
+{
+	struct supervisor *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	*s = (struct supervisor){ .plan = plan, .loop = loop };
+	if (!make_folder(plan, err) || !listen_there(s, err)) {
+		free(s);
+		return NULL;
+	}
+	take_over_all(s);
+	return s;
+}
+
+size_t supervisor_free(struct supervisor *s)
+{
+	size_t count = s->count;
+
+	control_server_free(s->server);
+	control_remove(s->plan->folder, NAME);
+	while (s->all) {
+		struct kept *k = s->all;
+
+		s->all = k->next;
+		drop_keeper(k);
+		held_done(&k->held);
+		free(k);
+	}
+	free(s);
+	return count;
+}

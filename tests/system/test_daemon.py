@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon: network namespaces that others made, held by keepers that are held themselves."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+import internet
+import netns
+import sluice
+import stage
+from netns import call, wait_for
+from stage import ZONE
+
+REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
+POLICIES = pathlib.Path("/etc/sluice/policies.d")
+
+
+@pytest.fixture(scope="module")
+def daemon(world):
+    POLICIES.mkdir(parents=True, exist_ok=True)
+    (POLICIES / "rec.yaml").write_text(
+        f"version: 1\nallow:\n  - host: {REC}\n    ports: [80, 443, 9000, 9999]\n")
+    (POLICIES / "bad.yaml").write_text("version: 1\nallwo: []\n")
+    one = netns.Daemon()
+    yield one
+    one.end()
+
+
+@pytest.fixture
+def box(world):
+    one = netns.Box()
+    yield one
+    one.kill()
+
+
+@pytest.fixture
+def held(daemon, box):
+    """A namespace under policy `rec`, and an agent in it, which is root."""
+    done = call("attach", "--pid", box.pid, "-p", "rec", "--session", f"box-{box.pid}")
+    assert done.code == 0, done.err
+    box.session = done.out.strip()
+    return box
+
+
+def get(token, host=REC):
+    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+
+
+def passes(world, agent, token):
+    answer = agent.do("requests", REC, 80, [get(token)])
+    return "200 OK" in answer.get("ok", [""])[0] and bool(world.recorder.requests(token.encode()))
+
+
+def events(session):
+    logs = sorted(pathlib.Path("/var/lib/sluice/audit").glob(f"*-{session}.jsonl"))
+    return [e for log in logs for e in sluice.read_log(log)]
+
+
+# what it is for
+
+@pytest.mark.core
+def test_allowed_passes_and_nothing_else(world, held, token):
+    agent, start = held.agent(), world.wire.mark()
+    assert passes(world, agent, token)
+    assert "error" in agent.do("requests", DENIED, 80, [get(token + "x", DENIED)])
+    for address in internet.RECORDER4, internet.RECORDER6, "169.254.169.254", "10.20.0.5":
+        assert "error" in agent.do("requests", address, 80, [get(token + "x")])
+    assert "403" in agent.ok("requests", REC, 80, [get(token + "x", DENIED)])[0]
+    assert not world.recorder.arrived((token + "x").encode())
+    assert not world.wire.carries((token + "x").encode(), start)
+    assert {"no_rule", "ip_literal", "special_address", "host_mismatch"} <= {
+        e["reason"] for e in events(held.session) if e.get("verdict") == "deny"}
+
+
+def test_gate_and_resolver_are_nobody(held):
+    keeper = call("sessions", "--format", "json").json()
+    pid = next(s["pid"] for s in keeper if s["session"] == held.session)
+    for word in "gate", "resolver":
+        status = pathlib.Path(f"/proc/{sluice.role(pid, word)}/status").read_text()
+        assert f"Uid:\t{stage.ROLES_ID}\t{stage.ROLES_ID}\t{stage.ROLES_ID}" in status
+        assert f"Gid:\t{stage.ROLES_ID}\t" in status
+        assert "Groups:\t \n" in status and "CapEff:\t0000000000000000" in status
+
+
+def test_root_of_the_namespace_opens_nothing(world, held, token):
+    """With every capability there is over the namespace: it may break its own network only."""
+    agent = held.agent()
+    assert passes(world, agent, token)
+    start = world.wire.mark()
+    for command in ("nft flush ruleset", "ip route flush table local", "ip route flush table main",
+                    "ip route add local default dev lo", "ip link add v0 type veth peer name v1",
+                    "ip link set v0 up", "ip addr add 21.5.0.3/24 dev v0",
+                    "ip route add default via 21.5.0.1", "ip link add d0 type dummy",
+                    "ip link set d0 up"):
+        held.enter(*command.split())
+        for address in internet.RECORDER4, internet.GATEWAY4, internet.RECORDER6:
+            held.enter(*sluice.AGENT[:1], "-c", f"""
+import socket
+for kind, data in (socket.SOCK_STREAM, 0), (socket.SOCK_DGRAM, 0):
+    s = socket.socket(socket.AF_INET6 if ':' in '{address}' else socket.AF_INET, kind)
+    s.settimeout(0.2)
+    try:
+        s.connect(('{address}', 80 if kind == socket.SOCK_STREAM else 9999))
+        s.send(b'{token}x')
+    except OSError:
+        pass
+""")
+    assert not world.wire.carries((token + "x").encode(), start)
+    assert not world.recorder.arrived((token + "x").encode())
+
+
+# what cannot be attached
+
+def test_a_namespace_with_a_way_out_is_refused(daemon, box):
+    box.enter("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1")
+    done = call("attach", "--pid", box.pid)
+    assert done.code == 125 and "a way out beside the gate" in done.err
+    assert daemon.ask({"do": "held"})["held"] == []
+
+
+@pytest.mark.parametrize("words, why", [
+    (["--netns", "/proc/self/ns/net"], "a symbolic link"),
+    (["--pid", "self"], "not a process"),
+    (["--pid", str(os.getpid())], "this machine itself"),
+    (["--netns", "/etc/passwd"], "not a network namespace"),
+    (["--pid", "4194303"], "No such file"),
+    (["--pid", "0"], "not a process"),
+    ([], "one of --pid and --netns"),
+])
+def test_what_is_no_namespace_is_refused(daemon, words, why):
+    done = call("attach", *words)
+    assert done.code == 125 and why in done.err and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("policy, why", [
+    ("bad", "allwo"), ("nowhere", "nowhere.yaml"), ("../none.yaml", "No such file"),
+])
+def test_a_bad_policy_attaches_nothing(daemon, box, policy, why):
+    done = call("attach", "--pid", box.pid, "-p", policy)
+    assert done.code == 125 and why in done.err and done.err.count("\n") == 1
+    assert daemon.ask({"do": "held"})["held"] == []
+    assert not list((netns.RUN / "held").iterdir())
+
+
+def test_a_name_or_a_namespace_is_held_once(held, daemon):
+    done = call("attach", "--pid", held.pid, "--session", "other")
+    assert done.code == 125 and f"under session {held.session}" in done.err
+    second = netns.Box()
+    done = call("attach", "--pid", second.pid, "--session", held.session)
+    second.kill()
+    assert done.code == 125 and "there already" in done.err
+
+
+def test_only_root_and_the_group_ask(held, daemon, policy):
+    def ask(uid, gid, groups=(), request='{"do":"held"}'):
+        return subprocess.run(
+            [sluice.PYTHON, "-c", "import socket,sys\ns=socket.socket(socket.AF_UNIX)\n"
+             "s.connect('/run/sluice/control.sock')\ns.sendall(sys.argv[1].encode()+b'\\n')\n"
+             "print(s.makefile().readline())", request], user=uid, group=gid,
+            extra_groups=list(groups), capture_output=True, text=True, timeout=20)
+    assert json.loads(ask(stage.UID, stage.GID, [stage.ROLES_ID]).stdout)["ok"]
+    assert "Permission denied" in ask(stage.UID, stage.GID).stderr
+    # files are read as root: one of the group cannot name any
+    request = json.dumps({"do": "attach", "session": "x", "pid": held.pid,
+                          "policies": ["/etc/shadow"]})
+    assert "only root names a file" in ask(stage.UID, stage.GID, [stage.ROLES_ID], request).stdout
+
+
+# life and death
+
+def test_detach_closes(world, held, token):
+    agent = held.agent()
+    assert passes(world, agent, token)
+    assert call("detach", held.session).code == 0
+    assert not passes(world, agent, token + "x")
+    assert "table inet sluice" in held.enter("nft", "list", "ruleset").stdout
+    assert events(held.session)[-2]["event"] == "session.end"
+    assert call("detach", held.session).code == 125
+    # and can be held again
+    assert call("attach", "--pid", held.pid, "-p", "rec", "--session", held.session).code == 0
+    assert passes(world, held.agent(), token + "y")
+
+
+def test_the_end_of_its_process_ends_a_session(held, daemon):
+    keeper = daemon.held(held.session)["keeper"]
+    held.kill()
+    wait_for(lambda: not daemon.held(held.session))
+    assert not pathlib.Path(f"/proc/{keeper}").exists()
+    assert not list(netns.RUN.glob(f"{held.session}*"))
+    assert events(held.session)[-1]["event"] == "checkpoint"
+
+
+@pytest.mark.parametrize("victim", ["keeper", "gate", "resolver"])
+def test_what_dies_is_held_again_and_closed_meanwhile(world, held, daemon, token, victim):
+    agent = held.agent()
+    assert passes(world, agent, token)
+    before = daemon.held(held.session)["keeper"]
+    pid = before if victim == "keeper" else sluice.role(before, victim)
+    os.kill(pid, signal.SIGSTOP)        # the moment in between, held on to
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: (one := daemon.held(held.session)) and one["state"] == "serving" and
+             one["keeper"] != before)
+    assert daemon.held(held.session)["restarts"] == 1
+    assert passes(world, held.agent(), token + "y")
+    assert not passes(world, agent, token + "x") or passes(world, agent, token + "z")
+
+
+def test_closed_while_nobody_keeps_it(world, held, daemon, token):
+    """The daemon stopped, its keeper dead: rules without anybody behind them."""
+    agent = held.agent()
+    assert passes(world, agent, token)
+    keeper = daemon.held(held.session)["keeper"]
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    start = world.wire.mark()
+    os.kill(keeper, signal.SIGKILL)
+    answer = agent.do("requests", internet.RECORDER4, 80, [get(token + "x")])
+    assert answer["errno"] == 111, answer
+    assert "error" in agent.do("requests", REC, 80, [get(token + "x")])
+    assert not world.wire.carries((token + "x").encode(), start)
+    os.kill(daemon.process.pid, signal.SIGCONT)
+    wait_for(lambda: daemon.held(held.session)["keeper"] not in (0, keeper))
+    wait_for(lambda: passes(world, held.agent(), token + "y"))
+
+
+def test_sessions_outlive_the_daemon(world, held, daemon, token):
+    agent = held.agent()
+    keeper = daemon.held(held.session)["keeper"]
+    daemon.kill()
+    assert passes(world, agent, token)
+    daemon.start()
+    one = wait_for(lambda: (one := daemon.held(held.session)) and one["state"] == "serving" and one)
+    assert one["keeper"] == keeper and passes(world, agent, token + "y")
+    # it is watched again, though it is no child
+    os.kill(keeper, signal.SIGKILL)
+    wait_for(lambda: daemon.held(held.session)["keeper"] not in (0, keeper))
+    wait_for(lambda: passes(world, held.agent(), token + "z"))
+
+
+def test_what_died_with_the_daemon_is_held_again(world, held, daemon, token):
+    keeper = daemon.held(held.session)["keeper"]
+    daemon.kill()
+    os.kill(keeper, signal.SIGKILL)
+    agent = held.agent()
+    wait_for(lambda: not pathlib.Path(f"/proc/{keeper}/exe").exists())
+    assert not passes(world, agent, token)
+    daemon.start()
+    wait_for(lambda: daemon.held(held.session)["state"] == "serving")
+    assert passes(world, held.agent(), token + "y")
+
+
+def test_stale_state_is_forgotten(held, daemon):
+    """As after the machine's restart: numbers that are other processes' by now."""
+    keeper = daemon.held(held.session)["keeper"]
+    file = netns.RUN / "held" / f"{held.session}.json"
+    state = json.loads(file.read_text())
+    daemon.kill()
+    os.kill(keeper, signal.SIGKILL)
+    wait_for(lambda: not pathlib.Path(f"/proc/{keeper}/exe").exists())
+    for number, change in enumerate(({"boot": "x"}, {"started": 1}, {"inode": 1}, {"pid": 4194303})):
+        file.with_name(f"stale{number}.json").write_text(
+            json.dumps({**state, "session": f"stale{number}", **change}))
+    file.with_name("torn.json").write_text("{")
+    file.unlink()
+    (netns.RUN / f"stale0.sock").touch()
+    daemon.start()
+    wait_for(lambda: [one["session"] for one in daemon.ask({"do": "held"})["held"]] == [])
+    assert [p.name for p in (netns.RUN / "held").iterdir()] == ["torn.json"]
+    assert "torn.json: cannot be read" in daemon.errors.read_text()
+    file.with_name("torn.json").unlink()
+    assert not list(netns.RUN.glob("stale*"))
+
+
+# what the other commands say of it
+
+def test_reload(world, held, daemon, token):
+    agent = held.agent()
+    assert passes(world, agent, token)
+    policy = POLICIES / "rec.yaml"
+    whole = policy.read_text()
+    try:
+        policy.write_text("version: 1\n")
+        assert call("reload", held.session).code == 0
+        assert not passes(world, agent, token + "x")
+    finally:
+        policy.write_text(whole)
+    assert call("reload", held.session).code == 0
+    assert passes(world, agent, token + "y")
+
+
+def test_sessions_lists_it(held):
+    shown = call("sessions").out
+    assert held.session in shown and "control" not in shown
+
+
+def test_hold_serves_without_a_daemon(world, box, token):
+    """Also by hand; and without root, if the namespace is one's own."""
+    holder = subprocess.Popen([str(sluice.PROGRAM), "hold", "--pid", str(box.pid), "--only",
+                               "--allow", REC], env=netns.root_env(), cwd="/",
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    assert "serves" in holder.stderr.readline()
+    assert passes(world, box.agent(), token)
+    box.kill()
+    assert holder.wait(10) == 0
+
+
+def test_hold_without_root(world, token):
+    inner = subprocess.Popen(["unshare", "--user", "--map-root-user", "--net", "sleep", "60"],
+                             stdin=subprocess.DEVNULL, **sluice.as_user())
+    wait_for(lambda: b"sleep" in pathlib.Path(f"/proc/{inner.pid}/cmdline").read_bytes().split(b"\0")[0])
+    holder = subprocess.Popen([str(sluice.PROGRAM), "hold", "--pid", str(inner.pid), "--only",
+                               "--allow", REC], env=sluice.environment(), cwd="/",
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+                              **sluice.as_user())
+    assert "serves" in holder.stderr.readline()
+    agent = sluice.Agent(["nsenter", "--user", "--preserve-credentials", "--net", "-t",
+                          str(inner.pid), "--"])
+    assert passes(world, agent, token)
+    assert "error" in agent.do("requests", internet.RECORDER4, 80, [get(token + "x")])
+    agent.kill()
+    inner.kill()
+    inner.wait(10)
+    assert holder.wait(10) == 0
