@@ -6,11 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/ask_daemon.h"
 #include "cli/commands.h"
-#include "cli/folders.h"
 #include "cli/naming.h"
-#include "control/client.h"
-#include "control/place.h"
 
 struct attach_command {
 	const char		*pid, *netns, *session;
@@ -18,28 +16,8 @@ struct attach_command {
 	char			*path[CONTROL_WORDS_MAX];	/* of policies that are files */
 	char			 netns_path[PATH_MAX];
 	char			 name[SESSION_MAX + 1];
+	bool			 oci;		/* we are a hook */
 };
-
-/* The daemon's answer; NULL and @err */
-static json_t *ask_daemon(const struct control_request *r, struct err *err)
-{
-	char folder[PATH_MAX];
-	json_t *answer;
-	int fd;
-
-	if (!folder_run(folder, err))
-		return NULL;
-	fd = control_connect(folder, "control");
-	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		err_set(err, "the daemon does not run (sluice daemon)");
-	else if (fd < 0)
-		err_sys(err, -fd, "the daemon at %s/control.sock", folder);
-	if (fd < 0)
-		return NULL;
-	answer = control_ask(fd, r, err);
-	close(fd);
-	return answer;
-}
 
 static bool is_file(const char *word)
 {
@@ -81,11 +59,30 @@ static bool take_labels(const struct attach_command *a, struct control_words *re
 	return true;
 }
 
+/* A hook finds the container's state on its standard input (OCI runtime specification, runtime.md,
+ * "State"): its first process is there, and has not begun to be the container's */
+static bool take_state(const struct attach_command *a, struct control_request *r, struct err *err)
+{
+	json_t *state = json_loadf(stdin, JSON_DISABLE_EOF_CHECK, NULL);
+	json_int_t pid = json_integer_value(json_object_get(state, "pid"));
+
+	json_decref(state);
+	if (a->pid || a->netns || !a->session)
+		return err_set(err, "attach: --oci goes with --session, and no other namespace");
+	if (pid < 1 || pid > INT32_MAX)
+		return err_set(err, "--oci: standard input is no state of a container");
+	r->pid = (uint32_t)pid;
+	r->session = a->session;
+	return true;
+}
+
 /* One of --pid and --netns, and a name for the session if none was said */
 static bool take_target(struct attach_command *a, struct control_request *r, struct err *err)
 {
 	uint64_t pid = 0;
 
+	if (a->oci)
+		return take_state(a, r, err);
 	if (!a->pid == !a->netns)
 		return err_set(err, "attach: one of --pid and --netns");
 	if (a->pid && (!span_u64(span_str(a->pid), INT32_MAX, &pid) || !pid))
@@ -112,7 +109,7 @@ static int attach(struct attach_command *a, struct err *err)
 	if (take_target(a, &r, err) && take_policies(a, &r.policies, err) &&
 	    take_labels(a, &r.labels, err))
 		answer = ask_daemon(&r, err);
-	if (answer)
+	if (answer && !a->oci)
 		puts(r.session);
 	json_decref(answer);
 	for (size_t i = 0; i < CONTROL_WORDS_MAX; i++)
@@ -127,6 +124,8 @@ int attach_main(int argc, char **argv)
 		{ 0, "pid", OPTION_TEXT, "N", "the network namespace of this process, until it ends",
 		  &a.pid },
 		{ 0, "netns", OPTION_TEXT, "PATH", "a network namespace, as /run/netns/NAME", &a.netns },
+		{ 0, "oci", OPTION_FLAG, NULL, "as a hook of a container: its state is on standard input",
+		  &a.oci },
 		{ 'p', "policy", OPTION_LIST, "FILE|NAME",
 		  "a policy file, or one of /etc/sluice/policies.d by its name; may repeat", &a.policies },
 		{ 0, "session", OPTION_TEXT, "NAME", "name of the session", &a.session },

@@ -23,6 +23,8 @@ int learn_main(int argc, char **argv);
 int proxy_main(int argc, char **argv);
 int hold_main(int argc, char **argv);
 int daemon_main(int argc, char **argv);
+int runtime_main(int argc, char **argv);
+int runc_main(int argc, char **argv);	/* of the name sluice-runc */
 int attach_main(int argc, char **argv);
 int detach_main(int argc, char **argv);
 int sessions_main(int argc, char **argv);

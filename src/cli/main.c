@@ -23,6 +23,8 @@ const struct command commands[] = {
 	{ "attach", "[OPTIONS] --pid N | --netns PATH", "Put a network namespace behind a gate",
 	  attach_main },
 	{ "detach", "SESSION", "End an attached session; its namespace stays closed", detach_main },
+	{ "runtime", "[OPTIONS] -- ARG...", "An OCI runtime that attaches the containers it makes",
+	  runtime_main },
 	{ "sessions", "[OPTIONS]", "List the sessions that run", sessions_main },
 	{ "reload", "SESSION", "Let a session read its policy again", reload_main },
 	{ "approvals", "[OPTIONS] [SESSION...]", "List what waits for a decision", approvals_main },
@@ -57,12 +59,15 @@ static int flushed(int code)
 
 int main(int argc, char **argv)
 {
+	const char *self = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *word = argc > 1 ? argv[1] : "--help";
 	const struct command *c = command_find(word);
 	struct err err = { "" };
 
 	/* openssl.cnf and OPENSSL_CONF can name code to load; nothing here needs them */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	if (argc > 0 && !strcmp(self ? self + 1 : argv[0], "sluice-runc"))
+		return runc_main(argc, argv);
 	if (!strcmp(word, "role-selftest"))	/* by `sluice selftest`: makes the attempts */
 		return selftest_role_main(argc - 1, argv + 1);
 	if (c)

@@ -490,6 +490,8 @@ static void put_kept(struct buf *b, const struct kept *k)
 	put_text(b, "state", states[k->state].name);
 	put_text(b, "netns", k->held.netns[0] ? k->held.netns : NULL);
 	put_number(b, "init", (uint64_t)k->held.pid);
+	put_number(b, "device", k->held.device);
+	put_number(b, "inode", k->held.inode);
 	put_number(b, "keeper", (uint64_t)k->pid);
 	put_number(b, "restarts", k->restarts);
 	put_text(b, "why", k->why[0] ? k->why : NULL);

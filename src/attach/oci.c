@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * oci.c - theory of the seccomp profile
+ *
+ * A network namespace holds what travels by IP, by packet sockets on its devices, by Unix sockets
+ * with abstract names.  AF_VSOCK is not part of it: from a container on a virtual machine it
+ * reaches the hypervisor.  So only the families of a list may be made.
+ *
+ * libseccomp takes an unconditional rule for a call over one with conditions, so `socket` is taken out of
+ * every entry that lets it pass, and put back once for each family.  `socketcall` hides the family
+ * in memory, and io_uring makes sockets with no call that is filtered: both go.  A profile that
+ * lets everything pass has the families that are not on the list denied instead.
+ */
+#include "attach/oci.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+
+#include "base/auto.h"
+
+static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET };
+static const char *const hiding[] = { "socketcall", "io_uring_setup", "io_uring_enter",
+				      "io_uring_register" };
+
+/* ---- looking ---- */
+
+static const json_t *linux_of(const json_t *config)
+{
+	return json_object_get(config, "linux");
+}
+
+static const json_t *namespace_of_kind(const json_t *config, const char *kind)
+{
+	const json_t *list = json_object_get(linux_of(config), "namespaces");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+		const char *type = json_string_value(json_object_get(one, "type"));
+
+		if (type && !strcmp(type, kind))
+			return one;
+	}
+	return NULL;
+}
+
+enum oci_network oci_network(const json_t *config, const char **ret_path)
+{
+	const json_t *network = namespace_of_kind(config, "network");
+
+	*ret_path = json_string_value(json_object_get(network, "path"));
+	if (!network)
+		return OCI_NETWORK_HOST;
+	return *ret_path && **ret_path ? OCI_NETWORK_JOINED : OCI_NETWORK_OWN;
+}
+
+const char *oci_policy(const json_t *config)
+{
+	static const char start[] = OCI_POLICY_VARIABLE "=";
+	const json_t *env = json_object_get(json_object_get(config, "process"), "env");
+	const char *found = NULL;
+
+	for (size_t i = 0; i < json_array_size(env); i++) {
+		const char *entry = json_string_value(json_array_get(env, i));
+
+		if (entry && !strncmp(entry, start, strlen(start)))
+			found = entry + strlen(start);
+	}
+	return found;
+}
+
+void oci_session(const char *id, char ret[65])
+{
+	size_t len = strlen(id), hex = strspn(id, "0123456789abcdef");
+
+	snprintf(ret, 65, "%.*s", len == 64 && hex == 64 ? 12 : 64, id);
+}
+
+/* ---- refusing ---- */
+
+bool oci_check(const json_t *config, struct err *err)
+{
+	static const char *const never[] = { "CAP_SYS_ADMIN", "CAP_SYS_MODULE", "CAP_SYS_RAWIO",
+					     "CAP_SYS_PTRACE", "CAP_SYS_BOOT" };
+	json_t *sets = json_object_get(json_object_get(config, "process"), "capabilities");
+	const char *set;
+	json_t *list;
+
+	/* Over a user namespace of its own they are no rights over this machine */
+	if (namespace_of_kind(config, "user"))
+		return true;
+	json_object_foreach(sets, set, list)
+		for (size_t i = 0; i < json_array_size(list); i++)
+			for (size_t n = 0; n < ARRAY_SIZE(never); n++) {
+				const char *has = json_string_value(json_array_get(list, i));
+
+				if (has && !strcmp(has, never[n]))
+					return err_set(err, "the container has %s: it could leave its "
+						       "namespaces (no --privileged, no --cap-add of it)",
+						       has);
+			}
+	return true;
+}
+
+/* ---- the seccomp profile ---- */
+
+static bool is_taken(const char *name)
+{
+	bool taken = !strcmp(name, "socket");
+
+	for (size_t i = 0; i < ARRAY_SIZE(hiding); i++)
+		taken = taken || !strcmp(name, hiding[i]);
+	return taken;
+}
+
+static bool refuses(const char *action)
+{
+	return action && (!strcmp(action, "SCMP_ACT_ERRNO") || !strcmp(action, "SCMP_ACT_TRAP") ||
+			  !strncmp(action, "SCMP_ACT_KILL", strlen("SCMP_ACT_KILL")));
+}
+
+/* The calls are in no entry that lets them pass; an entry without any is refused by runtimes */
+static void take_out(json_t *entries)
+{
+	for (size_t i = json_array_size(entries); i-- > 0;) {
+		json_t *entry = json_array_get(entries, i);
+		json_t *names = json_object_get(entry, "names");
+
+		if (refuses(json_string_value(json_object_get(entry, "action"))))
+			continue;
+		for (size_t n = json_array_size(names); n-- > 0;) {
+			const char *name = json_string_value(json_array_get(names, n));
+
+			if (!name || is_taken(name))
+				json_array_remove(names, n);
+		}
+		if (!json_array_size(names))
+			json_array_remove(entries, i);
+	}
+}
+
+static int add_family(json_t *entries, const char *action, int family, const char *compare)
+{
+	return json_array_append_new(entries, json_pack("{s:[s], s:s, s:[{s:i, s:i, s:s}]}",
+		"names", "socket", "action", action,
+		"args", "index", 0, "value", family, "op", compare));
+}
+
+static bool is_allowed(int family)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		if (families[i] == family)
+			return true;
+	return false;
+}
+
+/* Everything else is refused anyway */
+static int let_pass(json_t *entries)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		r |= add_family(entries, "SCMP_ACT_ALLOW", families[i], "SCMP_CMP_EQ");
+	return r;
+}
+
+/* Everything else passes */
+static int refuse(json_t *entries)
+{
+	int last = families[ARRAY_SIZE(families) - 1], r = 0;
+
+	for (int family = 0; family < last; family++)
+		if (!is_allowed(family))
+			r |= add_family(entries, "SCMP_ACT_ERRNO", family, "SCMP_CMP_EQ");
+	r |= add_family(entries, "SCMP_ACT_ERRNO", last, "SCMP_CMP_GT");
+	for (size_t i = 0; i < ARRAY_SIZE(hiding); i++)
+		r |= json_array_append_new(entries, json_pack("{s:[s], s:s}", "names", hiding[i],
+							      "action", "SCMP_ACT_ERRNO"));
+	return r;
+}
+
+/* For a container without a profile: one that lets pass, for every kind of program the machine runs */
+static json_t *open_profile(void)
+{
+	json_t *profile = json_pack("{s:s, s:[]}", "defaultAction", "SCMP_ACT_ALLOW", "syscalls");
+	struct utsname u;
+
+	if (profile && uname(&u) == 0 && !strcmp(u.machine, "x86_64"))
+		json_object_set_new(profile, "architectures",
+				    json_pack("[s,s,s]", "SCMP_ARCH_X86_64", "SCMP_ARCH_X86",
+					      "SCMP_ARCH_X32"));
+	return profile;
+}
+
+bool oci_confine(json_t *config, struct err *err)
+{
+	json_t *linux_part = json_object_get(config, "linux");
+	json_t *profile = json_object_get(linux_part, "seccomp"), *entries;
+	int r;
+
+	if (!json_is_object(linux_part))
+		return err_set(err, "config.json: no container of Linux");
+	if (!json_is_object(profile)) {
+		profile = open_profile();
+		if (json_object_set_new(linux_part, "seccomp", profile) < 0)
+			return err_set(err, "out of memory");
+	}
+	entries = json_object_get(profile, "syscalls");
+	if (!json_is_array(entries)) {
+		entries = json_array();
+		if (json_object_set_new(profile, "syscalls", entries) < 0)
+			return err_set(err, "out of memory");
+	}
+	take_out(entries);
+	r = refuses(json_string_value(json_object_get(profile, "defaultAction"))) ? let_pass(entries) :
+										     refuse(entries);
+	return r == 0 || err_set(err, "out of memory");
+}
+
+/* ---- the hook ---- */
+
+bool oci_add_hook(json_t *config, const struct oci_hook *hook, struct err *err)
+{
+	json_t *args = json_pack("[s,s,s,s,s,s,s+]", "sluice", "attach", "--oci", "--session", hook->session,
+				 "--label", "container=", hook->id);
+	json_t *hooks = json_object_get(config, "hooks"), *list;
+	int r = args ? 0 : -1;
+
+	for (size_t i = 0; i < hook->policy_count; i++) {
+		r |= json_array_append_new(args, json_string("--policy"));
+		r |= json_array_append_new(args, json_string(hook->policies[i]));
+	}
+	if (!json_is_object(hooks)) {
+		hooks = json_object();
+		r |= json_object_set_new(config, "hooks", hooks);
+	}
+	list = json_object_get(hooks, "createRuntime");
+	if (!json_is_array(list)) {
+		list = json_array();
+		r |= json_object_set_new(hooks, "createRuntime", list);
+	}
+	r |= json_array_append_new(list, json_pack("{s:s, s:o, s:i}", "path", hook->program,
+						   "args", args, "timeout", OCI_HOOK_LIMIT_S));
+	return r == 0 || err_set(err, "out of memory");
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * oci.h - make a container's configuration one that sluice can hold
+ *
+ * What an engine hands to its runtime is config.json (OCI runtime specification 1.0, config.md,
+ * config-linux.md).  Two things are put in: a createRuntime hook, which attaches the container's
+ * network namespace before its first process starts and whose failure stops the container; and into
+ * the seccomp profile what a network namespace does not keep in (socket families, io_uring).  What
+ * would leave a way out is refused.  Pure: JSON in, JSON out.
+ */
+#ifndef SLUICE_ATTACH_OCI_H
+#define SLUICE_ATTACH_OCI_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/span.h"
+
+#define OCI_POLICIES_MAX 16
+#define OCI_POLICY_VARIABLE "SLUICE_POLICY"	/* names, with commas between them */
+#define OCI_HOOK_LIMIT_S 40
+
+/* Where a container's network is */
+enum oci_network {
+	OCI_NETWORK_OWN,	/* a new namespace */
+	OCI_NETWORK_JOINED,	/* one that is there: another container's */
+	OCI_NETWORK_HOST,
+};
+
+/* @ret_path: of the joined one, in @config; else NULL */
+enum oci_network oci_network(const json_t *config, const char **ret_path);
+
+/* The value of OCI_POLICY_VARIABLE in the process's environment, or NULL.  Of the command line or of
+ * the image: engines do not tell. */
+const char *oci_policy(const json_t *config);
+
+/* A container's name as a session is called: of 64 hexadecimal digits the first 12, as engines show it */
+void oci_session(const char *id, char ret[65]);
+
+/* Refuse what can leave its namespaces or load code into the kernel: capabilities over more than a
+ * user namespace of its own */
+bool oci_check(const json_t *config, struct err *err);
+
+/* Put the families that a network namespace does not keep in, and io_uring, out of reach */
+bool oci_confine(json_t *config, struct err *err);
+
+struct oci_hook {
+	const char	*program;	/* sluice, absolute */
+	const char	*session;
+	const char	*id;		/* becomes a label */
+	const char	*policies[OCI_POLICIES_MAX];
+	size_t		 policy_count;
+};
+
+/* Attach it before its first process starts */
+bool oci_add_hook(json_t *config, const struct oci_hook *hook, struct err *err);
+
+#endif

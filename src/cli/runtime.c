@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime.c - `sluice runtime`: an OCI runtime that holds the containers it makes
+ *
+ * It stands in front of the true runtime (runc): what is to be created is looked at and changed
+ * (attach/oci.h), then the true one takes our place.  So does it for everything else, unchanged.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach/oci.h"
+#include "cli/ask_daemon.h"
+#include "cli/commands.h"
+#include "daemon/held.h"
+
+struct runtime_command {
+	const char		*runc;
+	struct option_list	 policies;	/* the administrator's: then the container's word counts not */
+	char			 program[PATH_MAX], bundle[PATH_MAX], session[65];
+	const char		*id;
+	char			 words[PATH_MAX];	/* of the container's, cut into policies */
+};
+
+#define ISO_TIME_MAX 32
+
+static const char *iso_time(char dst[ISO_TIME_MAX])
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	strftime(dst, ISO_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	return dst;
+}
+
+/* ---- the true runtime's arguments ---- */
+
+/* Global options of runc(8) and crun(1) that take a value as the next argument */
+static bool takes_value(const char *option)
+{
+	static const char *const names[] = { "--root", "--log", "--log-format", "--rootless", "--criu",
+					     "--cgroup-manager", "--log-level" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(option, names[i]))
+			return true;
+	return false;
+}
+
+/* The index of the command's word; @argc: there is none */
+static int command_at(int argc, char *const *argv)
+{
+	int i = 0;
+
+	while (i < argc && argv[i][0] == '-')
+		i += takes_value(argv[i]) ? 2 : 1;
+	return i < argc ? i : argc;
+}
+
+/* The value of an option, said as the next argument or behind '='; NULL: it is not there */
+static const char *option_of(int argc, char *const *argv, const char *option)
+{
+	size_t len = strlen(option);
+
+	for (int i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], option))
+			return i + 1 < argc ? argv[i + 1] : NULL;
+		if (!strncmp(argv[i], option, len) && argv[i][len] == '=')
+			return argv[i] + len + 1;
+	}
+	return NULL;
+}
+
+static const char *bundle_of(int argc, char *const *argv)
+{
+	const char *path = option_of(argc, argv, "--bundle");
+
+	if (!path)
+		path = option_of(argc, argv, "-b");
+	return path ? path : ".";
+}
+
+/* Engines read a failed runtime's words in the file that they named for its log, not on stderr */
+static int refuse(int argc, char *const *argv, const struct err *err)
+{
+	const char *path = option_of(argc, argv, "--log"), *format = option_of(argc, argv, "--log-format");
+	AUTO_FCLOSE FILE *f = path ? fopen(path, "ae") : NULL;
+	char time[ISO_TIME_MAX];
+	json_t *line;
+
+	if (f && format && !strcmp(format, "json")) {
+		line = json_pack("{s:s, s:s+, s:s}", "level", "error", "msg", "sluice: ", err->text,
+				 "time", iso_time(time));
+		json_dumpf(line, f, JSON_COMPACT);
+		json_decref(line);
+	} else if (f) {
+		fprintf(f, "level=error msg=\"sluice: %s\"", err->text);
+	}
+	if (f)
+		fputc('\n', f);
+	return complain(err);
+}
+
+/* ---- a container that is to be ---- */
+
+/* Of another container's namespace that container's session is the gate: there must be one */
+static bool check_joined(const char *path, struct err *err)
+{
+	const struct control_request r = { .what = CONTROL_HELD };
+	json_t *answer = ask_daemon(&r, err), *list = json_object_get(answer, "held");
+	bool held = false;
+	struct stat st;
+
+	if (answer && stat(path, &st))
+		err_sys(err, errno, "%s", path);
+	for (size_t i = 0; !err->text[0] && i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+
+		held = held || ((ino_t)json_integer_value(json_object_get(one, "inode")) == st.st_ino &&
+				(dev_t)json_integer_value(json_object_get(one, "device")) == st.st_dev);
+	}
+	json_decref(answer);
+	if (!held && !err->text[0])
+		err_set(err, "the network that the container joins is under no session (start that one "
+			"with this runtime too)");
+	return held;
+}
+
+static bool add_policy(struct oci_hook *hook, const char *word, struct err *err)
+{
+	if (!held_name_is_valid(word))
+		return err_set(err, "policy %s: not a name (of a file in /etc/sluice/policies.d, without "
+			       ".yaml)", word);
+	if (hook->policy_count == OCI_POLICIES_MAX)
+		return err_set(err, "more than %d policies", OCI_POLICIES_MAX);
+	hook->policies[hook->policy_count++] = word;
+	return true;
+}
+
+static bool take_policies(struct runtime_command *c, const json_t *config, struct oci_hook *hook,
+			  struct err *err)
+{
+	const char *said = oci_policy(config);
+	char *rest = c->words, *word;
+
+	for (size_t i = 0; i < c->policies.count; i++)
+		if (!add_policy(hook, c->policies.at[i], err))
+			return false;
+	if (c->policies.count || !said)
+		return true;
+	if (strlen(said) >= sizeof(c->words))
+		return err_set(err, OCI_POLICY_VARIABLE ": too long");
+	strcpy(c->words, said);
+	while ((word = strsep(&rest, ",")))
+		if (!add_policy(hook, word, err))
+			return false;
+	return true;
+}
+
+static bool change(struct runtime_command *c, json_t *config, struct err *err)
+{
+	struct oci_hook hook = { .program = c->program, .session = c->session, .id = c->id };
+	const char *path;
+
+	if (!oci_check(config, err) || !oci_confine(config, err))
+		return false;
+	switch (oci_network(config, &path)) {
+	case OCI_NETWORK_HOST:
+		return err_set(err, "the container has the machine's own network (--network none)");
+	case OCI_NETWORK_JOINED:
+		return check_joined(path, err);
+	case OCI_NETWORK_OWN:
+		break;
+	}
+	oci_session(c->id, c->session);
+	return take_policies(c, config, &hook, err) && oci_add_hook(config, &hook, err);
+}
+
+/* There is always a whole file */
+static bool write_config(const json_t *config, const char *path, struct err *err)
+{
+	char new[PATH_MAX];
+	bool ok;
+	int fd;
+
+	if (snprintf(new, sizeof(new), "%s.sluice", path) >= PATH_MAX)
+		return err_set(err, "%s: path too long", path);
+	fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	ok = fd >= 0 && json_dumpfd(config, fd, JSON_COMPACT) == 0;
+	if (fd >= 0)
+		ok = close(fd) == 0 && ok;
+	return (ok && rename(new, path) == 0) || err_sys(err, errno, "%s", path);
+}
+
+static bool prepare(struct runtime_command *c, int argc, char *const *argv, struct err *err)
+{
+	char path[PATH_MAX];
+	json_error_t error;
+	json_t *config;
+	bool ok;
+
+	c->id = argv[argc - 1];
+	if (snprintf(path, sizeof(path), "%s/config.json", bundle_of(argc, argv)) >= PATH_MAX ||
+	    !realpath("/proc/self/exe", c->program))
+		return err_set(err, "the bundle's path is too long");
+	config = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (!config)
+		return err_set(err, "%s: %s", path, error.text);
+	ok = change(c, config, err) && write_config(config, path, err);
+	json_decref(config);
+	return ok;
+}
+
+/* ---- the true one ---- */
+
+static const char *find_runc(void)
+{
+	static const char *const places[] = { "/usr/bin/runc", "/usr/sbin/runc", "/usr/local/sbin/runc",
+					      "/usr/local/bin/runc", "/usr/bin/crun" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (access(places[i], X_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
+static int runtime(struct runtime_command *c, int argc, char **argv, struct err *err)
+{
+	const char *runc = c->runc ? c->runc : find_runc();
+	int at = command_at(argc - 1, argv + 1) + 1;
+	const char *word = at < argc ? argv[at] : "";
+
+	if (!runc)
+		err_set(err, "runtime: no runc (install runc, or say --runc PATH)");
+	else if (!strcmp(word, "restore"))
+		err_set(err, "runtime: a container that is restored would have its old network (start it "
+			"anew)");
+	else if (!strcmp(word, "create") || !strcmp(word, "run"))
+		prepare(c, argc - at, argv + at, err);
+	if (err->text[0])
+		return refuse(argc, argv, err);
+	argv[0] = (char *)(uintptr_t)runc;
+	execv(runc, argv);
+	err_sys(err, errno, "%s", runc);
+	return complain(err);
+}
+
+/* Under the name sluice-runc every argument is the true runtime's */
+int runc_main(int argc, char **argv)
+{
+	static struct runtime_command c;
+	struct err err = { "" };
+
+	return runtime(&c, argc, argv, &err);
+}
+
+int runtime_main(int argc, char **argv)
+{
+	static struct runtime_command c;
+	const struct option rows[] = {
+		{ 0, "runc", OPTION_TEXT, "PATH", "the true runtime (default: the runc that is installed)",
+		  &c.runc },
+		{ 'p', "policy", OPTION_LIST, "NAME", "of /etc/sluice/policies.d, whatever the container's "
+		  OCI_POLICY_VARIABLE " says; may repeat", &c.policies },
+		{ .name = NULL },
+	};
+	struct err err = { "" };
+	bool help = false;
+	int rest;
+
+	if (!options_parse(argc, argv, rows, &rest, &help, &err))
+		return complain(&err);
+	if (help)
+		return command_help("runtime", rows);
+	return runtime(&c, argc - rest + 1, argv + rest - 1, &err);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../unit.h"
+
+#include <sys/socket.h>
+
+#include "attach/oci.h"
+
+static json_t *config_of(const char *text)
+{
+	json_error_t error;
+	json_t *config = json_loads(text, 0, &error);
+
+	if (!config)
+		fail_msg("%s: %s", text, error.text);
+	return config;
+}
+
+/* ---- where the network is ---- */
+
+static const struct {
+	const char	*text;
+	enum oci_network network;
+	const char	*path;
+} networks[] = {
+	{ "{}", OCI_NETWORK_HOST, NULL },
+	{ "{'linux':{'namespaces':[{'type':'pid'}]}}", OCI_NETWORK_HOST, NULL },
+	{ "{'linux':{'namespaces':[{'type':'pid'},{'type':'network'}]}}", OCI_NETWORK_OWN, NULL },
+	{ "{'linux':{'namespaces':[{'type':'network','path':''}]}}", OCI_NETWORK_OWN, "" },
+	{ "{'linux':{'namespaces':[{'type':'network','path':'/proc/7/ns/net'}]}}",
+	  OCI_NETWORK_JOINED, "/proc/7/ns/net" },
+};
+
+/* JSON with ' for " */
+static json_t *quoted(const char *text)
+{
+	char copy[4096];
+	size_t i = 0;
+
+	for (; text[i]; i++)
+		copy[i] = text[i] == '\'' ? '"' : text[i];
+	copy[i] = '\0';
+	return config_of(copy);
+}
+
+static void network_is_told(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
+		json_t *config = quoted(networks[i].text);
+		const char *path;
+
+		assert_int_equal(oci_network(config, &path), networks[i].network);
+		assert_int_equal(!path, !networks[i].path);
+		if (path)
+			assert_string_equal(path, networks[i].path);
+		json_decref(config);
+	}
+}
+
+static void the_last_policy_counts(void **state)
+{
+	json_t *config = quoted("{'process':{'env':['A=1','SLUICE_POLICY=image','SLUICE_POLICYX=no',"
+				"'SLUICE_POLICY=web,git']}}");
+	json_t *none = quoted("{'process':{'env':['XSLUICE_POLICY=a', 7]}}");
+
+	(void)state;
+	assert_string_equal(oci_policy(config), "web,git");
+	assert_null(oci_policy(none));
+	json_decref(config);
+	json_decref(none);
+}
+
+static void a_long_id_is_cut(void **state)
+{
+	char name[65], id[65];
+
+	(void)state;
+	memset(id, 'a', 64);
+	id[64] = '\0';
+	oci_session(id, name);
+	assert_string_equal(name, "aaaaaaaaaaaa");
+	id[3] = 'x';
+	oci_session(id, name);
+	assert_string_equal(name, id);
+	oci_session("web-1", name);
+	assert_string_equal(name, "web-1");
+}
+
+/* ---- what is refused ---- */
+
+static void rights_over_the_machine_are_refused(void **state)
+{
+	static const struct { const char *text; bool ok; } rows[] = {
+		{ "{}", true },
+		{ "{'process':{'capabilities':{'bounding':['CAP_NET_ADMIN','CAP_NET_RAW']}}}", true },
+		{ "{'process':{'capabilities':{'bounding':['CAP_SYS_ADMIN']}}}", false },
+		{ "{'process':{'capabilities':{'effective':[],'inheritable':['CAP_SYS_MODULE']}}}", false },
+		{ "{'process':{'capabilities':{'permitted':['CAP_KILL','CAP_SYS_PTRACE']}}}", false },
+		{ "{'process':{'capabilities':{'bounding':['CAP_SYS_ADMIN']}},"
+		  "'linux':{'namespaces':[{'type':'user'}]}}", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_t *config = quoted(rows[i].text);
+		struct err err = { "" };
+
+		if (oci_check(config, &err) != rows[i].ok)
+			fail_msg("%s: %s", rows[i].text, err.text);
+		json_decref(config);
+	}
+}
+
+/* ---- the profile, as libseccomp would read it ---- */
+
+/* May @call with the first argument @value be made? */
+static bool passes(const json_t *config, const char *call, long long value)
+{
+	const json_t *profile = json_object_get(json_object_get(config, "linux"), "seccomp");
+	const json_t *entries = json_object_get(profile, "syscalls");
+	const char *standard = json_string_value(json_object_get(profile, "defaultAction"));
+	bool ok = !strcmp(standard, "SCMP_ACT_ALLOW") || !strcmp(standard, "SCMP_ACT_LOG");
+
+	for (size_t i = 0; i < json_array_size(entries); i++) {
+		const json_t *entry = json_array_get(entries, i);
+		const json_t *names = json_object_get(entry, "names");
+		const json_t *arg = json_array_get(json_object_get(entry, "args"), 0);
+		const char *op = json_string_value(json_object_get(arg, "op"));
+		long long than = json_integer_value(json_object_get(arg, "value"));
+		bool named = false;
+
+		assert_true(json_array_size(names) > 0);
+		for (size_t n = 0; n < json_array_size(names); n++)
+			named |= !strcmp(json_string_value(json_array_get(names, n)), call);
+		if (!named || (op && !(!strcmp(op, "SCMP_CMP_EQ") ? value == than :
+				       !strcmp(op, "SCMP_CMP_GT") ? value > than : value != than)))
+			continue;
+		ok = !strcmp(json_string_value(json_object_get(entry, "action")), "SCMP_ACT_ALLOW");
+		if (!op)
+			break;	/* an unconditional rule wins */
+	}
+	return ok;
+}
+
+static const char *const profiles[] = {
+	"{'linux':{}}",
+	"{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ALLOW'}}}",
+	"{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_LOG','syscalls':[{'names':['socket','read'],"
+	"'action':'SCMP_ACT_ALLOW'}]}}}",
+	"{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'names':['read','socket',"
+	"'socketcall','io_uring_setup','io_uring_enter','io_uring_register'],'action':'SCMP_ACT_ALLOW'}]}}}",
+	"{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'names':['read'],"
+	"'action':'SCMP_ACT_ALLOW'},{'names':['socket'],'action':'SCMP_ACT_ALLOW','args':[{'index':0,"
+	"'value':40,'op':'SCMP_CMP_NE'}]}]}}}",
+	"{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_KILL_PROCESS','syscalls':[{'names':['socket'],"
+	"'action':'SCMP_ACT_NOTIFY'},{'names':['read'],'action':'SCMP_ACT_ALLOW'}]}}}",
+};
+
+static void only_known_families_pass(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++) {
+		json_t *config = quoted(profiles[i]);
+		struct err err = { "" };
+
+		assert_true(oci_confine(config, &err));
+		for (int family = 0; family < 64; family++) {
+			bool may = family == AF_UNIX || family == AF_INET || family == AF_INET6 ||
+				   family == AF_NETLINK || family == AF_PACKET;
+
+			if (passes(config, "socket", family) != may)
+				fail_msg("profile %zu, family %d", i, family);
+		}
+		assert_false(passes(config, "socketcall", 1));
+		assert_false(passes(config, "io_uring_setup", 1));
+		assert_false(passes(config, "io_uring_enter", 1));
+		assert_true(passes(config, "read", 1));
+		json_decref(config);
+	}
+}
+
+static void no_linux_is_refused(void **state)
+{
+	json_t *config = quoted("{'windows':{}}");
+	struct err err = { "" };
+
+	(void)state;
+	assert_false(oci_confine(config, &err));
+	json_decref(config);
+}
+
+static void the_hook_comes_last(void **state)
+{
+	static const struct oci_hook hook = { "/usr/bin/sluice", "web", "0123", { "a", "b" }, 2 };
+	json_t *config = quoted("{'hooks':{'createRuntime':[{'path':'/other'}],'prestart':[]}}");
+	json_t *bare = quoted("{}");
+	struct err err = { "" };
+	const json_t *ours;
+	AUTO_FREE char *text = NULL;
+
+	(void)state;
+	assert_true(oci_add_hook(config, &hook, &err));
+	assert_true(oci_add_hook(bare, &hook, &err));
+	ours = json_array_get(json_object_get(json_object_get(config, "hooks"), "createRuntime"), 1);
+	text = json_dumps(ours, JSON_COMPACT);
+	assert_string_equal(text, "{\"path\":\"/usr/bin/sluice\",\"args\":[\"sluice\",\"attach\",\"--oci\","
+			    "\"--session\",\"web\",\"--label\",\"container=0123\",\"--policy\",\"a\","
+			    "\"--policy\",\"b\"],\"timeout\":40}");
+	assert_int_equal(json_array_size(json_object_get(json_object_get(bare, "hooks"),
+							 "createRuntime")), 1);
+	json_decref(config);
+	json_decref(bare);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(network_is_told),
+		cmocka_unit_test(the_last_policy_counts),
+		cmocka_unit_test(a_long_id_is_cut),
+		cmocka_unit_test(rights_over_the_machine_are_refused),
+		cmocka_unit_test(only_known_families_pass),
+		cmocka_unit_test(no_linux_is_refused),
+		cmocka_unit_test(the_hook_comes_last),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
