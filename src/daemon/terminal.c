@@ -16,14 +16,12 @@
 
 #include "base/auto.h"
 #include "base/buf.h"
+#include "proto/screen.h"
 
 #define TYPED_MAX 65536		/* bytes that wait for the command to read */
 #define REST_LIMIT_MS 1000	/* to show what the command wrote last */
 #define WRITE_LIMIT_MS 5000	/* for a terminal that takes nothing (Ctrl-S) */
 #define QUIET_MS 300		/* after a question begins: reports of the terminal still come */
-
-/* DECSTR, ASCII as G0, G0 in use, SGR 0; the cursor to the next line */
-#define AFRESH "\033[!p\033(B\017\033[0m\r\n"
 
 struct terminal {
 	int		 tty, master, slave;
@@ -31,9 +29,8 @@ struct terminal {
 	pid_t		 restorer;
 	struct termios	 saved, raw;
 	bool		 is_raw, started, over;
-	bool		 alternate;	/* the command is on the other screen */
-	unsigned	 seen;		/* state of watch_screen() */
-	unsigned	 mode;
+	struct screen	 screen;	/* what the command has made of it */
+	struct escape	 says;		/* what the terminal says while it is held */
 	pid_t		 group;
 	struct buf	 typed;		/* for the command, which does not read */
 	struct event_base *loop;
@@ -101,6 +98,16 @@ static void copy_size(struct terminal *t)
 		ioctl(t->master, TIOCSWINSZ, &size);
 }
 
+struct terminal_size terminal_size(const struct terminal *t)
+{
+	struct winsize size;
+
+	/* a serial line does not know: what such a terminal has at least */
+	if (ioctl(t->tty, TIOCGWINSZ, &size) < 0 || !size.ws_row || size.ws_col < 2)
+		return (struct terminal_size){ 24, 80 };
+	return (struct terminal_size){ size.ws_row, size.ws_col };
+}
+
 static bool open_pty(struct terminal *t, struct err *err)
 {
 	char name[64];
@@ -164,28 +171,6 @@ void terminal_write(struct terminal *t, struct span bytes)
 	write_all(t->tty, bytes);
 }
 
-/* Which screen is it on?  ESC [ ? 47, 1047 or 1049 h or l */
-static void watch_screen(struct terminal *t, struct span bytes)
-{
-	static const char start[] = "\033[?";
-
-	for (size_t i = 0; i < bytes.len; i++) {
-		char c = (char)bytes.at[i];
-
-		if (t->seen < 3) {
-			t->seen = c == start[t->seen] ? t->seen + 1 : c == start[0];
-			t->mode = 0;
-		} else if (c >= '0' && c <= '9' && t->mode < 10000) {
-			t->mode = t->mode * 10 + (unsigned)(c - '0');
-		} else {
-			if ((c == 'h' || c == 'l') &&
-			    (t->mode == 47 || t->mode == 1047 || t->mode == 1049))
-				t->alternate = c == 'h';
-			t->seen = c == start[0];
-		}
-	}
-}
-
 /* Return: false: nothing more comes now */
 static bool show_some(struct terminal *t)
 {
@@ -194,7 +179,7 @@ static bool show_some(struct terminal *t)
 
 	if (n <= 0)
 		return n < 0 && errno == EINTR;
-	watch_screen(t, span_of(bytes, (size_t)n));
+	screen_follow(&t->screen, span_of(bytes, (size_t)n));
 	write_all(t->tty, span_of(bytes, (size_t)n));
 	return true;
 }
@@ -283,6 +268,23 @@ static void stop_job(struct terminal *t)
 	repaint(t);
 }
 
+/*
+ * Keys of one byte.  Cursor keys and the like are sequences, and so is what a terminal says because
+ * the command asked it before, or told it to speak of mouse and focus: none of it is an answer,
+ * though it comes in pieces.  What follows one at once is no person's either.
+ */
+static void hear_keys(struct terminal *t, struct span bytes)
+{
+	size_t keys = 0;
+
+	while (keys < bytes.len && escape_next(&t->says, bytes.at[keys]) == ESCAPE_BYTE)
+		keys++;
+	for (size_t i = keys + 1; i < bytes.len; i++)
+		escape_next(&t->says, bytes.at[i]);
+	if (keys && !t->quiet)
+		t->hear(t->arg, span_head(bytes, keys));
+}
+
 static void on_tty(evutil_socket_t fd, short what, void *arg)
 {
 	struct terminal *t = arg;
@@ -297,19 +299,23 @@ static void on_tty(evutil_socket_t fd, short what, void *arg)
 		event_del(&t->tty_ev);
 		event_del(&t->master_ev);
 		DROP_FD(t->master);
-	} else if (t->hear && !t->quiet) {
-		t->hear(t->arg, span_of(bytes, (size_t)n));
-	} else if (!t->hear && is_stop(t, span_of(bytes, (size_t)n))) {
+	} else if (t->hear) {
+		hear_keys(t, span_of(bytes, (size_t)n));
+	} else if (is_stop(t, span_of(bytes, (size_t)n))) {
 		stop_job(t);
-	} else if (!t->hear) {
+	} else {
 		terminal_type(t, span_of(bytes, (size_t)n));
 	}
 }
 
 static void on_window(evutil_socket_t signo, short what, void *arg)
 {
+	struct terminal *t = arg;
+
 	(void)signo, (void)what;
-	copy_size(arg);
+	copy_size(t);
+	if (t->hear)
+		t->hear(t->arg, (struct span){ 0 });
 }
 
 static void on_quiet(evutil_socket_t fd, short what, void *arg)
@@ -352,15 +358,23 @@ void terminal_flush(struct terminal *t)
 	event_add(&t->quiet_ev, &quiet);
 }
 
+static void write_screen(struct terminal *t, void (*text)(const struct screen *s, struct buf *to))
+{
+	struct buf to = buf_new(SCREEN_TEXT_MAX);
+
+	text(&t->screen, &to);
+	terminal_write(t, buf_span(&to));
+	buf_done(&to);
+}
+
 void terminal_hold(struct terminal *t, void (*typed)(void *arg, struct span bytes), void *arg)
 {
 	t->hear = typed;
 	t->arg = arg;
+	t->says = (struct escape){ .says = true };
 	buf_clear(&t->typed);
 	arm_master(t);
-	if (t->alternate)
-		terminal_write(t, SPAN("\033[?1049l"));
-	terminal_write(t, SPAN(AFRESH));
+	write_screen(t, screen_leave);
 	terminal_flush(t);
 }
 
@@ -370,8 +384,7 @@ void terminal_release(struct terminal *t)
 	event_del(&t->quiet_ev);
 	t->quiet = false;
 	tcflush(t->tty, TCIFLUSH);
-	if (t->alternate)
-		terminal_write(t, SPAN("\033[?1049h"));
+	write_screen(t, screen_return);
 	arm_master(t);
 	repaint(t);
 }
