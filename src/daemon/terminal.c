@@ -233,7 +233,7 @@ static bool is_stop(const struct terminal *t, struct span bytes)
 
 	return tcgetattr(t->slave, &now) == 0 && now.c_lflag & ISIG &&
 	       now.c_cc[VSUSP] != _POSIX_VDISABLE && memchr(bytes.at, now.c_cc[VSUSP], bytes.len) &&
-	       tcgetpgrp(t->slave) == t->group;
+	       tcgetpgrp(t->master) == t->group;
 }
 
 /* Smaller, and as it was: whatever paints paints anew */
@@ -285,6 +285,26 @@ static void hear_keys(struct terminal *t, struct span bytes)
 		t->hear(t->arg, span_head(bytes, keys));
 }
 
+/* The user's terminal is gone: so is the command's.  The kernel would tell the leader of its session,
+ * which is bwrap, and that does not hear it */
+static void hang_up(struct terminal *t)
+{
+	pid_t front = tcgetpgrp(t->master);
+
+	t->over = true;
+	event_del(&t->tty_ev);
+	event_del(&t->master_ev);
+	DROP_FD(t->master);
+	for (int i = 0; i < 2; i++) {
+		pid_t group = i ? front : t->group;
+
+		if (group > 1 && (!i || group != t->group)) {
+			kill(-group, SIGHUP);
+			kill(-group, SIGCONT);
+		}
+	}
+}
+
 static void on_tty(evutil_socket_t fd, short what, void *arg)
 {
 	struct terminal *t = arg;
@@ -294,18 +314,14 @@ static void on_tty(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) {		/* it has hung up: so does the command's */
-		t->over = true;
-		event_del(&t->tty_ev);
-		event_del(&t->master_ev);
-		DROP_FD(t->master);
-	} else if (t->hear) {
+	if (n <= 0)
+		hang_up(t);
+	else if (t->hear)
 		hear_keys(t, span_of(bytes, (size_t)n));
-	} else if (is_stop(t, span_of(bytes, (size_t)n))) {
+	else if (is_stop(t, span_of(bytes, (size_t)n)))
 		stop_job(t);
-	} else {
+	else
 		terminal_type(t, span_of(bytes, (size_t)n));
-	}
 }
 
 static void on_window(evutil_socket_t signo, short what, void *arg)

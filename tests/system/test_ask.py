@@ -324,6 +324,19 @@ def test_terminal_is_set_back_after_a_kill(terminal):
     assert termios.tcgetattr(t.slave) == t.before
 
 
+@pytest.mark.parametrize("asks", [True, False], ids=["question", "none"])
+def test_terminal_that_hangs_up_ends_the_command(terminal, asks):
+    t = terminal("sh", "-c", (curl(REC)[2] if asks else "echo ready; sleep 30") + "; sleep 30")
+    if asks:
+        t.question()
+    else:
+        t.until(b"ready")
+    os.close(t.master)
+    os.close(t.slave)
+    t.master, t.slave = pty.openpty()       # for its end
+    assert t.process.wait(10) == 128 + signal.SIGHUP
+
+
 def test_no_terminal_means_deny(world, token):
     log = sluice.new_log()
     done = subprocess.run(["setsid", str(sluice.PROGRAM), "run", "--only", "--ask", "--log", str(log), "--",
