@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """--ask in terminals that answer by themselves, and that a command can paint on."""
 import json
+import re
 
 import pytest
 
 import sluice
 import stage
 from stage import ZONE
-from terminals import Tmux, until
+from terminals import Tmux, Xterm, until
 
 REC = f"rec.{ZONE}"
 FALSE = "sluice: the command wants to reach github.com:443 (no rule matches)"
@@ -23,15 +24,16 @@ PAINT = {
 }
 
 
-def run(command, options=(), **kwargs):
+def run(command, options=(), kind=Tmux, **kwargs):
     log = sluice.new_log()
-    t = Tmux(sluice.PROGRAM, "run", "--only", "--ask", "--log", log, *options, "--", *command, **kwargs)
+    t = kind(sluice.PROGRAM, "run", "--only", "--ask", "--log", log, *options, "--", *command, **kwargs)
     t.log = log
     return t
 
 
 @pytest.fixture
-def tmux(world):
+def real(world):
+    """Start sluice in a real terminal: tmux, if not said otherwise."""
     made = []
 
     def start(*args, **kwargs):
@@ -61,10 +63,10 @@ def rows(text, count=5):
     return [row.split(" (pid ")[0].rstrip() for row in text.split("\n")[-count:]]
 
 
-def test_what_was_painted_before_a_question_is_no_part_of_it(tmux):
+def test_what_was_painted_before_a_question_is_no_part_of_it(real):
     """The question stands whole on the last rows, whatever the command has made of the terminal."""
     fill = "i=0; while [ $i -lt 400 ]; do printf 'filled up '; i=$((i+1)); done; "
-    t = tmux(["sh", "-c", fill + "".join(f"printf '{text}'; {curl('/' + name)}; "
+    t = real(["sh", "-c", fill + "".join(f"printf '{text}'; {curl('/' + name)}; "
                                          for name, text in PAINT.items())])
     for name in PAINT:
         letters, text = t.question()
@@ -75,30 +77,33 @@ def test_what_was_painted_before_a_question_is_no_part_of_it(tmux):
     assert {e["decision"] for e in of(t, "approval")} == {"approved"}
 
 
-# Each makes the terminal say something: where the cursor is, what it is, its title, colours, clipboard,
-# settings, modes, size, version; and of mouse, focus and pasting what happens to them
+# Each makes the terminal say something: where the cursor is, what it is, its title, colours,
+# settings, modes, size, version (not the clipboard: xterm 379 dies of that question); and of mouse, focus and pasting what happens to them
 QUERIES = (r"\033[6n\033[5n\033[?6n\033[c\033[>c\033[=c\033[x\033[20t\033[21t\033[14t\033[18t\033[19t\033[>q\033[?u"
-           r"\033]10;?\007\033]11;?\007\033]4;1;?\007\033]52;c;?\007\033]2;nyv\007"
-           r"\033P\$qm\033\\\033P\$qr\033\\\033[?2004\$p\033[?1000h\033[?1003h\033[?1004h\033[?2004h\005")
+           r"\033]10;?\007\033]11;?\007\033]4;1;?\007"
+           r"\033P$qm\033\\\033P$qr\033\\\033[?2004$p\033[?1000h\033[?1003h\033[?1004h\033[?2004h\005")
 
 
-def test_what_a_terminal_answers_answers_no_question(tmux, place):
+@pytest.mark.parametrize("kind,says", [(Tmux, rb"\x1b\[\?1;2c"), (Xterm, rb"\x1b\]lnyv\x1b\\.*\x1bP1\$r0m")],
+                         ids=["tmux", "xterm"])
+def test_what_a_terminal_answers_answers_no_question(real, place, kind, says):
     said = place / "said"
-    t = tmux(["sh", "-c", f"stty -icanon -echo; dd bs=1 of={said} status=none </dev/tty & "
-              f"i=0; while [ $i -lt 300 ]; do printf \"{QUERIES}\"; i=$((i+1)); done & sleep 0.2; "
-              f"{curl()}; {curl()}"])
+    t = real(["sh", "-c", f"stty -icanon -echo; dd bs=1 of={said} status=none </dev/tty & "
+              "printf '\\033]2;nyv\\007\\033[21t'; "
+              f"i=0; while [ $i -lt 300 ]; do printf '{QUERIES}'; i=$((i+1)); done & sleep 0.2; "
+              f"{curl()}; {curl()}"], kind=kind)
     for number in range(2):
         letters, text = t.question()
         assert rows(text) == asked("/", letters)
-        t.resize(25 - number)       # it tells of that, too
+        t.disturb(number)
         assert not until(lambda: len(of(t, "approval")) > number, limit=1)
         t.type("n" if number else "y" + letters)
         t.until("got 403" if number else "got 200")
-    assert b"\x1b[?1;2c" in said.read_bytes() and b"R" in said.read_bytes()        # it did say it
+    assert re.search(says, said.read_bytes(), re.DOTALL)        # it did say it
     assert [e["decision"] for e in of(t, "approval")] == ["approved", "denied"]
 
 
-def test_command_that_types_stops_and_resizes(tmux, place):
+def test_command_that_types_stops_and_resizes(real, place):
     (place / "attack.py").write_text(f"""
 import fcntl, os, signal, struct, sys, termios, time
 with open({str(place / "tried")!r}, "w") as tried:
@@ -132,7 +137,7 @@ print("done", flush=True)
 os.kill(os.getpid(), signal.SIGSTOP)
 """)
     stage.give(place)
-    t = tmux(["sh", "-c", f"{sluice.PYTHON} {place}/attack.py </dev/tty & sleep 0.1; {curl()}; kill -KILL $!"])
+    t = real(["sh", "-c", f"{sluice.PYTHON} {place}/attack.py </dev/tty & sleep 0.1; {curl()}; kill -KILL $!"])
     letters, text = t.question()
     assert rows(text) == asked("/", letters)
     assert not until(lambda: of(t, "approval"), limit=2)
@@ -143,12 +148,12 @@ os.kill(os.getpid(), signal.SIGSTOP)
     assert set((place / "tried").read_text().split("\n")) - {""} == {"1"}
 
 
-def test_text_of_the_agent_is_shown_escaped(tmux, place):
+def test_text_of_the_agent_is_shown_escaped(real, place):
     name = "cu\033[8m\n\u202erl"
     body = json.dumps({"host": REC, "port": 80, "reason": "please\n\033[2J\033[1;1H" + FALSE})
     (place / "body").write_text(body)
     stage.give(place)
-    t = tmux(["sh", "-c", f"cp /usr/bin/curl '{place}/{name}'; "
+    t = real(["sh", "-c", f"cp /usr/bin/curl '{place}/{name}'; "
               f"curl -sS -o /dev/null -d @{place}/body http://sluice.internal/requests; "
               f"'{place}/{name}' -sS -m 20 -o /dev/null http://second.{ZONE}/a%5b2J"])
     letters, text = t.question()
@@ -161,8 +166,8 @@ def test_text_of_the_agent_is_shown_escaped(tmux, place):
     t.until("its code was 0")
 
 
-def test_question_that_does_not_fit_is_not_asked(tmux):
-    t = tmux(["sh", "-c", curl("/" + "x" * 400)], rows=4)
+def test_question_that_does_not_fit_is_not_asked(real):
+    t = real(["sh", "-c", curl("/" + "x" * 400)], rows=4)
     t.until("make this window larger")
     t.type("yaa")
     assert "yaa" not in t.screen()
