@@ -173,10 +173,12 @@ static void next(struct asker *a)
 		return;
 	}
 	draw_letters(a);
-	if (!terminal_is_held(a->terminal))
-		terminal_hold(a->terminal, typed, a);
-	else
+	if (terminal_is_held(a->terminal)) {
 		terminal_flush(a->terminal);
+	} else if (!terminal_hold(a->terminal, typed, a)) {
+		a->number = 0;		/* it waits: somebody may answer from elsewhere */
+		return;
+	}
 	show_question(a, q);
 }
 

@@ -34,13 +34,19 @@ struct terminal {
 	pid_t		 group;
 	struct buf	 typed;		/* for the command, which does not read */
 	struct event_base *loop;
-	struct event	 tty_ev, master_ev, window_ev, quiet_ev;
+	struct event	 tty_ev, master_ev, window_ev, quiet_ev, continue_ev;
 	bool		 quiet;
 	void		(*hear)(void *arg, struct span bytes);	/* not NULL: held */
 	void		*arg;
 };
 
 /* ---- the settings ---- */
+
+/* In the background the terminal is another job's: touching it would stop us */
+static bool is_ours(const struct terminal *t)
+{
+	return tcgetpgrp(t->tty) == getpgrp();
+}
 
 static void set_raw(struct terminal *t)
 {
@@ -251,21 +257,41 @@ static void repaint(struct terminal *t)
 	ioctl(t->master, TIOCSWINSZ, &size);
 }
 
-static void stop_job(struct terminal *t)
+/* As far as it is ours just now: its settings, and what is typed */
+static void take_over(struct terminal *t)
+{
+	if (!is_ours(t)) {
+		t->is_raw = false;
+		event_del(&t->tty_ev);
+		return;
+	}
+	set_raw(t);
+	event_add(&t->tty_ev, NULL);
+	copy_size(t);
+	repaint(t);
+}
+
+/* The whole job, the command and us: here it goes on when the user says fg, or bg */
+static void stop_job(struct terminal *t, int signo)
 {
 	sigset_t stop, old;
 
 	kill(-t->group, SIGSTOP);
-	set_back(t);
+	if (is_ours(t))
+		set_back(t);
 	sigemptyset(&stop);
-	sigaddset(&stop, SIGTSTP);
+	sigaddset(&stop, signo);
 	sigprocmask(SIG_UNBLOCK, &stop, &old);
-	kill(0, SIGTSTP);	/* the whole job, us too: here it goes on when the user says fg */
+	kill(0, signo);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	set_raw(t);
+	take_over(t);
 	kill(-t->group, SIGCONT);
-	copy_size(t);
-	repaint(t);
+}
+
+static void on_continue(evutil_socket_t signo, short what, void *arg)
+{
+	(void)signo, (void)what;
+	take_over(arg);
 }
 
 /*
@@ -319,7 +345,7 @@ static void on_tty(evutil_socket_t fd, short what, void *arg)
 	else if (t->hear)
 		hear_keys(t, span_of(bytes, (size_t)n));
 	else if (is_stop(t, span_of(bytes, (size_t)n)))
-		stop_job(t);
+		stop_job(t, SIGTSTP);
 	else
 		terminal_type(t, span_of(bytes, (size_t)n));
 }
@@ -348,11 +374,15 @@ void terminal_start(struct terminal *t, struct event_base *loop, pid_t group)
 	t->loop = loop;
 	t->group = group;
 	t->started = true;
-	set_raw(t);
 	event_assign(&t->master_ev, loop, t->master, EV_READ, on_master, t);
 	event_assign(&t->quiet_ev, loop, -1, 0, on_quiet, t);
 	event_assign(&t->tty_ev, loop, t->tty, EV_READ | EV_PERSIST, on_tty, t);
-	event_add(&t->tty_ev, NULL);
+	if (is_ours(t)) {
+		set_raw(t);
+		event_add(&t->tty_ev, NULL);
+	}
+	event_assign(&t->continue_ev, loop, SIGCONT, EV_SIGNAL | EV_PERSIST, on_continue, t);
+	event_add(&t->continue_ev, NULL);
 	event_assign(&t->window_ev, loop, SIGWINCH, EV_SIGNAL | EV_PERSIST, on_window, t);
 	event_add(&t->window_ev, NULL);
 	arm_master(t);
@@ -383,8 +413,12 @@ static void write_screen(struct terminal *t, void (*text)(const struct screen *s
 	buf_done(&to);
 }
 
-void terminal_hold(struct terminal *t, void (*typed)(void *arg, struct span bytes), void *arg)
+bool terminal_hold(struct terminal *t, void (*typed)(void *arg, struct span bytes), void *arg)
 {
+	if (!is_ours(t))	/* as whoever wants to read from it there */
+		stop_job(t, SIGTTIN);
+	if (!is_ours(t))
+		return false;
 	t->hear = typed;
 	t->arg = arg;
 	t->says = (struct escape){ .says = true };
@@ -392,6 +426,7 @@ void terminal_hold(struct terminal *t, void (*typed)(void *arg, struct span byte
 	arm_master(t);
 	write_screen(t, screen_leave);
 	terminal_flush(t);
+	return true;
 }
 
 void terminal_release(struct terminal *t)
@@ -424,6 +459,7 @@ void terminal_over(struct terminal *t)
 	event_del(&t->master_ev);
 	event_del(&t->window_ev);
 	event_del(&t->quiet_ev);
+	event_del(&t->continue_ev);
 	if (!t->over)
 		show_rest(t);
 	set_back(t);

@@ -9,7 +9,8 @@
  * waits for that).
  *
  * Ctrl-Z, when the command itself is in the foreground of the pty: it and we stop, as one
- * job of the user's shell.
+ * job of the user's shell.  In the background of the user's terminal the command goes on, and may
+ * write; what is typed is not for it.
  */
 #ifndef SLUICE_DAEMON_TERMINAL_H
 #define SLUICE_DAEMON_TERMINAL_H
@@ -40,8 +41,10 @@ void terminal_start(struct terminal *t, struct event_base *loop, pid_t group);
  *		by itself is not among them
  *
  * What follows is written where the command has not written, and as it is (proto/screen.h).
+ * In the background of the terminal the whole job stops first, as what reads from it there does.
+ * Return: false: it goes on in the background, and nothing is held.
  */
-void terminal_hold(struct terminal *t, void (*typed)(void *arg, struct span bytes), void *arg);
+bool terminal_hold(struct terminal *t, void (*typed)(void *arg, struct span bytes), void *arg);
 void terminal_release(struct terminal *t);	/* the command is told to paint anew */
 void terminal_flush(struct terminal *t);	/* throw away what was typed until now */
 bool terminal_is_held(const struct terminal *t);

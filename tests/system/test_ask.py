@@ -245,11 +245,11 @@ def test_reports_of_the_terminal_are_no_answer(world, terminal, token, size):
 
 
 def test_output_is_held_while_a_question_stands(terminal):
-    t = terminal("sh", "-c", f"curl -sS -m 20 -o /dev/null http://{REC}/ & sleep 2; "
+    t = terminal("sh", "-c", f"curl -sS -m 20 -o /dev/null http://{REC}/ & sleep 0.8; "
                  "printf '\\033[2Jforged: type yy\\n'; wait")
     t.question()
-    time.sleep(3)
-    t.more(0.5)
+    time.sleep(1)
+    t.more(0.3)
     assert b"forged" not in t.seen
     t.type(b"n")
     t.until(b"forged")

@@ -180,3 +180,81 @@ def test_question_that_does_not_fit_is_not_asked(real):
     again, text = t.question()
     t.type("y" + again)
     t.until("got 200")
+
+
+# ---- what else runs there ----
+
+@pytest.fixture
+def shell(world, place):
+    """A user's own shell, with job control; `sluice SCRIPT` runs a script's text under --ask."""
+    t = Tmux("bash", "--norc", "-i", env=sluice.environment(TERM="tmux-256color", PS1="$ "))
+    t.log = sluice.new_log()
+
+    def script(text, after=""):
+        (place / "script").write_text(text)
+        stage.give(place)
+        t.type(f"clear; {sluice.PROGRAM} run --only --ask --log {t.log} -- sh {place}/script {after}\n")
+    t.sluice = script
+    t.until(r"\$ ?$")
+    yield t
+    t.kill()
+
+
+def test_job_control_of_a_plain_command(shell):
+    shell.sluice(f"echo here; read x; echo got $x; sleep 1; echo working; sleep 0.5; {curl()}; echo over")
+    shell.until("^here")
+    shell.key("C-z")
+    shell.until("Stopped")
+    shell.type("stty -a | grep -o '.icanon'; echo o''ne\n")
+    shell.until(r"\n icanon\none")
+    shell.type("fg\n")
+    shell.until(r"(?s)\$ fg\n.*script$")
+    shell.type("hello\n")
+    shell.until("got hello")
+    shell.key("C-z")
+    shell.until(r"(?s)got hello\n.*Stopped")
+    # in the background it works, and stops when it has to ask: the terminal stays the shell's
+    shell.type("clear; bg\n")
+    shell.until("working$")
+    assert until(lambda: of(shell, "dns.query"))
+
+    def jobs():
+        shell.type("clear; jobs; echo an''d\n")
+        return shell.until(r"\nand\n\$$").string
+    assert until(lambda: re.match(r"\s*\[1\]\+ +Stopped", jobs()))
+    shell.type("fg\n")
+    letters, text = shell.question()
+    assert rows(text) == asked("/", letters)
+    shell.type("y" + letters)
+    shell.until(r"got 200\.over\n\$$")
+
+
+@pytest.mark.parametrize("editor,leave", [("vi", ":q\n"), ("nano", "\x18")])
+def test_screen_of_an_editor_is_there_again_after_a_question(shell, place, editor, leave):
+    (place / "text").write_text("".join(f"line {number}\n" for number in range(100)))
+    shell.sluice(f"(sleep 1; {curl()} >/dev/null) & {editor} {place}/text; wait; echo over")
+    before = shell.until(r"line 0\n(line.*\n)+line 17\n").string
+    letters, text = shell.question()
+    assert rows(text) == asked("/", letters) and "line" not in text
+    shell.type("y" + letters)
+    shell.until(r"line 0\n(line.*\n)+line 17\n")
+    assert shell.screen().split("\n")[1:18] == before.split("\n")[1:18]
+    for _ in range(30):
+        shell.key("Down")
+    shell.until("line 29")
+    shell.type(leave)
+    text = shell.until(r"over\n\$$").string
+    assert rows(text, 7)[:4] == asked("/", letters)[:4]     # where the question was, it still is
+    assert [e["decision"] for e in of(shell, "approval")] == ["approved"]
+
+
+@pytest.mark.parametrize("form", ["> {}", "| cat > {}", "</dev/null 2>/dev/null | cat > {}"])
+def test_output_that_goes_elsewhere_is_whole(shell, place, form):
+    """The question is on the terminal; what is held there is held nowhere else."""
+    write = f"{sluice.PYTHON} -c 'import os; os.write(1, bytes(range(256)) * 64)'"
+    shell.sluice(f"{write}; {curl().replace('got %{http_code}.', '')}; {write}", form.format(place / "out"))
+    letters, text = shell.question()
+    assert rows(text) == asked("/", letters) and (place / "out").stat().st_size == 16384
+    shell.type("y" + letters)
+    shell.until(r"allowed once\n\$$")
+    assert (place / "out").read_bytes() == bytes(range(256)) * 128
