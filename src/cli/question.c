@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/auto.h"
 #include "cli/print.h"
 
 #define WRONG_MAX 3		/* answers with other letters; then it is no */
@@ -77,7 +78,8 @@ static void add_about(FILE *to, const struct approval_about *a)
 	}
 }
 
-static void add_question(FILE *to, const struct asker *a, const struct approval_question *q)
+static void add_question(FILE *to, const struct asker *a, const struct approval_question *q,
+			 bool whole)
 {
 	size_t others = approvals_count(a->keeper->approvals) - 1;
 
@@ -85,29 +87,62 @@ static void add_question(FILE *to, const struct asker *a, const struct approval_
 	print_safe(to, span_str(q->host));
 	fprintf(to, ":%u%s (%s)", q->port, q->transport == TRANSPORT_UDP ? "/udp" : "",
 		why_text(q->about.why));
-	add_about(to, &q->about);
+	if (whole)
+		add_about(to, &q->about);
+	else
+		fputs("\r\n  (more is known than fits here: sluice approvals)", to);
 	if (others)
 		fprintf(to, "\r\n  (%zu more wait)", others);
 	fprintf(to, "\r\n  y once, s session, t 5 minutes, a always: then type %s"
 		"\r\n  n or Enter no, v never: ", a->letters);
 }
 
-/* Text that is made with stdio, to the terminal */
-static void show(struct asker *a, const struct approval_question *q, const char *words)
+/* Rows that it takes, at most: no byte takes more than a column */
+static size_t rows_of(struct span text, size_t columns)
 {
-	char *text = NULL;
+	size_t rows = 1, column = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.at[i] == '\n' || column == columns) {
+			rows++;
+			column = 0;
+		}
+		column += text.at[i] >= ' ';
+	}
+	return rows;
+}
+
+/* Return: false: not all of it would be seen */
+static bool show_if_it_fits(struct asker *a, const struct approval_question *q, bool whole)
+{
+	struct terminal_size size = terminal_size(a->terminal);
+	AUTO_FREE char *text = NULL;
 	size_t len = 0;
 	FILE *to = open_memstream(&text, &len);
 
 	if (!to)
-		return;
-	if (q)
-		add_question(to, a, q);
-	else
-		fprintf(to, "%s\r\n", words);
+		return false;
+	add_question(to, a, q, whole);
 	fclose(to);
+	a->rows = rows_of(span_of(text, len), size.columns - 1);
+	if (a->rows >= size.rows)
+		return false;
 	terminal_write(a->terminal, span_of(text, len));
-	free(text);
+	return true;
+}
+
+static void show_words(struct asker *a, const char *words)
+{
+	terminal_write(a->terminal, span_str(words));
+	terminal_write(a->terminal, SPAN("\r\n"));
+}
+
+/* What is asked must be seen whole, or the command's own text above could stand for the rest */
+static void show_question(struct asker *a, const struct approval_question *q)
+{
+	a->shown = show_if_it_fits(a, q, true) || show_if_it_fits(a, q, false);
+	if (!a->shown)
+		show_words(a, "sluice: a question waits (make this window larger; n is no)");
 }
 
 /* ---- what is typed ---- */
@@ -120,9 +155,9 @@ static void ask_again(struct asker *a, const char *why)
 
 	draw_letters(a);
 	terminal_flush(a->terminal);
-	show(a, NULL, why);
+	show_words(a, why);
 	if (q)
-		show(a, q, NULL);
+		show_question(a, q);
 }
 
 /* Others take its place, or the command has its terminal again */
@@ -138,11 +173,13 @@ static void next(struct asker *a)
 		return;
 	}
 	draw_letters(a);
-	if (!terminal_is_held(a->terminal))
-		terminal_hold(a->terminal, typed, a);
-	else
+	if (terminal_is_held(a->terminal)) {
 		terminal_flush(a->terminal);
-	show(a, q, NULL);
+	} else if (!terminal_hold(a->terminal, typed, a)) {
+		a->number = 0;		/* it waits: somebody may answer from elsewhere */
+		return;
+	}
+	show_question(a, q);
 }
 
 static void decide(struct asker *a, size_t answer)
@@ -155,7 +192,7 @@ static void decide(struct asker *a, size_t answer)
 	struct err err = { "" };
 
 	terminal_write(a->terminal, SPAN(" "));
-	show(a, NULL, answers[answer].words);
+	show_words(a, answers[answer].words);
 	a->number = 0;		/* asker_changed() is called meanwhile */
 	if (!approval_decide(a->keeper, number, &said, &err)) {
 		a->number = number;
@@ -195,10 +232,10 @@ static void take_key(struct asker *a, char key)
 			continue;
 		if (answers[i].decision == DECISION_DENIED) {
 			decide(a, i);
-			return;
+		} else if (a->shown) {
+			a->typed[a->typed_len++] = key;
+			terminal_write(a->terminal, span_of(&key, 1));
 		}
-		a->typed[a->typed_len++] = key;
-		terminal_write(a->terminal, span_of(&key, 1));
 		return;
 	}
 }
@@ -208,12 +245,11 @@ static void typed(void *arg, struct span bytes)
 	struct asker *a = arg;
 	uint32_t number = a->number;
 
-	/* what begins with ESC is a key without a letter, or a report: none of it is an answer */
+	if (!bytes.len && (!a->shown || a->rows >= terminal_size(a->terminal).rows))
+		ask_again(a, "");
 	for (size_t i = 0; i < bytes.len; i++) {
 		char c = (char)bytes.at[i];
 
-		if (c == '\033')
-			break;
 		if (c == CTRL_C || c == '\r' || c == '\n' || c == 0x7f)
 			a->typed_len = 0;
 		take_key(a, c);
@@ -231,6 +267,6 @@ void asker_changed(void *arg, struct keeper *k)
 	if (a->number && approvals_find(k->approvals, a->number))
 		return;
 	if (a->number)
-		show(a, NULL, ": no answer, or answered elsewhere");
+		show_words(a, ": no answer, or answered elsewhere");
 	next(a);
 }

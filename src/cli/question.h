@@ -23,6 +23,8 @@ struct asker {
 	char		 typed[1 + QUESTION_LETTERS];
 	size_t		 typed_len;
 	unsigned	 wrong;		/* answers to it with other letters */
+	size_t		 rows;		/* that it takes */
+	bool		 shown;		/* false: the window is too small for it */
 };
 
 /* The questions have changed: show the first, or what became of the one that is shown */

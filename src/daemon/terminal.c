@@ -16,14 +16,12 @@
 
 #include "base/auto.h"
 #include "base/buf.h"
+#include "proto/screen.h"
 
 #define TYPED_MAX 65536		/* bytes that wait for the command to read */
 #define REST_LIMIT_MS 1000	/* to show what the command wrote last */
 #define WRITE_LIMIT_MS 5000	/* for a terminal that takes nothing (Ctrl-S) */
 #define QUIET_MS 300		/* after a question begins: reports of the terminal still come */
-
-/* DECSTR, ASCII as G0, G0 in use, SGR 0; the cursor to the next line */
-#define AFRESH "\033[!p\033(B\017\033[0m\r\n"
 
 struct terminal {
 	int		 tty, master, slave;
@@ -31,19 +29,24 @@ struct terminal {
 	pid_t		 restorer;
 	struct termios	 saved, raw;
 	bool		 is_raw, started, over;
-	bool		 alternate;	/* the command is on the other screen */
-	unsigned	 seen;		/* state of watch_screen() */
-	unsigned	 mode;
+	struct screen	 screen;	/* what the command has made of it */
+	struct escape	 says;		/* what the terminal says while it is held */
 	pid_t		 group;
 	struct buf	 typed;		/* for the command, which does not read */
 	struct event_base *loop;
-	struct event	 tty_ev, master_ev, window_ev, quiet_ev;
+	struct event	 tty_ev, master_ev, window_ev, quiet_ev, continue_ev;
 	bool		 quiet;
 	void		(*hear)(void *arg, struct span bytes);	/* not NULL: held */
 	void		*arg;
 };
 
 /* ---- the settings ---- */
+
+/* In the background the terminal is another job's: touching it would stop us */
+static bool is_ours(const struct terminal *t)
+{
+	return tcgetpgrp(t->tty) == getpgrp();
+}
 
 static void set_raw(struct terminal *t)
 {
@@ -99,6 +102,16 @@ static void copy_size(struct terminal *t)
 
 	if (ioctl(t->tty, TIOCGWINSZ, &size) == 0)
 		ioctl(t->master, TIOCSWINSZ, &size);
+}
+
+struct terminal_size terminal_size(const struct terminal *t)
+{
+	struct winsize size;
+
+	/* a serial line does not know: what such a terminal has at least */
+	if (ioctl(t->tty, TIOCGWINSZ, &size) < 0 || !size.ws_row || size.ws_col < 2)
+		return (struct terminal_size){ 24, 80 };
+	return (struct terminal_size){ size.ws_row, size.ws_col };
 }
 
 static bool open_pty(struct terminal *t, struct err *err)
@@ -164,28 +177,6 @@ void terminal_write(struct terminal *t, struct span bytes)
 	write_all(t->tty, bytes);
 }
 
-/* Which screen is it on?  ESC [ ? 47, 1047 or 1049 h or l */
-static void watch_screen(struct terminal *t, struct span bytes)
-{
-	static const char start[] = "\033[?";
-
-	for (size_t i = 0; i < bytes.len; i++) {
-		char c = (char)bytes.at[i];
-
-		if (t->seen < 3) {
-			t->seen = c == start[t->seen] ? t->seen + 1 : c == start[0];
-			t->mode = 0;
-		} else if (c >= '0' && c <= '9' && t->mode < 10000) {
-			t->mode = t->mode * 10 + (unsigned)(c - '0');
-		} else {
-			if ((c == 'h' || c == 'l') &&
-			    (t->mode == 47 || t->mode == 1047 || t->mode == 1049))
-				t->alternate = c == 'h';
-			t->seen = c == start[0];
-		}
-	}
-}
-
 /* Return: false: nothing more comes now */
 static bool show_some(struct terminal *t)
 {
@@ -194,7 +185,7 @@ static bool show_some(struct terminal *t)
 
 	if (n <= 0)
 		return n < 0 && errno == EINTR;
-	watch_screen(t, span_of(bytes, (size_t)n));
+	screen_follow(&t->screen, span_of(bytes, (size_t)n));
 	write_all(t->tty, span_of(bytes, (size_t)n));
 	return true;
 }
@@ -248,7 +239,7 @@ static bool is_stop(const struct terminal *t, struct span bytes)
 
 	return tcgetattr(t->slave, &now) == 0 && now.c_lflag & ISIG &&
 	       now.c_cc[VSUSP] != _POSIX_VDISABLE && memchr(bytes.at, now.c_cc[VSUSP], bytes.len) &&
-	       tcgetpgrp(t->slave) == t->group;
+	       tcgetpgrp(t->master) == t->group;
 }
 
 /* Smaller, and as it was: whatever paints paints anew */
@@ -266,21 +257,78 @@ static void repaint(struct terminal *t)
 	ioctl(t->master, TIOCSWINSZ, &size);
 }
 
-static void stop_job(struct terminal *t)
+/* As far as it is ours just now: its settings, and what is typed */
+static void take_over(struct terminal *t)
+{
+	if (!is_ours(t)) {
+		t->is_raw = false;
+		event_del(&t->tty_ev);
+		return;
+	}
+	set_raw(t);
+	event_add(&t->tty_ev, NULL);
+	copy_size(t);
+	repaint(t);
+}
+
+/* The whole job, the command and us: here it goes on when the user says fg, or bg */
+static void stop_job(struct terminal *t, int signo)
 {
 	sigset_t stop, old;
 
 	kill(-t->group, SIGSTOP);
-	set_back(t);
+	if (is_ours(t))
+		set_back(t);
 	sigemptyset(&stop);
-	sigaddset(&stop, SIGTSTP);
+	sigaddset(&stop, signo);
 	sigprocmask(SIG_UNBLOCK, &stop, &old);
-	kill(0, SIGTSTP);	/* the whole job, us too: here it goes on when the user says fg */
+	kill(0, signo);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	set_raw(t);
+	take_over(t);
 	kill(-t->group, SIGCONT);
-	copy_size(t);
-	repaint(t);
+}
+
+static void on_continue(evutil_socket_t signo, short what, void *arg)
+{
+	(void)signo, (void)what;
+	take_over(arg);
+}
+
+/*
+ * Keys of one byte.  Cursor keys and the like are sequences, and so is what a terminal says because
+ * the command asked it before, or told it to speak of mouse and focus: none of it is an answer,
+ * though it comes in pieces.  What follows one at once is no person's either.
+ */
+static void hear_keys(struct terminal *t, struct span bytes)
+{
+	size_t keys = 0;
+
+	while (keys < bytes.len && escape_next(&t->says, bytes.at[keys]) == ESCAPE_BYTE)
+		keys++;
+	for (size_t i = keys + 1; i < bytes.len; i++)
+		escape_next(&t->says, bytes.at[i]);
+	if (keys && !t->quiet)
+		t->hear(t->arg, span_head(bytes, keys));
+}
+
+/* The user's terminal is gone: so is the command's.  The kernel would tell the leader of its session,
+ * which is bwrap, and that does not hear it */
+static void hang_up(struct terminal *t)
+{
+	pid_t front = tcgetpgrp(t->master);
+
+	t->over = true;
+	event_del(&t->tty_ev);
+	event_del(&t->master_ev);
+	DROP_FD(t->master);
+	for (int i = 0; i < 2; i++) {
+		pid_t group = i ? front : t->group;
+
+		if (group > 1 && (!i || group != t->group)) {
+			kill(-group, SIGHUP);
+			kill(-group, SIGCONT);
+		}
+	}
 }
 
 static void on_tty(evutil_socket_t fd, short what, void *arg)
@@ -292,24 +340,24 @@ static void on_tty(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) {		/* it has hung up: so does the command's */
-		t->over = true;
-		event_del(&t->tty_ev);
-		event_del(&t->master_ev);
-		DROP_FD(t->master);
-	} else if (t->hear && !t->quiet) {
-		t->hear(t->arg, span_of(bytes, (size_t)n));
-	} else if (!t->hear && is_stop(t, span_of(bytes, (size_t)n))) {
-		stop_job(t);
-	} else if (!t->hear) {
+	if (n <= 0)
+		hang_up(t);
+	else if (t->hear)
+		hear_keys(t, span_of(bytes, (size_t)n));
+	else if (is_stop(t, span_of(bytes, (size_t)n)))
+		stop_job(t, SIGTSTP);
+	else
 		terminal_type(t, span_of(bytes, (size_t)n));
-	}
 }
 
 static void on_window(evutil_socket_t signo, short what, void *arg)
 {
+	struct terminal *t = arg;
+
 	(void)signo, (void)what;
-	copy_size(arg);
+	copy_size(t);
+	if (t->hear)
+		t->hear(t->arg, (struct span){ 0 });
 }
 
 static void on_quiet(evutil_socket_t fd, short what, void *arg)
@@ -326,11 +374,15 @@ void terminal_start(struct terminal *t, struct event_base *loop, pid_t group)
 	t->loop = loop;
 	t->group = group;
 	t->started = true;
-	set_raw(t);
 	event_assign(&t->master_ev, loop, t->master, EV_READ, on_master, t);
 	event_assign(&t->quiet_ev, loop, -1, 0, on_quiet, t);
 	event_assign(&t->tty_ev, loop, t->tty, EV_READ | EV_PERSIST, on_tty, t);
-	event_add(&t->tty_ev, NULL);
+	if (is_ours(t)) {
+		set_raw(t);
+		event_add(&t->tty_ev, NULL);
+	}
+	event_assign(&t->continue_ev, loop, SIGCONT, EV_SIGNAL | EV_PERSIST, on_continue, t);
+	event_add(&t->continue_ev, NULL);
 	event_assign(&t->window_ev, loop, SIGWINCH, EV_SIGNAL | EV_PERSIST, on_window, t);
 	event_add(&t->window_ev, NULL);
 	arm_master(t);
@@ -352,16 +404,29 @@ void terminal_flush(struct terminal *t)
 	event_add(&t->quiet_ev, &quiet);
 }
 
-void terminal_hold(struct terminal *t, void (*typed)(void *arg, struct span bytes), void *arg)
+static void write_screen(struct terminal *t, void (*text)(const struct screen *s, struct buf *to))
 {
+	struct buf to = buf_new(SCREEN_TEXT_MAX);
+
+	text(&t->screen, &to);
+	terminal_write(t, buf_span(&to));
+	buf_done(&to);
+}
+
+bool terminal_hold(struct terminal *t, void (*typed)(void *arg, struct span bytes), void *arg)
+{
+	if (!is_ours(t))	/* as whoever wants to read from it there */
+		stop_job(t, SIGTTIN);
+	if (!is_ours(t))
+		return false;
 	t->hear = typed;
 	t->arg = arg;
+	t->says = (struct escape){ .says = true };
 	buf_clear(&t->typed);
 	arm_master(t);
-	if (t->alternate)
-		terminal_write(t, SPAN("\033[?1049l"));
-	terminal_write(t, SPAN(AFRESH));
+	write_screen(t, screen_leave);
 	terminal_flush(t);
+	return true;
 }
 
 void terminal_release(struct terminal *t)
@@ -370,8 +435,7 @@ void terminal_release(struct terminal *t)
 	event_del(&t->quiet_ev);
 	t->quiet = false;
 	tcflush(t->tty, TCIFLUSH);
-	if (t->alternate)
-		terminal_write(t, SPAN("\033[?1049h"));
+	write_screen(t, screen_return);
 	arm_master(t);
 	repaint(t);
 }
@@ -395,6 +459,7 @@ void terminal_over(struct terminal *t)
 	event_del(&t->master_ev);
 	event_del(&t->window_ev);
 	event_del(&t->quiet_ev);
+	event_del(&t->continue_ev);
 	if (!t->over)
 		show_rest(t);
 	set_back(t);

@@ -226,22 +226,18 @@ def test_what_was_typed_ahead_is_thrown_away(world, terminal, token):
     assert t.end()[0] == 0
 
 
-REPORTS = {
-    "status": (b"\\033[6n", b"\x1b[24;80R"), "attributes": (b"\\033[c", b"\x1b[?1;2c"),
-    "title": (b"\\033]2;yaa\\007\\033[21t", b"\x1b]lyaa\x1b\\"),
-}
+REPORTS = [b"\x1b[24;80R", b"\x1b[?1;2c", b"\x1b]lnyaa\x1b\\", b"\x1bP1$r0;1nm\x1b\\", b"\x1b[Mnvy", b"\x1b[I\x1bOn"]
 
 
-@pytest.mark.parametrize("asks,says", REPORTS.values(), ids=REPORTS.keys())
-def test_reports_of_the_terminal_are_no_answer(world, terminal, token, asks, says):
-    """What the agent makes the terminal say arrives as if it was typed."""
-    t = terminal("sh", "-c", f"printf '{asks.decode()}'; curl -sS -m 20 -o /dev/null -w 'got %{{http_code}}' "
-                 f"http://{REC}/{token}")
+@pytest.mark.parametrize("size", [100, 2, 1], ids=["whole", "halves", "bytes"])
+def test_reports_of_the_terminal_are_no_answer(world, terminal, token, size):
+    """What the agent made the terminal say arrives as if it was typed, and a slow line brings it in pieces."""
+    t = terminal(*curl(REC, path=f"/{token}"))
     letters, _ = t.question()
-    for _ in range(20):
-        t.type(says)
-        time.sleep(0.02)
-    time.sleep(0.5)
+    for report in REPORTS:
+        for at in range(0, len(report), size):
+            t.type(report[at:at + size])
+            time.sleep(0.02)
     assert not t.of("approval") and not world.arrived(token.encode())
     t.type(b"n")
     t.until(b"got 403")
@@ -249,11 +245,11 @@ def test_reports_of_the_terminal_are_no_answer(world, terminal, token, asks, say
 
 
 def test_output_is_held_while_a_question_stands(terminal):
-    t = terminal("sh", "-c", f"curl -sS -m 20 -o /dev/null http://{REC}/ & sleep 2; "
+    t = terminal("sh", "-c", f"curl -sS -m 20 -o /dev/null http://{REC}/ & sleep 0.8; "
                  "printf '\\033[2Jforged: type yy\\n'; wait")
     t.question()
-    time.sleep(3)
-    t.more(0.5)
+    time.sleep(1)
+    t.more(0.3)
     assert b"forged" not in t.seen
     t.type(b"n")
     t.until(b"forged")
@@ -326,6 +322,19 @@ def test_terminal_is_set_back_after_a_kill(terminal):
     while termios.tcgetattr(t.slave) != t.before and time.monotonic() < end:
         time.sleep(0.05)
     assert termios.tcgetattr(t.slave) == t.before
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["question", "none"])
+def test_terminal_that_hangs_up_ends_the_command(terminal, asks):
+    t = terminal("sh", "-c", (curl(REC)[2] if asks else "echo ready; sleep 30") + "; sleep 30")
+    if asks:
+        t.question()
+    else:
+        t.until(b"ready")
+    os.close(t.master)
+    os.close(t.slave)
+    t.master, t.slave = pty.openpty()       # for its end
+    assert t.process.wait(10) == 128 + signal.SIGHUP
 
 
 def test_no_terminal_means_deny(world, token):
