@@ -3,7 +3,8 @@
  * One alert is on its way at a time, so they arrive in their order.  What is answered with 2xx
  * has arrived; with 408, 429, 5xx, or not at all, it is tried again later; with anything else it
  * never will, and is lost.  Redirects are not followed: what an alert says is for the address
- * that the policy names.  The answer's body is read and thrown away, 64 KiB at most.
+ * that the policy names.  The answer's body is read and thrown away, 64 KiB at most: once it
+ * has begun the status counts, whatever becomes of the rest.
  */
 #include "daemon/courier.h"
 
@@ -191,6 +192,8 @@ static void come_back(struct courier *c, CURLcode result)
 	long status = 0;
 
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (c->answered)
+		result = CURLE_OK;
 	curl_multi_remove_handle(c->multi, c->easy);
 	curl_slist_free_all(c->fields);
 	c->fields = NULL;

@@ -4,12 +4,14 @@
  *
  * Each message: a type, an id and a length, then that many bytes; what is
  * missing of the fixed head is taken from one that makes sense, so that few
- * changed bytes go deep.  Held to: nothing but what the policy names is
- * dialled, nothing after the end, and the log balances (desk_done()).
+ * changed bytes go deep.  An odd last byte: what no rule matches is asked about, and
+ * refused.  Held to: nothing but what the policy names is dialled, nothing after the end,
+ * and the log balances (desk_done()).
  */
 #include <assert.h>
 
 #include "../unit/daemon/desk.h"
+#include "daemon/approvals.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -62,12 +64,28 @@ static void say(struct desk *d, uint16_t type, uint32_t id, struct span with, co
 	d->last_permit.count = 0;
 }
 
+/* Nobody approves anything here: what waits must not be dialled */
+static void refuse_something(struct desk *d, uint8_t how)
+{
+	const struct approval_question *q = approvals_at(d->k.approvals, how / 8 % approvals_count(d->k.approvals));
+	struct approval_answer no = { DECISION_DENIED, how & 1 ? SCOPE_SESSION : SCOPE_ONCE, 0, "terminal" };
+	struct err err = { "" };
+
+	if (how & 2)
+		approvals_find(d->k.approvals, q->number)->until_ms = 0;
+	else
+		assert(approval_decide(&d->k, q->number, &no, &err));
+	approvals_tick(&d->k);
+}
+
 static void settle_something(struct desk *d, uint8_t how)
 {
 	if (how & 1 && d->asked_count)
 		desk_resolved(d, how / 8 % d->asked_count);
 	if (how & 2 && d->parked_count)
 		desk_dialled(d, how / 8 % d->parked_count, how & 4);
+	if (how & 4 && approvals_count(d->k.approvals))
+		refuse_something(d, how);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -76,7 +94,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct desk d;
 	struct addr host;
 
-	desk_open(&d);
+	if (size && bytes[size - 1] & 1)
+		desk_open_asking(&d);
+	else
+		desk_open(&d);
 	host = desk_bind(&d);
 	for (int i = 0; i < MESSAGES_MAX && in.len >= 4 && !d.closed; i++) {
 		size_t len = in.at[3];

@@ -126,6 +126,25 @@ static void conn_close(void **state)
 		   "\"reason\":\"quota\"" BACK);
 }
 
+/* The host is the agent's, the rest is ours; what nobody decided has no `by` */
+static void approval(void **state)
+{
+	struct record r = begin();
+
+	(void)state;
+	record_approval(&r, T0, &(struct audit_approval){ .host = SPAN("a.example"), .port = 443,
+		.decision = "approved", .by = "terminal", .scope = "timed", .waited_ms = 1234 });
+	check_line(&r, FRONT "\"approval\",\"host\":\"a.example\",\"port\":443,"
+		   "\"decision\":\"approved\",\"by\":\"terminal\",\"scope\":\"timed\","
+		   "\"waited_ms\":1234" BACK);
+	r = begin();
+	record_approval(&r, T0, &(struct audit_approval){ .host = SPAN("a\"\n\xff\x1b"), .port = 65535,
+		.decision = "timeout", .scope = "once", .waited_ms = UINT64_MAX });
+	check_line(&r, FRONT "\"approval\",\"host\":\"a\\\"\\n\\ufffd\\u001b\",\"port\":65535,"
+		   "\"decision\":\"timeout\",\"by\":null,\"scope\":\"once\","
+		   "\"waited_ms\":9223372036854775807" BACK);
+}
+
 static void http(void **state)
 {
 	struct record r = begin();
@@ -335,7 +354,7 @@ int main(void)
 		cmocka_unit_test(processes_are_escaped),
 		cmocka_unit_test(conn_open),
 		cmocka_unit_test(conn_close),
-		cmocka_unit_test(http),
+		cmocka_unit_test(approval), cmocka_unit_test(http),
 		cmocka_unit_test(packet_drop_and_denials),
 		cmocka_unit_test(policy_reload),
 		cmocka_unit_test(session_end_and_checkpoint),

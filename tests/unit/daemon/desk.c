@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "jail/jail.h"
+#include "policy/approval.h"
 #include "policy/load.h"
 #include "proto/dns_msg.h"
 
@@ -30,6 +31,7 @@ static const struct msg_type accepts[KEEPER_SAYS_NUM] = {
 	[KEEPER_RULE] = { "rule", sizeof(struct talk_rule), sizeof(struct talk_rule), false },
 	[KEEPER_KILL] = { "kill", sizeof(struct talk_kill), sizeof(struct talk_kill), false },
 	[KEEPER_TARGET] = { "target", sizeof(struct talk_target), sizeof(struct talk_target), false },
+	[KEEPER_WAIT] = { "wait", 0, 0, false },
 	[KEEPER_FINISH] = { "finish", 0, 0, false },
 };
 
@@ -133,10 +135,9 @@ void desk_dialled(struct desk *d, size_t at, bool well)
 
 /* ---- the desk ---- */
 
-static struct policy *compile(void)
+static struct policy *compile(const char *first)
 {
-	static const char text[] =
-		"version: 1\n"
+	static const char rules[] =
 		"allow:\n"
 		"  - host: " DESK_HOST "\n"
 		"    ports: [22, 80, 443, 8080, 123/udp]\n"
@@ -148,12 +149,16 @@ static struct policy *compile(void)
 	static char pair[] = "15432:5432", port[] = "3000";
 	static char *const host_ports[] = { pair, NULL };
 	static char *const publishes[] = { port, NULL };
-	struct policy_file file = { LAYER_FLAG, "desk.yaml", span_str(text) };
+	char text[1024];
+	struct policy_file file = { LAYER_FLAG, "desk.yaml", { 0 } };
 	struct policy_input in = { .files = &file, .file_count = 1, .host_ports = host_ports,
 				   .publishes = publishes };
 	struct err err = { "" };
-	struct policy *p = policy_load(&in, &err);
+	struct policy *p;
 
+	snprintf(text, sizeof(text), "version: 1\n%s%s", first, rules);
+	file.text = span_str(text);
+	p = policy_load(&in, &err);
 	if (!p)
 		fprintf(stderr, "%s\n", err.text);
 	return p;
@@ -184,7 +189,7 @@ static void open_log(struct desk *d)
 	audit_session_start(d->k.audit, &start);
 }
 
-void desk_open(struct desk *d)
+static void open_desk(struct desk *d, const char *first)
 {
 	struct policy_settings s;
 	struct seed seed = { { 1 } };
@@ -193,7 +198,7 @@ void desk_open(struct desk *d)
 
 	memset(d, 0, sizeof(*d));
 	now = d;
-	d->policy = compile();
+	d->policy = compile(first);
 	assert(d->policy);
 	s = policy_settings(d->policy);
 	d->resolution = (struct resolution){ .count = 1, .addrs = { addr_v4(0x08080808) } };
@@ -206,6 +211,18 @@ void desk_open(struct desk *d)
 	assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
 	msg_link_init(&d->gate, ends[1], accepts, ARRAY_SIZE(accepts));
 	assert(keeper_start(&d->k, ends[0], &err));
+}
+
+void desk_open(struct desk *d)
+{
+	open_desk(d, "");
+}
+
+void desk_open_asking(struct desk *d)
+{
+	open_desk(d, "default: ask\n");
+	d->k.approvals = approvals_new(DESK_ASK_MS);
+	assert(d->k.approvals);
 }
 
 static void remove_all(const struct desk *d)
@@ -236,6 +253,7 @@ void desk_done(struct desk *d)
 	remove_all(d);
 	msg_link_done(&d->gate);
 	bindings_free(d->k.bindings);
+	approvals_free(d->k.approvals);
 	summary_done(&d->summary);
 	policy_free(d->policy);
 	event_base_free(d->k.loop);
@@ -290,17 +308,22 @@ const struct answer_seen *desk_answer(struct desk *d)
 	return d->answer_next < d->answer_count ? &d->answers[d->answer_next++] : NULL;
 }
 
-struct addr desk_bind(struct desk *d)
+struct addr desk_bind_name(struct desk *d, const char *host)
 {
 	struct talk_dns_ask ask = { .type = DNS_A, .plain = 1 };
 	const struct answer_seen *a;
 
-	desk_say(d, GATE_DNS, 1, &ask, sizeof(ask), SPAN(DESK_HOST));
+	desk_say(d, GATE_DNS, 1, &ask, sizeof(ask), span_str(host));
 	a = desk_answer(d);
 	if (a && a->type == KEEPER_BIND)
 		a = desk_answer(d);
 	assert(a && a->type == KEEPER_DNS && a->dns.has_addr);
 	return a->dns.addr;
+}
+
+struct addr desk_bind(struct desk *d)
+{
+	return desk_bind_name(d, DESK_HOST);
 }
 
 size_t desk_count(const struct desk *d, const char *event, const char *text)

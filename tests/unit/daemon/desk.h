@@ -12,6 +12,7 @@
 
 #define DESK_HOST "api.example.com"	/* allowed on 22, 80, 443, 8080 and 123/udp; private on 8443 */
 #define DESK_LITERAL "203.0.113.7"	/* an `ip` rule, port 22 */
+#define DESK_ASK_MS 30000
 #define DESK_ANSWERS 64
 #define DESK_PARKED 64
 
@@ -59,6 +60,7 @@ struct desk {
 };
 
 void desk_open(struct desk *d);
+void desk_open_asking(struct desk *d);	/* `default: ask`, and somebody to ask */
 /* Ends the session as daemon/session does.  Of each connection that was allowed the
  * log must then have one end. */
 void desk_done(struct desk *d);
@@ -66,8 +68,9 @@ void desk_done(struct desk *d);
 void desk_run(struct desk *d);		/* until nothing happens any more; takes in the answers */
 void desk_say(struct desk *d, enum gate_says what, uint32_t id, const void *head, size_t len,
 	      struct span tail);
-/* Bind DESK_HOST as a DNS query does.  Return: its address */
-struct addr desk_bind(struct desk *d);
+/* Bind a name as a DNS query does.  Return: its address */
+struct addr desk_bind_name(struct desk *d, const char *host);
+struct addr desk_bind(struct desk *d);	/* DESK_HOST */
 void desk_resolved(struct desk *d, size_t at);	/* answer a question that waits */
 void desk_dialled(struct desk *d, size_t at, bool well);
 
