@@ -153,9 +153,8 @@ static bool take_policies(struct runtime_command *c, const json_t *config, struc
 			return false;
 	if (c->policies.count || !said)
 		return true;
-	if (strlen(said) >= sizeof(c->words))
+	if (!span_copy(span_str(said), c->words, sizeof(c->words)))
 		return err_set(err, OCI_POLICY_VARIABLE ": too long");
-	strcpy(c->words, said);
 	while ((word = strsep(&rest, ",")))
 		if (!add_policy(hook, word, err))
 			return false;
