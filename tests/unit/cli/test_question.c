@@ -261,23 +261,6 @@ static void letters_are_drawn_anew(void **state)
 	assert_true(used == 26);
 }
 
-/* Keys without a letter, and what a terminal reports of itself, begin with ESC */
-static void reports_are_no_answer(void **state)
-{
-	char text[64];
-
-	(void)state;
-	snprintf(text, sizeof(text), "\033[?1;2cy%s", asker.letters);
-	type(text);
-	snprintf(text, sizeof(text), "\033]52;c;y%s\a", asker.letters);
-	type(text);
-	type("\033[An\033OP\033[200~n\033[201~");
-	assert_int_equal(answers_count, 0);
-	assert_int_equal(asker.typed_len, 0);
-	type("n\033[A");
-	assert_int_equal(answers_count, 1);
-}
-
 static void one_key_at_a_time_or_all_at_once(void **state)
 {
 	char key[2] = "";
@@ -394,7 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(every_answer), WITH(no_other_key_is_an_answer), WITH(letters_must_be_those_shown),
-		WITH(letters_are_drawn_anew), WITH(reports_are_no_answer),
+		WITH(letters_are_drawn_anew),
 		WITH(one_key_at_a_time_or_all_at_once), WITH(the_rest_is_for_a_question_that_is_gone),
 		WITH(time_is_over_or_another_decides), WITH(an_answer_that_cannot_be_kept),
 		WITH(what_the_agent_chose_is_escaped), cmocka_unit_test(times_are_seconds),
