@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Docker Engine of the tests' own, and containers that have the machine's programs."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+
+import netns
+import sluice
+import stage
+
+SOCKET = "/run/docker.sock"
+IMAGE = "machine"
+
+
+class Engine:
+    """dockerd, as Debian has it, without a bridge: it has nothing but what is made in here."""
+
+    def __init__(self):
+        self.root = stage.ROOT / "docker"
+        self.root.mkdir()
+        config = self.root / "daemon.json"
+        config.write_text(json.dumps({"runtimes": {"sluice": {
+            "path": str(sluice.PROGRAM), "runtimeArgs": ["runtime", "--"]}}}))
+        self.log = open(stage.ROOT / "dockerd.log", "wb")
+        # what it leaves in /tmp must not be seen by others: they use other programs' names there
+        self.process = subprocess.Popen(
+            ["/usr/sbin/dockerd", "--config-file", config, "--data-root", self.root / "data",
+             "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid", "--bridge", "none",
+             "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs",
+             "-H", f"unix://{SOCKET}"], stdin=subprocess.DEVNULL, stdout=self.log,
+            stderr=self.log, env=netns.root_env(), cwd="/")
+        netns.wait_for(lambda: self("info").returncode == 0, 30)
+        self.image()
+
+    def __call__(self, *argv, limit=60):
+        return subprocess.run(["docker", "-H", f"unix://{SOCKET}", *map(str, argv)], text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=limit, env=netns.root_env(),
+                              cwd="/")
+
+    def image(self):
+        """Nothing but names: the programs are the machine's, mounted."""
+        path = self.root / "image.tar"
+        with tarfile.open(path, "w") as tar:
+            for name in "bin", "sbin", "lib", "lib64":
+                if os.path.islink("/" + name):
+                    entry = tarfile.TarInfo(name)
+                    entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink("/" + name)
+                    tar.addfile(entry)
+            for name in "usr", "tmp", "etc/ssl", "inside":
+                entry = tarfile.TarInfo(name)
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                tar.addfile(entry)
+        done = self("import", path, IMAGE)
+        assert done.returncode == 0, done.stdout
+
+    @staticmethod
+    def words(*options, network="none", runtime="sluice", policy="rec", name=None):
+        return ["run", "-i", "--rm", "--network", network, *(["--runtime", runtime] if runtime else []),
+                *(["--name", name] if name else []),
+                *(["-e", f"SLUICE_POLICY={policy}"] if policy else []),
+                "-v", "/usr:/usr:ro", "-v", "/etc/ssl:/etc/ssl:ro", "-v", f"{stage.INSIDE}:{stage.INSIDE}:ro",
+                "-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", *options]
+
+    def run(self, *command, options=(), **kwargs):
+        return self(*self.words(*options, **kwargs), IMAGE, *command)
+
+    def agent(self, *options, **kwargs):
+        return sluice.Agent(["docker", "-H", f"unix://{SOCKET}", *self.words(*options, **kwargs), IMAGE],
+                            root=True, env=netns.root_env())
+
+    def end(self):
+        names = self("ps", "-aq").stdout.split()
+        if names:
+            self("rm", "-f", *names)
+        self.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.root, ignore_errors=True)

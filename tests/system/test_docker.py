@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Containers of a real Docker Engine behind the gate, from before their first instruction on."""
+import errno
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+import engine
+import internet
+import netns
+import sluice
+import stage
+from netns import call, wait_for
+from stage import ZONE
+
+REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
+POLICIES = pathlib.Path("/etc/sluice/policies.d")
+
+
+@pytest.fixture(scope="module")
+def daemon(world):
+    POLICIES.mkdir(parents=True, exist_ok=True)
+    (POLICIES / "rec.yaml").write_text(
+        f"version: 1\nallow:\n  - host: {REC}\n    ports: [80, 443, 9999]\n"
+        f"  - host: www.{ZONE}\n")
+    (POLICIES / "bad.yaml").write_text("version: 1\nallwo: []\n")
+    one = netns.Daemon()
+    yield one
+    one.end()
+
+
+@pytest.fixture(scope="module")
+def docker(daemon):
+    one = engine.Engine()
+    yield one
+    one.end()
+
+
+@pytest.fixture(scope="module")
+def inside(docker):
+    """An agent in a container: root, with the capabilities that Docker gives."""
+    agent = docker.agent()
+    yield agent
+    agent.kill()
+
+
+@pytest.fixture(scope="module")
+def admin(docker):
+    """The same, and it may do to its own network what it likes."""
+    agent = docker.agent("--cap-add", "NET_ADMIN")
+    yield agent
+    agent.kill()
+
+
+def get(token, host=REC):
+    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+
+
+def passes(world, agent, token):
+    answer = agent.do("requests", REC, 80, [get(token)])
+    return "200 OK" in answer.get("ok", [""])[0] and bool(world.recorder.requests(token.encode()))
+
+
+# what passes
+
+@pytest.mark.core
+def test_allowed_passes_and_nothing_else(world, inside, token):
+    start = world.wire.mark()
+    assert passes(world, inside, token)
+    assert "error" in inside.do("requests", DENIED, 80, [get(token + "x", DENIED)])
+    for address in (internet.RECORDER4, internet.RECORDER6, "169.254.169.254", "10.20.0.5",
+                    internet.HOME4, internet.HOME6, "172.17.0.1", internet.GATEWAY4):
+        assert "error" in inside.do("requests", address, 80, [get(token + "x")])
+    assert "403" in inside.ok("requests", REC, 80, [get(token + "x", DENIED)])[0]
+    assert not world.recorder.arrived((token + "x").encode())
+    assert not world.wire.carries((token + "x").encode(), start)
+
+
+PROGRAMS = """
+curl -sS --max-time 20 https://{REC}/{token}c && wget -q -T 20 -O - https://{REC}/{token}w || exit 1
+git ls-remote https://www.{ZONE}/repo.git 2>&1 | grep -qi "not found\\|HEAD" || exit 2
+curl -sS --max-time 20 https://{DENIED}/{token}x && exit 3
+wget -q -T 20 -O - https://{DENIED}/{token}x && exit 4
+exit 0
+"""
+
+
+def test_programs(world, docker, token):
+    done = docker.run("sh", "-c", PROGRAMS.format(REC=REC, DENIED=DENIED, ZONE=ZONE, token=token))
+    assert done.returncode == 0, done.stdout
+    for letter in "cw":
+        assert world.recorder.requests((token + letter).encode())
+    assert not world.recorder.arrived((token + "x").encode())
+
+
+@pytest.mark.parametrize("family", ["AF_VSOCK", "AF_ALG", "AF_BLUETOOTH", "AF_CAN", "AF_KEY", "AF_XDP"])
+def test_other_families_are_out_of_reach(inside, family):
+    number = {"AF_VSOCK": 40, "AF_ALG": 38, "AF_BLUETOOTH": 31, "AF_CAN": 29, "AF_KEY": 15,
+              "AF_XDP": 44}[family]
+    assert inside.fails("socket_of", number, "SOCK_STREAM") in (errno.EPERM, errno.EAFNOSUPPORT)
+    assert inside.ok("socket_of", "AF_INET", "SOCK_STREAM")
+
+
+def test_vsock_without_a_profile(docker, world):
+    """--security-opt seccomp=unconfined takes the engine's profile away, not this."""
+    agent = docker.agent("--security-opt", "seccomp=unconfined")
+    assert agent.fails("socket_of", 40, "SOCK_STREAM") == errno.EPERM
+    assert agent.fails("io_uring") == errno.EPERM
+    assert agent.ok("socket_of", "AF_INET", "SOCK_STREAM")
+    agent.kill()
+
+
+def test_raw_and_packet_sockets_reach_nobody(world, inside, token):
+    """Docker's containers may make them; there is nothing at the other end."""
+    start = world.wire.mark()
+    code = f"""
+import socket, struct
+data = b'{token}x'
+for dst in '{internet.RECORDER4}', '{internet.GATEWAY4}', '127.0.0.1':
+    for mark in 0, 0x51:
+        try:
+            s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+            s.setsockopt(socket.SOL_SOCKET, 36, mark)
+            udp = struct.pack('!HHHH', 5000, 9999, 8 + len(data), 0) + data
+            ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0,
+                             socket.inet_aton('{internet.HOME4}'), socket.inet_aton(dst))
+            s.sendto(ip + udp, (dst, 0))
+        except OSError:
+            pass
+p = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300)
+for name in [n for _, n in socket.if_nameindex()]:
+    try:
+        p.bind((name, 0))
+        p.send(b'\\xff' * 12 + b'\\x08\\x00' + ip + udp)
+    except OSError:
+        pass
+print('sent')
+"""
+    done = subprocess.run(["docker", "-H", f"unix://{engine.SOCKET}", *engine.Engine.words(),
+                           engine.IMAGE, "/usr/bin/python3", "-c", code], text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, capture_output=True, env=netns.root_env())
+    assert done.stdout == "sent\n", done.stderr
+    assert not world.wire.carries((token + "x").encode(), start)
+    assert passes(world, inside, token)
+
+
+def test_net_admin_opens_nothing(world, docker, admin, token):
+    assert passes(world, admin, token)
+    start = world.wire.mark()
+    name = docker("ps", "-q", "--latest").stdout.strip()
+    code = f"""
+import socket, subprocess
+for command in ('nft flush ruleset', 'ip route flush table local', 'ip route add local default dev lo',
+                'ip link add v0 type veth peer name v1', 'ip link set v0 up', 'ip link set v1 up',
+                'ip addr add 21.5.0.3/24 dev v0', 'ip route add default via 21.5.0.1',
+                'ip link add t0 type sit local 21.5.0.3 remote {internet.GATEWAY4}'):
+    subprocess.run(command.split(), capture_output=True)
+    for dst in '{internet.RECORDER4}', '{internet.RECORDER6}', '{internet.GATEWAY4}':
+        for kind, port in (socket.SOCK_STREAM, 80), (socket.SOCK_DGRAM, 9999):
+            s = socket.socket(socket.AF_INET6 if ':' in dst else socket.AF_INET, kind)
+            s.settimeout(0.1)
+            try:
+                s.connect((dst, port))
+                s.send(b'{token}x')
+            except OSError:
+                pass
+"""
+    done = docker("exec", name, "/usr/bin/python3", "-c", code)
+    assert done.returncode == 0, done.stdout
+    assert not world.wire.carries((token + "x").encode(), start)
+    assert not world.recorder.arrived((token + "x").encode())
+
+
+# what does not start
+
+REFUSED = {
+    "policy": (dict(policy="bad"), "allwo"),
+    "no-policy-file": (dict(policy="nowhere"), "nowhere.yaml: No such file"),
+    "policy-path": (dict(policy="../policies.d/rec"), "not a name"),
+    "host": (dict(network="host"), "under no session"),
+    "privileged": (dict(options=("--privileged",)), "could leave its namespaces"),
+    "sys-admin": (dict(options=("--cap-add", "SYS_ADMIN")), "CAP_SYS_ADMIN"),
+    "bridge": (dict(network="wide"), "a way out beside the gate"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_before_it_starts(docker, daemon, world, token, case):
+    how, why = REFUSED[case]
+    if how.get("network") == "wide":
+        docker("network", "create", "wide")
+    before = len(daemon.ask({"do": "held"})["held"])
+    mark = stage.directory(stage.HOME / "marks") / token
+    options = (*how.get("options", ()), "-v", f"{mark.parent}:{mark.parent}")
+    done = docker.run("touch", mark, **{**how, "options": options})
+    assert done.returncode == 125 and why in done.stdout, done.stdout
+    assert not mark.exists()
+    wait_for(lambda: len(daemon.ask({"do": "held"})["held"]) == before)
+    # the same container without sluice does start, as far as this machine has the rights itself
+    done = docker.run("touch", mark, options=options[-2:], runtime=None, network=how.get("network", "none"))
+    assert done.returncode == 0, done.stdout
+    assert mark.exists()
+
+
+def test_no_daemon_no_container(docker, daemon, inside, world, token):
+    daemon.kill()
+    try:
+        done = docker.run("true")
+        assert done.returncode == 125 and "the daemon does not run" in done.stdout
+        assert passes(world, inside, token)     # what was held before goes on
+    finally:
+        daemon.start()
+    assert docker.run("true").returncode == 0
+
+
+def test_a_joined_network_is_under_the_session_of_its_owner(docker, world, token):
+    owner = docker.agent(name="owner")
+    joined = docker.agent(network="container:owner", policy=None)
+    assert passes(world, owner, token) and passes(world, joined, token + "y")
+    assert "error" in joined.do("requests", internet.RECORDER4, 80, [get(token + "x")])
+    bare = docker("run", "-d", "--rm", "--network", "none", "--name", "bare", "-v", "/usr:/usr:ro",
+                  engine.IMAGE, "sleep", "60")
+    assert bare.returncode == 0, bare.stdout
+    done = docker.run("true", network="container:bare")
+    assert done.returncode == 125 and "under no session" in done.stdout
+    docker("rm", "-f", "bare")
+    joined.kill()
+    owner.kill()
+
+
+# the first instruction
+
+RACE = """
+import os, socket
+s = socket.socket()
+s.setblocking(False)
+try:
+    s.connect(('{address}', 80))
+except BlockingIOError:
+    pass
+except OSError:
+    os._exit(7)
+s.setblocking(True)
+try:
+    s.send(b'{token}')
+except OSError:
+    os._exit(7)
+"""
+
+
+def bundle(folder, *command):
+    """A container without an engine, as runc takes it."""
+    (folder / "rootfs").mkdir(parents=True)
+    subprocess.run(["runc", "spec", "--bundle", folder], check=True)
+    config = json.loads((folder / "config.json").read_text())
+    config["process"].update(terminal=False, args=list(command))
+    config["root"]["readonly"] = False
+    config["mounts"] += [{"destination": d, "source": d, "type": "none", "options": ["rbind", "ro"]}
+                         for d in ("/usr", "/lib", "/lib64")]
+    return config
+
+
+def test_there_is_no_moment_before(daemon, world, token):
+    """RACES=1000 tests/system/run -k no_moment: a thousand times."""
+    folder, races = stage.ROOT / "bundle", int(os.environ.get("RACES", "10"))
+    config = bundle(folder, "/usr/bin/python3", "-c",
+                    RACE.format(address=internet.RECORDER4, token=token + "x"))
+    start, ended = world.wire.mark(), []
+    for number in range(races):
+        (folder / "config.json").write_text(json.dumps(config))
+        ended.append(call("runtime", "--policy", "rec", "--", "--root", stage.ROOT / "runc", "run",
+                          "--bundle", folder, f"race-{number}"))
+    assert [done.code for done in ended] == [7] * races, ended[-1].err
+    assert not world.recorder.arrived((token + "x").encode())
+    assert not world.wire.carries((token + "x").encode(), start)
+    # the same with no gate does arrive: it is the race that is lost, not the runner
+    config["linux"]["namespaces"] = [n for n in config["linux"]["namespaces"] if n["type"] != "network"]
+    (folder / "config.json").write_text(json.dumps(config))
+    subprocess.run(["runc", "--root", stage.ROOT / "runc", "run", "--bundle", folder, "race"], check=True,
+                   stdin=subprocess.DEVNULL)
+    assert world.wire.carries((token + "x").encode(), start)
+
+
+# the end
+
+@pytest.mark.parametrize("how", ["stop", "kill", "rm"])
+def test_nothing_is_left_behind(docker, daemon, world, token, how):
+    def left():
+        return {str(p) for p in netns.RUN.rglob("*")}
+    before, namespaces = left(), set(subprocess.check_output(["lsns", "-t", "net", "-no", "NS"]).split())
+    agent = docker.agent(name=f"end-{how}")
+    assert passes(world, agent, token)
+    assert left() != before
+    docker(how, *{"stop": ["-t", "1"], "rm": ["-f"], "kill": []}[how], f"end-{how}")
+    agent.kill()
+    wait_for(lambda: left() == before)
+    wait_for(lambda: set(subprocess.check_output(["lsns", "-t", "net", "-no", "NS"]).split())
+             <= namespaces)
+
+
+@pytest.mark.parametrize("victim", ["keeper", "gate"])
+def test_a_dead_keeper_or_gate_opens_nothing(docker, daemon, world, token, victim):
+    agent = docker.agent(name=f"dead-{victim}")
+    assert passes(world, agent, token)
+    name = docker("ps", "-q", "--filter", f"name=dead-{victim}").stdout.strip()
+    keeper = daemon.held(name)["keeper"]
+    start = world.wire.mark()
+    os.kill(keeper if victim == "keeper" else sluice.role(keeper, "gate"), signal.SIGKILL)
+    assert "error" in agent.do("requests", internet.RECORDER4, 80, [get(token + "x")])
+    wait_for(lambda: (one := daemon.held(name)) and one["state"] == "serving" and
+             one["keeper"] != keeper)
+    assert passes(world, agent, token + "y")
+    assert not world.wire.carries((token + "x").encode(), start)
+    agent.kill()
