@@ -256,6 +256,9 @@ static void go_on(struct flow *f, bool http)
 	f->ready = f->form == SEEN_NOT_YET ? 0 : WANT_AGENT_READ;
 	if (f->again)
 		f->ready |= WANT_PEER_READ;
+	/* While a person was asked only an edge told of the client, and it may have spoken then */
+	if (f->wants & WANT_AGENT_MORE)
+		f->ready |= WANT_AGENT_READ;
 }
 
 void ask_connected(struct flow *f)
