@@ -557,13 +557,11 @@ int report_main(int argc, char **argv)
 	};
 	char newest[PATH_MAX], *one[] = { newest }, **paths;
 	struct err err = { "" };
-	bool help = false, ok;
-	int count;
+	bool ok;
+	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("report", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	paths = count ? argv + 1 : one;
 	count = count ? count : 1;
 	ok = is_format(format) || err_set(&err, UNKNOWN_FORMAT, format);
