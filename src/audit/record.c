@@ -22,6 +22,8 @@ static inline void put(struct buf *b, const void *bytes, size_t len)
 /* Literals know their length; a key is one copy */
 #define PUT(b, literal) put((b), (literal), sizeof(literal) - 1)
 #define KEY(b, name) PUT((b), ",\"" name "\":")
+/* @kind: of its value, put_KIND() */
+#define FIELD(b, name, kind, value) do { KEY((b), name); put_##kind((b), (value)); } while (0)
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -257,8 +259,7 @@ static void put_verdict(struct buf *b, enum answer verdict, enum reason reason)
 
 static void put_rule(struct buf *b, const struct audit_rule *rule)
 {
-	KEY(b, "rule");
-	put_str(b, rule->id);
+	FIELD(b, "rule", str, rule->id);
 }
 
 void record_session_start(struct record *r, int64_t now_us, const struct record_start *e)
@@ -266,10 +267,8 @@ void record_session_start(struct record *r, int64_t now_us, const struct record_
 	const struct audit_start *s = e->start;
 	struct buf *b = OPEN(r, now_us, "session.start");
 
-	KEY(b, "mode");
-	put_str(b, mode_name(s->mode));
-	KEY(b, "command");
-	put_str(b, s->command);
+	FIELD(b, "mode", str, mode_name(s->mode));
+	FIELD(b, "command", str, s->command);
 	KEY(b, "labels");
 	json_open(b, '{');
 	for (size_t i = 0; i < s->label_count; i++) {
@@ -278,14 +277,10 @@ void record_session_start(struct record *r, int64_t now_us, const struct record_
 		put_text(b, span_str(s->labels[i].value));
 	}
 	json_close(b, '}');
-	KEY(b, "policy_sha256");
-	put_str(b, s->policy_sha256);
-	KEY(b, "version");
-	put_str(b, s->version);
-	KEY(b, "key_id");
-	put_str(b, e->key_id);
-	KEY(b, "key");
-	put_str(b, e->key);
+	FIELD(b, "policy_sha256", str, s->policy_sha256);
+	FIELD(b, "version", str, s->version);
+	FIELD(b, "key_id", str, e->key_id);
+	FIELD(b, "key", str, e->key);
 	close_line(r);
 }
 
@@ -298,28 +293,22 @@ static void put_dns_type(struct buf *b, uint16_t type)
 
 static void put_process(struct buf *b, const struct audit_process *p)
 {
-	if (p->pid > 0) {
-		KEY(b, "pid");
-		put_uint(b, (uint64_t)p->pid);
-	}
+	if (p->pid > 0)
+		FIELD(b, "pid", uint, (uint64_t)p->pid);
 	if (!p->exe.len)
 		return;
-	KEY(b, "exe");
-	put_text(b, p->exe);
+	FIELD(b, "exe", text, p->exe);
 }
 
 void record_dns_query(struct record *r, int64_t now_us, const struct audit_dns *e)
 {
 	struct buf *b = OPEN(r, now_us, "dns.query");
 
-	KEY(b, "name");
-	put_text(b, e->name);
-	KEY(b, "type");
-	put_dns_type(b, e->type);
+	FIELD(b, "name", text, e->name);
+	FIELD(b, "type", dns_type, e->type);
 	put_verdict(b, e->verdict, e->reason);
 	put_rule(b, &e->rule);
-	KEY(b, "answer");
-	put_addr(b, e->answer);
+	FIELD(b, "answer", addr, e->answer);
 	put_process(b, &e->process);
 	close_line(r);
 }
@@ -328,8 +317,7 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 {
 	struct buf *b = OPEN(r, now_us, "conn.open");
 
-	KEY(b, "conn");
-	put_uint(b, e->conn);
+	FIELD(b, "conn", uint, e->conn);
 	KEY(b, "host");
 	if (e->host.len)
 		put_text(b, e->host);
@@ -339,66 +327,46 @@ void record_conn_open(struct record *r, int64_t now_us, const struct audit_conn 
 	for (size_t i = 0; i < e->ip_count; i++)
 		put_addr(b, &e->ips[i]);
 	PUT(b, "]");
-	KEY(b, "port");
-	put_uint(b, e->port);
-	KEY(b, "proto");
-	put_str(b, e->proto);
+	FIELD(b, "port", uint, e->port);
+	FIELD(b, "proto", str, e->proto);
 	put_verdict(b, e->verdict, e->reason);
 	put_rule(b, &e->rule);
-	KEY(b, "layer");
-	put_str(b, e->rule.layer);
+	FIELD(b, "layer", str, e->rule.layer);
 	put_process(b, &e->process);
-	if (e->has_sni) {
-		KEY(b, "sni");
-		put_text(b, e->sni);
-	}
-	if (e->alpn.len) {
-		KEY(b, "alpn");
-		put_text(b, e->alpn);
-	}
+	if (e->has_sni)
+		FIELD(b, "sni", text, e->sni);
+	if (e->alpn.len)
+		FIELD(b, "alpn", text, e->alpn);
 	close_line(r);
 }
 
 static void put_bytes(struct buf *b, uint64_t out, uint64_t in)
 {
-	KEY(b, "bytes_out");
-	put_uint(b, out);
-	KEY(b, "bytes_in");
-	put_uint(b, in);
+	FIELD(b, "bytes_out", uint, out);
+	FIELD(b, "bytes_in", uint, in);
 }
 
 void record_conn_close(struct record *r, int64_t now_us, const struct audit_close *e)
 {
 	struct buf *b = OPEN(r, now_us, "conn.close");
 
-	KEY(b, "conn");
-	put_uint(b, e->conn);
+	FIELD(b, "conn", uint, e->conn);
 	KEY(b, "host");
 	if (e->host.len || !e->ip)
 		put_text(b, e->host);
 	else
 		put_addr(b, e->ip);
-	KEY(b, "ip");
-	put_addr(b, e->ip);
-	KEY(b, "port");
-	put_uint(b, e->port);
+	FIELD(b, "ip", addr, e->ip);
+	FIELD(b, "port", uint, e->port);
 	put_bytes(b, e->bytes_out, e->bytes_in);
-	KEY(b, "duration_ms");
-	put_uint(b, e->duration_ms);
-	KEY(b, "end");
-	put_str(b, e->end);
-	if (e->proto) {
-		KEY(b, "proto");
-		put_str(b, e->proto);
-	}
-	if (e->reason != REASON_ALLOWED) {
-		KEY(b, "reason");
-		put_str(b, reason_name(e->reason));
-	}
-	if (e->detail.len) {
-		KEY(b, "detail");
-		put_text(b, e->detail);
-	}
+	FIELD(b, "duration_ms", uint, e->duration_ms);
+	FIELD(b, "end", str, e->end);
+	if (e->proto)
+		FIELD(b, "proto", str, e->proto);
+	if (e->reason != REASON_ALLOWED)
+		FIELD(b, "reason", str, reason_name(e->reason));
+	if (e->detail.len)
+		FIELD(b, "detail", text, e->detail);
 	close_line(r);
 }
 
@@ -412,18 +380,12 @@ void record_http(struct record *r, int64_t now_us, const struct audit_http *e)
 		redact_path(&r->path, e->path);
 	else
 		buf_add_span(&r->path, r->paths == DETAIL_FULL ? e->path : SPAN("***"));
-	KEY(b, "conn");
-	put_uint(b, e->conn);
-	KEY(b, "host");
-	put_text(b, e->host);
-	KEY(b, "port");
-	put_uint(b, e->port);
-	KEY(b, "method");
-	put_text(b, e->method);
-	KEY(b, "path");
-	put_text(b, r->path.full ? SPAN("***") : buf_span(&r->path));
-	KEY(b, "status");
-	put_uint(b, e->status);
+	FIELD(b, "conn", uint, e->conn);
+	FIELD(b, "host", text, e->host);
+	FIELD(b, "port", uint, e->port);
+	FIELD(b, "method", text, e->method);
+	FIELD(b, "path", text, r->path.full ? SPAN("***") : buf_span(&r->path));
+	FIELD(b, "status", uint, e->status);
 	put_verdict(b, e->verdict, e->reason);
 	put_rule(b, &e->rule);
 	put_bytes(b, e->bytes_out, e->bytes_in);
@@ -434,14 +396,10 @@ void record_packet_drop(struct record *r, int64_t now_us, const struct audit_dro
 {
 	struct buf *b = OPEN(r, now_us, "packet.drop");
 
-	KEY(b, "proto");
-	put_str(b, e->proto);
-	KEY(b, "ip");
-	put_addr(b, &e->ip);
-	KEY(b, "port");
-	put_uint(b, e->port);
-	KEY(b, "count");
-	put_uint(b, e->count);
+	FIELD(b, "proto", str, e->proto);
+	FIELD(b, "ip", addr, &e->ip);
+	FIELD(b, "port", uint, e->port);
+	FIELD(b, "count", uint, e->count);
 	close_line(r);
 }
 
@@ -449,14 +407,10 @@ void record_alert(struct record *r, int64_t now_us, const struct audit_alert *e)
 {
 	struct buf *b = OPEN(r, now_us, "alert");
 
-	KEY(b, "kind");
-	put_str(b, e->kind);
-	KEY(b, "value");
-	put_uint(b, e->value);
-	KEY(b, "threshold");
-	put_uint(b, e->threshold);
-	KEY(b, "message");
-	put_text(b, e->message);
+	FIELD(b, "kind", str, e->kind);
+	FIELD(b, "value", uint, e->value);
+	FIELD(b, "threshold", uint, e->threshold);
+	FIELD(b, "message", text, e->message);
 	close_line(r);
 }
 
@@ -464,18 +418,12 @@ void record_approval(struct record *r, int64_t now_us, const struct audit_approv
 {
 	struct buf *b = OPEN(r, now_us, "approval");
 
-	KEY(b, "host");
-	put_text(b, e->host);
-	KEY(b, "port");
-	put_uint(b, e->port);
-	KEY(b, "decision");
-	put_str(b, e->decision);
-	KEY(b, "by");
-	put_str(b, e->by);
-	KEY(b, "scope");
-	put_str(b, e->scope);
-	KEY(b, "waited_ms");
-	put_uint(b, e->waited_ms);
+	FIELD(b, "host", text, e->host);
+	FIELD(b, "port", uint, e->port);
+	FIELD(b, "decision", str, e->decision);
+	FIELD(b, "by", str, e->by);
+	FIELD(b, "scope", str, e->scope);
+	FIELD(b, "waited_ms", uint, e->waited_ms);
 	close_line(r);
 }
 
@@ -483,12 +431,9 @@ void record_denials(struct record *r, int64_t now_us, const struct record_denial
 {
 	struct buf *b = OPEN(r, now_us, "denials");
 
-	KEY(b, "reason");
-	put_str(b, reason_name(e->reason));
-	KEY(b, "count");
-	put_uint(b, e->count);
-	KEY(b, "distinct");
-	put_uint(b, e->distinct);
+	FIELD(b, "reason", str, reason_name(e->reason));
+	FIELD(b, "count", uint, e->count);
+	FIELD(b, "distinct", uint, e->distinct);
 	PUT(b, ",\"sample\":[");
 	for (size_t i = 0; i < e->sample_count; i++)
 		put_text(b, e->sample[i]);
@@ -501,14 +446,11 @@ void record_policy_reload(struct record *r, int64_t now_us, const char *sha256, 
 {
 	struct buf *b = OPEN(r, now_us, "policy.reload");
 
-	KEY(b, "policy_sha256");
-	put_str(b, sha256);
+	FIELD(b, "policy_sha256", str, sha256);
 	KEY(b, "changed");
 	json_bool(b, changed);
-	if (why) {
-		KEY(b, "error");
-		put_str(b, why);
-	}
+	if (why)
+		FIELD(b, "error", str, why);
 	close_line(r);
 }
 
@@ -522,13 +464,10 @@ void record_session_end(struct record *r, int64_t now_us, int exit_code,
 	PUT(b, ",\"totals\":{");
 	json_key(b, "connections");
 	put_uint(b, totals->connections);
-	KEY(b, "denied");
-	put_uint(b, totals->denied);
-	KEY(b, "dns");
-	put_uint(b, totals->dns);
+	FIELD(b, "denied", uint, totals->denied);
+	FIELD(b, "dns", uint, totals->dns);
 	put_bytes(b, totals->bytes_out, totals->bytes_in);
-	KEY(b, "alerts");
-	put_uint(b, totals->alerts);
+	FIELD(b, "alerts", uint, totals->alerts);
 	PUT(b, "}");
 	close_line(r);
 }

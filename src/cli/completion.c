@@ -146,13 +146,10 @@ int completion_main(int argc, char **argv)
 	} shells[] = { { "bash", bash_print }, { "zsh", zsh_print }, { "fish", fish_print } };
 	static const struct option rows[] = { { .name = NULL } };
 	struct err err = { "" };
-	bool help = false;
-	int count;
+	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("completion", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	for (size_t i = 0; i < ARRAY_SIZE(shells) && count == 1; i++) {
 		if (!strcmp(argv[1], shells[i].name)) {
 			shells[i].print();

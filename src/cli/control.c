@@ -81,13 +81,8 @@ static int sessions_run(bool json, struct err *err)
 	return 0;
 }
 
-/*
- * list_options() - the options of a command that lists
- * @ret_count:	arguments, which are in argv[1] and on
- *
- * Return: -1: go on; else the exit code
- */
-static int list_options(const char *name, int argc, char **argv, int *ret_count, bool *ret_json)
+/* The options of a command that lists; as command_read() */
+static bool list_options(int argc, char **argv, int *ret_count, bool *ret_json, int *ret_code)
 {
 	const char *format = "text";
 	const struct option rows[] = {
@@ -95,13 +90,13 @@ static int list_options(const char *name, int argc, char **argv, int *ret_count,
 		{ .name = NULL },
 	};
 	struct err err = { "" };
-	bool help = false;
 
-	if (!options_parse_mixed(argc, argv, rows, ret_count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help(name, rows);
-	return format_is_json(format, ret_json, &err) ? -1 : complain(&err);
+	if (!command_read(argc, argv, rows, ret_count, ret_code))
+		return false;
+	if (format_is_json(format, ret_json, &err))
+		return true;
+	*ret_code = complain(&err);
+	return false;
 }
 
 int sessions_main(int argc, char **argv)
@@ -110,8 +105,7 @@ int sessions_main(int argc, char **argv)
 	int count, code;
 	bool json;
 
-	code = list_options("sessions", argc, argv, &count, &json);
-	if (code >= 0)
+	if (!list_options(argc, argv, &count, &json, &code))
 		return code;
 	if (count)
 		err_set(&err, "sessions: takes no argument");
@@ -201,8 +195,7 @@ int approvals_main(int argc, char **argv)
 	int count, code;
 	bool json;
 
-	code = list_options("approvals", argc, argv, &count, &json);
-	if (code >= 0)
+	if (!list_options(argc, argv, &count, &json, &code))
 		return code;
 	code = approvals_run(argv + 1, (size_t)count, json, &err);
 	return err.text[0] ? complain(&err) : code;
@@ -276,7 +269,7 @@ static int decide(const char *id, struct control_request *r, const char *command
 
 int approve_main(int argc, char **argv)
 {
-	bool once = false, session = false, always = false, help = false;
+	bool once = false, session = false, always = false;
 	const char *time = NULL;
 	const struct option rows[] = {
 		{ 0, "once", OPTION_FLAG, NULL, "this time (if nothing else is said)", &once },
@@ -289,10 +282,8 @@ int approve_main(int argc, char **argv)
 	struct err err = { "" };
 	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("approve", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	if (count != 1)
 		err_set(&err, "approve: one ID (see sluice approvals)");
 	else if (once + session + always + (time != NULL) > 1)
@@ -314,13 +305,10 @@ int reject_main(int argc, char **argv)
 		{ .name = NULL },
 	};
 	struct err err = { "" };
-	bool help = false;
 	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("reject", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	if (count != 1)
 		err_set(&err, "reject: one ID (see sluice approvals)");
 	if (err.text[0])
@@ -365,13 +353,10 @@ int reload_main(int argc, char **argv)
 {
 	const struct option rows[] = { { .name = NULL } };
 	struct err err = { "" };
-	bool help = false;
 	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("reload", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	if (count != 1)
 		err_set(&err, "reload: one SESSION (see sluice sessions)");
 	if (err.text[0])

@@ -81,13 +81,10 @@ int learn_main(int argc, char **argv)
 		{ .name = NULL },
 	};
 	struct err err = { "" };
-	bool help = false;
-	int count;
+	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("learn", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	if (!count)
 		err_set(&err, "learn: no LOG (sluice learn LOG...; run --learn FILE makes log and policy)");
 	if (err.text[0] || !learn(&c, argv + 1, count, &err))

@@ -232,6 +232,20 @@ int command_help(const char *name, const struct option *rows)
 	return 0;
 }
 
+bool command_read(int argc, char **argv, const struct option *rows, int *ret_count, int *ret_code)
+{
+	struct err err = { "" };
+	bool help = false;
+
+	if (!options_parse_mixed(argc, argv, rows, ret_count, &help, &err))
+		*ret_code = complain(&err);
+	else if (help)
+		*ret_code = command_help(argv[0], rows);
+	else
+		return true;
+	return false;
+}
+
 void command_options(const struct command *c,
 		     void (*show)(void *arg, const struct option *rows), void *arg)
 {

@@ -76,6 +76,15 @@ const struct command *command_find(const char *name);
 int command_help(const char *name, const struct option *rows);
 
 /*
+ * command_read() - the options of a command, which may follow its operands
+ * @ret_count:	as of options_parse_mixed()
+ * @ret_code:	what the command is to exit with at once: --help was printed, or what is wrong
+ *
+ * Return: false: do so.
+ */
+bool command_read(int argc, char **argv, const struct option *rows, int *ret_count, int *ret_code);
+
+/*
  * command_options() - hand a command's rows to @show, as --help would print them
  *
  * Runs the command with --help alone; @show borrows the rows for the call.

@@ -393,13 +393,10 @@ int presets_main(int argc, char **argv)
 		{ .name = NULL },
 	};
 	struct err err = { "" };
-	bool help = false;
-	int count;
+	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("presets", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	if (count > 1)
 		err_set(&err, "presets: one NAME at a time");
 	if (err.text[0] || !run_presets(&p, argv[1], &err))

@@ -184,33 +184,51 @@ static void print_denials(const struct style *s, FILE *to, const struct tally *t
 	print_rest(s, to, t, shown);
 }
 
+/* With the column of what was allowed only if the log knows */
+static void print_program(const struct style *s, FILE *to, const struct table *table,
+			  const struct tally_program *p, const char *name)
+{
+	struct cell denied, allowed;
+
+	cell_number(&denied, p->denied);
+	cell_number(&allowed, p->allowed);
+	if (table->count == 3)
+		s->row(to, table, (const char *const []){ denied.text, allowed.text, name });
+	else
+		s->row(to, table, (const char *const []){ denied.text, name });
+}
+
 static void print_programs(const struct style *s, FILE *to, const struct tally *t)
 {
-	static const struct column columns[] = { { "TIMES", 5, true }, { "PROGRAM", 0, false } };
-	const struct table table = { columns, ARRAY_SIZE(columns) };
+	static const struct column columns[] = { { "DENIED", 6, true }, { "ALLOWED", 7, true },
+						 { "PROGRAM", 0, false } };
+	static const struct column fewer[] = { { "DENIED", 6, true }, { "PROGRAM", 0, false } };
+	const struct table table = { t->programs_allowed ? columns : fewer,
+				     t->programs_allowed ? ARRAY_SIZE(columns) : ARRAY_SIZE(fewer) };
 	size_t shown = t->program_count < TOP_PROGRAMS ? t->program_count : TOP_PROGRAMS;
-	uint64_t rest = t->programs_others;
+	struct tally_program rest = t->programs_others;
 	struct cell c;
 
 	if (!t->program_count)
 		return;
-	s->heading(to, "Which program was denied, most often first");
+	s->heading(to, "Which programs, most often denied first");
 	s->table_begin(to, &table);
 	for (size_t i = 0; i < shown; i++)
-		s->row(to, &table, (const char *const []){
-			cell_number(&c, t->programs[i].denied), t->programs[i].name });
-	for (size_t i = shown; i < t->program_count; i++)
-		rest += t->programs[i].denied;
-	s->table_end(to);
-	if (rest) {
-		snprintf(c.text, sizeof(c.text), "%" PRIu64 " more of other programs", rest);
-		s->note(to, c.text);
+		print_program(s, to, &table, &t->programs[i], t->programs[i].name);
+	for (size_t i = shown; i < t->program_count; i++) {
+		rest.denied += t->programs[i].denied;
+		rest.allowed += t->programs[i].allowed;
 	}
+	if (rest.denied || rest.allowed)
+		print_program(s, to, &table, &rest, "(others)");
+	s->table_end(to);
 	if (t->programs_unknown) {
-		snprintf(c.text, sizeof(c.text), "%" PRIu64 " more of programs that are not known",
+		snprintf(c.text, sizeof(c.text), "%" PRIu64 " more denials of programs that are not known",
 			 t->programs_unknown);
 		s->note(to, c.text);
 	}
+	if (!t->programs_allowed)
+		s->note(to, "of what was allowed the log names no program (log: {process: true} would)");
 }
 
 static void print_alerts(const struct style *s, FILE *to, const struct tally *t)
@@ -394,6 +412,17 @@ static void json_denials(struct buf *b, const struct tally *t)
 	json_close(b, '}');
 }
 
+/* null: the log does not know */
+static void json_allowed(struct buf *b, const char *key, const struct tally *t, uint64_t v)
+{
+	if (t->programs_allowed) {
+		number(b, key, v);
+	} else {
+		json_key(b, key);
+		json_str(b, NULL);
+	}
+}
+
 static void json_programs(struct buf *b, const struct tally *t)
 {
 	json_key(b, "programs");
@@ -403,10 +432,12 @@ static void json_programs(struct buf *b, const struct tally *t)
 		json_key(b, "exe");
 		json_str(b, t->programs[i].name);
 		number(b, "denied", t->programs[i].denied);
+		json_allowed(b, "allowed", t, t->programs[i].allowed);
 		json_close(b, '}');
 	}
 	json_close(b, ']');
-	number(b, "programs_others", t->programs_others);
+	number(b, "programs_others", t->programs_others.denied);
+	json_allowed(b, "programs_others_allowed", t, t->programs_others.allowed);
 	number(b, "programs_unknown", t->programs_unknown);
 }
 
@@ -469,16 +500,15 @@ static bool print_tally(struct tally *t, const char *format, FILE *to, struct er
 }
 
 /* A report on what somebody changed would be one more lie */
-static bool verified(const char *path, struct err *err)
+static bool verified(const char *path, const struct verify_options *o, struct err *err)
 {
-	struct verify_options o = { .head = NULL };
 	struct verify_result r;
 	struct pieces pieces;
 	int error = pieces_open(&pieces, path, false);
 
 	if (error)
 		return err_sys(err, -error, "cannot read %s", path);
-	verify_pieces(&pieces, &o, &r);
+	verify_pieces(&pieces, o, &r);
 	pieces_close(&pieces);
 	return r.ok || err_set(err, "report: %s: line %" PRIu64 ": %s (--unverified reports it all the "
 			       "same)", path, r.bad_line, r.why);
@@ -514,28 +544,33 @@ int report_print(const char *log_path, const char *format, FILE *to)
 
 int report_main(int argc, char **argv)
 {
-	const char *format = "text";
+	const char *format = "text", *key = NULL;
+	struct public_key keys[KEYS_MAX];
+	struct verify_options o = { .keys = keys };
 	bool unverified = false;
 	const struct option rows[] = {
+		{ 0, "key", OPTION_TEXT, "FILE", "public keys that alone may have signed (keys/audit.key.pub)",
+		  &key },
 		{ 0, "unverified", OPTION_FLAG, NULL, "also of a log that does not verify", &unverified },
 		{ 0, "format", OPTION_TEXT, "FORMAT", "text | json | markdown | html", &format },
 		{ .name = NULL },
 	};
 	char newest[PATH_MAX], *one[] = { newest }, **paths;
 	struct err err = { "" };
-	bool help = false, ok;
-	int count;
+	bool ok;
+	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("report", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	paths = count ? argv + 1 : one;
 	count = count ? count : 1;
 	ok = is_format(format) || err_set(&err, UNKNOWN_FORMAT, format);
+	ok = ok && (!key || !unverified ||
+		    err_set(&err, "report: --key and --unverified do not go together"));
+	ok = ok && (!key || (o.key_count = public_key_read(keys, key, &err)));
 	ok = ok && (paths != one || events_newest(newest, &err));
 	for (int i = 0; ok && !unverified && i < count; i++)
-		ok = verified(paths[i], &err);
+		ok = verified(paths[i], &o, &err);
 	ok = ok && report(paths, (size_t)count, format, stdout, &err);
 	return ok ? 0 : complain(&err);
 }

@@ -125,29 +125,40 @@ static bool grow_programs(struct tally *t)
 }
 
 /* Of a long path the end tells more */
-static void count_program(struct tally *t, struct span exe)
+static struct tally_program *program_of(struct tally *t, struct span exe)
 {
 	struct buf text = buf_new(4 * HOST_MAX + 1);
+	struct tally_program *program = &t->programs_others;
 	const json_t *index;
 	char cut[HOST_MAX + 1];
 
-	if (!exe.len) {
-		t->programs_unknown++;
-		return;
-	}
 	text_escape(&text, span_skip(exe, exe.len > HOST_MAX ? exe.len - HOST_MAX : 0));
 	span_copy(span_head(buf_span(&text), HOST_MAX), cut, sizeof(cut));
 	buf_done(&text);
 	index = json_object_get(t->program_index, cut);
-	if (index) {
-		t->programs[json_integer_value(index)].denied++;
-	} else if (t->program_count < TALLY_PROGRAMS_MAX && grow_programs(t) &&
-		   !json_object_set_new(t->program_index, cut,
-					json_integer((json_int_t)t->program_count))) {
-		memcpy(t->programs[t->program_count].name, cut, sizeof(cut));
-		t->programs[t->program_count++].denied = 1;
+	if (index)
+		return &t->programs[json_integer_value(index)];
+	if (t->program_count < TALLY_PROGRAMS_MAX && grow_programs(t) &&
+	    !json_object_set_new(t->program_index, cut,
+				 json_integer((json_int_t)t->program_count))) {
+		program = &t->programs[t->program_count++];
+		*program = (struct tally_program){ 0 };
+		memcpy(program->name, cut, sizeof(cut));
+	}
+	return program;
+}
+
+static void count_program(struct tally *t, const json_t *event, bool denied)
+{
+	struct span exe = event_text(event, "exe");
+
+	if (!exe.len) {
+		t->programs_unknown += denied;
+	} else if (denied) {
+		program_of(t, exe)->denied++;
 	} else {
-		t->programs_others++;
+		program_of(t, exe)->allowed++;
+		t->programs_allowed = true;
 	}
 }
 
@@ -214,15 +225,15 @@ static void dns_query(struct tally *t, const json_t *event)
 	if (!is_denied(event))
 		return;
 	t->dns_denied++;
-	count_program(t, event_text(event, "exe"));
+	count_program(t, event, true);
 	count_denial(t, event, "name");
 }
 
 static void conn_open(struct tally *t, const json_t *event)
 {
 	t->session.connections++;
+	count_program(t, event, is_denied(event));
 	if (is_denied(event)) {
-		count_program(t, event_text(event, "exe"));
 		count_denial(t, event, "host");
 	} else {
 		host_of(t, event_text(event, "host"))->connections++;
@@ -345,6 +356,8 @@ static int compare_programs(const void *left, const void *right)
 
 	if (a->denied != b->denied)
 		return a->denied > b->denied ? -1 : 1;
+	if (a->allowed != b->allowed)
+		return a->allowed > b->allowed ? -1 : 1;
 	return strcmp(a->name, b->name);
 }
 

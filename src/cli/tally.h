@@ -19,10 +19,14 @@ struct tally_host {
 	uint64_t	 connections, bytes_out, bytes_in;
 };
 
-/* What a program was denied; which it is the jail itself says (exe of the record) */
+/*
+ * What a program did; which it is the jail itself says (exe of the record).  Of what is allowed
+ * the record has none, unless the policy says log: {process: true}.
+ */
 struct tally_program {
 	char		 name[HOST_MAX + 1];	/* the end of its path; printable ASCII, escaped */
-	uint64_t	 denied;
+	uint64_t	 denied;		/* names and connections */
+	uint64_t	 allowed;		/* connections */
 };
 
 struct tally {
@@ -45,7 +49,8 @@ struct tally {
 	struct tally_host others;		/* connections to hosts beyond the bound */
 	struct tally_program *programs;		/* most denials first after tally_end() */
 	size_t		 program_count, program_size;
-	uint64_t	 programs_others;	/* denials of programs beyond the bound */
+	struct tally_program programs_others;	/* those beyond the bound */
+	bool		 programs_allowed;	/* some record of what was allowed has one */
 	uint64_t	 programs_unknown;	/* denials of which nobody knows the program */
 	json_t		*program_index;		/* name to index in programs */
 	json_t		*host_index;		/* name to index in hosts */

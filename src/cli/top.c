@@ -224,13 +224,10 @@ int top_main(int argc, char **argv)
 {
 	const struct option rows[] = { { .name = NULL } };
 	struct err err = { "" };
-	bool help = false;
-	int count;
+	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("top", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	if (count)
 		err_set(&err, "top: takes no argument");
 	else if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))

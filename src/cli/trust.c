@@ -281,13 +281,10 @@ int trust_main(int argc, char **argv)
 		{ .name = NULL },
 	};
 	struct err err = { "" };
-	bool help = false;
 	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("trust", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	if (count > 1)
 		err_set(&err, "trust: one DIR at a time");
 	else if (count && (t.list || t.configured))

@@ -113,6 +113,12 @@ struct stream *stream_new(struct http2 *b, int32_t id);
 struct stream *stream_of(const struct side *e, int32_t id);
 void stream_close(struct stream *s, enum http2_side side, uint32_t code);
 void stream_reset(struct stream *s, uint32_t code);
+/* The peer is out of it: we answer */
+void stream_take_over(struct stream *s);
+/* Our answer's body.  Return: false: no memory */
+bool stream_put(struct stream *s, struct span body);
+/* @to may have more of its body now */
+void stream_resume(struct stream *s, enum http2_side to);
 void stream_malformed(struct stream *s);
 void stream_failed(struct stream *s, enum http2_end why, uint32_t code);
 void stream_data(struct stream *s, enum http2_side from, struct span bytes);

@@ -154,6 +154,7 @@ TAMPER = {
     "reordered": lambda n: n[:1] + [n[2], n[1]] + n[3:],
     "signature": lambda n: n[:-1] + [re.sub(rb'"sig":"(.)', lambda m: b'"sig":"' +
                                             (b"A" if m[1] != b"A" else b"B"), n[-1])],
+    "checkpoint-repeated": lambda n: n[:2] + [n[-1]] + n[2:],
     "garbage": lambda n: n[:2] + [b"not json"] + n[2:],
     "whitespace": lambda n: n[:2] + [n[2] + b" "] + n[3:],
     "blank-line": lambda n: n[:2] + [b""] + n[2:],
@@ -218,6 +219,16 @@ def test_other_key_is_an_error(session, place):
     made = sluice.call("run", "--", "true", env=sluice.environment(XDG_STATE_HOME=place / "state"))
     assert made.code == 0
     assert verify(session.log, "--key", place / "state/sluice/keys/audit.key.pub").code == 1
+
+
+def test_another_log_is_known_by_the_head(session):
+    """Both are true, and of the same key: only what was noted elsewhere tells them apart."""
+    other = sluice.run(command=["true"])
+    head = hashlib.sha256(lines_of(session)[-1]).hexdigest()
+    assert verify(other.log, "--strict").code == 0
+    assert verify(session.log, "--strict", "--head", head).code == 0
+    done = verify(other.log, "--strict", "--head", head)
+    assert done.code == 1 and "head" in done.out + done.err
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"x", b"{}", b"\0" * 100, b"[" * 100000])

@@ -148,11 +148,15 @@ def test_crowd_of_processes_does_not_stall(world):
     assert len(done.denied()) >= 20
 
 
-def test_report_tells_which_program(world):
+def test_report_tells_which_program(world, policy):
     done = sluice.run(command=["sh", "-c", f"curl -sm3 http://d1.{ZONE}/; curl -sm3 http://d2.{ZONE}/; "
                                f"getent ahostsv4 d3.{ZONE}"])
     report = sluice.call("report", "--format", "json", done.log).json()
     assert [p["exe"] for p in report["programs"]][0] == CURL
     assert any(p["exe"].endswith("/getent") for p in report["programs"])
     text = sluice.call("report", done.log).out
-    assert "Which program was denied" in text and CURL in text
+    assert "  DENIED  PROGRAM\n" in text and CURL in text
+    assert "of what was allowed the log names no program" in text
+    done = sluice.run("-p", policy(PROCESS), command=["curl", "-so", "/dev/null", f"http://{REC}/"])
+    text = sluice.call("report", done.log).out
+    assert f"  DENIED  ALLOWED  PROGRAM\n       0        1  {CURL}\n" in text

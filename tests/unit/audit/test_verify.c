@@ -238,6 +238,138 @@ static void a_change_of_keys(void **state)
 	buf_done(&log);
 }
 
+/* @log with a checkpoint of a forger's behind it, as well chained as can be */
+static void check_forged(struct span log, const char *key_id, const char *sig, const char *why)
+{
+	struct verify_result r = desk_verify_span(log, &plain);
+	struct buf forged = buf_new(1 << 20);
+	struct record record;
+
+	assert_true(r.ok);
+	assert_true(record_init(&record, "s1"));
+	record_resume(&record, &r.chain);
+	record_checkpoint(&record, key_id, sig);
+	buf_add_span(&forged, log);
+	buf_add_span(&forged, buf_span(&record.out));
+	check_bad(buf_span(&forged), r.lines + 1, why);
+	record_done(&record);
+	buf_done(&forged);
+}
+
+/* A checkpoint where there was none: made up, a true one's repeated, with a key of one's own */
+static void forged_checkpoints(void **state)
+{
+	struct desk *p = *state, *other;
+	struct buf log = small_log(p, 3);
+	struct span head = span_head(buf_span(&log), line_at(buf_span(&log), 3));
+	struct verify_result r = desk_verify_span(head, &plain);
+	const char *sig_at = strstr((char *)log.at, "\"sig\":\"") + strlen("\"sig\":\"");
+	char zeros[SIG_HEX], sig[SIG_HEX], upper[SIG_HEX];
+	struct public_key both[2];
+	struct err err = { 0 };
+	void *other_state;
+	struct key mine, theirs;
+
+	desk_make(&other_state);
+	other = other_state;
+	assert_true(key_open(&mine, p->key, &err));
+	assert_true(key_open(&theirs, other->key, &err));
+	memset(zeros, '0', sizeof(zeros));
+	check_forged(head, mine.public.id, zeros, "signature is bad");
+	check_forged(head, mine.public.id, sig_at, "signature is bad");
+	assert_true(key_sign(&theirs, r.chain.prev, sig));
+	check_forged(head, mine.public.id, sig, "signature is bad");
+	check_forged(head, theirs.public.id, sig, "key_id is not that of the session's key");
+	/* the true one would be taken, and only as it is written */
+	assert_true(key_sign(&mine, r.chain.prev, sig));
+	for (size_t i = 0; i < sizeof(sig); i++)
+		upper[i] = (char)(sig[i] >= 'a' ? sig[i] - 'a' + 'A' : sig[i]);
+	check_forged(head, mine.public.id, upper, "signature is bad");
+	/* a second key that the caller believes signs sessions of its own, not this one */
+	both[0] = mine.public;
+	both[1] = theirs.public;
+	{
+		struct verify_options o = { .keys = both, .key_count = 2 };
+		struct buf forged = buf_new(1 << 20);
+		struct record record;
+
+		assert_true(record_init(&record, "s1"));
+		record_resume(&record, &r.chain);
+		assert_true(key_sign(&theirs, r.chain.prev, sig));
+		record_checkpoint(&record, theirs.public.id, sig);
+		buf_add_span(&forged, head);
+		buf_add_span(&forged, buf_span(&record.out));
+		assert_false(desk_verify_span(buf_span(&forged), &o).ok);
+		record_done(&record);
+		buf_done(&forged);
+	}
+	key_done(&mine);
+	key_done(&theirs);
+	buf_done(&log);
+	desk_remove(&other_state);
+}
+
+/* What a log alone cannot tell: that it is an old one, or another one.  The head does. */
+static void an_old_or_another_log_is_known_by_the_head(void **state)
+{
+	struct desk *p = *state, other = *p;
+	struct buf old = small_log(p, 3), now = small_log(p, 2), another;
+	struct verify_result r = desk_verify_span(buf_span(&now), &strict);
+	struct verify_options o = { .head = r.head, .strict = true };
+	struct buf mixed = buf_new(1 << 20);
+
+	assert_int_equal(r.sessions, 2);
+	assert_true(desk_verify_span(buf_span(&now), &o).ok);
+	assert_true(desk_verify_span(buf_span(&old), &strict).ok);
+	r = desk_verify_span(buf_span(&old), &o);
+	assert_false(r.ok);
+	assert_non_null(strstr(r.why, "the head is"));
+	/* a whole log of the same key in the place of this one */
+	snprintf(other.log, sizeof(other.log), "%.90s-other", p->log);
+	another = small_log(&other, 5);
+	assert_true(desk_verify_span(buf_span(&another), &strict).ok);
+	assert_false(desk_verify_span(buf_span(&another), &o).ok);
+	/* its sessions the other way round, or those of both one after the other */
+	buf_add_span(&mixed, span_skip(buf_span(&now), old.len));
+	buf_add_span(&mixed, buf_span(&old));
+	check_bad(buf_span(&mixed), 1, "missing");
+	buf_clear(&mixed);
+	buf_add_span(&mixed, buf_span(&old));
+	buf_add_span(&mixed, buf_span(&another));
+	check_bad(buf_span(&mixed), 7, "inserted");
+	assert_int_equal(unlink(other.log), 0);
+	buf_done(&mixed);
+	buf_done(&another);
+	buf_done(&now);
+	buf_done(&old);
+}
+
+/* Lines behind the last signature can be made up; they are told apart, and strict refuses them */
+static void what_is_not_signed_can_be_made_up(void **state)
+{
+	struct desk *p = *state;
+	struct buf log = small_log(p, 3);
+	struct span head = span_head(buf_span(&log), line_at(buf_span(&log), 4));
+	struct verify_result r = desk_verify_span(head, &plain);
+	struct buf made_up = buf_new(1 << 20);
+	struct record record;
+
+	assert_true(record_init(&record, "s1"));
+	record_resume(&record, &r.chain);
+	record_packet_drop(&record, 0, &(struct audit_drop){ .proto = "tcp" });
+	record_session_end(&record, 0, 0, &(struct audit_totals){ 0 });
+	buf_add_span(&made_up, head);
+	buf_add_span(&made_up, buf_span(&record.out));
+	r = desk_verify_span(buf_span(&made_up), &plain);
+	assert_true(r.ok && !r.complete);
+	assert_int_equal(r.lines, 6);
+	assert_int_equal(r.signed_lines, 0);
+	assert_false(desk_verify_span(buf_span(&made_up), &strict).ok);
+	record_done(&record);
+	buf_done(&made_up);
+	buf_done(&log);
+}
+
 static void what_sluice_never_writes_is_refused(void **state)
 {
 #define Z "0000000000000000000000000000000000000000000000000000000000000000"
@@ -326,6 +458,9 @@ int main(void)
 		AT_DESK(unsigned_lines_are_counted),
 		AT_DESK(keys),
 		AT_DESK(a_change_of_keys),
+		AT_DESK(forged_checkpoints),
+		AT_DESK(an_old_or_another_log_is_known_by_the_head),
+		AT_DESK(what_is_not_signed_can_be_made_up),
 		cmocka_unit_test(what_sluice_never_writes_is_refused),
 		AT_DESK(nothing_may_follow_the_end),
 		AT_DESK(a_tail_that_is_no_beginning_is_refused),

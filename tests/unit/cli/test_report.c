@@ -84,10 +84,11 @@ static void in_words(void **state)
 		"--private-network c.example=10.0.0.0/8\n"
 		"  1 more of other kinds\n"
 		"  7 more (port), folded in a flood\n"
-		"\nWhich program was denied, most often first\n"
-		"  TIMES  PROGRAM\n"
-		"      1  /bin/<i>\\x1b\n"
-		"  3 more of programs that are not known\n"
+		"\nWhich programs, most often denied first\n"
+		"  DENIED  PROGRAM\n"
+		"       1  /bin/<i>\\x1b\n"
+		"  3 more denials of programs that are not known\n"
+		"  of what was allowed the log names no program (log: {process: true} would)\n"
 		"\nAlerts\n"
 		"  TIME                         KIND                   VALUE   THRESHOLD  MESSAGE\n"
 		"  2026-01-31T12:00:04.123456Z  dns_entropy              4.5           4  m\n");
@@ -119,8 +120,34 @@ static void as_json(void **state)
 	assert_int_equal(json_array_size(json_object_get(report, "alerts")), 1);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(report,
 				"programs"), 0), "exe")), "/bin/<i>\\x1b");
+	assert_true(json_is_null(json_object_get(json_array_get(json_object_get(report, "programs"), 0),
+						 "allowed")));
 	assert_int_equal(json_integer_value(json_object_get(report, "programs_unknown")), 3);
 	json_decref(report);
+	unlink(path);
+}
+
+/* log: {process: true} */
+static void programs_of_what_was_allowed(void **state)
+{
+	char *path = log_file(EVENT("02", "conn.open") "\"host\":\"a.example\",\"port\":443,"
+		"\"verdict\":\"allow\",\"reason\":\"allowed\",\"pid\":3,\"exe\":\"/usr/bin/git\"}\n"
+		EVENT("02", "conn.open") "\"host\":\"a.example\",\"port\":443,"
+		"\"verdict\":\"allow\",\"reason\":\"allowed\"}\n"
+		EVENT("02", "conn.open") "\"host\":\"b.example\",\"port\":443,"
+		"\"verdict\":\"deny\",\"reason\":\"no_rule\",\"pid\":3,\"exe\":\"/usr/bin/curl\"}\n"
+		EVENT("02", "conn.open") "\"host\":\"a.example\",\"port\":443,"
+		"\"verdict\":\"allow\",\"reason\":\"allowed\",\"pid\":4,\"exe\":\"/usr/bin/curl\"}\n");
+	AUTO_FREE char *text = print(path, "text"), *json = print(path, "json");
+
+	(void)state;
+	assert_non_null(strstr(text, "\nWhich programs, most often denied first\n"
+			       "  DENIED  ALLOWED  PROGRAM\n"
+			       "       1        1  /usr/bin/curl\n"
+			       "       0        1  /usr/bin/git\n"));
+	assert_null(strstr(text, "names no program"));
+	assert_non_null(strstr(json, "\"programs\":[{\"exe\":\"/usr/bin/curl\",\"denied\":1,\"allowed\":1},"
+			       "{\"exe\":\"/usr/bin/git\",\"denied\":0,\"allowed\":1}]"));
 	unlink(path);
 }
 
@@ -191,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_words),
 		cmocka_unit_test(as_json),
+		cmocka_unit_test(programs_of_what_was_allowed),
 		cmocka_unit_test(markup_obeys_no_stranger),
 		cmocka_unit_test(sessions_without_an_end),
 		cmocka_unit_test(hosts_beyond_the_bound),
