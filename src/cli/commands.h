@@ -33,6 +33,7 @@ int approve_main(int argc, char **argv);
 int reject_main(int argc, char **argv);
 int top_main(int argc, char **argv);
 int reload_main(int argc, char **argv);
+int export_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);
 int completion_main(int argc, char **argv);

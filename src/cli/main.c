@@ -31,6 +31,7 @@ const struct command commands[] = {
 	{ "approve", "[OPTIONS] ID", "Let pass what waits", approve_main },
 	{ "reject", "[OPTIONS] ID", "Deny what waits", reject_main },
 	{ "top", "[OPTIONS]", "The sessions that run, live", top_main },
+	{ "export", "[OPTIONS] FORMAT", "Config for other enforcement planes", export_main },
 	{ "doctor", "[OPTIONS]", "What this kernel and machine can do", doctor_main },
 	{ "selftest", "[OPTIONS]", "Try to escape; print a table", selftest_main },
 	{ "completion", "bash|zsh|fish", "Print a completion script", completion_main },

@@ -53,7 +53,7 @@ for folder in $(find . -name '*.[ch]' | sed 's,^\./,,; s,/.*,,; s,^[^/]*\.[ch]$,
 	# shellcheck disable=SC2086
 	climbs "$from" "$may" $files || bad=1
 	case "$from" in
-	policy|proto)
+	policy|proto|export)
 		# shellcheck disable=SC2086
 		if grep -nHE "^[ 	]*#[ 	]*include[ 	]+<($impure)\.h>" $files >&2; then
 			bad=1

@@ -13,7 +13,7 @@ listed() {
 	[ -f "$1" ] && grep -q "^$2[[:space:]]" "$1"
 }
 
-for f in $(find src -name '*.c' | grep -E '^src/(base|policy|proto|audit|watch)/' | sort); do
+for f in $(find src -name '*.c' | grep -E '^src/(base|policy|proto|audit|watch|export)/' | sort); do
 	folder=$(dirname "${f#src/}")
 	name=$(basename "$f")
 	list=tests/unit/$folder/no-unit.txt
