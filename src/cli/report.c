@@ -188,14 +188,13 @@ static void print_denials(const struct style *s, FILE *to, const struct tally *t
 static void print_program(const struct style *s, FILE *to, const struct table *table,
 			  const struct tally_program *p, const char *name)
 {
-	struct cell denied, allowed;
+	struct cell denied = { "" }, allowed = { "" };
+	const char *no = cell_number(&denied, p->denied), *yes = cell_number(&allowed, p->allowed);
 
-	cell_number(&denied, p->denied);
-	cell_number(&allowed, p->allowed);
 	if (table->count == 3)
-		s->row(to, table, (const char *const []){ denied.text, allowed.text, name });
+		s->row(to, table, (const char *const []){ no, yes, name });
 	else
-		s->row(to, table, (const char *const []){ denied.text, name });
+		s->row(to, table, (const char *const []){ no, name });
 }
 
 static void print_programs(const struct style *s, FILE *to, const struct tally *t)
