@@ -6,12 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attach/engine.h"
+#include "attach/oci.h"
 #include "cli/ask_daemon.h"
 #include "cli/commands.h"
 #include "cli/naming.h"
 
 struct attach_command {
-	const char		*pid, *netns, *session;
+	const char		*pid, *netns, *container, *session;
 	struct option_list	 policies, labels;
 	char			*path[CONTROL_WORDS_MAX];	/* of policies that are files */
 	char			 netns_path[PATH_MAX];
@@ -67,7 +69,7 @@ static bool take_state(const struct attach_command *a, struct control_request *r
 	json_int_t pid = json_integer_value(json_object_get(state, "pid"));
 
 	json_decref(state);
-	if (a->pid || a->netns || !a->session)
+	if (a->pid || a->netns || a->container || !a->session)
 		return err_set(err, "attach: --oci goes with --session, and no other namespace");
 	if (pid < 1 || pid > INT32_MAX)
 		return err_set(err, "--oci: standard input is no state of a container");
@@ -83,14 +85,21 @@ static bool take_target(struct attach_command *a, struct control_request *r, str
 
 	if (a->oci)
 		return take_state(a, r, err);
-	if (!a->pid == !a->netns)
-		return err_set(err, "attach: one of --pid and --netns");
+	if (!!a->pid + !!a->netns + !!a->container != 1)
+		return err_set(err, "attach: one of --pid, --netns and --container");
+	if (a->container) {
+		pid = (uint64_t)engine_init_of(a->container, err);
+		if (!pid)
+			return false;
+	}
 	if (a->pid && (!span_u64(span_str(a->pid), INT32_MAX, &pid) || !pid))
 		return err_set(err, "--pid %s: not a process", a->pid);
 	/* A link, as those of /proc, may lead elsewhere by the time it is held again */
 	if (a->netns && (access(a->netns, F_OK) || !naming_true_path(a->netns, a->netns_path, err)))
 		return err->text[0] ? false : err_sys(err, errno, "--netns %s", a->netns);
-	if (a->pid)
+	if (a->container)
+		oci_session(a->container, a->name);
+	else if (a->pid)
 		snprintf(a->name, sizeof(a->name), "pid-%s", a->pid);
 	else
 		snprintf(a->name, sizeof(a->name), "%.*s", SESSION_MAX,
@@ -124,6 +133,8 @@ int attach_main(int argc, char **argv)
 		{ 0, "pid", OPTION_TEXT, "N", "the network namespace of this process, until it ends",
 		  &a.pid },
 		{ 0, "netns", OPTION_TEXT, "PATH", "a network namespace, as /run/netns/NAME", &a.netns },
+		{ 0, "container", OPTION_TEXT, "NAME", "the one of a container of Docker or Podman that runs",
+		  &a.container },
 		{ 0, "oci", OPTION_FLAG, NULL, "as a hook of a container: its state is on standard input",
 		  &a.oci },
 		{ 'p', "policy", OPTION_LIST, "FILE|NAME",
@@ -142,7 +153,7 @@ int attach_main(int argc, char **argv)
 	if (help)
 		return command_help("attach", rows);
 	if (rest < argc) {
-		err_set(&err, "attach: %s: it takes no argument (--pid N or --netns PATH)", argv[rest]);
+		err_set(&err, "attach: %s: it takes no argument (--pid, --netns or --container)", argv[rest]);
 		return complain(&err);
 	}
 	code = attach(&a, &err);

@@ -20,7 +20,7 @@ const struct command commands[] = {
 	{ "hold", "[OPTIONS] --pid N | --netns PATH", "The gate of a network namespace that others made",
 	  hold_main },
 	{ "daemon", "[OPTIONS]", "Long-lived sessions for containers and machines", daemon_main },
-	{ "attach", "[OPTIONS] --pid N | --netns PATH", "Put a network namespace behind a gate",
+	{ "attach", "[OPTIONS] --pid N | --netns PATH | --container NAME", "Put a network namespace behind a gate",
 	  attach_main },
 	{ "detach", "SESSION", "End an attached session; its namespace stays closed", detach_main },
 	{ "runtime", "[OPTIONS] -- ARG...", "An OCI runtime that attaches the containers it makes",

@@ -23,8 +23,7 @@ class Engine:
         self.root = stage.ROOT / "docker"
         self.root.mkdir()
         config = self.root / "daemon.json"
-        config.write_text(json.dumps({"runtimes": {"sluice": {
-            "path": str(sluice.PROGRAM), "runtimeArgs": ["runtime", "--"]}}}))
+        config.write_text(self.documented())
         self.log = open(stage.ROOT / "dockerd.log", "wb")
         # what it leaves in /tmp must not be seen by others: they use other programs' names there
         self.process = subprocess.Popen(
@@ -35,6 +34,15 @@ class Engine:
             stderr=self.log, env=netns.root_env(), cwd="/")
         netns.wait_for(lambda: self("info").returncode == 0, 30)
         self.image()
+
+    @staticmethod
+    def documented():
+        """What docs/docker.md says to write into daemon.json, with the path of this build."""
+        text = (stage.TOP / "docs" / "docker.md").read_text()
+        said = json.loads(text.split("```json\n")[1].split("```")[0])
+        assert said["runtimes"]["sluice"]["path"] == "/usr/local/bin/sluice"
+        said["runtimes"]["sluice"]["path"] = str(sluice.PROGRAM)
+        return json.dumps(said)
 
     def __call__(self, *argv, limit=60):
         return subprocess.run(["docker", "-H", f"unix://{SOCKET}", *map(str, argv)], text=True,

@@ -129,7 +129,8 @@ def test_a_namespace_with_a_way_out_is_refused(daemon, box):
     (["--netns", "/etc/passwd"], "not a network namespace"),
     (["--pid", "4194303"], "No such file"),
     (["--pid", "0"], "not a process"),
-    ([], "one of --pid and --netns"),
+    ([], "one of --pid, --netns and --container"),
+    (["--container", "nobody"], "nobody: "),
 ])
 def test_what_is_no_namespace_is_refused(daemon, words, why):
     done = call("attach", *words)

@@ -232,6 +232,16 @@ def test_a_joined_network_is_under_the_session_of_its_owner(docker, world, token
     owner.kill()
 
 
+def test_a_container_that_runs_can_be_attached(docker, world, token):
+    agent = docker.agent(runtime=None, policy=None, name="late")
+    assert "error" in agent.do("requests", REC, 80, [get(token + "x")])
+    assert call("attach", "--container", "late", "-p", "rec").out == "late\n"
+    assert passes(world, agent, token)
+    assert call("detach", "late").code == 0
+    assert "error" in agent.do("requests", REC, 80, [get(token + "x")])
+    agent.kill()
+
+
 # the first instruction
 
 RACE = """
