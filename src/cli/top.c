@@ -7,6 +7,7 @@
  * in which nothing is approved.  Lines are wrapped, not cut: the end of a host's name says
  * whose it is.
  */
+#include <limits.h>
 #include <locale.h>
 #include <ncurses.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #define LISTED_MAX 8		/* hosts, and denials, of one session */
 #define READ_MS 1000		/* a person needs that to see that it is another question */
 #define HEAD_ROWS 2
+#define ROW_MARK "  | "		/* before what a row above began */
 
 struct top {
 	struct sessions	 sessions;
@@ -231,9 +233,10 @@ static char *text_of(const struct top *t)
 }
 
 /* Bytes of @line that go into one row: no character is cut in two */
-static size_t row_of(const char *line)
+static size_t row_of(const char *line, bool on)
 {
-	size_t len = strlen(line), most = COLS > 0 ? (size_t)COLS : 1;
+	size_t len = strlen(line), mark = on ? sizeof(ROW_MARK) - 1 : 0;
+	size_t most = COLS > (int)mark ? (size_t)COLS - mark : 1;
 
 	if (len <= most)
 		return len;
@@ -242,17 +245,23 @@ static size_t row_of(const char *line)
 	return len;
 }
 
-/* Return: the row after it.  Rows before @first are not seen, but for the head */
+/* Return: the row after it.  Rows before @first are not seen, but for the head.  What goes on
+ * in another row has a mark: it may be the agent's words */
 static int show_line(const char *line, int row, int first)
 {
+	bool on = false;
+
 	do {
-		size_t len = row_of(line);
+		size_t len = row_of(line, on);
 		int at = row < HEAD_ROWS ? row : row - first;
 
-		if (at >= (row < HEAD_ROWS ? 0 : HEAD_ROWS) && at < LINES)
-			mvaddnstr(at, 0, line, (int)len);
+		if (at >= (row < HEAD_ROWS ? 0 : HEAD_ROWS) && at < LINES) {
+			mvaddstr(at, 0, on ? ROW_MARK : "");
+			addnstr(line, (int)len);
+		}
 		line += len;
 		row++;
+		on = true;
 	} while (*line);
 	return row;
 }
@@ -260,13 +269,13 @@ static int show_line(const char *line, int row, int first)
 /* From where the chosen question is seen whole */
 static int first_row(const char *text)
 {
+	char line[4096];
 	int row = 0;
 
-	for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
-		size_t len = strcspn(line, "\n"), columns = COLS > 0 ? (size_t)COLS : 1;
-
-		row += len ? (int)((len - 1) / columns + 1) : 1;
-		if (*line == '>' && row > LINES)
+	for (const char *at = text; *at; at += strcspn(at, "\n") + 1) {
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+		row = show_line(line, row, INT_MAX / 2);
+		if (*at == '>' && row > LINES)
 			return row - LINES;
 	}
 	return 0;
