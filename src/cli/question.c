@@ -58,28 +58,55 @@ static const char *why_text(enum reason why)
 	       why == REASON_EXPIRED ? "its rule has expired" : "no rule matches";
 }
 
-static void add_about(FILE *to, const struct approval_about *a)
+#define QUOTE_BEGIN "\r\n  | "	/* a row of text that the agent chose */
+#define QUOTE_COLUMNS 4
+
+/* @text between words of ours; if that is more than a row, below them, each row with a mark: where
+ * it wraps is up to the agent, and what begins a row there must not look like ours */
+static void add_quote(FILE *to, const char *head, const char *text, const char *tail, size_t columns)
 {
+	AUTO_FREE char *safe = NULL;
+	size_t len = 0, room = columns > QUOTE_COLUMNS ? columns - QUOTE_COLUMNS : 1;
+	FILE *out = open_memstream(&safe, &len);
+	bool fits;
+
+	if (!out)
+		return;
+	print_safe(out, span_str(text));
+	fclose(out);
+	fits = strlen(head) + len + strlen(tail) <= columns;
+	fprintf(to, "\r\n  %s%s%s", head, fits ? safe : "", tail);
+	for (struct span rest = span_of(safe, len); rest.len && !fits;) {
+		size_t row = rest.len < room ? rest.len : room;
+
+		while (row < rest.len && row > 1 && (rest.at[row] & 0xc0) == 0x80)
+			row--;		/* no character is cut in two */
+		fputs(QUOTE_BEGIN, to);
+		fwrite(rest.at, 1, row, to);
+		rest = span_skip(rest, row);
+	}
+}
+
+static void add_about(FILE *to, const struct approval_about *a, size_t columns)
+{
+	char text[APPROVAL_METHOD_MAX + APPROVAL_TEXT_MAX + 3], pid[40];
+
 	if (a->method[0]) {
-		fputs("\r\n  it sent: ", to);
-		print_safe(to, span_str(a->method));
-		fputc(' ', to);
-		print_safe(to, span_str(a->path));
+		snprintf(text, sizeof(text), "%s %s", a->method, a->path);
+		add_quote(to, "it sent: ", text, "", columns - 2);
 	}
 	if (a->exe[0]) {
-		fputs("\r\n  program: ", to);
-		print_safe(to, span_str(a->exe));
-		fprintf(to, " (pid %d in the jail)", a->pid);
+		snprintf(pid, sizeof(pid), " (pid %d in the jail)", a->pid);
+		add_quote(to, "program: ", a->exe, pid, columns - 2);
 	}
 	if (a->said[0]) {
-		fputs("\r\n  the agent says (nobody has checked it): \"", to);
-		print_safe(to, span_str(a->said));
-		fputc('"', to);
+		snprintf(text, sizeof(text), "\"%s\"", a->said);
+		add_quote(to, "the agent says (nobody has checked it): ", text, "", columns - 2);
 	}
 }
 
 static void add_question(FILE *to, const struct asker *a, const struct approval_question *q,
-			 bool whole)
+			 bool whole, size_t columns)
 {
 	size_t others = approvals_count(a->keeper->approvals) - 1;
 
@@ -88,7 +115,7 @@ static void add_question(FILE *to, const struct asker *a, const struct approval_
 	fprintf(to, ":%u%s (%s)", q->port, q->transport == TRANSPORT_UDP ? "/udp" : "",
 		why_text(q->about.why));
 	if (whole)
-		add_about(to, &q->about);
+		add_about(to, &q->about, columns);
 	else
 		fputs("\r\n  (more is known than fits here: sluice approvals)", to);
 	if (others)
@@ -122,9 +149,9 @@ static bool show_if_it_fits(struct asker *a, const struct approval_question *q, 
 
 	if (!to)
 		return false;
-	add_question(to, a, q, whole);
+	add_question(to, a, q, whole, size.columns - 1);
 	fclose(to);
-	a->rows = rows_of(span_of(text, len), size.columns - 1);
+	a->rows = rows_of(span_of(text, len), size.columns - 1U);
 	if (a->rows >= size.rows)
 		return false;
 	terminal_write(a->terminal, span_of(text, len));

@@ -25,6 +25,7 @@
 
 struct terminal {
 	int		 tty, master, slave;
+	int		 words;		/* what standard error was, while it is the pty; or -1 */
 	int		 life;		/* its end tells the keeper of the settings that we are gone */
 	pid_t		 restorer;
 	struct termios	 saved, raw;
@@ -137,7 +138,7 @@ struct terminal *terminal_open(struct err *err)
 		err_set(err, "out of memory");
 		return NULL;
 	}
-	*t = (struct terminal){ .master = -1, .slave = -1, .life = -1, .typed = buf_new(TYPED_MAX) };
+	*t = (struct terminal){ .master = -1, .slave = -1, .life = -1, .words = -1, .typed = buf_new(TYPED_MAX) };
 	t->tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	if (t->tty >= 0 && tcgetattr(t->tty, &t->saved) == 0) {
 		t->raw = t->saved;
@@ -369,11 +370,37 @@ static void on_quiet(evutil_socket_t fd, short what, void *arg)
 	tcflush(t->tty, TCIFLUSH);
 }
 
+/*
+ * What we say ourselves goes the way of the command's output: it is held while a question stands,
+ * and its lines end as lines in the raw terminal.  If there is no room it is lost, as the
+ * command could fill the pty, and we must not wait for it.
+ */
+static void redirect_words(struct terminal *t)
+{
+	AUTO_CLOSE int own = -1;
+	char name[64];
+
+	if (!isatty(STDERR_FILENO) || ptsname_r(t->master, name, sizeof(name)))
+		return;
+	own = open(name, O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	t->words = own < 0 ? -1 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (t->words >= 0 && dup2(own, STDERR_FILENO) < 0)
+		DROP_FD(t->words);
+}
+
+static void words_back(struct terminal *t)
+{
+	if (t->words >= 0)
+		dup2(t->words, STDERR_FILENO);
+	DROP_FD(t->words);
+}
+
 void terminal_start(struct terminal *t, struct event_base *loop, pid_t group)
 {
 	t->loop = loop;
 	t->group = group;
 	t->started = true;
+	redirect_words(t);
 	event_assign(&t->master_ev, loop, t->master, EV_READ, on_master, t);
 	event_assign(&t->quiet_ev, loop, -1, 0, on_quiet, t);
 	event_assign(&t->tty_ev, loop, t->tty, EV_READ | EV_PERSIST, on_tty, t);
@@ -460,6 +487,7 @@ void terminal_over(struct terminal *t)
 	event_del(&t->window_ev);
 	event_del(&t->quiet_ev);
 	event_del(&t->continue_ev);
+	words_back(t);
 	if (!t->over)
 		show_rest(t);
 	set_back(t);

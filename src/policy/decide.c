@@ -33,6 +33,7 @@
 
 #include "base/auto.h"
 #include "base/dns_type.h"
+#include "policy/ports.h"
 #include "policy/ranges.h"
 
 /* How far a question came with a rule */
@@ -656,8 +657,8 @@ static struct verdict pass_judge(const struct policy *p, const struct match *m,
 		return monitor_judge(c, ceiling);
 	if (best.stage < STAGE_NEED && is_outside(ceiling))
 		return deny(REASON_CEILING, best.rule);
-	if (p->asks && c->q->host.len && !host_is_own(c->q->host) && listed == RULE_NONE &&
-	    best.stage <= STAGE_PORT)
+	if (p->asks && c->q->host.len && !host_is_own(c->q->host) && !port_is_own(c->q->port) &&
+	    listed == RULE_NONE && best.stage <= STAGE_PORT)
 		return asked_judge(c, ceiling, &best);
 	v = verdict_of(best.stage, best.rule, best.need, c);
 	if (v.answer == ANSWER_ALLOW && image_rule(p, v.rule)->flags & RULE_APPROVED)

@@ -12,6 +12,7 @@
 #include "base/dns_type.h"
 #include "policy/image.h"
 #include "policy/loader.h"
+#include "policy/ports.h"
 #include "policy/ranges.h"
 #include "policy/units.h"
 
@@ -363,7 +364,7 @@ bool explain_suggest(struct buf *b, enum reason reason, struct span preset, stru
 	bool address = reason == REASON_SPECIAL_ADDRESS || reason == REASON_IP_LITERAL;
 
 	/* names and ports that no rule may have */
-	if (host_is_own(host) || port == 53 || port == 853)
+	if (host_is_own(host) || port_is_own(port))
 		return false;
 	/* a metadata service or loopback is not for one line to open */
 	if (address && (!a || range_of(a)->kind > RANGE_SPECIAL))

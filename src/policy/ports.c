@@ -7,6 +7,14 @@
 
 static const uint16_t own_ports[] = { 53, 853 };
 
+bool port_is_own(uint16_t port)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(own_ports); i++)
+		if (own_ports[i] == port)
+			return true;
+	return false;
+}
+
 bool port_parse(struct span text, uint16_t *ret_port)
 {
 	uint64_t value;

@@ -10,11 +10,14 @@
  */
 bool port_parse(struct span text, uint16_t *ret_port);
 
+/* 53 and 853: DNS is sluice's own */
+bool port_is_own(uint16_t port);
+
 /*
  * ports_parse() - "443", "8000-8010", "123/udp", "60000-60010/udp"
  *
- * Return: false if it is neither, or holds 53 or 853: DNS is sluice's own, and
- *         a rule that opens it would be a way around.
+ * Return: false if it is neither, or holds one of sluice's own: a rule that
+ *         opens DNS would be a way around.
  */
 bool ports_parse(struct span text, struct port_range *ret_range);
 

@@ -148,22 +148,48 @@ os.kill(os.getpid(), signal.SIGSTOP)
     assert set((place / "tried").read_text().split("\n")) - {""} == {"1"}
 
 
+def quoted(text, head):
+    """The agent's text below a row of ours, each of whose rows has a mark."""
+    lines = text.split("\n")
+    first = lines.index(head) + 1
+    marked = [line.startswith("  | ") for line in lines[first:]]
+    return "".join(line[4:] for line in lines[first:first + marked.index(False)])
+
+
 def test_text_of_the_agent_is_shown_escaped(real, place):
     name = "cu\033[8m\n\u202erl"
-    body = json.dumps({"host": REC, "port": 80, "reason": "please\n\033[2J\033[1;1H" + FALSE})
+    # where it wraps would begin a row that looks like one of sluice's
+    body = json.dumps({"host": REC, "port": 80, "reason": "please\n\033[2J\033[1;1H" + FALSE + "." * 100 + FALSE})
     (place / "body").write_text(body)
     stage.give(place)
     t = real(["sh", "-c", f"cp /usr/bin/curl '{place}/{name}'; "
               f"curl -sS -o /dev/null -d @{place}/body http://sluice.internal/requests; "
-              f"'{place}/{name}' -sS -m 20 -o /dev/null http://second.{ZONE}/a%5b2J"])
+              f"'{place}/{name}' -sS -m 20 -o /dev/null http://second.{ZONE}/a%5b2J{'x' * 100}"])
     letters, text = t.question()
-    assert rows(text, 5)[0] == f"sluice: the command wants to reach {REC}:80 (no rule matches)"
-    assert 'says (nobody has checked it): "please\\x0a\\x1b[2J\\x1b[1;1Hsluice' in text.replace("\n", "")
+    assert f"sluice: the command wants to reach {REC}:80 (no rule matches)" in text
+    assert quoted(text, "  the agent says (nobody has checked it):").startswith(
+        r'"please\x0a\x1b[2J\x1b[1;1H' + FALSE + "....")
+    assert [line for line in text.split("\n") if line.startswith(("sluice", "."))] == \
+        [f"sluice: the command wants to reach {REC}:80 (no rule matches)"]
     t.type("n")
     letters, text = t.question()
-    assert r"cu\x1b[8m\x0a\xe2\x80\xaerl (pid" in text.replace("\n", "") and "/a%5b2J" in text
+    assert quoted(text, "  it sent:") == "GET /a%5b2J" + "x" * 100
+    assert r"cu\x1b[8m\x0a\xe2\x80\xaerl" in text.replace("\n  | ", "")
     t.type("n")
     t.until("its code was 0")
+
+
+def test_words_of_sluice_wait_as_well(real, policy):
+    """An alert does not come into a question, and is a line of its own."""
+    path = policy(f"version: 1\nallow: [{{host: www.{ZONE}}}]\nlimits: {{requests: 2/h}}\n")
+    t = real(["sh", "-c", f"(sleep 0.3; for i in 1 2 3; do curl -sS -o /dev/null http://www.{ZONE}/hello; done) & {curl()}; wait"],
+             ["-p", path])
+    letters, text = t.question()
+    assert until(lambda: of(t, "alert"))
+    assert not until(lambda: rows(t.screen()) != asked("/", letters), limit=0.3)
+    t.type("y" + letters)
+    t.until(r"\nsluice: alert: [^\n]+\n")
+    assert "got 200." in t.until("its code was 0").string
 
 
 def test_question_that_does_not_fit_is_not_asked(real):

@@ -386,6 +386,30 @@ static void what_no_rule_matches_is_asked_about(void **state)
 	policy_free(p);
 }
 
+static void ports_that_no_rule_may_have_are_not_asked_about(void **state)
+{
+	static const struct { const char *ask, *want; } rows[] = {
+		{ "b.test:53", "no_rule" }, { "b.test:853", "no_rule" },
+		{ "b.test:853/udp", "no_rule" }, { "a.test:853", "port" },
+	};
+	struct policy *p = make("default: ask\nallow: [{host: a.test}]");
+	struct question q = ask("b.test:854");
+
+	(void)state;
+	assert_int_equal(policy_decide(p, &q).answer, ANSWER_ASK);	/* the control */
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct verdict v;
+
+		q = ask(rows[i].ask);
+		v = policy_decide(p, &q);
+		assert_int_equal(v.answer, ANSWER_DENY);
+		assert_string_equal(verdict_word(&v), rows[i].want);
+		q.standing = STANDING_APPROVED;
+		assert_int_equal(policy_decide(p, &q).answer, ANSWER_DENY);
+	}
+	policy_free(p);
+}
+
 /* Of several files deny wins over ask; who types --ask says yes himself, but not to the system */
 static void defaults_unite(void **state)
 {
@@ -440,6 +464,7 @@ int main(void)
 		cmocka_unit_test(modes_come_before_rules),
 		cmocka_unit_test(names_of_the_jail_match_nothing),
 		cmocka_unit_test(what_no_rule_matches_is_asked_about),
+		cmocka_unit_test(ports_that_no_rule_may_have_are_not_asked_about),
 		cmocka_unit_test(defaults_unite),
 	};
 
