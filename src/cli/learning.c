@@ -207,4 +207,8 @@ void learning_tell(const struct learn_result *r, const char *file)
 	if (r->left_out)
 		fprintf(stderr, "sluice: %" PRIu64 " uses were left out: no rule can name what was "
 			"used\n", r->left_out);
+	if (r->lost)
+		fprintf(stderr, "sluice: %" PRIu64 " uses of more places than the first %u were left "
+			"out: the policy is not complete (learn from fewer logs)\n", r->lost,
+			LEARN_PLACES_MAX);
 }

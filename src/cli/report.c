@@ -253,6 +253,11 @@ static void print_alerts(const struct style *s, FILE *to, const struct tally *t)
 		s->row(to, &table, texts);
 	}
 	s->table_end(to);
+	if (t->alerts_others) {
+		snprintf(cells[0].text, sizeof(cells[0].text), "%" PRIu64 " more (the log has them)",
+			 t->alerts_others);
+		s->note(to, cells[0].text);
+	}
 }
 
 static const char *slot_time(const struct timeline *l, size_t slot, char text[32])
@@ -350,6 +355,13 @@ static void json_overview(struct buf *b, const struct tally *t)
 	number(b, "bad_lines", t->bad);
 }
 
+static void json_host_numbers(struct buf *b, const struct tally_host *h)
+{
+	number(b, "connections", h->connections);
+	number(b, "bytes_out", h->bytes_out);
+	number(b, "bytes_in", h->bytes_in);
+}
+
 static void json_hosts(struct buf *b, const struct tally *t)
 {
 	json_key(b, "hosts");
@@ -358,12 +370,14 @@ static void json_hosts(struct buf *b, const struct tally *t)
 		json_open(b, '{');
 		json_key(b, "host");
 		json_str(b, t->hosts[i].name);
-		number(b, "connections", t->hosts[i].connections);
-		number(b, "bytes_out", t->hosts[i].bytes_out);
-		number(b, "bytes_in", t->hosts[i].bytes_in);
+		json_host_numbers(b, &t->hosts[i]);
 		json_close(b, '}');
 	}
 	json_close(b, ']');
+	json_key(b, "hosts_others");
+	json_open(b, '{');
+	json_host_numbers(b, &t->others);
+	json_close(b, '}');
 }
 
 static void json_denial(struct buf *b, const struct denied *d)
@@ -472,6 +486,7 @@ static bool print_json(FILE *to, const struct tally *t, struct err *err)
 	json_programs(&b, t);
 	json_key(&b, "alerts");
 	buf_add_str(&b, alerts ? alerts : "[]");
+	number(&b, "alerts_others", t->alerts_others);
 	json_close(&b, '}');
 	buf_add_str(&b, "\n");
 	if (b.full)

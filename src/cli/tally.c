@@ -281,6 +281,8 @@ static void alert(struct tally *t, const json_t *event)
 	t->session.alerts++;
 	if (json_array_size(t->alerts) < TALLY_ALERTS_MAX)
 		json_array_append_new(t->alerts, json_deep_copy(event));
+	else
+		t->alerts_others++;
 }
 
 static const struct {

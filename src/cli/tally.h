@@ -55,6 +55,7 @@ struct tally {
 	json_t		*program_index;		/* name to index in programs */
 	json_t		*host_index;		/* name to index in hosts */
 	json_t		*alerts;		/* the events */
+	uint64_t	 alerts_others;		/* those beyond the bound */
 };
 
 /* Return: false if out of memory.  tally_done() frees. */

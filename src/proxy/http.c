@@ -22,52 +22,17 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "policy/git.h"
-#include "proto/http_body.h"
-#include "proto/http_scrub.h"
 #include "proxy/ask.h"
 #include "proxy/credential.h"
+#include "proxy/http_turn.h"
 #include "proxy/inject.h"
-#include "proxy/look.h"
 #include "proxy/meter.h"
 #include "proxy/tls.h"
 
 #define AHEAD_MAX (PUMP_SCRATCH + LOOK_MAX)	/* bytes a client may send ahead of its turn */
-#define HEAD_MAX LOOK_MAX			/* bytes of a head */
 #define SLOW_ANSWER_S 2				/* without a byte: watch the client meanwhile */
-
-enum request { REQUEST_HEAD, REQUEST_BODY, REQUEST_SENT };
-enum answer_part { PART_NONE, PART_HEAD, PART_BODY };
-
-struct http {
-	enum request	 request;
-	enum answer_part answer;
-	struct http_body request_body, answer_body;
-	struct buf	 ahead;		/* from the client, not judged yet */
-	struct buf	 partial;	/* of the server's head */
-	struct buf	 record;	/* method, host, path of the request that stands */
-	struct talk_http told;		/* lengths of those, status */
-	bool		 keep_alive;	/* as far as both sides have said */
-	bool		 last_words;	/* the client has said that it says no more */
-	bool		 agent_eof;
-	bool		 peer_failed;	/* takes no more; what it answers still counts */
-	uint64_t	 body_max;	/* bytes of the request that stands, at most */
-	enum reason	 body_reason;	/* for which no more may pass */
-	uint16_t	 host_port;	/* told of it again if it is stopped */
-	bool		 too_large;	/* the next byte of the body is one too many */
-	bool		 more;		/* the server has sent more than there is room for */
-	bool		 websocket;	/* it asks for one */
-	bool		 overrides;	/* it may mean another method */
-	bool		 pushes;	/* ... or begin a push */
-	bool		 tunnel;	/* and the server has agreed: no more requests */
-	bool		 asked;		/* the keeper was asked about the head that lies in `ahead` */
-	bool		 handed;	/* that head is of explicit.c's */
-	size_t		 head_bytes;	/* of the request, as it was sent */
-	struct buf	 edited;	/* its head as it goes to the server; empty: as it was sent */
-	struct http_scrub scrub;	/* of the answer */
-};
 
 bool http_start(struct flow *f)
 {
@@ -75,9 +40,9 @@ bool http_start(struct flow *f)
 	if (!f->http)
 		return false;
 	*f->http = (struct http){
-		.ahead = buf_new(AHEAD_MAX), .partial = buf_new(HEAD_MAX + PUMP_SCRATCH),
+		.ahead = buf_new(AHEAD_MAX), .partial = buf_new(TURN_HEAD_MAX + PUMP_SCRATCH),
 		.record = buf_new(TALK_HOST_MAX + TALK_METHOD_MAX + TALK_PATH_MAX),
-		.edited = buf_new(HEAD_MAX + HTTP_EDITS_MAX * SECRET_BYTES_MAX + AHEAD_MAX),
+		.edited = buf_new(TURN_HEAD_MAX + HTTP_EDITS_MAX * SECRET_BYTES_MAX + AHEAD_MAX),
 	};
 	return true;
 }
@@ -129,8 +94,7 @@ static bool is_explicit_turn(const struct flow *f)
 	return f->explicit && f->http->request == REQUEST_HEAD && !f->http->handed;
 }
 
-/* The connection cannot go on, and the client must see that it was cut */
-static void cut(struct flow *f, enum flow_end end, enum reason reason)
+void http_cut(struct flow *f, enum flow_end end, enum reason reason)
 {
 	flow_ends(f, end, reason);
 	flow_become(f, FLOW_OVER);
@@ -219,7 +183,7 @@ static bool request_passes(struct flow *f, const struct facts *facts)
 		return false;
 	if (inject(f, &facts->request, &q))
 		return true;
-	cut(f, END_LIMIT, REASON_LIMIT);
+	http_cut(f, END_LIMIT, REASON_LIMIT);
 	return false;
 }
 
@@ -248,7 +212,7 @@ static void remember(struct http *h, const struct http_request *r)
  * The request that stands can't go on: it is beyond a limit.  If the client has
  * not begun to hear the answer it is told why; what went to the server arrives.
  */
-static void stop(struct flow *f, enum reason reason)
+void http_stop(struct flow *f, enum reason reason)
 {
 	struct http *h = f->http;
 	struct span rest = buf_span(&h->record);
@@ -310,14 +274,14 @@ static size_t body_pass(struct flow *f, struct span bytes)
 	if (p == PARSE_OK)
 		h->request = REQUEST_SENT;
 	if (p == PARSE_BAD)
-		cut(f, END_KILLED, REASON_MALFORMED);
+		http_cut(f, END_KILLED, REASON_MALFORMED);
 	meter_moved(f, true, used);
 	if (h->request_body.framing == HTTP_BODY_CHUNKED)
 		meter_body(f->proxy, before, h->request_body.data);
 	if (h->too_large) {
 		if (h->body_reason == REASON_LIMIT)
 			h->body_reason = meter_body(f->proxy, h->body_max, h->body_max + 1);
-		stop(f, h->body_reason);
+		http_stop(f, h->body_reason);
 	}
 	return used;
 }
@@ -336,7 +300,7 @@ static size_t judge(struct flow *f, struct span bytes)
 
 	if (h->request == REQUEST_HEAD) {
 		p = http_request_parse(bytes, &r);
-		if (p == PARSE_MORE && bytes.len < HEAD_MAX)
+		if (p == PARSE_MORE && bytes.len < TURN_HEAD_MAX)
 			return 0;
 		facts = (struct facts){ .seen = SEEN_MALFORMED };
 		if (p == PARSE_OK && r.method.len <= TALK_METHOD_MAX &&
@@ -378,7 +342,7 @@ static void forward(struct flow *f, struct span bytes, bool from_ahead)
 	if (from_ahead)
 		buf_consume(&h->ahead, used);
 	else if (used < bytes.len && !buf_add_span(&h->ahead, span_skip(bytes, used)))
-		cut(f, END_LIMIT, REASON_LIMIT);
+		http_cut(f, END_LIMIT, REASON_LIMIT);
 }
 
 /* Read from the client, unless enough lies ahead */
@@ -395,7 +359,7 @@ static void read_agent(struct flow *f)
 		return;
 	f->ready &= (uint8_t)~WANT_AGENT_READ;
 	if (n < 0)
-		cut(f, END_ERROR, REASON_ALLOWED);
+		http_cut(f, END_ERROR, REASON_ALLOWED);
 	h->agent_eof = n <= 0;
 	if (n <= 0)
 		return;
@@ -458,7 +422,7 @@ static void wait_for_room(struct flow *f)
 		return;		/* a head that is not whole yet; it is judged when it is */
 	reason = meter_full(f, true, 1);
 	if (reason != REASON_ALLOWED)
-		stop(f, reason);
+		http_stop(f, reason);
 }
 
 /* Return: wants of this direction; the state may have changed */
@@ -488,7 +452,7 @@ static unsigned request_step(struct flow *f)
 	if (h->agent_eof && h->request != REQUEST_SENT && !f->in.held_len) {
 		if (h->request == REQUEST_HEAD && !h->ahead.len && h->answer == PART_NONE)
 			flow_ends(f, END_CLIENT, REASON_ALLOWED);
-		cut(f, END_CLIENT, h->request == REQUEST_BODY ? REASON_KILLED : REASON_ALLOWED);
+		http_cut(f, END_CLIENT, h->request == REQUEST_BODY ? REASON_KILLED : REASON_ALLOWED);
 		return 0;
 	}
 	return agent_wants(f) | (f->out.held_len ? WANT_PEER_WRITE : 0);
@@ -517,259 +481,7 @@ enum reason http_rejudge(const struct flow *f)
 	return v.answer == ANSWER_DENY ? v.reason : REASON_PROTOCOL;
 }
 
-/* ---- the response ---- */
-
-static void tell(struct flow *f)
-{
-	struct http *h = f->http;
-
-	proxy_tell(f->proxy, GATE_HTTP, f->ref, &h->told, sizeof(h->told), buf_span(&h->record));
-	h->answer = PART_NONE;
-}
-
-void http_over(struct flow *f)
-{
-	if (f->http && f->http->answer != PART_NONE)
-		tell(f);
-}
-
-static void request_over(struct flow *f)
-{
-	struct http *h = f->http;
-
-	meter_outcome(f->proxy, h->told.status >= 400, REASON_ALLOWED);
-	tell(f);
-	if (h->request != REQUEST_SENT)
-		h->keep_alive = false;	/* answered before it was asked: the rest is void */
-	else
-		h->request = REQUEST_HEAD;
-}
-
-/* The request asked for a websocket, and all of it was sent */
-static bool tunnel_may_begin(const struct flow *f)
-{
-	return f->http->websocket && f->http->request == REQUEST_SENT && !f->out.held_len;
-}
-
-/* The server has agreed: what follows is no HTTP, and both sides may speak */
-static void tunnel_begin(struct flow *f)
-{
-	struct http *h = f->http;
-
-	tell(f);
-	if (h->ahead.len && !pump_push(&f->out, f->peer, buf_span(&h->ahead))) {
-		cut(f, END_ERROR, REASON_ALLOWED);
-		return;
-	}
-	http_free(h);
-	f->http = NULL;
-	flow_become(f, FLOW_RELAY);
-	f->ready = WANT_AGENT_READ | WANT_PEER_READ;
-}
-
-/* What the client is to read is read once more: a value may look like a number */
-static bool scrub_head(struct http *h, uint8_t *at, struct http_response *r)
-{
-	size_t len = r->head_bytes;
-
-	scrub_whole(&h->scrub.data, at, len);
-	return http_response_parse(span_of(at, len), span_head(buf_span(&h->record),
-							       h->told.method_len), r) == PARSE_OK &&
-	       r->head_bytes == len;
-}
-
-/*
- * Pass over the next bytes of the answer's body.
- * Return: how many may go to the client now; fewer than there are: the rest may be what must
- *         not be said, and waits
- */
-static size_t pass_body(struct http *h, uint8_t *at, size_t len, enum parse *ret_parse)
-{
-	size_t used = 0, final;
-
-	*ret_parse = PARSE_BAD;
-	if (http_scrub_feed(&h->scrub, &h->answer_body, at, len, &final))
-		*ret_parse = http_body_feed(&h->answer_body, span_of(at, final), &used);
-	return used;
-}
-
-/*
- * Pass over what the server has sent.
- * Return: how many bytes of @bytes may go to the client; all of them unless the
- *         head is not whole yet.  *ret_bad: they are no response.
- */
-static size_t follow(struct flow *f, uint8_t *at, size_t len, bool *ret_bad)
-{
-	const struct span bytes = span_of(at, len);
-	struct http *h = f->http;
-	size_t done = 0;
-
-	while (done < bytes.len && h->answer != PART_NONE) {
-		struct span rest = span_skip(bytes, done);
-		struct http_response r;
-		size_t used = 0;
-		enum parse p;
-
-		if (h->answer == PART_BODY) {
-			used = pass_body(h, at + done, rest.len, &p);
-			if (p == PARSE_MORE && used < rest.len) {
-				h->told.bytes_in += used;
-				*ret_bad = rest.len - used >= HEAD_MAX;
-				return done + used;
-			}
-		} else {
-			p = http_response_parse(rest, span_head(buf_span(&h->record),
-								h->told.method_len), &r);
-			if (p == PARSE_MORE && rest.len < HEAD_MAX)
-				return done;
-			if (p != PARSE_OK || (r.status == 101 && !tunnel_may_begin(f))) {
-				*ret_bad = true;
-				return done;
-			}
-			used = r.head_bytes;
-			if (h->scrub.data.set && !scrub_head(h, at + done, &r)) {
-				*ret_bad = true;
-				return done;
-			}
-			if (r.status == 101) {
-				h->tunnel = true;
-				h->told.status = 101;
-				h->told.bytes_in += used;
-				return bytes.len;
-			}
-			if (r.status >= 200) {
-				h->told.status = (uint16_t)r.status;
-				h->keep_alive = h->keep_alive && r.keep_alive;
-				h->answer = PART_BODY;
-				http_body_init(&h->answer_body, r.framing, r.length);
-				p = http_body_feed(&h->answer_body, (struct span){ 0 }, &(size_t){ 0 });
-			} else {
-				p = PARSE_MORE;
-			}
-		}
-		done += used;
-		h->told.bytes_in += used;
-		*ret_bad = p == PARSE_BAD;
-		if (p == PARSE_BAD)
-			return done;
-		if (p == PARSE_OK)
-			request_over(f);
-	}
-	*ret_bad = done < bytes.len;	/* more than was asked for */
-	return done;
-}
-
-/* @reset: not by its own will; then a body that only the end delimits is cut short */
-static void server_ended(struct flow *f, bool reset)
-{
-	struct http *h = f->http;
-	bool whole = !reset && h->answer == PART_BODY && http_body_end_is_whole(&h->answer_body);
-
-	if (whole && h->partial.len) {	/* no value after all */
-		h->told.bytes_in += h->partial.len;
-		if (!pump_push(&f->in, f->agent, buf_span(&h->partial)))
-			whole = false;
-		buf_clear(&h->partial);
-	}
-	if (whole)
-		request_over(f);
-	if (!whole && h->answer != PART_NONE) {
-		meter_outcome(f->proxy, true, REASON_ALLOWED);
-		cut(f, END_ERROR, REASON_ALLOWED);
-		return;
-	}
-	h->keep_alive = false;
-	h->answer = PART_NONE;
-	flow_ends(f, END_SERVER, REASON_ALLOWED);
-}
-
-static void read_peer(struct flow *f)
-{
-	struct http *h = f->http;
-	uint8_t *at = pump_scratch();
-	bool bad = false;
-	uint64_t room;
-	size_t used, len;
-	ssize_t n;
-
-	if (!(f->ready & WANT_PEER_READ))
-		return;
-	room = meter_room(f, false);
-	n = flow_recv(f, false, at,
-		      room < PUMP_SCRATCH ? room ? (size_t)room : 1 : PUMP_SCRATCH,
-		      room ? 0 : MSG_PEEK);
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0) {
-		server_ended(f, n < 0);
-		return;
-	}
-	h->more = !room;
-	if (h->more)
-		return;
-	f->since_s = f->proxy->now_s;
-	meter_moved(f, false, (uint64_t)n);
-	len = (size_t)n;
-	if (h->partial.len) {
-		bad = !buf_add(&h->partial, at, len);
-		at = h->partial.at;
-		len = h->partial.len;
-	}
-	used = bad ? 0 : follow(f, at, len, &bad);
-	if (used && !pump_push(&f->in, f->agent, span_of(at, used)))
-		bad = true;
-	if (bad) {
-		cut(f, END_ERROR, REASON_MALFORMED);
-	} else if (h->tunnel) {
-		tunnel_begin(f);
-	} else if (h->partial.len) {
-		buf_consume(&h->partial, used);
-	} else if (used < len) {
-		buf_add(&h->partial, at + used, len - used);
-	}
-}
-
-/* The server has more than there is room for */
-static void stop_unless_waits(struct flow *f)
-{
-	enum reason reason = meter_full(f, false, 1);
-
-	f->http->more = false;
-	if (reason != REASON_ALLOWED)
-		stop(f, reason);
-}
-
-static unsigned answer_step(struct flow *f)
-{
-	struct http *h = f->http;
-	enum pumped r = pump_drain(&f->in, f->agent);
-
-	if (r == PUMPED_TARGET_FAILED) {
-		cut(f, END_ERROR, REASON_ALLOWED);
-		return 0;
-	}
-	if (r == PUMPED_READ)
-		read_peer(f);
-	if (f->state == FLOW_RELAY)
-		return WANT_AGAIN;
-	if (f->state == FLOW_HTTP && h->more)
-		stop_unless_waits(f);
-	if (f->state == FLOW_CUT)
-		return WANT_AGAIN;
-	if (f->state != FLOW_HTTP)
-		return 0;
-	if (meter_waits(f, false))
-		return WANT_PACE_IN;
-	if (f->in.held_len)
-		return WANT_AGENT_WRITE;
-	if (h->answer == PART_NONE && ((!h->keep_alive && h->told.status) || f->ended)) {
-		flow_ends(f, END_SERVER, REASON_ALLOWED);
-		/* What the client still sends is for nobody, but must not cause a reset */
-		flow_become(f, h->last_words && !h->ahead.len ? FLOW_OVER : FLOW_DENY);
-		return WANT_AGAIN;
-	}
-	return WANT_PEER_READ;
-}
+/* ---- both ---- */
 
 unsigned http_step(struct flow *f)
 {
@@ -777,7 +489,7 @@ unsigned http_step(struct flow *f)
 
 	if (f->ready & WANT_PACE_IN)
 		f->ready |= WANT_PEER_READ;
-	in_wants = answer_step(f);
+	in_wants = http_answer_step(f);
 	if (f->state != FLOW_HTTP)
 		return in_wants;
 	out_wants = request_step(f);

@@ -67,7 +67,8 @@ struct learn_result {
 	uint64_t	 presets, rules;	/* that hold */
 	uint64_t	 review;	/* entries that wait for a person */
 	uint64_t	 private;	/* rules into special addresses */
-	uint64_t	 left_out;	/* destinations that no rule can be written for */
+	uint64_t	 left_out;	/* uses of what no rule can be written for */
+	uint64_t	 lost;		/* uses of places beyond LEARN_PLACES_MAX */
 };
 
 /* Return: NULL if memory is out.  @o is copied, what it points to borrowed. */

@@ -395,7 +395,8 @@ static void put_rules(struct writing *w)
 
 static void count_all(const struct learn *l, struct learn_result *r)
 {
-	*r = (struct learn_result){ .sessions = l->session, .left_out = l->left_out + l->lost };
+	*r = (struct learn_result){ .sessions = l->session, .left_out = l->left_out,
+				   .lost = l->lost };
 	for (size_t i = 0; i < l->count; i++) {
 		const struct learnt *p = &l->places[i];
 

@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "cli/commands.h"
+#include "cli/tally.h"
 
 #define EVENT(second, event) "{" TS(second) ",\"event\":\"" event "\","
 
@@ -180,22 +181,34 @@ static void sessions_without_an_end(void **state)
 	unlink(path);
 }
 
-static void hosts_beyond_the_bound(void **state)
+/* No table grows for ever, and each says what it left out */
+static void beyond_the_bounds(void **state)
 {
 	char *path = log_file("");
-	AUTO_FREE char *text = NULL;
+	AUTO_FREE char *text = NULL, *json = NULL;
 	FILE *f = fopen(path, "w");
 	char want[80];
 
 	(void)state;
 	assert_non_null(f);
-	for (int i = 0; i < 10005; i++)
+	for (int i = 0; i < TALLY_HOSTS_MAX + 5; i++)
 		fprintf(f, EVENT("01", "conn.open") "\"host\":\"h%d\",\"verdict\":\"allow\"}\n", i);
+	for (int i = 0; i < TALLY_PROGRAMS_MAX + 7; i++)
+		fprintf(f, EVENT("02", "conn.open") "\"host\":\"d%d\",\"port\":1,\"verdict\":\"deny\","
+			"\"reason\":\"no_rule\",\"exe\":\"/bin/p%d\"}\n", i, i);
+	for (int i = 0; i < TALLY_ALERTS_MAX + 9; i++)
+		fprintf(f, EVENT("03", "alert") "\"kind\":\"error_rate\",\"value\":%d}\n", i);
 	fclose(f);
 	text = print(path, "text");
-	assert_non_null(strstr(text, "connections   10005\n"));
+	json = print(path, "json");
+	assert_non_null(strstr(text, "connections   11012\n"));
 	snprintf(want, sizeof(want), "  %-40s  %11d  ", "all others", 9995);
 	assert_non_null(strstr(text, want));
+	assert_non_null(strstr(text, "     997  (others)\n"));
+	assert_non_null(strstr(text, "\n  9 more (the log has them)\n"));
+	assert_non_null(strstr(json, "\"hosts_others\":{\"connections\":5,\"bytes_out\":0,\"bytes_in\":0}"));
+	assert_non_null(strstr(json, "\"programs_others\":7,"));
+	assert_non_null(strstr(json, "\"alerts_others\":9}"));
 	unlink(path);
 }
 
@@ -221,7 +234,7 @@ int main(void)
 		cmocka_unit_test(programs_of_what_was_allowed),
 		cmocka_unit_test(markup_obeys_no_stranger),
 		cmocka_unit_test(sessions_without_an_end),
-		cmocka_unit_test(hosts_beyond_the_bound),
+		cmocka_unit_test(beyond_the_bounds),
 		cmocka_unit_test(what_is_no_log),
 	};
 
