@@ -24,12 +24,14 @@
 #include "cli/commands.h"
 #include "cli/service.h"
 #include "daemon/supervisor.h"
+#include "jail/guest.h"
 
 #define ROLE_USER "sluice"
 
 struct hold_command {
 	struct service		 service;
-	const char		*netns, *pid, *user;
+	const char		*netns, *pid, *user, *guest;
+	struct jail_guest	 jail_guest;
 	const char		*ready_fd;	/* option: the daemon hears there how it goes */
 	int			 ready;		/* that descriptor; -1: nobody hears, or he has */
 	struct hold_plan	 plan;
@@ -93,6 +95,12 @@ static bool take_namespace(struct hold_command *h, struct err *err)
 	return true;
 }
 
+static bool take_guest(struct hold_command *h, struct err *err)
+{
+	return !h->guest || guest_parse(span_str(h->guest), &h->jail_guest) ||
+	       err_set(err, "--guest %s: not LINK=MAC", h->guest);
+}
+
 /* ---- it serves ---- */
 
 static bool on_ready(void *arg, const char *ca, struct err *err)
@@ -128,12 +136,13 @@ static int hold(struct hold_command *h, struct err *err)
 {
 	struct session_plan plan = { .hold = &h->plan };
 
-	if (!take_ready(h, err) || !take_namespace(h, err) || !find_user(h, &plan.role_user, err) ||
+	if (!take_ready(h, err) || !take_guest(h, err) || !take_namespace(h, err) || !find_user(h, &plan.role_user, err) ||
 	    !service_prepare(&h->service, "hold", err))
 		return complain(err);
 	h->plan.ready = on_ready;
 	h->plan.arg = h;
 	service_plan(&h->service, &plan);
+	plan.jail.guest = h->guest ? &h->jail_guest : NULL;
 	return service_run(&h->service, &plan, err);
 }
 
@@ -149,6 +158,8 @@ int hold_main(int argc, char **argv)
 		{ 0, "user", OPTION_TEXT, "NAME", "whom the gate runs as (root's: " ROLE_USER ")",
 		  &h.user },
 		{ 0, "ready-fd", OPTION_TEXT, "N", "a byte is written there once it serves", &h.ready_fd },
+		{ 0, "guest", OPTION_TEXT, "LINK=MAC",
+		  "a virtual machine, behind that interface of the namespace", &h.guest },
 		SERVICE_OPTIONS(&h.service),
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
 	};

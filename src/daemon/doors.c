@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "daemon/role.h"
+#include "proto/dhcp.h"
 
 #define BACKLOG 512		/* connections that wait for the gate */
 #define DNS_TRIES 16		/* of a port that is free for TCP and UDP */
@@ -73,7 +74,8 @@ bool doors_of_jail(struct keeper *k, struct jail *jail, struct err *err)
 
 	for (int i = 0; i < JAIL_FD_NUM; i++)
 		if (kinds[i] != SOCKET_NUM)
-			hand_over(k, kinds[i], 0, &jail->fd[i]);
+			hand_over(k, kinds[i], jail->guest && i == JAIL_UDP4 ? DHCP_SERVER_PORT : 0,
+				  &jail->fd[i]);
 	for (size_t i = 0; i < jail->host_port_count; i++)
 		for (int family = 0; family < 2; family++)
 			hand_over(k, SOCKET_HOST_PORT, settings.host_ports[i].inside,

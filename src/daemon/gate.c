@@ -275,6 +275,7 @@ static void serve(struct gate *g, const struct talk_socket *about, int fd)
 		return;
 	case SOCKET_UDP4:
 	case SOCKET_UDP6:
+		x->leases |= about->port != 0;
 		udp_start(x, fd);
 		return;
 	case SOCKET_RAW4:

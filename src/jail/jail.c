@@ -92,7 +92,7 @@ static struct link_net *nets_of(const struct policy *p, size_t *ret_count)
 static int ruleset_memfd(const struct jail_plan *plan, bool anew)
 {
 	struct link_rules rules = { plan->pool4, plan->pool6, plan->open_all,
-				    plan->count_packets, anew, NULL, 0 };
+				    plan->count_packets, anew, NULL, 0, plan->guest };
 	AUTO_FREE struct link_net *nets = nets_of(plan->policy, &rules.net_count);
 	struct buf text = buf_new(LINK_RULESET_MAX);
 	int fd = -1;
@@ -238,7 +238,7 @@ static bool setup_do(const struct jail_plan *plan, struct spawn *s, struct jail 
 		.info = -1, .held = s ? -1 : jail->net, .ruleset = ruleset, .nft = nft_find(), .pool4 = plan->pool4,
 		.pool6 = plan->pool6, .settings = namespace_settings_of_host(),
 		.host_ports = settings.host_ports, .host_port_count = settings.host_port_count,
-		.porter = settings.publish_count > 0,
+		.porter = settings.publish_count > 0, .guest = plan->guest,
 	};
 	int report[2];
 	pid_t pid;
@@ -358,15 +358,19 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 
 bool jail_hold(const struct jail_plan *plan, int net, struct jail *ret_jail, struct err *err)
 {
+	struct policy_settings settings = policy_settings(plan->policy);
 	struct jail jail;
 
 	if (!nft_find())
 		return err_set(err, "nft: not found (install nftables)");
+	if (plan->guest && (settings.host_port_count || settings.publish_count))
+		return err_set(err, "a guest has a localhost of its own: no host_ports, no publish");
 	if (namespace_is_ours(net))
 		return err_set(err, "the namespace is the one of this machine itself");
 	jail_clear(&jail);
 	jail.pool4 = plan->pool4;
 	jail.pool6 = plan->pool6;
+	jail.guest = plan->guest;
 	jail.net = fcntl(net, F_DUPFD_CLOEXEC, 3);
 	if (jail.net < 0)
 		return err_sys(err, errno, "the network namespace");

@@ -32,6 +32,8 @@ enum jail_fd {
 	JAIL_FD_NUM
 };
 
+struct jail_guest;
+
 #define JAIL_HOST_PORTS_MAX 64
 
 /*
@@ -51,6 +53,8 @@ struct jail_plan {
 	bool		 open_all;	/* refuse nothing before the gate judged it: for default:
 					 * ask; monitor implies it */
 	bool		 count_packets;	/* in the ruleset, for link_count() */
+	const struct jail_guest *guest;	/* of a namespace that is held: what comes in by this
+					 * interface instead of lo; NULL: by lo */
 	const char	*session;
 	const char	*trusted_ca;		/* PEM of a CA that programs inside shall trust; or NULL */
 	const char *const *protect_read;	/* what decides and exists: read-only */
@@ -68,6 +72,7 @@ struct jail {
 	pid_t		 init;		/* pid of the jail's init as seen from here; 0: it is held */
 	int		 net;		/* its network namespace */
 	struct net	 pool4, pool6;	/* as planned */
+	bool		 guest;		/* as planned */
 	int		 command;	/* pidfd of the command, for jail_signal() */
 	int		 fd[JAIL_FD_NUM];	/* the caller's after start; -1: none (no IPv6) */
 	int		 host_port_fd[JAIL_HOST_PORTS_MAX][2];	/* listeners on 127.0.0.1 and ::1
@@ -83,8 +88,8 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 
 /*
  * jail_hold() - the same for a network namespace that others made
- * @plan:	of it policy, pools, open_all and count_packets count
- * @net:	with no interface but lo; borrowed.  Rules that an earlier jail_hold() left there are
+ * @plan:	of it policy, pools, open_all, count_packets and guest count
+ * @net:	with no interface but lo, and the guest's if there is one; borrowed.  Rules that an earlier jail_hold() left there are
  *		replaced, with no moment without any.
  *
  * There is no command, no shim, no broker: jail_go() and jail_wait() are not for it.  After

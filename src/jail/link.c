@@ -33,7 +33,8 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
-#include "jail/acks.h"
+#include "jail/guest.h"
+#include "jail/routing.h"
 #include "jail/sockets.h"
 #include "policy/host.h"
 
@@ -131,11 +132,25 @@ void link_nets(const struct link_rules *rules, struct buf *to)
 	buf_add_str(to, "}\n");
 }
 
+/* What may come in at all */
+static void rules_entry(const struct link_rules *r, struct buf *to)
+{
+	buf_add_str(to, "\tchain pre {\n"
+		    "\t\ttype filter hook prerouting priority mangle; policy drop;\n");
+	if (r->guest)
+		buf_printf(to, "\t\tiifname != { \"lo\", \"%s\" } drop\n"
+			   "\t\tiifname \"%s\" jump guest\n", r->guest->link, r->guest->link);
+	else
+		buf_add_str(to, "\t\tiifname != \"lo\" drop\n");
+}
+
 void link_ruleset(const struct link_rules *rules, struct buf *to)
 {
 	struct addr jail4 = reserved_addr(&rules->pool4, RESERVED_JAIL);
 	struct addr jail6 = reserved_addr(&rules->pool6, RESERVED_JAIL);
 	char text[ADDR_TEXT_MAX];
+
+	const char *from = rules->guest ? "iifname \"lo\" " : "";
 
 	/* One transaction: nft wants to see it to delete it */
 	if (rules->anew)
@@ -153,14 +168,13 @@ void link_ruleset(const struct link_rules *rules, struct buf *to)
 	if (rules->counts)
 		buf_add_str(to, "\tcounter " LINK_COUNTER_IN " { }\n"
 				"\tcounter " LINK_COUNTER_OUT " { }\n");
-	buf_printf(to,
-		   "\tchain pre {\n"
-		   "\t\ttype filter hook prerouting priority mangle; policy drop;\n"
-		   "\t\tiifname != \"lo\" drop\n"
-		   "\t\tmeta mark %#x %saccept\n", GATE_MARK,
+	if (rules->guest)
+		guest_chains(rules->guest, rules->counts, to);
+	rules_entry(rules, to);
+	buf_printf(to, "\t\t%smeta mark %#x %saccept\n", from, GATE_MARK,
 		   rules->counts ? "counter name " LINK_COUNTER_IN " " : "");
-	buf_printf(to, "\t\tip daddr { 127.0.0.0/8, %s } accept\n", addr_text(&jail4, text));
-	buf_printf(to, "\t\tip6 daddr { ::1, %s } accept\n", addr_text(&jail6, text));
+	buf_printf(to, "\t\t%sip daddr { 127.0.0.0/8, %s } accept\n", from, addr_text(&jail4, text));
+	buf_printf(to, "\t\t%sip6 daddr { ::1, %s } accept\n", from, addr_text(&jail6, text));
 	if (rules->counts)
 		buf_add_str(to, "\t\tcounter name " LINK_COUNTER_OUT "\n");
 	buf_add_str(to,
@@ -171,35 +185,11 @@ void link_ruleset(const struct link_rules *rules, struct buf *to)
 		    "\t\tip6 daddr @any6 goto gate\n");
 	buf_add_str(to, "\t\tjump nets\n");
 	buf_printf(to, "\t\tgoto %s\n\t}\n}\n", rules->open_all ? "gate" : "refuse");
+	if (rules->guest)
+		guest_rules(rules->guest, rules->anew, to);
 }
 
-/* A batch of rtnetlink messages that are acknowledged one by one */
-struct routing {
-	char		 bytes[1024];
-	size_t		 len;
-	uint32_t	 count;
-};
-
-static struct nlmsghdr *routing_add(struct routing *r, uint16_t type, void **ret_head, size_t head)
-{
-	struct nlmsghdr *h = mnl_nlmsg_put_header(r->bytes + r->len);
-
-	h->nlmsg_type = type;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
-	h->nlmsg_seq = ++r->count;
-	*ret_head = mnl_nlmsg_put_extra_header(h, head);
-	return h;
-}
-
-static void put_addr(struct nlmsghdr *h, uint16_t type, const struct addr *a)
-{
-	if (addr_is_v4(a))
-		mnl_attr_put(h, type, 4, a->b + 12);
-	else
-		mnl_attr_put(h, type, 16, a->b);
-}
-
-static void routing_family(struct routing *r, const struct addr *own, unsigned lo)
+static void routing_family(struct routing *r, const struct addr *own, unsigned lo, bool behind)
 {
 	bool v4 = addr_is_v4(own);
 	struct ifaddrmsg *ifa;
@@ -210,39 +200,32 @@ static void routing_family(struct routing *r, const struct addr *own, unsigned l
 	ifa->ifa_prefixlen = v4 ? 32 : 128;
 	ifa->ifa_flags = v4 ? 0 : IFA_F_NODAD;
 	ifa->ifa_index = lo;
-	put_addr(h, IFA_LOCAL, own);
-	put_addr(h, IFA_ADDRESS, own);
-	r->len += h->nlmsg_len;
+	routing_put_addr(h, IFA_LOCAL, own);
+	routing_put_addr(h, IFA_ADDRESS, own);
+	routing_end(r, h);
 
 	h = routing_add(r, RTM_NEWROUTE, (void **)&rtm, sizeof(*rtm));
 	rtm->rtm_family = v4 ? AF_INET : AF_INET6;
-	rtm->rtm_table = RT_TABLE_LOCAL;
+	rtm->rtm_table = behind ? RT_TABLE_MAIN : RT_TABLE_LOCAL;
 	rtm->rtm_type = RTN_LOCAL;
 	rtm->rtm_scope = RT_SCOPE_HOST;
 	rtm->rtm_protocol = RTPROT_STATIC;
 	mnl_attr_put_u32(h, RTA_OIF, lo);
-	put_addr(h, RTA_PREFSRC, own);
-	r->len += h->nlmsg_len;
+	routing_put_addr(h, RTA_PREFSRC, own);
+	routing_end(r, h);
 }
 
-bool link_up(const struct net *pool4, const struct net *pool6, struct err *err)
+bool link_up(const struct net *pool4, const struct net *pool6, bool behind, struct err *err)
 {
-	AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct routing r __attribute__((aligned(8))) = { .len = 0 };
+	struct routing r = { .len = 0 };
 	unsigned lo = if_nametoindex("lo");
 	struct addr own;
-	int result;
 
-	if (fd < 0)
-		return err_sys(err, errno, "rtnetlink");
 	own = reserved_addr(pool4, RESERVED_JAIL);
-	routing_family(&r, &own, lo);
+	routing_family(&r, &own, lo, behind);
 	if (pool6) {
 		own = reserved_addr(pool6, RESERVED_JAIL);
-		routing_family(&r, &own, lo);
+		routing_family(&r, &own, lo, behind);
 	}
-	if (send(fd, r.bytes, r.len, 0) != (ssize_t)r.len)
-		return err_sys(err, errno, "rtnetlink");
-	result = acks_wait(fd, r.count);
-	return result < 0 ? err_sys(err, -result, "routes in the jail") : true;
+	return routing_send(&r, "routes in the jail", err);
 }

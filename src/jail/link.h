@@ -27,6 +27,7 @@ struct link_rules {
 	bool			 anew;		/* in the place of those that stand, if any do */
 	const struct link_net	*nets;
 	size_t			 net_count;
+	const struct jail_guest	*guest;		/* NULL: lo is the way in */
 };
 
 /*
@@ -42,9 +43,10 @@ void link_nets(const struct link_rules *rules, struct buf *to);
 /*
  * link_up() - the jail's addresses on lo, and every other address made local
  * @pool6:	NULL: no IPv6
+ * @behind:	where a more specific route, of another interface, comes first (guest.c)
  *
  * Called in the jail's namespaces, after namespace_wait_lo().
  */
-bool link_up(const struct net *pool4, const struct net *pool6, struct err *err);
+bool link_up(const struct net *pool4, const struct net *pool6, bool behind, struct err *err);
 
 #endif

@@ -115,7 +115,7 @@ static bool is_fallback(const char *name)
 	return false;
 }
 
-bool namespace_is_bare(struct err *err)
+bool namespace_is_bare(const char *but, struct err *err)
 {
 	struct if_nameindex *all = if_nameindex();
 	bool bare = all;
@@ -123,7 +123,8 @@ bool namespace_is_bare(struct err *err)
 	if (!all)
 		return err_sys(err, errno, "interfaces of the namespace");
 	for (const struct if_nameindex *i = all; bare && i->if_index; i++)
-		if (strcmp(i->if_name, "lo") != 0 && !is_fallback(i->if_name))
+		if (strcmp(i->if_name, "lo") != 0 && !is_fallback(i->if_name) &&
+		    (!but || strcmp(i->if_name, but) != 0))
 			bare = err_set(err, "the namespace has %s: a way out beside the gate "
 				       "(make it without a network)", i->if_name);
 	if_freenameindex(all);

@@ -28,11 +28,12 @@ bool namespace_enter(int net, struct err *err);
 bool namespace_join(pid_t pid, struct err *err);	/* that of @pid */
 
 /*
- * namespace_is_bare() - lo is all it has, but for what the kernel puts into every one
+ * namespace_is_bare() - lo is all it has, but for what the kernel puts into every one, and @but
+ * @but:	name of an interface, or NULL
  *
  * In the namespace that was entered.  Any other interface could be a way out beside the gate.
  */
-bool namespace_is_bare(struct err *err);
+bool namespace_is_bare(const char *but, struct err *err);
 
 /* namespace_raise_lo() - set lo up, in a namespace that nobody else furnishes */
 bool namespace_raise_lo(struct err *err);

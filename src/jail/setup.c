@@ -41,7 +41,8 @@ static bool setup_enter(const struct setup *s, pid_t init, struct err *err)
 {
 	if (s->held < 0)
 		return namespace_join(init, err);
-	return namespace_enter(s->held, err) && namespace_is_bare(err);
+	return namespace_enter(s->held, err) &&
+	       namespace_is_bare(s->guest ? s->guest->link : NULL, err);
 }
 
 static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f, struct err *err)
@@ -53,7 +54,8 @@ static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f
 		return false;
 	namespace_enable_ipv6();
 	ipv6 = namespace_has_ipv6();
-	ok = (held ? namespace_raise_lo(err) : namespace_wait_lo(err)) && link_up(&s->pool4, ipv6 ? &s->pool6 : NULL, err) &&
+	ok = (held ? namespace_raise_lo(err) : namespace_wait_lo(err)) &&
+	     link_up(&s->pool4, ipv6 ? &s->pool6 : NULL, s->guest, err) &&
 	     sockets_make(&s->pool4, &s->pool6, ipv6, f->slots, err) &&
 	     setup_host_ports(s, ipv6, f, err);
 	if (ok && s->porter) {
@@ -63,7 +65,7 @@ static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f
 	if (!nft_wait(&nft, err) || !ok)
 		return false;
 	if (held)
-		return true;
+		return !s->guest || guest_up(s->guest, err);
 	if (!namespace_wait_groups(err))
 		return false;
 	namespace_settings_apply(&s->settings);

@@ -9,6 +9,7 @@
 #ifndef SLUICE_JAIL_SETUP_H
 #define SLUICE_JAIL_SETUP_H
 
+#include "jail/guest.h"
 #include "jail/jail.h"
 #include "jail/link.h"
 #include "jail/namespace.h"
@@ -28,6 +29,7 @@ struct setup {
 	struct namespace_settings settings;
 	const struct port_map	*host_ports;
 	size_t			 host_port_count;
+	const struct jail_guest	*guest;		/* of a held one; NULL */
 	bool			 porter;	/* leave a process behind that makes sockets */
 };
 

@@ -102,6 +102,8 @@ static int raw_socket(int family)
 	r = option_set(fd, SOL_SOCKET, SO_MARK, GATE_MARK);
 	if (r == 0 && family == AF_INET6)
 		r = option_set(fd, SOL_IPV6, IPV6_HDRINCL, 1);
+	if (r == 0 && family == AF_INET)	/* to a guest that has no address yet */
+		r = option_set(fd, SOL_SOCKET, SO_BROADCAST, 1);
 	return r < 0 ? r : TAKE_FD(fd);
 }
 

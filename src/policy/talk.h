@@ -192,7 +192,7 @@ enum talk_socket_kind {
 
 struct talk_socket {
 	uint16_t	kind;
-	uint16_t	port;
+	uint16_t	port;		/* of UDP4: DHCP's, if what comes to it is for the gate; or 0 */
 };
 
 struct talk_policy {

@@ -19,6 +19,7 @@
 
 #define READS_A_TURN 8
 #define DISTINCT_MAX 64		/* kinds of packets told of one read; the rest are told as lost */
+#define NO_IP 255		/* "reserved" to IANA: a guest's frame of another kind, ARP or broken */
 
 struct drops {
 	struct event	 ev;
@@ -60,6 +61,7 @@ static int on_attr(const struct nlattr *attr, void *arg)
 static int on_log(const struct nlmsghdr *h, void *arg)
 {
 	const struct nlattr *attrs[2] = { NULL, NULL };
+	static const struct packet_facts no_ip = { .protocol = NO_IP };
 	struct drops *d = arg;
 	struct packet_facts p;
 	uint32_t seq;
@@ -76,6 +78,8 @@ static int on_log(const struct nlmsghdr *h, void *arg)
 	if (attrs[0] && packet_parse(span_of(mnl_attr_get_payload(attrs[0]),
 					     mnl_attr_get_payload_len(attrs[0])), &p) == PARSE_OK)
 		add(d, &p);
+	else if (attrs[0])
+		add(d, &no_ip);
 	else
 		d->lost++;
 	return MNL_CB_OK;

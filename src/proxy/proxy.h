@@ -54,6 +54,7 @@ struct proxy {
 	uint32_t		 misplaced_until_s;	/* no alert of it before */
 	struct tls_ends		*tls;		/* NULL: nothing is inspected; see proxy/tls.h */
 	struct dns_door		 dns;
+	bool			 leases;	/* datagrams to DHCP's port are for us: the client is a guest */
 	int			 raw4, raw6;	/* for datagrams to clients */
 	uint32_t		 now_s;		/* seconds since the gate started; one tick a second */
 	struct event		 flush;		/* made active when something was put on the link: runs

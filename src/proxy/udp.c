@@ -9,7 +9,9 @@
 #include <time.h>
 
 #include "base/hash.h"
+#include "proto/dhcp.h"
 #include "proto/udp_ip.h"
+#include "proxy/lease.h"
 
 #define BATCH 64		/* datagrams a system call */
 #define DATAGRAM_MAX 65536
@@ -352,6 +354,10 @@ static void take(struct proxy *x, const struct udp_key *k, struct span payload)
 
 	if (k->server_port == DNS_PORT) {
 		x->dns.datagram(x->dns.arg, &k->client, k->client_port, &k->server, payload);
+		return;
+	}
+	if (x->leases && k->server_port == DHCP_SERVER_PORT) {
+		lease_take(x, payload);
 		return;
 	}
 	u = find(x->udp, k);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../unit.h"
 
+#include "jail/guest.h"
 #include "jail/link.h"
 
 static struct link_rules rules(void)
@@ -50,6 +51,25 @@ static void test_order(void **state)
 	line_of(pre, "\t\tjump nets\n\t\tgoto refuse\n");
 	line_of(text, "set open4 { type ipv4_addr . inet_proto . inet_service;"
 		      " elements = { 28.0.0.4 . tcp . 1, 28.0.0.5 . tcp . 80 }; }\n");
+}
+
+/* A guest's interface comes in too, and what is the namespace's own is not its */
+static void test_guest_is_let_in_and_no_further(void **state)
+{
+	struct jail_guest guest = { "vnet7", "52:54:00:00:00:0a" };
+	struct link_rules r = rules();
+	AUTO_FREE char *text = NULL;
+	const char *pre, *jump;
+
+	(void)state;
+	r.guest = &guest;
+	text = text_of(&r);
+	pre = line_of(text, "chain pre {");
+	jump = line_of(pre, "iifname != { \"lo\", \"vnet7\" } drop\n\t\tiifname \"vnet7\" jump guest\n");
+	line_of(jump, "\t\tiifname \"lo\" meta mark 0x51 accept\n");
+	line_of(jump, "\t\tiifname \"lo\" ip daddr { 127.0.0.0/8, 28.0.0.1 } accept\n");
+	line_of(jump, "\t\tiifname \"lo\" ip6 daddr { ::1, 2d00:736c::1 } accept\n");
+	line_of(jump, "\t\tjump nets\n\t\tgoto refuse\n\t}\n}\ntable netdev sluice {\n");
 }
 
 static void test_counters_only_for_who_wants_them(void **state)
@@ -126,7 +146,7 @@ static void test_too_many_nets_fill_the_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_order), cmocka_unit_test(test_guest_is_let_in_and_no_further),
 		cmocka_unit_test(test_counters_only_for_who_wants_them),
 		cmocka_unit_test(test_nets),
 		cmocka_unit_test(test_open_all_still_refuses_when_the_gate_is_dead),

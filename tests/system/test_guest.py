@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest's interface in the place of lo: what passes, what it is told, what it cannot be."""
+import json
+import pathlib
+
+import pytest
+
+import guests
+import internet
+import netns
+import sluice
+from frames import SEND, arp, frame, udp4
+from guests import ADDRESS, GATEWAY, MAC
+from netns import wait_for
+from stage import ZONE
+
+REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
+OTHER_MAC = "52:54:00:00:00:0b"
+
+
+@pytest.fixture(scope="module")
+def guest(world):
+    one = guests.Guest().hold("--allow", f"{REC}:80,9999/udp")
+    assert f"{ADDRESS}/24 {GATEWAY} {GATEWAY} 86400\n" in one.lease().stdout
+    yield one
+    one.kill()
+
+
+def get(token, host=REC):
+    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+
+
+def passes(world, agent, token):
+    answer = agent.do("requests", REC, 80, [get(token)])
+    return "200 OK" in answer.get("ok", [""])[0] and bool(world.recorder.requests(token.encode()))
+
+
+def dropped(log, protocol):
+    """How many packets of a protocol the log tells of so far; its last line may be half there."""
+    lines = pathlib.Path(log).read_bytes().split(b"\n")[:-1]
+    return sum(e["count"] for e in map(json.loads, lines)
+               if e["event"] == "packet.drop" and e["proto"] == protocol)
+
+
+def test_allowed_name_passes_and_nothing_else(world, guest, token):
+    agent, start = guest.agent(), world.wire.mark()
+    assert passes(world, agent, token)
+    bad = token + "x"
+    assert "error" in agent.do("requests", DENIED, 80, [get(bad, DENIED)])
+    assert "403" in agent.ok("requests", REC, 80, [get(bad, DENIED)])[0]
+    for address in (internet.RECORDER4, internet.RECORDER6, "169.254.169.254", "10.20.0.5", "28.0.0.1",
+                    internet.HOME4, GATEWAY, "192.168.101.11", "127.0.0.1"):
+        assert "error" in agent.do("requests", address, 80, [get(bad)]), address
+    assert not world.recorder.arrived(bad.encode())
+    assert not world.wire.carries(bad.encode(), start)
+
+
+def test_every_dns_server_is_the_gate(world, guest, fresh):
+    name = fresh(addresses=[internet.RECORDER4])
+    for server in internet.OTHER_DNS4, internet.DNS4, GATEWAY:
+        done = guest.enter(sluice.PYTHON, "-c", f"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.sendto(bytes.fromhex("abcd01000001000000000000") + b"".join(bytes([len(l)]) + l.encode()
+         for l in "{name}".split(".")) + b"\\0\\0\\1\\0\\1", ("{server}", 53))
+print(s.recv(512)[3] & 15)
+""")
+        assert done.stdout == "3\n", done.stdout     # NXDOMAIN
+    assert not world.dns.asked(name) and not world.other_dns.asked(name)
+
+
+def gate_mac(guest):
+    return json.loads(guest.room.enter("ip", "-json", "link", "show", "vnet0").stdout)[0]["address"]
+
+
+def rec4(agent):
+    return next(a for a in agent.ok("resolve", REC) if "." in a)
+
+
+@pytest.mark.core
+def test_what_is_forged_goes_nowhere(world, guest, token):
+    """Of five datagrams to a name that is allowed only the honest one arrives."""
+    agent, start = guest.agent(), world.wire.mark()
+    to, gate = rec4(agent), gate_mac(guest)
+    others = dropped(guest.log, "other")
+
+    def datagram(word, source=ADDRESS, own=MAC, kind=0x0800, before=b""):
+        return frame(own, kind, before + udp4(source, to, 4321, 9999, (token + word).encode()), gate)
+    forged = [
+        datagram("mac", own=OTHER_MAC), datagram("ip", source="192.168.101.11"),
+        datagram("gate", source=GATEWAY), datagram("zero", source="0.0.0.0"),
+        datagram("vlan", kind=0x8100, before=bytes.fromhex("00070800")),
+        frame(MAC, 0x0806, arp(MAC, GATEWAY, ADDRESS)), frame(MAC, 0x0806, arp(OTHER_MAC, ADDRESS, GATEWAY)),
+        frame(MAC, 0x88cc, (token + "lldp").encode()),
+        frame(MAC, 0x86dd, bytes.fromhex("6000000000103aff") + bytes.fromhex("fe80" + "00" * 13 + "0a")
+              + bytes.fromhex("ff02" + "00" * 13 + "018600000040000e10") + bytes(8)),
+    ]
+    done = guest.enter(sluice.PYTHON, "-c", SEND, *forged, datagram("honest"))
+    assert done.returncode == 0, done.stdout
+    wait_for(lambda: world.recorder.arrived((token + "honest").encode()))
+    wait_for(lambda: dropped(guest.log, "other") >= others + 3)
+    for word in "mac", "ip", "gate", "zero", "vlan", "lldp":
+        assert not world.recorder.arrived((token + word).encode()), word
+        assert not world.wire.carries((token + word).encode(), start), word
+    assert f"{ADDRESS} dev vnet0 lladdr {MAC} PERMANENT" in guest.room.enter("ip", "neigh").stdout
+    assert f"{GATEWAY} " not in guest.room.enter("ip", "neigh").stdout
+    assert passes(world, agent, token)
+
+
+def test_dhcp_cannot_be_used_up(world, guest):
+    ask = bytes.fromhex("01010600") + bytes(24)
+    tail = bytes(202) + bytes.fromhex("63825363350101ff")
+    frames = [frame(MAC, 0x0800, udp4("0.0.0.0", "255.255.255.255", 68, 67, ask + bytes.fromhex("5254000100")
+                                      + bytes([i]) + tail)) for i in range(256)]
+    assert guest.enter(sluice.PYTHON, "-c", SEND, *frames).returncode == 0
+    assert f"{ADDRESS}/24 {GATEWAY}" in guest.lease().stdout
+    assert f"{ADDRESS}/24 {GATEWAY}" in guest.lease("-B").stdout       # answered to everybody
+    assert f"{ADDRESS}/24 {GATEWAY}" in guest.lease("-r", "192.168.101.11").stdout
+
+
+def test_keeper_gone_nothing_answers_held_again_it_does(world, guest, token):
+    agent = guest.agent()
+    assert passes(world, agent, token)
+
+    def forged(word):
+        return frame(OTHER_MAC, 0x0800, udp4("192.168.101.11", rec4(agent), 4321, 9999,
+                                             (token + word).encode()), gate_mac(guest))
+    # the rule against forged frames is what stops them: without it this one arrives
+    assert guest.room.enter("nft", "delete", "table", "netdev", "sluice").returncode == 0
+    guest.enter(sluice.PYTHON, "-c", SEND, forged("unguarded"))
+    wait_for(lambda: world.recorder.arrived((token + "unguarded").encode()))
+    start = world.wire.mark()
+    guest.keeper.kill()
+    guest.keeper.wait(10)
+    bad = token + "x"
+    for address in internet.RECORDER4, GATEWAY:
+        assert "error" in agent.do("requests", address, 80, [get(bad)])
+    assert not passes(world, agent, bad)
+    assert "no lease" in guest.lease().stdout
+    assert not world.wire.carries(bad.encode(), start)
+    guest.hold("--allow", f"{REC}:80,9999/udp", session="again")
+    assert passes(world, agent, token + "y")
+    guest.enter(sluice.PYTHON, "-c", SEND, forged("guarded"))
+    assert passes(world, agent, token + "z")
+    assert not world.recorder.arrived((token + "guarded").encode())
+
+
+@pytest.mark.parametrize("options, why", [
+    (["--guest", "vnet1=" + MAC], "vnet0: a way out"), (["--guest", "vnet0"], "not LINK=MAC"),
+    (["--guest", "lo=" + MAC], "not LINK=MAC"), (["--guest", f"vnet0=01{MAC[2:]}"], "not LINK=MAC"),
+    (["--guest", "vnet0=" + MAC, "-p", "ports.yaml"], "localhost of its own"), ([], "vnet0: a way out")])
+def test_what_cannot_be_held_is_refused(world, policy, options, why):
+    path = policy("version: 1\nhost_ports: [8080]\n", "ports.yaml")
+    options = [path if word == "ports.yaml" else word for word in options]
+    one = guests.Guest()
+    try:
+        done = netns.call("hold", "--pid", one.room.pid, "--only", "--log", sluice.new_log(), *options)
+        assert done.code == 125 and why in done.err and done.err.count("\n") == 1, done
+    finally:
+        one.kill()
