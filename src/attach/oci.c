@@ -88,6 +88,9 @@ bool oci_check(const json_t *config, struct err *err)
 	const char *set;
 	json_t *list;
 
+	if (!namespace_of_kind(config, "pid"))
+		return err_set(err, "the container sees the machine's processes, sluice's too (no --pid "
+			       "host)");
 	/* Over a user namespace of its own they are no rights over this machine */
 	if (namespace_of_kind(config, "user"))
 		return true;
@@ -101,6 +104,53 @@ bool oci_check(const json_t *config, struct err *err)
 						       "namespaces (no --privileged, no --cap-add of it)",
 						       has);
 			}
+	return true;
+}
+
+/* Who is asked there starts a container without sluice, or a program outside */
+static const char *const engines[] = {
+	"/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock",
+	"/var/run/containerd/containerd.sock", "/run/podman/podman.sock", "/var/run/podman/podman.sock",
+	"/run/crio/crio.sock", "/var/run/crio/crio.sock", "/run/systemd/private",
+	"/run/dbus/system_bus_socket", "/run/libvirt/libvirt-sock", "/run/sluice/control.sock",
+};
+
+static bool holds(const char *folder, const char *path)
+{
+	size_t len = strlen(folder);
+
+	while (len && folder[len - 1] == '/')
+		len--;
+	return !strncmp(path, folder, len) && path[len] == '/';
+}
+
+static bool is_listed(const char *path, const char *const *list)
+{
+	while (list && *list && strcmp(path, *list) != 0)
+		list++;
+	return list && *list;
+}
+
+bool oci_check_mounts(const json_t *config, bool (*look)(const char *path, char ret_real[PATH_MAX]),
+		      const char *const *allow, struct err *err)
+{
+	const json_t *mounts = json_object_get(config, "mounts");
+	char real[PATH_MAX];
+
+	for (size_t i = 0; i < json_array_size(mounts); i++) {
+		const json_t *one = json_array_get(mounts, i);
+		const char *path = json_string_value(json_object_get(one, "source"));
+
+		if (!path || path[0] != '/' || is_listed(path, allow))
+			continue;
+		if (look(path, real))
+			return err_set(err, "%s is mounted: a way out through whoever listens there "
+				       "(sluice runtime --allow-unix %s)", path, path);
+		for (size_t n = 0; n < ARRAY_SIZE(engines); n++)
+			if (holds(path, engines[n]) || holds(real, engines[n]))
+				return err_set(err, "%s is mounted, and %s in it: a way out (mount less)",
+					       path, engines[n]);
+	}
 	return true;
 }
 

@@ -12,6 +12,7 @@
 #define SLUICE_ATTACH_OCI_H
 
 #include <jansson.h>
+#include <limits.h>
 
 #include "base/err.h"
 #include "base/span.h"
@@ -37,9 +38,20 @@ const char *oci_policy(const json_t *config);
 /* A container's name as a session is called: of 64 hexadecimal digits the first 12, as engines show it */
 void oci_session(const char *id, char ret[65]);
 
-/* Refuse what can leave its namespaces or load code into the kernel: capabilities over more than a
- * user namespace of its own */
+/* Refuse what can leave its namespaces, load code into the kernel or reach our own processes:
+ * capabilities over more than a user namespace of its own, the machine's processes */
 bool oci_check(const json_t *config, struct err *err);
+
+/*
+ * oci_check_mounts() - refuse mounts through which others would be asked to act for the container
+ * @look:	gives a path of the machine in its one true form; is a Unix socket there?
+ * @allow:	paths of sockets that may be mounted, up to NULL
+ *
+ * That is a Unix socket, and a folder that has an engine's in it.  What other sockets a folder holds,
+ * now or later, is not known.
+ */
+bool oci_check_mounts(const json_t *config, bool (*look)(const char *path, char ret_real[PATH_MAX]),
+		      const char *const *allow, struct err *err);
 
 /* Put the families that a network namespace does not keep in, and io_uring, out of reach */
 bool oci_confine(json_t *config, struct err *err);

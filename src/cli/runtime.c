@@ -21,6 +21,7 @@
 
 struct runtime_command {
 	const char		*runc;
+	struct option_list	 allow_unix;
 	struct option_list	 policies;	/* the administrator's: then the container's word counts not */
 	char			 program[PATH_MAX], bundle[PATH_MAX], session[65];
 	const char		*id;
@@ -161,12 +162,32 @@ static bool take_policies(struct runtime_command *c, const json_t *config, struc
 	return true;
 }
 
+static bool look(const char *path, char ret_real[PATH_MAX])
+{
+	struct stat st;
+
+	if (!realpath(path, ret_real))
+		snprintf(ret_real, PATH_MAX, "%s", path);
+	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static bool check(const struct runtime_command *c, const json_t *config, struct err *err)
+{
+	AUTO_FREE const char **allow = calloc(c->allow_unix.count + 1, sizeof(*allow));
+
+	if (!allow)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < c->allow_unix.count; i++)
+		allow[i] = c->allow_unix.at[i];
+	return oci_check(config, err) && oci_check_mounts(config, look, allow, err);
+}
+
 static bool change(struct runtime_command *c, json_t *config, struct err *err)
 {
 	struct oci_hook hook = { .program = c->program, .session = c->session, .id = c->id };
 	const char *path;
 
-	if (!oci_check(config, err) || !oci_confine(config, err))
+	if (!check(c, config, err) || !oci_confine(config, err))
 		return false;
 	switch (oci_network(config, &path)) {
 	case OCI_NETWORK_HOST:
@@ -266,6 +287,8 @@ int runtime_main(int argc, char **argv)
 		  &c.runc },
 		{ 'p', "policy", OPTION_LIST, "NAME", "of /etc/sluice/policies.d, whatever the container's "
 		  OCI_POLICY_VARIABLE " says; may repeat", &c.policies },
+		{ 0, "allow-unix", OPTION_LIST, "PATH", "a Unix socket of the machine that may be mounted; "
+		  "may repeat", &c.allow_unix },
 		{ .name = NULL },
 	};
 	struct err err = { "" };

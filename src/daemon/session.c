@@ -488,8 +488,7 @@ static bool start_held(struct session *s, struct err *err)
 		event_assign(&s->init_ev, s->keeper.loop, hold->pidfd, EV_READ, on_init_ended, s);
 		event_add(&s->init_ev, NULL);
 	}
-	return serve_jail(s, err) && record_start(s, err) && !s->over &&
-	       hold->ready(hold->arg, s->ca, err);
+	return serve_jail(s, err) && record_start(s, err);
 }
 
 /* There is no jail to probe, and no broker */
@@ -613,6 +612,8 @@ bool session_run(const struct session_plan *plan, struct session_result *ret_res
 		terminal_start(plan->terminal, s.keeper.loop, s.jail.bwrap);
 	start_reload(&s);
 	s.controlled = controlled_new(&plan->control, &s.keeper, s.reload);
+	if (plan->hold && !plan->hold->ready(plan->hold->arg, s.ca, err))
+		fail(&s, err->text);
 	while (!s.over)
 		event_base_loop(s.keeper.loop, EVLOOP_ONCE);
 	if (plan->terminal)

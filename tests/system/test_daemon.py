@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -325,3 +326,64 @@ def test_hold_without_root(world, token):
     inner.kill()
     inner.wait(10)
     assert holder.wait(10) == 0
+
+
+LOAD = """
+import json, socket, threading, time
+done, lock = [], threading.Lock()
+def ask(host, path, s=None):
+    begin = time.monotonic()
+    try:
+        s = s or socket.create_connection((host, 80), 10)
+        s.settimeout(10)
+        s.sendall(f'GET /{path} HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n'.encode())
+        answer = b''
+        while b'\\r\\n\\r\\n' not in answer and (more := s.recv(65536)):
+            answer += more
+        status = answer[9:12].decode()
+    except OSError as e:
+        status = type(e).__name__
+    with lock:
+        done.append((begin, time.monotonic(), host, status))
+    return s
+def work(number):
+    kept = None
+    for i in range(COUNT):
+        if i % 4 == 0:
+            s = ask('STAYS', 'fresh')
+            s and s.close()
+        elif i % 4 == 1:
+            s = ask('GOES', 'fresh')
+            s and s.close()
+        else:
+            kept = ask('STAYS', 'kept', kept)
+threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(json.dumps(done))
+"""
+
+
+def test_reload_under_load_has_no_wrong_verdict(world, held, daemon):
+    """10,000 requests of which a part is allowed until the policy changes, and no longer."""
+    stays, goes = REC, f"www.{ZONE}"
+    policy = POLICIES / "load.yaml"
+    policy.write_text(f"version: 1\nallow:\n  - host: {stays}\n  - host: {goes}\n")
+    call("detach", held.session)
+    assert call("attach", "--pid", held.pid, "-p", "load", "--session", held.session).code == 0
+    code = LOAD.replace("COUNT", "2500").replace("STAYS", stays).replace("GOES", goes)
+    load = subprocess.Popen(["nsenter", f"--net={held.path}", "--", sluice.PYTHON, "-c", code],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    time.sleep(1)
+    policy.write_text(f"version: 1\nallow:\n  - host: {stays}\n")
+    begin = time.monotonic()
+    assert call("reload", held.session).code == 0
+    end = time.monotonic()
+    done = json.loads(load.communicate(timeout=120)[0])
+    assert len(done) == 10000
+    assert {status for _, _, host, status in done if host == stays} == {"200"}
+    gone = [(a, b, status) for a, b, host, status in done if host == goes]
+    before = [status for a, b, status in gone if b < begin]
+    after = [status for a, b, status in gone if a > end]
+    assert before and set(before) <= {"200", "404"}, set(before)
+    assert after and not set(after) & {"200", "404"}, set(after)

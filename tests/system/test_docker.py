@@ -184,6 +184,9 @@ REFUSED = {
     "host": (dict(network="host"), "under no session"),
     "privileged": (dict(options=("--privileged",)), "could leave its namespaces"),
     "sys-admin": (dict(options=("--cap-add", "SYS_ADMIN")), "CAP_SYS_ADMIN"),
+    "pid-host": (dict(options=("--pid", "host")), "the machine's processes"),
+    "engine-socket": (dict(options=("-v", "/run/docker.sock:/s")), "/run/docker.sock is mounted"),
+    "engine-folder": (dict(options=("-v", "/run:/host")), "is mounted, and "),
     "bridge": (dict(network="wide"), "a way out beside the gate"),
 }
 

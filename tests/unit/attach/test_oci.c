@@ -88,16 +88,21 @@ static void a_long_id_is_cut(void **state)
 
 /* ---- what is refused ---- */
 
+#define PID "'linux':{'namespaces':[{'type':'pid'}]}"
+
 static void rights_over_the_machine_are_refused(void **state)
 {
 	static const struct { const char *text; bool ok; } rows[] = {
-		{ "{}", true },
-		{ "{'process':{'capabilities':{'bounding':['CAP_NET_ADMIN','CAP_NET_RAW']}}}", true },
-		{ "{'process':{'capabilities':{'bounding':['CAP_SYS_ADMIN']}}}", false },
-		{ "{'process':{'capabilities':{'effective':[],'inheritable':['CAP_SYS_MODULE']}}}", false },
-		{ "{'process':{'capabilities':{'permitted':['CAP_KILL','CAP_SYS_PTRACE']}}}", false },
+		{ "{}", false },
+		{ "{'linux':{'namespaces':[{'type':'network'},{'type':'mount'}]}}", false },
+		{ "{" PID "}", true },
+		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_NET_ADMIN','CAP_NET_RAW']}}}", true },
+		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_SYS_ADMIN']}}}", false },
+		{ "{" PID ",'process':{'capabilities':{'effective':[],'inheritable':['CAP_SYS_MODULE']}}}",
+		  false },
+		{ "{" PID ",'process':{'capabilities':{'permitted':['CAP_KILL','CAP_SYS_PTRACE']}}}", false },
 		{ "{'process':{'capabilities':{'bounding':['CAP_SYS_ADMIN']}},"
-		  "'linux':{'namespaces':[{'type':'user'}]}}", true },
+		  "'linux':{'namespaces':[{'type':'user'},{'type':'pid'}]}}", true },
 	};
 
 	(void)state;
@@ -107,6 +112,32 @@ static void rights_over_the_machine_are_refused(void **state)
 
 		if (oci_check(config, &err) != rows[i].ok)
 			fail_msg("%s: %s", rows[i].text, err.text);
+		json_decref(config);
+	}
+}
+
+static bool look(const char *path, char ret_real[PATH_MAX])
+{
+	snprintf(ret_real, PATH_MAX, "%s", strcmp(path, "/link") ? path : "/run");
+	return strstr(path, "sock");
+}
+
+static void ways_out_by_mounts_are_refused(void **state)
+{
+	static const char *const allow[] = { "/run/ok.sock", NULL };
+	static const struct { const char *source; bool ok; } rows[] = {
+		{ "/srv/data", true }, { "proc", true }, { "/run/ok.sock", true }, { "/run/no.sock", false },
+		{ "/", false }, { "/run", false }, { "/run/", false }, { "/var/run", false },
+		{ "/run/podman", false }, { "/var", false }, { "/runs", true }, { "/link", false }, { "/run/user", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_t *config = json_pack("{s:[{s:s}]}", "mounts", "source", rows[i].source);
+		struct err err = { "" };
+
+		if (oci_check_mounts(config, look, allow, &err) != rows[i].ok)
+			fail_msg("%s: %s", rows[i].source, err.text);
 		json_decref(config);
 	}
 }
@@ -219,6 +250,7 @@ int main(void)
 		cmocka_unit_test(the_last_policy_counts),
 		cmocka_unit_test(a_long_id_is_cut),
 		cmocka_unit_test(rights_over_the_machine_are_refused),
+		cmocka_unit_test(ways_out_by_mounts_are_refused),
 		cmocka_unit_test(only_known_families_pass),
 		cmocka_unit_test(no_linux_is_refused),
 		cmocka_unit_test(the_hook_comes_last),
