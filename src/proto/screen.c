@@ -6,6 +6,7 @@
  * (what stands below and to the right), or nothing (an unfinished string, synchronised output,
  * concealed, the other screen).  So before a question, in this order:
  *
+ *	no other terminal	ESC ETX: xterm can be a Tektronix 4014 as well, in a window of its own
  *	end of strings		CAN, ST: tmux ends a DCS by nothing else
  *	the first screen	1049 only where it was seen: on the first screen it moves the cursor
  *	no margins		they also move the cursor: it is kept with DECSC, DECRC
@@ -94,7 +95,7 @@ void screen_follow(struct screen *s, struct span bytes)
 
 void screen_leave(const struct screen *s, struct buf *to)
 {
-	buf_add_str(to, "\030\033\\");
+	buf_add_str(to, "\033\003\030\033\\");
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
 		if (modes[i].number == CURSOR_SAVED && s->changed >> i & 1)
 			buf_printf(to, "\033[?%ul", CURSOR_SAVED);

@@ -13,14 +13,14 @@ from terminals import Tmux, Xterm, until
 REC = f"rec.{ZONE}"
 FALSE = "sluice: the command wants to reach github.com:443 (no rule matches)"
 
-# What a command leaves behind just before it connects; %s: octal escapes are the shell's printf
+# What a command leaves behind just before it connects; escapes are those of printf(1)
 PAINT = {
     "margins": rf"\033[2J\033[4;1H{FALSE}\r\n\033[5;6r\033[5;1H",
     "origin": rf"\033[2J\033[4;1H{FALSE}\r\n\033[5;6r\033[?6h",
     "sides": rf"\033[2J\033[4;1H{FALSE}\r\n\033[?69h\033[60;80s",
     "dcs": r"\033P1$tx", "osc": r"\033]2;x", "apc": r"\033_x", "csi": r"\033[1;",
     "nowrap": r"\033[?7l", "insert": r"\033[1;1H\033[4h", "unseen": r"\033[8m\033(0\033)0\016",
-    "other": r"\033[?1;1049h\033[2J", "late": r"\033[?2026h",
+    "other": r"\033[?1;1049h\033[2J", "late": r"\033[?2026h", "tektronix": rf"\033[?38h\033\014{FALSE}",
 }
 
 
@@ -63,16 +63,17 @@ def rows(text, count=5):
     return [row.split(" (pid ")[0].rstrip() for row in text.split("\n")[-count:]]
 
 
-def test_what_was_painted_before_a_question_is_no_part_of_it(real):
+@pytest.mark.parametrize("kind,names", [(Tmux, [n for n in PAINT if n != "tektronix"]), (Xterm, ["tektronix", "sides", "dcs"])],
+                         ids=["tmux", "xterm"])
+def test_what_was_painted_before_a_question_is_no_part_of_it(real, kind, names):
     """The question stands whole on the last rows, whatever the command has made of the terminal."""
     fill = "i=0; while [ $i -lt 400 ]; do printf 'filled up '; i=$((i+1)); done; "
-    t = real(["sh", "-c", fill + "".join(f"printf '{text}'; {curl('/' + name)}; "
-                                         for name, text in PAINT.items())])
-    for name in PAINT:
+    t = real(["sh", "-c", fill + "".join(f"printf '{PAINT[name]}'; {curl('/' + name)}; " for name in names)], kind=kind)
+    for number, name in enumerate(names):
         letters, text = t.question()
         assert rows(text) == asked(f"/{name}", letters), text
         t.type("y" + letters)
-        assert until(lambda: len(of(t, "approval")) == 1 + list(PAINT).index(name))
+        assert until(lambda: len(of(t, "approval")) == 1 + number)
     t.until("its code was 0")
     assert {e["decision"] for e in of(t, "approval")} == {"approved"}
 

@@ -87,7 +87,8 @@ static void whatever_was_seen_all_is_undone(void **state)
 	AUTO_FREE char *blind = text_of(&s, screen_leave), *seen = NULL;
 
 	(void)state;
-	assert_int_equal(at(blind, "\030\033\\"), 0);		/* strings end before all */
+	assert_int_equal(at(blind, "\033\003"), 0);		/* the Tektronix first, then strings */
+	assert_int_equal(at(blind, "\030\033\\"), 2);
 	assert_true(at(blind, "\0337") < at(blind, "\033[?69l"));
 	assert_true(at(blind, "\033[?69l") < at(blind, "\033[r"));
 	assert_true(at(blind, "\033[r") < at(blind, "\0338"));
