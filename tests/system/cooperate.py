@@ -7,7 +7,6 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 
 import dnsd
 import sluice
@@ -99,13 +98,3 @@ def listen(s, wait=0.7):
     except (TimeoutError, ConnectionError):
         pass
     return data
-
-
-def wait_for(condition, limit=10):
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it does not come")

@@ -6,22 +6,12 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 
 import sluice
 import stage
+from waiting import wait_for
 
 RUN = pathlib.Path("/run/sluice")
-
-
-def wait_for(condition, limit=10):
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it does not come")
 
 
 def root_env(**changes):

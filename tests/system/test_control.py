@@ -11,18 +11,9 @@ import dnsd
 import internet
 import sluice
 import stage
+from waiting import wait_for
 
 ASK = "version: 1\ndefault: ask\n"
-
-
-def wait_for(condition, limit=10):
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it does not come")
 
 
 def approvals():

@@ -15,9 +15,10 @@ import dnsd
 import internet
 import sluice
 import stage
-from cooperate import Proxy, listen, wait_for
+from cooperate import Proxy, listen
 from stage import ZONE
 from test_smuggling import CASES
+from waiting import wait_for
 
 WWW, REC, SECOND = f"www.{ZONE}", f"rec.{ZONE}", f"second.{ZONE}"
 RULES = f"""

@@ -12,7 +12,8 @@ import internet
 import sluice
 import stage
 from stage import ROOT, ZONE, call
-from test_reload import events, reload, wait_for
+from test_reload import events, reload
+from waiting import wait_for
 
 PORT = 4460
 CONF = """

@@ -16,6 +16,7 @@ import sluice
 import stage
 import test_reload
 from stage import ROOT, ZONE, call
+from waiting import wait_for
 
 WWW, REC = f"www.{ZONE}", f"rec.{ZONE}"
 RULES = f"""
@@ -219,11 +220,11 @@ def test_a_ca_of_the_policy(world, fresh, policy, place, jail):
     try:
         assert status() == "200"
         agent.ok("command", "sh", "-c", f"{hold} >/dev/null 2>&1 &")
-        opened = test_reload.wait_for(lambda: test_reload.events(agent, "conn.open")[1:])
+        opened = wait_for(lambda: test_reload.events(agent, "conn.open")[1:])
         assert opened[0]["verdict"] == "allow"
         path.write_text(rules)
         assert test_reload.reload(agent)["changed"] is True
-        closed = test_reload.wait_for(lambda: test_reload.events(agent, "conn.close")[1:])
+        closed = wait_for(lambda: test_reload.events(agent, "conn.close")[1:])
         assert (closed[0]["end"], closed[0]["reason"]) == ("killed", "upstream_failed")
         assert status() == "502"
         path.write_text(rules + f"tls_ca: ['{place}/4434.pem']\n")

@@ -12,19 +12,13 @@ import scrape
 import sluice
 import stage
 from stage import ZONE
+from waiting import wait_for
 
 REC = f"rec.{ZONE}"
 
 
 def get(token="x", host=REC):
     return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
-
-
-def eventually(what):
-    deadline = time.monotonic() + 10
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -80,7 +74,7 @@ def test_what_is_open_is_a_gauge(metered):
     assert scrape.page(port)("sluice_active_connections") == 3
     assert scrape.page(port)("sluice_held_connections") == 3
     agent.ok("release", stay=True)
-    eventually(lambda: scrape.page(port)("sluice_active_connections") == 0)
+    wait_for(lambda: scrape.page(port)("sluice_active_connections") == 0)
 
 
 def test_packets_are_the_kernels_count(metered):
@@ -88,7 +82,7 @@ def test_packets_are_the_kernels_count(metered):
     time.sleep(1.2)
     before = scrape.page(port)
     agent.ok("datagrams", REC, 9999, 100, 50)
-    eventually(lambda: scrape.page(port)("agent_vm_network_tx_packets_total") >=
+    wait_for(lambda: scrape.page(port)("agent_vm_network_tx_packets_total") >=
                before("agent_vm_network_tx_packets_total") + 50)
     page = scrape.page(port)
     sent = page("agent_vm_network_tx_packets_total") - before("agent_vm_network_tx_packets_total")
@@ -217,7 +211,7 @@ def test_the_session_outlives_the_exporter(world, metered):
     maps = pathlib.Path(f"/proc/{exporter}/maps").read_text()
     assert [line.split()[1] for line in maps.splitlines() if "memfd:counters" in line] == ["r--s"]
     os.kill(exporter, signal.SIGKILL)
-    eventually(lambda: "served no more" in agent.errors.read_text())
+    wait_for(lambda: "served no more" in agent.errors.read_text())
     assert "200 OK" in agent.ok("requests", REC, 80, [get()])[0]
     assert agent.fails("tcp", "21.9.0.40", 80)
     with pytest.raises(OSError):

@@ -11,6 +11,7 @@ import internet
 import sluice
 import stage
 from stage import ZONE
+from waiting import wait_for
 
 REC, SECOND, WWW = f"rec.{ZONE}", f"second.{ZONE}", f"www.{ZONE}"
 NOT_FOUND = -2          # EAI_NONAME
@@ -30,16 +31,6 @@ def events(agent, kind):
     lines = pathlib.Path(agent.log).read_bytes().split(b"\n")[:-1]
     import json
     return [e for e in map(json.loads, lines) if e["event"] == kind]
-
-
-def wait_for(condition, limit=10):
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it does not come")
 
 
 def reload(agent, count=1):

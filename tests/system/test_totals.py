@@ -4,7 +4,6 @@ import collections
 import json
 import os
 import signal
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ import sluice
 import stage
 import zone
 from stage import ZONE
+from waiting import wait_for
 
 # kind: jobs, requests in each
 MEDLEY = {"http": (60, 20), "https": (400, 1), "inspected": (100, 8), "forbidden": (100, 1),
@@ -46,13 +46,6 @@ def jobs():
     return [made[i * step % len(made)] for i in range(len(made))], number
 
 
-def eventually(what):
-    deadline = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def verdicts(events, kind):
     return collections.Counter(e["verdict"] for e in events if e["event"] == kind)
 
@@ -74,12 +67,12 @@ log: {{paths: full}}
     out = agent.ok("command", sluice.PYTHON, "-B", str(stage.INSIDE / "medley.py"),
                    stdin=json.dumps(plan), limit=300)
     count = json.loads(out["out"] if isinstance(out, dict) else out)
-    eventually(lambda: servers.open == 0)
+    wait_for(lambda: servers.open == 0, 20)
     # flows of datagrams have no end but two minutes of silence, or another policy
-    eventually(lambda: scrape.page(port)("sluice_active_connections") == MEDLEY["datagrams"][0])
+    wait_for(lambda: scrape.page(port)("sluice_active_connections") == MEDLEY["datagrams"][0], 20)
     written.write_text(written.read_text().replace(f", {udp}/udp", ""))
     os.kill(agent.process.pid, signal.SIGHUP)
-    eventually(lambda: scrape.page(port)("sluice_active_connections") == 0)
+    wait_for(lambda: scrape.page(port)("sluice_active_connections") == 0, 20)
     page = scrape.page(port)
     done = agent.end()
     events = done.events

@@ -17,6 +17,7 @@ import internet
 import sluice
 import stage
 from stage import ZONE, call
+from waiting import wait_for
 
 REC = f"rec.{ZONE}"
 KEY = stage.HOME / ".local" / "state" / "sluice" / "keys" / "webhook.key"
@@ -81,13 +82,6 @@ def alarmed(policy):
 TWO_HOSTS = ["sh", "-c", f"curl -so /dev/null http://{REC}/; curl -so /dev/null http://second.{ZONE}/"]
 
 
-def eventually(what, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.mark.core
 def test_signed_and_the_same_as_in_the_log(hook, alarmed):
     server = hook()
@@ -132,7 +126,7 @@ def test_tried_again_later(hook, alarmed, jail):
     agent = jail(*alarmed(f"http://{REC}:{server.port}/x"))
     for host in (REC, f"second.{ZONE}"):
         agent.ok("requests", host, 80, [f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"])
-    eventually(lambda: len(server.got) == 3)
+    wait_for(lambda: len(server.got) == 3, 15)
     times = [at for _, _, _, at in server.got]
     assert 0.9 < times[1] - times[0] < 2 and 1.9 < times[2] - times[1] < 3.5
     assert len({body for _, _, body, _ in server.got}) == 1
@@ -179,7 +173,7 @@ def test_the_session_outlives_the_courier(hook, alarmed, jail):
     assert "CapEff:\t0000000000000000" in status and "Seccomp:\t2" in status
     assert b"webhook" not in pathlib.Path(f"/proc/{courier}/cmdline").read_bytes()
     os.kill(courier, signal.SIGKILL)
-    eventually(lambda: "to the webhook no more" in agent.errors.read_text())
+    wait_for(lambda: "to the webhook no more" in agent.errors.read_text(), 15)
     for host in (REC, f"second.{ZONE}"):
         assert "200 OK" in agent.ok("requests", host, 80, [f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"])[0]
     done = agent.end()
