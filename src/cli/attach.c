@@ -2,15 +2,20 @@
 /* attach.c - `sluice attach` and `sluice detach`: sessions of the daemon */
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "attach/engine.h"
 #include "attach/oci.h"
 #include "cli/ask_daemon.h"
 #include "cli/commands.h"
+#include "cli/guest.h"
 #include "cli/naming.h"
+#include "jail/guest.h"
+#include "policy/loader.h"
 
 struct attach_command {
 	const char		*pid, *netns, *container, *session;
@@ -19,6 +24,11 @@ struct attach_command {
 	char			 netns_path[PATH_MAX];
 	char			 name[SESSION_MAX + 1];
 	bool			 oci;		/* we are a hook */
+	const char		*vm, *mode;
+	bool			 hook;		/* we are one of libvirt's */
+	pid_t			 room;		/* with the guest's interface; 0: none was made */
+	struct libvirt_guest	 guest;
+	char			 link[2 * LIBVIRT_WORD_MAX];	/* LINK=MAC of it */
 };
 
 static bool is_file(const char *word)
@@ -78,15 +88,53 @@ static bool take_state(const struct attach_command *a, struct control_request *r
 	return true;
 }
 
+/* ---- a virtual machine ---- */
+
+/* What its metadata says, where nothing was said here */
+static bool take_metadata(struct attach_command *a, struct err *err)
+{
+	char *left = a->policies.count ? NULL : a->guest.policies, *word;
+
+	if (!a->mode && a->guest.mode[0])
+		a->mode = a->guest.mode;
+	while ((word = strsep(&left, ",")))
+		if (*word && !option_list_add(&a->policies, word, err))
+			return false;
+	return true;
+}
+
+static bool take_vm(struct attach_command *a, struct control_request *r, struct err *err)
+{
+	struct jail_guest g;
+
+	if (a->pid || a->netns || a->container || a->oci)
+		return err_set(err, "attach: --vm goes with no other namespace");
+	if (a->hook && !a->guest.is_ours)
+		return true;
+	if (!libvirt_guest_check(&a->guest, err) || !take_metadata(a, err))
+		return false;
+	snprintf(a->link, sizeof(a->link), "%s=%s", a->guest.link, a->guest.mac);
+	if (!guest_parse(span_str(a->link), &g))
+		return err_set(err, "guest %s: %s: no interface with a MAC of its own", a->guest.name, a->link);
+	if (!guest_room(&a->guest, &a->room, err))
+		return false;
+	r->pid = (uint32_t)a->room;
+	r->guest = a->link;
+	r->session = a->session ? a->session : a->guest.name;
+	return true;
+}
+
 /* One of --pid and --netns, and a name for the session if none was said */
 static bool take_target(struct attach_command *a, struct control_request *r, struct err *err)
 {
 	uint64_t pid = 0;
 
+	if (a->vm)
+		return take_vm(a, r, err);
 	if (a->oci)
 		return take_state(a, r, err);
 	if (!!a->pid + !!a->netns + !!a->container != 1)
-		return err_set(err, "attach: one of --pid, --netns and --container");
+		return err_set(err, "attach: one of --pid, --netns, --container and --vm");
 	if (a->container) {
 		pid = (uint64_t)engine_init_of(a->container, err);
 		if (!pid)
@@ -110,20 +158,46 @@ static bool take_target(struct attach_command *a, struct control_request *r, str
 	return true;
 }
 
+static bool ask(struct attach_command *a, struct control_request *r, struct err *err)
+{
+	json_t *answer;
+
+	if (!take_target(a, r, err) || !take_policies(a, &r->policies, err) ||
+	    !take_labels(a, &r->labels, err))
+		return false;
+	if (!r->session)	/* a hook's guest that is not ours */
+		return true;
+	r->mode = a->mode;
+	answer = ask_daemon(r, err);
+	if (answer && !a->oci && !a->hook)
+		puts(r->session);
+	json_decref(answer);
+	return answer;
+}
+
+static void warn_of_mode(const char *word)
+{
+	enum mode mode;
+
+	if (word && mode_from(span_str(word), &mode) && mode == MODE_MONITOR)
+		fprintf(stderr, "sluice: mode monitor: every public destination passes and is logged\n");
+}
+
 static int attach(struct attach_command *a, struct err *err)
 {
 	struct control_request r = { .what = CONTROL_ATTACH };
-	json_t *answer = NULL;
+	bool ok = (!a->vm || guest_find(a->vm, a->hook, &a->guest, err)) && ask(a, &r, err);
 
-	if (take_target(a, &r, err) && take_policies(a, &r.policies, err) &&
-	    take_labels(a, &r.labels, err))
-		answer = ask_daemon(&r, err);
-	if (answer && !a->oci)
-		puts(r.session);
-	json_decref(answer);
+	/* With the room goes the guest's interface: it does not run on unguarded */
+	if (!ok && a->room > 0) {
+		kill(a->room, SIGKILL);
+		waitpid(a->room, NULL, 0);
+	}
+	if (ok)
+		warn_of_mode(a->mode);
 	for (size_t i = 0; i < CONTROL_WORDS_MAX; i++)
 		free(a->path[i]);
-	return answer ? 0 : complain(err);
+	return ok ? 0 : complain(err);
 }
 
 int attach_main(int argc, char **argv)
@@ -137,6 +211,10 @@ int attach_main(int argc, char **argv)
 		  &a.container },
 		{ 0, "oci", OPTION_FLAG, NULL, "as a hook of a container: its state is on standard input",
 		  &a.oci },
+		{ 0, "vm", OPTION_TEXT, "DOMAIN", "a guest of libvirt's, by its name", &a.vm },
+		{ 0, "hook", OPTION_FLAG, NULL,
+		  "as libvirt's hook: the guest's description is on standard input", &a.hook },
+		{ 0, "mode", OPTION_TEXT, "MODE", "filtered | isolated | internal | monitor (bridge)", &a.mode },
 		{ 'p', "policy", OPTION_LIST, "FILE|NAME",
 		  "a policy file, or one of /etc/sluice/policies.d by its name; may repeat", &a.policies },
 		{ 0, "session", OPTION_TEXT, "NAME", "name of the session", &a.session },
@@ -153,7 +231,8 @@ int attach_main(int argc, char **argv)
 	if (help)
 		return command_help("attach", rows);
 	if (rest < argc) {
-		err_set(&err, "attach: %s: it takes no argument (--pid, --netns or --container)", argv[rest]);
+		err_set(&err, "attach: %s: it takes no argument (--pid, --netns, --container or --vm)",
+			argv[rest]);
 		return complain(&err);
 	}
 	code = attach(&a, &err);

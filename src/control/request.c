@@ -59,6 +59,18 @@ static bool take_netns(struct control_request *r, const json_t *value)
 	return r->netns && r->netns[0] == '/';
 }
 
+static bool take_mode(struct control_request *r, const json_t *value)
+{
+	r->mode = text_of(value);
+	return r->mode;
+}
+
+static bool take_guest(struct control_request *r, const json_t *value)
+{
+	r->guest = text_of(value);
+	return r->guest;
+}
+
 static bool take_pid(struct control_request *r, const json_t *value)
 {
 	json_int_t pid = json_integer_value(value);
@@ -105,6 +117,8 @@ static const struct {
 	{ "session", 1u << CONTROL_ATTACH | 1u << CONTROL_DETACH, true, take_session },
 	{ "netns", 1u << CONTROL_ATTACH, false, take_netns },
 	{ "pid", 1u << CONTROL_ATTACH, false, take_pid },
+	{ "mode", 1u << CONTROL_ATTACH, false, take_mode },
+	{ "guest", 1u << CONTROL_ATTACH, false, take_guest },
 	{ "policies", 1u << CONTROL_ATTACH, false, take_policies },
 	{ "labels", 1u << CONTROL_ATTACH, false, take_labels },
 };
@@ -201,6 +215,8 @@ void control_request_write(const struct control_request *r, struct buf *b)
 	write_text(b, "session", r->session);
 	write_text(b, "netns", r->netns);
 	write_number(b, "pid", r->pid);
+	write_text(b, "mode", r->mode);
+	write_text(b, "guest", r->guest);
 	write_words(b, "policies", &r->policies);
 	write_words(b, "labels", &r->labels);
 	if (r->what == CONTROL_REJECT) {

@@ -93,6 +93,11 @@ bool held_find(const struct control_request *r, struct held *ret, struct err *er
 		return err_set(err, "netns: path too long");
 	snprintf(ret->session, sizeof(ret->session), "%s", r->session);
 	snprintf(ret->netns, sizeof(ret->netns), "%s", r->netns ? r->netns : "");
+	if ((r->mode && strlen(r->mode) >= HELD_WORD_MAX) ||
+	    (r->guest && strlen(r->guest) >= HELD_WORD_MAX))
+		return err_set(err, "session %s: mode or guest: too long", r->session);
+	snprintf(ret->mode, sizeof(ret->mode), "%s", r->mode ? r->mode : "");
+	snprintf(ret->guest, sizeof(ret->guest), "%s", r->guest ? r->guest : "");
 	ret->policies = r->policies;
 	ret->labels = r->labels;
 	ret->object = json_incref(r->object);
@@ -150,6 +155,8 @@ static void put(struct buf *b, const struct held *h)
 	put_number(b, "device", h->device);
 	put_number(b, "inode", h->inode);
 	put_text(b, "boot", h->boot);
+	put_text(b, "mode", h->mode);
+	put_text(b, "guest", h->guest);
 	put_words(b, "policies", &h->policies);
 	put_words(b, "labels", &h->labels);
 	json_close(b, '}');
@@ -216,6 +223,8 @@ static bool take(const json_t *o, struct held *h)
 	return take_text(o, "session", h->session, sizeof(h->session)) &&
 	       take_text(o, "netns", h->netns, sizeof(h->netns)) &&
 	       take_text(o, "boot", h->boot, sizeof(h->boot)) &&
+	       take_text(o, "mode", h->mode, sizeof(h->mode)) &&
+	       take_text(o, "guest", h->guest, sizeof(h->guest)) &&
 	       take_number(o, "started", &h->started) && take_number(o, "device", &h->device) &&
 	       take_number(o, "inode", &h->inode) && take_words(o, "policies", &h->policies) &&
 	       take_words(o, "labels", &h->labels);

@@ -17,6 +17,7 @@
 #include "control/request.h"
 
 #define HELD_NAME_MAX 64	/* bytes of a session's name, as in cli/naming.h */
+#define HELD_WORD_MAX 64
 #define HELD_BYTES_MAX 16384	/* of the file */
 
 struct held {
@@ -26,6 +27,7 @@ struct held {
 	uint64_t		 started;	/* when @pid did, in ticks since boot */
 	uint64_t		 device, inode;	/* of the namespace */
 	char			 boot[40];	/* the machine's start that all this is of */
+	char			 mode[HELD_WORD_MAX], guest[HELD_WORD_MAX];	/* as they were said; "" */
 	struct control_words	 policies;	/* names or paths, as they were said */
 	struct control_words	 labels;
 	json_t			*object;	/* that the words lie in */

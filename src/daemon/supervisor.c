@@ -312,6 +312,14 @@ static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 	snprintf(pid, sizeof(pid), "%d", (int)k->held.pid);
 	argv[argc++] = k->held.netns[0] ? "--netns" : "--pid";
 	argv[argc++] = k->held.netns[0] ? k->held.netns : pid;
+	if (k->held.mode[0]) {
+		argv[argc++] = "--mode";
+		argv[argc++] = k->held.mode;
+	}
+	if (k->held.guest[0]) {
+		argv[argc++] = "--guest";
+		argv[argc++] = k->held.guest;
+	}
 	for (size_t i = 0; i < k->held.policies.count; i++) {
 		argv[argc++] = "--policy";
 		argv[argc++] = policy_path(s, k->held.policies.at[i], path[i]);
@@ -495,6 +503,8 @@ static void put_kept(struct buf *b, const struct kept *k)
 	put_number(b, "keeper", (uint64_t)k->pid);
 	put_number(b, "restarts", k->restarts);
 	put_text(b, "why", k->why[0] ? k->why : NULL);
+	put_text(b, "mode", k->held.mode[0] ? k->held.mode : NULL);
+	put_text(b, "guest", k->held.guest[0] ? k->held.guest : NULL);
 	json_key(b, "policies");
 	json_open(b, '[');
 	for (size_t i = 0; i < k->held.policies.count; i++)

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's libvirtd, started by hand: no systemd, its files on file systems of its own."""
+import os
 import pathlib
 import subprocess
 import tempfile
 
+import sluice
 import stage
 from netns import wait_for
 
 # A sysfs of the network namespace that it is in, for bridges; its cache is nobody else's
 START = """
-mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /var/cache && mount -t tmpfs tmpfs /var/log &&
+mount -t sysfs sysfs /sys && mkdir -p $ROOT/libvirt-cache &&
+mount --bind $ROOT/libvirt-cache /var/cache && mount -t tmpfs tmpfs /var/log &&
 exec libvirtd
 """
+
+
+def path():
+    """With sluice as if it were installed: for hooks and for what a page says."""
+    return f"{sluice.PROGRAM.parent}:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Libvirt:
@@ -23,7 +31,7 @@ class Libvirt:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, "unshare", "--mount", "sh", "-c", START], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log)
+                stdout=log, stderr=log, env={**os.environ, "PATH": path(), "ROOT": str(stage.ROOT)})
         wait_for(lambda: self.try_virsh("version").returncode == 0, 30)
 
     def try_virsh(self, *argv, **kwargs):
@@ -45,7 +53,7 @@ class Libvirt:
 
     def end(self):
         for name in self.virsh("list", "--name").split():
-            self.virsh("destroy", name)
+            self.try_virsh("destroy", name)     # it may have ended meanwhile
         for name in self.virsh("net-list", "--name").split():
             self.virsh("net-destroy", name)
         for port in self.virsh("nwfilter-binding-list").split("\n"):

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real guest: Debian's cloud kernel and busybox, under QEMU's emulation, started by libvirt."""
+import glob
+import gzip
+import pathlib
+import re
+import subprocess
+
+import stage
+from netns import wait_for
+
+# What virtio's network needs, each after what it stands on
+MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
+           "failover", "net_failover", "virtio_net"]
+
+INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+for module in {modules}; do insmod /lib/$module.ko; done
+ip link set lo up
+ip link set eth0 up
+wget() {{ /usr/bin/wget -q -t 1 -T 4 -O- "$@"; }}
+{script}
+echo the-end
+poweroff -f
+"""
+
+LEASE = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr flush dev eth0
+ip addr add $ip/$mask dev eth0
+ip route add default via $router
+echo "nameserver $dns" >/etc/resolv.conf
+echo "lease: $ip/$mask $router $dns"
+"""
+
+DOMAIN = """<domain type='qemu'>
+<name>{name}</name>
+{metadata}
+<memory unit='MiB'>128</memory>
+<os><type arch='x86_64'>hvm</type><kernel>{kernel}</kernel><initrd>{initrd}</initrd>
+<cmdline>console=ttyS0 quiet panic=-1</cmdline></os>
+<features><acpi/></features>
+<on_poweroff>destroy</on_poweroff>
+<devices>
+<serial type='file'><source path='{console}'/></serial>
+<interface type='network'><source network='{network}'/>
+<filterref filter='agent-network-filter'><parameter name='IP' value='192.168.101.10'/></filterref>
+<model type='virtio'/></interface>
+<memballoon model='none'/>
+{devices}
+</devices>
+</domain>
+"""
+
+
+def kernel():
+    return sorted(glob.glob("/boot/vmlinuz-*-cloud-amd64"))[-1]
+
+
+def modules():
+    folder = kernel().replace("/boot/vmlinuz-", "/lib/modules/")
+    return {name: next(pathlib.Path(folder).glob(f"**/{name}.ko")) for name in MODULES}
+
+
+def program(path):
+    """A program of this machine, with its libraries, as files of the guest's."""
+    listed = subprocess.run(["ldd", path], stdout=subprocess.PIPE, text=True, check=True).stdout
+    paths = [path, *re.findall(r"(/\S+)", listed)]
+    folders = {str(parent)[1:] for p in paths for parent in pathlib.Path(p).parents} - {"", "bin", "lib"}
+    return [(folder, 0o40755, b"") for folder in sorted(folders)] + [
+        (p[1:], 0o100755, pathlib.Path(p).read_bytes()) for p in paths]
+
+
+def archive(files):
+    """An initramfs (Linux, Documentation/driver-api/early-userspace/buffer-format.rst)."""
+    out = b""
+    for number, (name, mode, data) in enumerate([*files, ("TRAILER!!!", 0, b"")]):
+        head = [number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0]
+        out += b"070701" + b"".join(b"%08x" % n for n in head) + name.encode() + b"\0"
+        out += bytes(-len(out) % 4) + data
+        out += bytes(-len(out) % 4)
+    return out
+
+
+class Machine:
+    """One start of a guest, which runs a script and ends."""
+
+    def __init__(self, virt, name, script, network="agent-nat-filtered", metadata="", devices=""):
+        self.virt, self.name = virt, name
+        self.console = stage.ROOT / f"{name}.console"
+        files = [(folder, 0o40755, b"") for folder in ("bin", "lib", "proc", "sys", "etc", "dev")]
+        files += [("bin/busybox", 0o100755, pathlib.Path("/bin/busybox").read_bytes()),
+                  ("lease", 0o100755, LEASE.encode()),
+                  ("init", 0o100755, INIT.format(modules=" ".join(MODULES), script=script).encode())]
+        files += [(f"lib/{module}.ko", 0o100644, path.read_bytes()) for module, path in modules().items()]
+        files += program("/usr/bin/wget")
+        initrd = stage.ROOT / f"{name}.initrd"
+        initrd.write_bytes(gzip.compress(archive(files), 1))
+        virt.define("define", DOMAIN.format(name=name, kernel=kernel(), initrd=initrd, network=network,
+                                            console=self.console, metadata=metadata, devices=devices))
+
+    def start(self):
+        """What virsh says."""
+        return self.virt.try_virsh("start", self.name)
+
+    def said(self):
+        return re.sub("\r", "", self.console.read_text(errors="replace")) if self.console.exists() else ""
+
+    def wait(self):
+        """Until it has ended; what it said."""
+        wait_for(lambda: "the-end" in self.said() or "panic" in self.said(), 120)
+        return self.said()
+
+    def runs(self):
+        return self.name in self.virt.virsh("list", "--name").split()
