@@ -7,9 +7,10 @@
  * reaches the hypervisor.  So only the families of a list may be made.
  *
  * libseccomp takes an unconditional rule for a call over one with conditions, so `socket` is taken out of
- * every entry that lets it pass, and put back once for each family.  `socketcall` hides the family
- * in memory, and io_uring makes sockets with no call that is filtered: both go.  A profile that
- * lets everything pass has the families that are not on the list denied instead.
+ * every entry that lets it pass, and put back once for each family that it let pass, under what
+ * other conditions it had: a profile that is stricter stays so.  `socketcall` hides the family in
+ * memory, and io_uring makes sockets with no call that is filtered: both go.  A profile that
+ * lets everything pass has the other families refused as well.
  */
 #include "attach/oci.h"
 
@@ -171,30 +172,164 @@ static bool refuses(const char *action)
 			  !strncmp(action, "SCMP_ACT_KILL", strlen("SCMP_ACT_KILL")));
 }
 
-/* The calls are in no entry that lets them pass; an entry without any is refused by runtimes */
-static void take_out(json_t *entries)
+/* Does a condition on the first argument hold for this family? */
+static bool holds_for(const json_t *condition, long long family)
 {
-	for (size_t i = json_array_size(entries); i-- > 0;) {
-		json_t *entry = json_array_get(entries, i);
-		json_t *names = json_object_get(entry, "names");
+	const char *op = json_string_value(json_object_get(condition, "op"));
+	long long value = json_integer_value(json_object_get(condition, "value"));
+	long long two = json_integer_value(json_object_get(condition, "valueTwo"));
+	const struct { const char *op; bool holds; } table[] = {
+		{ "SCMP_CMP_EQ", family == value }, { "SCMP_CMP_NE", family != value },
+		{ "SCMP_CMP_LT", family < value }, { "SCMP_CMP_LE", family <= value },
+		{ "SCMP_CMP_GT", family > value }, { "SCMP_CMP_GE", family >= value },
+		{ "SCMP_CMP_MASKED_EQ", (family & value) == two },
+	};
 
-		if (refuses(json_string_value(json_object_get(entry, "action"))))
-			continue;
-		for (size_t n = json_array_size(names); n-- > 0;) {
-			const char *name = json_string_value(json_array_get(names, n));
+	for (size_t i = 0; op && i < ARRAY_SIZE(table); i++)
+		if (!strcmp(op, table[i].op))
+			return table[i].holds;
+	return false;
+}
 
-			if (!name || is_taken(name))
-				json_array_remove(names, n);
+/*
+ * conditions_for() - an entry's conditions on arguments but the first, for one family
+ *
+ * Return: a new list; NULL: the entry is about none of this family.
+ */
+static json_t *conditions_for(const json_t *entry, int family)
+{
+	const json_t *old = json_object_get(entry, "args");
+	json_t *new = json_array();
+
+	for (size_t i = 0; i < json_array_size(old); i++) {
+		json_t *one = json_array_get(old, i);
+
+		if (json_integer_value(json_object_get(one, "index")) != 0) {
+			json_array_append(new, one);
+		} else if (!holds_for(one, family)) {
+			json_decref(new);
+			return NULL;
 		}
-		if (!json_array_size(names))
-			json_array_remove(entries, i);
+	}
+	return new;
+}
+
+static bool is_condition(const json_t *c, long long index, const char *op, long long value)
+{
+	const char *its = json_string_value(json_object_get(c, "op"));
+
+	return json_integer_value(json_object_get(c, "index")) == index && its && !strcmp(its, op) &&
+	       json_integer_value(json_object_get(c, "value")) == value;
+}
+
+/* What @but refuses is no longer let pass under @conditions.  Return: false: it cannot be said so */
+static bool leave_out(json_t *conditions, const json_t *but)
+{
+	const json_t *one = json_array_get(but, 0);
+	long long index = json_integer_value(json_object_get(one, "index"));
+	long long value = json_integer_value(json_object_get(one, "value"));
+
+	if (json_array_size(but) != 1 || !is_condition(one, index, "SCMP_CMP_EQ", value))
+		return false;
+	for (size_t i = 0; i < json_array_size(conditions); i++) {
+		const json_t *c = json_array_get(conditions, i);
+
+		if (is_condition(c, index, "SCMP_CMP_NE", value))
+			return true;
+		if (json_integer_value(json_object_get(c, "index")) == index)
+			return false;
+	}
+	return json_array_append_new(conditions, json_pack("{s:I, s:I, s:s}", "index", (json_int_t)index,
+		"value", (json_int_t)value, "op", "SCMP_CMP_NE")) == 0;
+}
+
+/* What one entry lets pass of one family, but for what others refuse of it */
+static bool add_family(json_t *to, const json_t *entry, int family, const json_t *refusing)
+{
+	json_t *conditions = conditions_for(entry, family), *new;
+	bool ok = true;
+
+	for (size_t i = 0; conditions && ok && i < json_array_size(refusing); i++) {
+		json_t *but = conditions_for(json_array_get(refusing, i), family);
+
+		if (but && !json_array_size(but)) {
+			json_decref(but);
+			json_decref(conditions);
+			return true;	/* all of it */
+		}
+		ok = !but || leave_out(conditions, but);
+		json_decref(but);
+	}
+	if (!conditions || !ok) {
+		json_decref(conditions);
+		return ok;
+	}
+	json_array_insert_new(conditions, 0, json_pack("{s:i, s:i, s:s}", "index", 0, "value", family,
+						       "op", "SCMP_CMP_EQ"));
+	new = json_pack("{s:[s], s:O, s:o}", "names", "socket", "action",
+			json_object_get(entry, "action"), "args", conditions);
+	for (size_t i = 0; i < json_array_size(to); i++)
+		if (json_equal(json_array_get(to, i), new)) {
+			json_decref(new);
+			return true;
+		}
+	return json_array_append_new(to, new) == 0;
+}
+
+/* Take the calls out of an entry's names.  Return: `socket` was one of them */
+static bool take_names(json_t *names)
+{
+	bool socket = false;
+
+	for (size_t n = json_array_size(names); n-- > 0;) {
+		const char *name = json_string_value(json_array_get(names, n));
+
+		if (name && !is_taken(name))
+			continue;
+		socket = socket || (name && !strcmp(name, "socket"));
+		json_array_remove(names, n);
+	}
+	return socket;
+}
+
+/* Entries about `socket`, which is theirs no more: those that let it pass, and those that refuse it */
+static void sort_out(json_t *entries, bool closed, json_t *passing, json_t *refusing)
+{
+	for (size_t i = 0; i < json_array_size(entries); i++) {
+		json_t *entry = json_array_get(entries, i);
+		bool no = refuses(json_string_value(json_object_get(entry, "action")));
+
+		/* Where everything else passes, what is refused must be said */
+		if (!(no && !closed) && take_names(json_object_get(entry, "names")))
+			json_array_append(no ? refusing : passing, entry);
 	}
 }
 
-static int add_family(json_t *entries, const char *action, int family, const char *compare)
+/* No entry lets more than the families pass; one without any name is refused by runtimes */
+static bool narrow(json_t *entries, bool closed)
+{
+	json_t *passing = json_array(), *refusing = json_array(), *new = json_array();
+	bool ok = passing && refusing && new;
+
+	if (ok)
+		sort_out(entries, closed, passing, refusing);
+	for (size_t i = 0; ok && i < json_array_size(passing); i++)
+		for (size_t n = 0; ok && n < ARRAY_SIZE(families); n++)
+			ok = add_family(new, json_array_get(passing, i), families[n], refusing);
+	for (size_t i = json_array_size(entries); i-- > 0;)
+		if (!json_array_size(json_object_get(json_array_get(entries, i), "names")))
+			json_array_remove(entries, i);
+	ok = ok && json_array_extend(entries, new) == 0;
+	json_decref(passing);
+	json_decref(refusing);
+	json_decref(new);
+	return ok;
+}
+
+static int refuse_family(json_t *entries, int family, const char *compare)
 {
 	return json_array_append_new(entries, json_pack("{s:[s], s:s, s:[{s:i, s:i, s:s}]}",
-		"names", "socket", "action", action,
+		"names", "socket", "action", "SCMP_ACT_ERRNO",
 		"args", "index", 0, "value", family, "op", compare));
 }
 
@@ -206,25 +341,15 @@ static bool is_allowed(int family)
 	return false;
 }
 
-/* Everything else is refused anyway */
-static int let_pass(json_t *entries)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
-		r |= add_family(entries, "SCMP_ACT_ALLOW", families[i], "SCMP_CMP_EQ");
-	return r;
-}
-
-/* Everything else passes */
+/* Where everything else passes */
 static int refuse(json_t *entries)
 {
 	int last = families[ARRAY_SIZE(families) - 1], r = 0;
 
 	for (int family = 0; family < last; family++)
 		if (!is_allowed(family))
-			r |= add_family(entries, "SCMP_ACT_ERRNO", family, "SCMP_CMP_EQ");
-	r |= add_family(entries, "SCMP_ACT_ERRNO", last, "SCMP_CMP_GT");
+			r |= refuse_family(entries, family, "SCMP_CMP_EQ");
+	r |= refuse_family(entries, last, "SCMP_CMP_GT");
 	for (size_t i = 0; i < ARRAY_SIZE(hiding); i++)
 		r |= json_array_append_new(entries, json_pack("{s:[s], s:s}", "names", hiding[i],
 							      "action", "SCMP_ACT_ERRNO"));
@@ -248,7 +373,7 @@ bool oci_confine(json_t *config, struct err *err)
 {
 	json_t *linux_part = json_object_get(config, "linux");
 	json_t *profile = json_object_get(linux_part, "seccomp"), *entries;
-	int r;
+	bool closed;
 
 	if (!json_is_object(linux_part))
 		return err_set(err, "config.json: no container of Linux");
@@ -263,10 +388,11 @@ bool oci_confine(json_t *config, struct err *err)
 		if (json_object_set_new(profile, "syscalls", entries) < 0)
 			return err_set(err, "out of memory");
 	}
-	take_out(entries);
-	r = refuses(json_string_value(json_object_get(profile, "defaultAction"))) ? let_pass(entries) :
-										     refuse(entries);
-	return r == 0 || err_set(err, "out of memory");
+	closed = refuses(json_string_value(json_object_get(profile, "defaultAction")));
+	if (!narrow(entries, closed))
+		return err_set(err, "its seccomp profile has rules for `socket` that cannot be made "
+			       "narrower (use the engine's own profile)");
+	return closed || refuse(entries) == 0 || err_set(err, "out of memory");
 }
 
 /* ---- the hook ---- */

@@ -144,8 +144,28 @@ static void ways_out_by_mounts_are_refused(void **state)
 
 /* ---- the profile, as libseccomp would read it ---- */
 
-/* May @call with the first argument @value be made? */
-static bool passes(const json_t *config, const char *call, long long value)
+static bool holds(const json_t *arg, long long value)
+{
+	const char *op = json_string_value(json_object_get(arg, "op"));
+	long long than = json_integer_value(json_object_get(arg, "value"));
+
+	return !strcmp(op, "SCMP_CMP_EQ") ? value == than : !strcmp(op, "SCMP_CMP_GT") ? value > than :
+								   value != than;
+}
+
+static bool is_of(const json_t *entry, const char *call)
+{
+	const json_t *names = json_object_get(entry, "names");
+	bool named = false;
+
+	assert_true(json_array_size(names) > 0);
+	for (size_t n = 0; n < json_array_size(names); n++)
+		named = named || !strcmp(json_string_value(json_array_get(names, n)), call);
+	return named;
+}
+
+/* May @call be made with the first argument @value, and @third? */
+static bool passes_with(const json_t *config, const char *call, long long value, long long third)
 {
 	const json_t *profile = json_object_get(json_object_get(config, "linux"), "seccomp");
 	const json_t *entries = json_object_get(profile, "syscalls");
@@ -153,24 +173,27 @@ static bool passes(const json_t *config, const char *call, long long value)
 	bool ok = !strcmp(standard, "SCMP_ACT_ALLOW") || !strcmp(standard, "SCMP_ACT_LOG");
 
 	for (size_t i = 0; i < json_array_size(entries); i++) {
-		const json_t *entry = json_array_get(entries, i);
-		const json_t *names = json_object_get(entry, "names");
-		const json_t *arg = json_array_get(json_object_get(entry, "args"), 0);
-		const char *op = json_string_value(json_object_get(arg, "op"));
-		long long than = json_integer_value(json_object_get(arg, "value"));
-		bool named = false;
+		const json_t *entry = json_array_get(entries, i), *args = json_object_get(entry, "args");
+		bool all = is_of(entry, call);
 
-		assert_true(json_array_size(names) > 0);
-		for (size_t n = 0; n < json_array_size(names); n++)
-			named |= !strcmp(json_string_value(json_array_get(names, n)), call);
-		if (!named || (op && !(!strcmp(op, "SCMP_CMP_EQ") ? value == than :
-				       !strcmp(op, "SCMP_CMP_GT") ? value > than : value != than)))
+		for (size_t a = 0; a < json_array_size(args); a++) {
+			const json_t *arg = json_array_get(args, a);
+			bool first = json_integer_value(json_object_get(arg, "index")) == 0;
+
+			all = all && holds(arg, first ? value : third);
+		}
+		if (!all)
 			continue;
 		ok = !strcmp(json_string_value(json_object_get(entry, "action")), "SCMP_ACT_ALLOW");
-		if (!op)
+		if (!json_array_size(args))
 			break;	/* an unconditional rule wins */
 	}
 	return ok;
+}
+
+static bool passes(const json_t *config, const char *call, long long value)
+{
+	return passes_with(config, call, value, 0);
 }
 
 static const char *const profiles[] = {
@@ -184,7 +207,7 @@ static const char *const profiles[] = {
 	"'action':'SCMP_ACT_ALLOW'},{'names':['socket'],'action':'SCMP_ACT_ALLOW','args':[{'index':0,"
 	"'value':40,'op':'SCMP_CMP_NE'}]}]}}}",
 	"{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_KILL_PROCESS','syscalls':[{'names':['socket'],"
-	"'action':'SCMP_ACT_NOTIFY'},{'names':['read'],'action':'SCMP_ACT_ALLOW'}]}}}",
+	"'action':'SCMP_ACT_ALLOW'},{'names':['read'],'action':'SCMP_ACT_ALLOW'}]}}}",
 };
 
 static void only_known_families_pass(void **state)
@@ -208,6 +231,39 @@ static void only_known_families_pass(void **state)
 		assert_true(passes(config, "read", 1));
 		json_decref(config);
 	}
+}
+
+/* Podman's, of 2022: audit is refused, and every rule is there for that */
+static void a_stricter_profile_stays_so(void **state)
+{
+	json_t *podman = quoted("{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':["
+		"{'names':['socket'],'action':'SCMP_ACT_ERRNO','errnoRet':22,'args':[{'index':0,'value':16,"
+		"'op':'SCMP_CMP_EQ'},{'index':2,'value':9,'op':'SCMP_CMP_EQ'}]},"
+		"{'names':['socket'],'action':'SCMP_ACT_ALLOW','args':[{'index':2,'value':9,'op':'SCMP_CMP_NE'}]},"
+		"{'names':['socket'],'action':'SCMP_ACT_ALLOW','args':[{'index':0,'value':16,"
+		"'op':'SCMP_CMP_NE'}]}]}}}");
+	json_t *only_unix = quoted("{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':["
+		"{'names':['socket','read'],'action':'SCMP_ACT_ALLOW','args':[{'index':0,'value':1,"
+		"'op':'SCMP_CMP_EQ'}]}]}}}");
+	json_t *none = quoted("{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[]}}}");
+	struct err err = { "" };
+
+	(void)state;
+	assert_true(oci_confine(podman, &err));
+	assert_true(passes_with(podman, "socket", AF_NETLINK, 0));
+	assert_false(passes_with(podman, "socket", AF_NETLINK, 9));
+	assert_true(passes_with(podman, "socket", AF_INET, 9));
+	assert_false(passes_with(podman, "socket", AF_VSOCK, 0));
+	assert_false(passes_with(podman, "socket", AF_VSOCK, 9));
+	assert_true(oci_confine(only_unix, &err));
+	assert_true(passes(only_unix, "socket", AF_UNIX));
+	assert_false(passes(only_unix, "socket", AF_INET));
+	assert_true(oci_confine(none, &err));
+	for (int family = 0; family < 64; family++)
+		assert_false(passes(none, "socket", family));
+	json_decref(podman);
+	json_decref(only_unix);
+	json_decref(none);
 }
 
 static void no_linux_is_refused(void **state)
@@ -252,6 +308,7 @@ int main(void)
 		cmocka_unit_test(rights_over_the_machine_are_refused),
 		cmocka_unit_test(ways_out_by_mounts_are_refused),
 		cmocka_unit_test(only_known_families_pass),
+		cmocka_unit_test(a_stricter_profile_stays_so),
 		cmocka_unit_test(no_linux_is_refused),
 		cmocka_unit_test(the_hook_comes_last),
 	};
