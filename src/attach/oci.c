@@ -57,19 +57,30 @@ enum oci_network oci_network(const json_t *config, const char **ret_path)
 	return *ret_path && **ret_path ? OCI_NETWORK_JOINED : OCI_NETWORK_OWN;
 }
 
-const char *oci_policy(const json_t *config)
+static json_t *environment_of(const json_t *config)
 {
-	static const char start[] = OCI_POLICY_VARIABLE "=";
-	const json_t *env = json_object_get(json_object_get(config, "process"), "env");
+	return json_object_get(json_object_get(config, "process"), "env");
+}
+
+/* The last one counts, as for the programs */
+static const char *variable_of(const json_t *config, const char *name)
+{
+	const json_t *env = environment_of(config);
 	const char *found = NULL;
+	size_t len = strlen(name);
 
 	for (size_t i = 0; i < json_array_size(env); i++) {
 		const char *entry = json_string_value(json_array_get(env, i));
 
-		if (entry && !strncmp(entry, start, strlen(start)))
-			found = entry + strlen(start);
+		if (entry && !strncmp(entry, name, len) && entry[len] == '=')
+			found = entry + len + 1;
 	}
 	return found;
+}
+
+const char *oci_policy(const json_t *config)
+{
+	return variable_of(config, OCI_POLICY_VARIABLE);
 }
 
 void oci_session(const char *id, char ret[65])
@@ -420,4 +431,37 @@ bool oci_add_hook(json_t *config, const struct oci_hook *hook, struct err *err)
 	r |= json_array_append_new(list, json_pack("{s:s, s:o, s:i}", "path", hook->program,
 						   "args", args, "timeout", OCI_HOOK_LIMIT_S));
 	return r == 0 || err_set(err, "out of memory");
+}
+
+/* ---- what it finds inside ---- */
+
+bool oci_add_file(json_t *config, const char *path, const char *inside, struct err *err)
+{
+	json_t *mounts = json_object_get(config, "mounts");
+	int r = 0;
+
+	if (!json_is_array(mounts)) {
+		mounts = json_array();
+		r = json_object_set_new(config, "mounts", mounts);
+	}
+	r |= json_array_append_new(mounts, json_pack("{s:s, s:s, s:s, s:[s,s]}", "destination", inside,
+		"type", "bind", "source", path, "options", "bind", "ro"));
+	return r == 0 || err_set(err, "out of memory");
+}
+
+bool oci_set_variable(json_t *config, const char *name, const char *value, struct err *err)
+{
+	json_t *env = environment_of(config);
+	size_t len = strlen(name);
+
+	if (!json_is_array(env))
+		return err_set(err, "config.json: the process has no environment");
+	for (size_t i = json_array_size(env); i-- > 0;) {
+		const char *entry = json_string_value(json_array_get(env, i));
+
+		if (!entry || (!strncmp(entry, name, len) && entry[len] == '='))
+			json_array_remove(env, i);
+	}
+	return json_array_append_new(env, json_sprintf("%s=%s", name, value)) == 0 ||
+	       err_set(err, "out of memory");
 }

@@ -56,6 +56,12 @@ bool oci_check_mounts(const json_t *config, bool (*look)(const char *path, char 
 /* Put the families that a network namespace does not keep in, and io_uring, out of reach */
 bool oci_confine(json_t *config, struct err *err);
 
+/* A file of the machine's, read-only in the container */
+bool oci_add_file(json_t *config, const char *path, const char *inside, struct err *err);
+
+/* A variable of its process, in the place of one of that name */
+bool oci_set_variable(json_t *config, const char *name, const char *value, struct err *err);
+
 struct oci_hook {
 	const char	*program;	/* sluice, absolute */
 	const char	*session;

@@ -17,7 +17,11 @@
 #include "attach/oci.h"
 #include "cli/ask_daemon.h"
 #include "cli/commands.h"
+#include "cli/judge.h"
 #include "daemon/held.h"
+#include "jail/trusted_ca.h"
+
+#define CA_INSIDE "/etc/sluice-ca.pem"	/* in the container: what it trusts, and the session's CA */
 
 struct runtime_command {
 	const char		*runc;
@@ -182,6 +186,69 @@ static bool check(const struct runtime_command *c, const json_t *config, struct 
 	return oci_check(config, err) && oci_check_mounts(config, look, allow, err);
 }
 
+/* ---- what it finds inside ---- */
+
+/* Any address will do: the gate answers for all.  What is there already is the same. */
+static bool write_resolver(const char *path, struct err *err)
+{
+	static const char text[] = "nameserver 28.0.0.2\n";
+	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	return (fd >= 0 && fchmod(fd, 0644) == 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text)) ||
+	       err_sys(err, errno, "%s", path);
+}
+
+/* The keeper writes the session's CA into that very file, before the container's first process starts */
+static bool add_ca(json_t *config, const char *path, struct err *err)
+{
+	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	if (fd < 0 || fchmod(fd, 0644))
+		return err_sys(err, errno, "%s", path);
+	if (!oci_add_file(config, path, CA_INSIDE, err))
+		return false;
+	for (size_t i = 0; trusted_ca_variable(i); i++)
+		if (!oci_set_variable(config, trusted_ca_variable(i), CA_INSIDE, err))
+			return false;
+	return true;
+}
+
+/* Does the policy look inside TLS?  Read here, a bad one is told of before anything is made. */
+static bool inspects(const struct oci_hook *hook, bool *ret, struct err *err)
+{
+	AUTO_FREE char *paths = calloc(OCI_POLICIES_MAX, PATH_MAX);
+	struct judge_options options = { .only = true };
+	struct judged judged = { NULL };
+	bool ok = paths || err_set(err, "out of memory");
+
+	for (size_t i = 0; ok && i < hook->policy_count; i++) {
+		char *path = paths + i * PATH_MAX;
+
+		snprintf(path, PATH_MAX, FOLDER_SYSTEM "/policies.d/%s.yaml", hook->policies[i]);
+		ok = option_list_add(&options.policies, path, err);
+	}
+	ok = ok && judge(&options, &judged, err);
+	if (ok)
+		*ret = policy_may_inspect(judged.policy);
+	judge_done(&judged);
+	judge_options_done(&options);
+	return ok;
+}
+
+static bool furnish(const struct runtime_command *c, json_t *config, const struct oci_hook *hook,
+		    struct err *err)
+{
+	char folder[PATH_MAX], path[PATH_MAX];
+	bool inspected = false;
+
+	if (!inspects(hook, &inspected, err) || !folder_run(folder, err) ||
+	    !folder_join(path, folder, "resolv.conf", err) || !write_resolver(path, err) ||
+	    !oci_add_file(config, path, "/etc/resolv.conf", err))
+		return false;
+	return !inspected || (snprintf(path, sizeof(path), "%s/%s-ca.pem", folder, c->session) < PATH_MAX &&
+			      add_ca(config, path, err));
+}
+
 static bool change(struct runtime_command *c, json_t *config, struct err *err)
 {
 	struct oci_hook hook = { .program = c->program, .session = c->session, .id = c->id };
@@ -198,7 +265,8 @@ static bool change(struct runtime_command *c, json_t *config, struct err *err)
 		break;
 	}
 	oci_session(c->id, c->session);
-	return take_policies(c, config, &hook, err) && oci_add_hook(config, &hook, err);
+	return take_policies(c, config, &hook, err) && furnish(c, config, &hook, err) &&
+	       oci_add_hook(config, &hook, err);
 }
 
 /* There is always a whole file */

@@ -16,6 +16,20 @@ SOCKET = "/run/docker.sock"
 IMAGE = "machine"
 
 
+def write_image(path):
+    """Nothing but names: the programs are the machine's, mounted."""
+    with tarfile.open(path, "w") as tar:
+        for name in "bin", "sbin", "lib", "lib64":
+            if os.path.islink("/" + name):
+                entry = tarfile.TarInfo(name)
+                entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink("/" + name)
+                tar.addfile(entry)
+        for name in "usr", "tmp", "etc/ssl", "inside":
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
+
+
 class Engine:
     """dockerd, as Debian has it, without a bridge: it has nothing but what is made in here."""
 
@@ -51,18 +65,8 @@ class Engine:
                               cwd="/")
 
     def image(self):
-        """Nothing but names: the programs are the machine's, mounted."""
         path = self.root / "image.tar"
-        with tarfile.open(path, "w") as tar:
-            for name in "bin", "sbin", "lib", "lib64":
-                if os.path.islink("/" + name):
-                    entry = tarfile.TarInfo(name)
-                    entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink("/" + name)
-                    tar.addfile(entry)
-            for name in "usr", "tmp", "etc/ssl", "inside":
-                entry = tarfile.TarInfo(name)
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-                tar.addfile(entry)
+        write_image(path)
         done = self("import", path, IMAGE)
         assert done.returncode == 0, done.stdout
 

@@ -175,6 +175,21 @@ for command in ('nft flush ruleset', 'ip route flush table local', 'ip route add
     assert not world.recorder.arrived((token + "x").encode())
 
 
+def test_inside_tls_by_method(world, docker, token):
+    """What is inspected is trusted in there: by variables, whatever the image had."""
+    (POLICIES / "post.yaml").write_text(
+        f"version: 1\nallow:\n  - host: {REC}\n    methods: [GET]\n")
+    before = set(netns.RUN.glob("*-ca.pem"))
+    script = (f"curl -sS --max-time 20 https://{REC}/{token}g || exit 1; "
+              f"curl -sS --max-time 20 -d x https://{REC}/{token}x | grep -q '\"method\"' || exit 2; "
+              "cat /etc/resolv.conf")
+    done = docker.run("sh", "-c", script, policy="post")
+    assert done.returncode == 0 and "nameserver 28.0.0.2" in done.stdout, done.stdout
+    assert world.recorder.requests((token + "g").encode())
+    assert not world.recorder.arrived((token + "x").encode())
+    wait_for(lambda: set(netns.RUN.glob("*-ca.pem")) == before)
+
+
 # what does not start
 
 REFUSED = {

@@ -299,6 +299,24 @@ static void the_hook_comes_last(void **state)
 	json_decref(bare);
 }
 
+static void files_and_variables(void **state)
+{
+	json_t *config = quoted("{'process':{'env':['A=1','AB=2','A=3']}}"), *bare = quoted("{}");
+	struct err err = { "" };
+	AUTO_FREE char *text = NULL;
+
+	(void)state;
+	assert_true(oci_set_variable(config, "A", "x", &err));
+	assert_true(oci_add_file(config, "/run/r", "/etc/resolv.conf", &err));
+	text = json_dumps(config, JSON_COMPACT);
+	assert_string_equal(text, "{\"process\":{\"env\":[\"AB=2\",\"A=x\"]},\"mounts\":[{\"destination\":"
+			    "\"/etc/resolv.conf\",\"type\":\"bind\",\"source\":\"/run/r\",\"options\":"
+			    "[\"bind\",\"ro\"]}]}");
+	assert_false(oci_set_variable(bare, "A", "x", &err));
+	json_decref(config);
+	json_decref(bare);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_stricter_profile_stays_so),
 		cmocka_unit_test(no_linux_is_refused),
 		cmocka_unit_test(the_hook_comes_last),
+		cmocka_unit_test(files_and_variables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

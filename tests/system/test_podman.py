@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Containers of Podman behind the gate: another engine, the same runtime."""
+import pathlib
+import subprocess
+
+import pytest
+
+import engine
+import internet
+import netns
+import sluice
+import stage
+from stage import ZONE
+
+REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
+POLICIES = pathlib.Path("/etc/sluice/policies.d")
+RUNTIME = pathlib.Path("/run/sluice-runc")
+STORE = ["podman", "--root", stage.ROOT / "podman", "--runroot", "/run/podman-store", "--storage-driver",
+         "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+
+
+@pytest.fixture(scope="module")
+def podman(world):
+    POLICIES.mkdir(parents=True, exist_ok=True)
+    (POLICIES / "rec.yaml").write_text(f"version: 1\nallow:\n  - host: {REC}\n")
+    RUNTIME.symlink_to(sluice.PROGRAM)
+    daemon = netns.Daemon()
+    image = stage.ROOT / "podman.tar"
+    engine.write_image(image)
+    done = subprocess.run([*map(str, STORE), "import", image, engine.IMAGE], env=netns.root_env(), text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+
+    def run(*command, policy="rec", network="none", runtime=RUNTIME):
+        return subprocess.run(
+            [*map(str, STORE), "--runtime", str(runtime), "run", "--rm", "--network", network,
+             "--ulimit", "host", "-e", f"SLUICE_POLICY={policy}", "-v", "/usr:/usr:ro", "-v",
+             "/etc/ssl:/etc/ssl:ro", engine.IMAGE, *command], env=netns.root_env(), text=True, timeout=60,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
+    yield run
+    daemon.end()
+    RUNTIME.unlink()
+
+
+def test_allowed_passes_and_nothing_else(world, podman, token):
+    start = world.wire.mark()
+    done = podman("sh", "-c", f"curl -sS --max-time 20 https://{REC}/{token}g || exit 1; "
+                  f"curl -sS --max-time 20 https://{DENIED}/{token}x && exit 2; "
+                  f"curl -sS --max-time 20 http://{internet.RECORDER4}/{token}x && exit 3; exit 0")
+    assert done.returncode == 0, done.stdout
+    assert world.recorder.requests((token + "g").encode())
+    assert not world.recorder.arrived((token + "x").encode())
+    assert not world.wire.carries((token + "x").encode(), start)
+
+
+@pytest.mark.parametrize("how, why", [
+    (dict(policy="nowhere"), "nowhere.yaml"), (dict(network="host"), "machine's own network"),
+])
+def test_refused_before_it_starts(podman, how, why):
+    done = podman("echo", "it", "runs", **how)
+    assert done.returncode != 0 and why in done.stdout and "it runs" not in done.stdout, done.stdout
+    assert podman("echo", "it", "runs", runtime="/usr/sbin/runc").stdout == "it runs\n"
