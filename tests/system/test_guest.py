@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest's interface in the place of lo: what passes, what it is told, what it cannot be."""
 import json
+import os
 import pathlib
+import signal
 
 import pytest
 
@@ -159,3 +161,24 @@ def test_what_cannot_be_held_is_refused(world, policy, options, why):
         assert done.code == 125 and why in done.err and done.err.count("\n") == 1, done
     finally:
         one.kill()
+
+
+def test_daemon_holds_a_guest_again(world, token, policy):
+    """Its keeper killed: nothing passes until the next one serves the same guest."""
+    path = policy(f"version: 1\nallow:\n  - host: {REC}\n    ports: [80]\n")
+    daemon, one = netns.Daemon(), guests.Guest()
+    try:
+        ask = {"do": "attach", "session": "held", "pid": one.room.pid, "policies": [str(path)]}
+        assert not daemon.ask(ask)["ok"]        # it has an interface, and nobody said that it is a guest's
+        assert daemon.ask({**ask, "guest": f"vnet0={MAC}", "mode": "filtered"})["ok"]
+        assert f"{ADDRESS}/24 {GATEWAY}" in one.lease().stdout
+        agent = one.agent()
+        assert passes(world, agent, token)
+        os.kill(daemon.held("held")["keeper"], signal.SIGKILL)
+        wait_for(lambda: daemon.held("held")["restarts"] == 1 and daemon.held("held")["state"] == "serving")
+        assert passes(world, agent, token + "y")
+        assert daemon.ask({"do": "detach", "session": "held"})["ok"]
+        assert not passes(world, agent, token + "z")
+    finally:
+        one.kill()
+        daemon.end()

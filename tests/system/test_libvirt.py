@@ -114,7 +114,7 @@ def test_guest_reaches_what_its_policy_names(world, virt, daemon, service, token
         rec=REC, denied=DENIED, token=token, recorder=internet.RECORDER4, recorder6=internet.RECORDER6,
         other_dns=internet.OTHER_DNS4, addresses=" ".join([
             internet.RECORDER4, "169.254.169.254", "10.20.0.5", "192.168.101.1:8099",
-            f"{internet.HOME4}:8099", "127.0.0.1:8099"])))
+            f"{internet.HOME4}:8099", "127.0.0.1:8099"])), guarded=True)
     told = follow("guest")
     assert re.search(r"^web +\d+ +filtered +hold ", told, re.M), told
     log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-web.jsonl"))[-1]

@@ -18,6 +18,10 @@ static const char *const bad[] = {
 	"{\"do\":\"attach\",\"session\":\"x\\u0000y\",\"pid\":1}",
 	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":2147483648}",
 	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"policies\":\"web\"}",
+	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"guest\":\"\"}",
+	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"guest\":1}",
+	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"mode\":true}",
+	"{\"do\":\"detach\",\"session\":\"x\",\"guest\":\"tap=52:54:00:00:00:0a\"}",
 	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"policies\":[\"web\",1]}",
 	"{\"do\":\"detach\"}", "{\"do\":\"held\",\"session\":\"x\"}",
 	"{\"do\":\"status\",\"do\":\"reload\"}", "{\"do\":\"status\"} x", "{\"do\":\"status\"",
@@ -47,6 +51,8 @@ static void same_request(const struct control_request *a, const struct control_r
 	assert_int_equal(a->pid, b->pid);
 	same_text(a->session, b->session);
 	same_text(a->netns, b->netns);
+	same_text(a->mode, b->mode);
+	same_text(a->guest, b->guest);
 	same_words(&a->policies, &b->policies);
 	same_words(&a->labels, &b->labels);
 }
@@ -60,6 +66,8 @@ static void what_is_written_reads_back(void **state)
 		{ .what = CONTROL_REJECT, .id = 1 }, { .what = CONTROL_REJECT, .id = 1, .never = true },
 		{ .what = CONTROL_HELD }, { .what = CONTROL_DETACH, .session = "a.b-c" },
 		{ .what = CONTROL_ATTACH, .session = "x", .pid = INT32_MAX },
+		{ .what = CONTROL_ATTACH, .session = "x", .pid = 7, .mode = "isolated",
+		  .guest = "vnet0=52:54:00:00:00:0a" },
 		{ .what = CONTROL_ATTACH, .session = "x", .netns = "/run/netns/n",
 		  .policies = { { "web", "/p/q.yaml" }, 2 }, .labels = { { "k=v" }, 1 } },
 	};
