@@ -100,6 +100,9 @@ bool oci_check(const json_t *config, struct err *err)
 	const char *set;
 	json_t *list;
 
+	if (json_object_size(json_object_get(linux_of(config), "netDevices")))
+		return err_set(err, "the container gets a network device of the machine's: a way out "
+			       "beside the gate (no netDevices)");
 	if (!namespace_of_kind(config, "pid"))
 		return err_set(err, "the container sees the machine's processes, sluice's too (no --pid "
 			       "host)");

@@ -96,6 +96,8 @@ static void rights_over_the_machine_are_refused(void **state)
 		{ "{}", false },
 		{ "{'linux':{'namespaces':[{'type':'network'},{'type':'mount'}]}}", false },
 		{ "{" PID "}", true },
+		{ "{'linux':{'namespaces':[{'type':'pid'}],'netDevices':{}}}", true },
+		{ "{'linux':{'namespaces':[{'type':'pid'}],'netDevices':{'eth0':{'name':'x'}}}}", false },
 		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_NET_ADMIN','CAP_NET_RAW']}}}", true },
 		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_SYS_ADMIN']}}}", false },
 		{ "{" PID ",'process':{'capabilities':{'effective':[],'inheritable':['CAP_SYS_MODULE']}}}",
