@@ -22,7 +22,7 @@
 #include "jail/guest.h"
 #include "jail/namespace.h"
 
-#define VIRSH "virsh"
+#define VIRSH "/usr/bin/virsh"	/* never by PATH */
 #define LIBVIRT_URI "qemu:///system"	/* unless LIBVIRT_DEFAULT_URI says another */
 #define NOBODY 65534
 
@@ -33,7 +33,7 @@ static _Noreturn void become_virsh(const char *domain, int out)
 	const char *uri = getenv("LIBVIRT_DEFAULT_URI");
 
 	if (dup2(out, 1) >= 0)
-		execlp(VIRSH, VIRSH, "-q", "-c", uri && *uri ? uri : LIBVIRT_URI, "dumpxml", "--",
+		execl(VIRSH, "virsh", "-q", "-c", uri && *uri ? uri : LIBVIRT_URI, "dumpxml", "--",
 		       domain, NULL);
 	_exit(127);
 }
