@@ -23,6 +23,7 @@ int learn_main(int argc, char **argv);
 int proxy_main(int argc, char **argv);
 int hold_main(int argc, char **argv);
 int daemon_main(int argc, char **argv);
+const char *runtime_find(void);	/* the true runtime, or NULL; runtime.c */
 int runtime_main(int argc, char **argv);
 int runc_main(int argc, char **argv);	/* of the name sluice-runc */
 int attach_main(int argc, char **argv);
@@ -39,6 +40,11 @@ int selftest_main(int argc, char **argv);
 int completion_main(int argc, char **argv);
 
 int selftest_role_main(int argc, char **argv);	/* the part of selftest that runs in the jail */
+
+struct ability;
+
+/* doctor_engines.c: what the daemon needs and meets here.  Return: rows */
+size_t engine_abilities(struct ability *ret, size_t max);
 
 /* The folder for control sockets, made if it is not there; NULL: it cannot be, as stderr says.
  * control.c */

@@ -111,6 +111,7 @@ int doctor_main(int argc, char **argv)
 	}
 	count = jail_abilities(a, ABILITIES_MAX - 1);
 	count += proxy_ability(&a[count]);
+	count += engine_abilities(&a[count], ABILITIES_MAX - count);
 	if (!strcmp(format, "text"))
 		print_text(a, count);
 	else if (!print_json(a, count))

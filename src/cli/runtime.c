@@ -306,7 +306,7 @@ static bool prepare(struct runtime_command *c, int argc, char *const *argv, stru
 
 /* ---- the true one ---- */
 
-static const char *find_runc(void)
+const char *runtime_find(void)
 {
 	static const char *const places[] = { "/usr/bin/runc", "/usr/sbin/runc", "/usr/local/sbin/runc",
 					      "/usr/local/bin/runc", "/usr/bin/crun" };
@@ -319,7 +319,7 @@ static const char *find_runc(void)
 
 static int runtime(struct runtime_command *c, int argc, char **argv, struct err *err)
 {
-	const char *runc = c->runc ? c->runc : find_runc();
+	const char *runc = c->runc ? c->runc : runtime_find();
 	int at = command_at(argc - 1, argv + 1) + 1;
 	const char *word = at < argc ? argv[at] : "";
 

@@ -298,6 +298,16 @@ def test_sessions_lists_it(held):
     assert held.session in shown and "control" not in shown
 
 
+def test_doctor_tells_of_it(daemon):
+    def works():
+        rows = json.loads(call("doctor", "--format", "json").out)["abilities"]
+        return {row["name"]: row["works"] for row in rows}
+    assert works()["daemon"] and works()["role_user"]
+    daemon.kill()
+    assert not works()["daemon"]
+    daemon.start()
+
+
 def test_hold_serves_without_a_daemon(world, box, token):
     """Also by hand; and without root, if the namespace is one's own."""
     holder = subprocess.Popen([str(sluice.PROGRAM), "hold", "--pid", str(box.pid), "--only",

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor_engines.c - what this machine has for `sluice daemon`: none of it is needed for run */
+#include <limits.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "cli/commands.h"
+#include "cli/folders.h"
+#include "control/place.h"
+#include "jail/jail.h"
+
+#define DOCKER_CONFIG "/etc/docker/daemon.json"
+#define LIBVIRT_HOOK "/etc/libvirt/hooks/qemu"
+
+static bool say(struct ability *a, bool works, const char *why)
+{
+	snprintf(a->why, sizeof(a->why), "%s", why);
+	return works;
+}
+
+static bool try_user(struct ability *a)
+{
+	bool there = getpwnam("sluice");
+
+	return say(a, there, there ? "gates of held namespaces run as it" :
+		   "no user sluice: nothing can be attached (useradd --system sluice)");
+}
+
+static bool try_daemon(struct ability *a)
+{
+	struct err err = { "" };
+	char folder[PATH_MAX];
+	int fd = folder_run(folder, &err) ? control_connect(folder, "control") : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return say(a, fd >= 0, fd >= 0 ? "it runs" : "it does not run, or not for this user (sluice daemon)");
+}
+
+static bool try_runc(struct ability *a)
+{
+	const char *path = runtime_find();
+
+	return say(a, path, path ? path : "not found; install runc");
+}
+
+/* Is one of Docker's runtimes ours? */
+static bool is_registered(void)
+{
+	json_t *config = json_load_file(DOCKER_CONFIG, 0, NULL), *runtime;
+	json_t *runtimes = json_object_get(config, "runtimes");
+	bool ours = false;
+	const char *name;
+
+	json_object_foreach(runtimes, name, runtime) {
+		const char *path = json_string_value(json_object_get(runtime, "path"));
+		const char *slash = path ? strrchr(path, '/') : NULL;
+
+		ours = ours || (slash && !strncmp(slash, "/sluice", strlen("/sluice")));
+	}
+	json_decref(config);
+	return ours;
+}
+
+static bool try_docker(struct ability *a)
+{
+	if (access("/usr/bin/dockerd", X_OK) && access("/usr/sbin/dockerd", X_OK))
+		return say(a, false, "not installed");
+	return is_registered() ? say(a, true, "it has sluice's runtime (" DOCKER_CONFIG ")") :
+		say(a, false, "sluice's runtime is not in " DOCKER_CONFIG " (see docs/docker.md)");
+}
+
+static bool try_podman(struct ability *a)
+{
+	bool there = access("/usr/bin/podman", X_OK) == 0;
+
+	return say(a, there, there ? "with --runtime sluice-runc (see docs/podman.md)" : "not installed");
+}
+
+static bool try_libvirt(struct ability *a)
+{
+	if (access("/usr/bin/virsh", X_OK))
+		return say(a, false, "not installed");
+	return access(LIBVIRT_HOOK, X_OK) == 0 ? say(a, true, "a hook is at " LIBVIRT_HOOK) :
+		say(a, false, "no hook at " LIBVIRT_HOOK ": guests start unattached (see docs/libvirt.md)");
+}
+
+static const struct {
+	const char	*name;
+	bool		(*try)(struct ability *a);
+} rows[] = {
+	{ "role_user", try_user }, { "daemon", try_daemon }, { "runc", try_runc },
+	{ "docker", try_docker }, { "podman", try_podman }, { "libvirt", try_libvirt },
+};
+
+size_t engine_abilities(struct ability *ret, size_t max)
+{
+	size_t count = ARRAY_SIZE(rows) < max ? ARRAY_SIZE(rows) : max;
+
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = (struct ability){ .name = rows[i].name };
+		ret[i].works = rows[i].try(&ret[i]);
+	}
+	return count;
+}
