@@ -116,9 +116,6 @@ static bool take_vm(struct attach_command *a, struct control_request *r, struct 
 	snprintf(a->link, sizeof(a->link), "%s=%s", a->guest.link, a->guest.mac);
 	if (!guest_parse(span_str(a->link), &g))
 		return err_set(err, "guest %s: %s: no interface with a MAC of its own", a->guest.name, a->link);
-	if (!guest_room(&a->guest, &a->room, err))
-		return false;
-	r->pid = (uint32_t)a->room;
 	r->guest = a->link;
 	r->session = a->session ? a->session : a->guest.name;
 	return true;
@@ -158,16 +155,30 @@ static bool take_target(struct attach_command *a, struct control_request *r, str
 	return true;
 }
 
+static bool take_mode(const struct attach_command *a, struct control_request *r, struct err *err)
+{
+	enum mode mode;
+
+	r->mode = a->mode;
+	return !a->mode || mode_from(span_str(a->mode), &mode) ||
+	       err_set(err, "--mode %s: accepted: " ACCEPTS_MODE, a->mode);
+}
+
+/* What can be wrong with what was said is looked at first: from then on a guest has no network
+ * but the gate's */
 static bool ask(struct attach_command *a, struct control_request *r, struct err *err)
 {
 	json_t *answer;
 
 	if (!take_target(a, r, err) || !take_policies(a, &r->policies, err) ||
-	    !take_labels(a, &r->labels, err))
+	    !take_labels(a, &r->labels, err) || !take_mode(a, r, err))
 		return false;
 	if (!r->session)	/* a hook's guest that is not ours */
 		return true;
-	r->mode = a->mode;
+	if (r->guest && !guest_room(&a->guest, &a->room, err))
+		return false;
+	if (r->guest)
+		r->pid = (uint32_t)a->room;
 	answer = ask_daemon(r, err);
 	if (answer && !a->oci && !a->hook)
 		puts(r->session);

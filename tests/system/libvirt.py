@@ -52,13 +52,17 @@ class Libvirt:
             return self.virsh(command, f.name)
 
     def end(self):
-        for name in self.virsh("list", "--name").split():
+        """With all that was defined: the next one starts anew."""
+        for name in self.virsh("list", "--all", "--name").split():
             self.try_virsh("destroy", name)     # it may have ended meanwhile
-        for name in self.virsh("net-list", "--name").split():
-            self.virsh("net-destroy", name)
+            self.virsh("undefine", name)
+        for name in self.virsh("net-list", "--all", "--name").split():
+            self.try_virsh("net-destroy", name)
+            self.virsh("net-undefine", name)
         for port in self.virsh("nwfilter-binding-list").split("\n"):
             if port.strip():
                 self.virsh("nwfilter-binding-delete", port.split()[0])
+        self.virsh("nwfilter-undefine", "agent-network-filter")
         self.process.terminate()
         self.process.wait(20)
         for pid in pathlib.Path("/run/libvirt").glob("**/*.pid"):

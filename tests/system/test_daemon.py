@@ -130,7 +130,7 @@ def test_a_namespace_with_a_way_out_is_refused(daemon, box):
     (["--netns", "/etc/passwd"], "not a network namespace"),
     (["--pid", "4194303"], "No such file"),
     (["--pid", "0"], "not a process"),
-    ([], "one of --pid, --netns and --container"),
+    ([], "one of --pid, --netns, --container and --vm"),
     (["--container", "nobody"], "nobody: "),
 ])
 def test_what_is_no_namespace_is_refused(daemon, words, why):

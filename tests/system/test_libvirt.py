@@ -172,6 +172,8 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
 """, network="plain")
     assert guest.start().returncode == 0 and not daemon.held("web2")
     wait_for(lambda: "waits" in guest.said(), 60)
+    for wrong in ["--mode", "open"], ["-p", "/none.yaml"], ["--label", "x"]:   # and it keeps its interface
+        assert call("attach", "--vm", "web2", *wrong).code == 125
     done = call("attach", "--vm", "web2", "--mode", "bridge")
     assert done.code == 0 and done.out == "web2\n" and "mode monitor" in done.err, done
     assert daemon.held("web2")["mode"] == "bridge"
