@@ -89,7 +89,7 @@ bool service_write_ca(struct service *s, const char *pem, struct err *err)
 	    snprintf(s->ca_path, PATH_MAX, "%s/%s-ca.pem", s->run_folder, s->naming.name) >= PATH_MAX)
 		return err_set(err, "cannot write the session's CA: no folder for it");
 	/* In place: what is there may be mounted into a container.  The folder is ours alone. */
-	fd = open(s->ca_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	fd = open(s->ca_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		err_sys(err, errno, "%s", s->ca_path);
 		s->ca_path[0] = '\0';
