@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -96,4 +97,6 @@ class Engine:
             self.process.kill()
             self.process.wait()
         self.log.close()
-        shutil.rmtree(self.root, ignore_errors=True)
+        for folder in self.root, "/run/docker", "/run/containerd":
+            shutil.rmtree(folder, ignore_errors=True)
+        pathlib.Path(SOCKET).unlink(missing_ok=True)

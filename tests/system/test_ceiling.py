@@ -23,15 +23,13 @@ WIDE = ["--allow", f"*.{ZONE}:80,443,8080,9999", "--allow", "21.9.0.0/24:80,8080
 
 @pytest.fixture
 def system(world):
-    assert not SYSTEM.exists()
+    assert not (SYSTEM / "policy.yaml").exists()
 
     def write(text):
-        SYSTEM.mkdir()
+        SYSTEM.mkdir(exist_ok=True)
         (SYSTEM / "policy.yaml").write_text(text)
     yield write
     (SYSTEM / "policy.yaml").unlink(missing_ok=True)
-    if SYSTEM.exists():
-        SYSTEM.rmdir()
 
 
 def get(path, host=REC, method="GET"):

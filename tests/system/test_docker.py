@@ -67,7 +67,6 @@ def passes(world, agent, token):
 
 # what passes
 
-@pytest.mark.core
 def test_allowed_passes_and_nothing_else(world, inside, token):
     start = world.wire.mark()
     assert passes(world, inside, token)

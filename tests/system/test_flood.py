@@ -7,8 +7,6 @@ import os
 import pathlib
 import time
 
-import pytest
-
 import scrape
 import sluice
 from stage import ZONE
@@ -43,7 +41,6 @@ def seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-@pytest.mark.core
 def test_flood_of_denied_connections(world, jail):
     agent = jail("--metrics", "127.0.0.1:0", "-q", "--allow", f"www.{ZONE}:80")
     port = scrape.port(agent)

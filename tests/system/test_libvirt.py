@@ -105,7 +105,6 @@ wget http://{rec}/{token}-again && echo still-passes
 """
 
 
-@pytest.mark.core
 def test_guest_reaches_what_its_policy_names(world, virt, daemon, service, token):
     start = world.wire.mark()
     socket.create_connection((internet.HOME4, 8099), 5).close()
