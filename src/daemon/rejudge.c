@@ -29,6 +29,8 @@ static enum reason conn_rejudge(struct conn *c)
 
 	q.any_credential = true;
 	q.any_request = q.seen == SEEN_HTTP;
+	/* The rule that it had is a number of the old policy: the gate may still tell of its requests */
+	c->verdict.rule = RULE_NONE;
 	v = policy_decide(k->policy, &q);
 	/* what is not opened already cannot be any more */
 	if (c->inspect)

@@ -84,6 +84,26 @@ static void what_is_denied_now_is_reset(void **state)
 	done(&d, &s);
 }
 
+/* Its rule's number is none of the new policy's, which has no rule at all */
+static void a_request_ends_after_its_rule(void **state)
+{
+	struct talk_http h = { .status = 200, .method_len = 3, .host_len = strlen(DESK_HOST), .path_len = 2 };
+	struct shared_policy s = share("  []\n", "");
+	struct desk d;
+
+	(void)state;
+	desk_open(&d);
+	ask(&d, 7, desk_bind(&d), 22);
+	answered(&d, 7, KEEPER_ALLOW);
+	change(&d, &s);
+	answered(&d, 1, KEEPER_POLICY);
+	assert_int_equal(answered(&d, 7, KEEPER_KILL)->kill.reason, REASON_NO_RULE);
+	desk_say(&d, GATE_HTTP, 7, &h, sizeof(h), SPAN("GET" DESK_HOST "/x"));
+	assert_int_equal(desk_count(&d, "http", "\"rule\":null"), 1);
+	assert_null(d.closed);
+	done(&d, &s);
+}
+
 static void what_is_allowed_still_stays(void **state)
 {
 	struct shared_policy s = share(SAME, "");
@@ -228,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_denied_now_is_reset),
+		cmocka_unit_test(a_request_ends_after_its_rule),
 		cmocka_unit_test(what_is_allowed_still_stays),
 		cmocka_unit_test(an_address_that_is_denied_now_is_reset),
 		cmocka_unit_test(one_that_is_being_resolved),
