@@ -101,36 +101,6 @@ bool namespace_join(pid_t pid, struct err *err)
 	return namespace_enter(net, err);
 }
 
-/* Ends of tunnels that the kernel's modules put into each new namespace, down */
-static bool is_fallback(const char *name)
-{
-	static const char *const names[] = {
-		"tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0",
-		"ip6gre0",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(name, names[i]))
-			return true;
-	return false;
-}
-
-bool namespace_is_bare(const char *but, struct err *err)
-{
-	struct if_nameindex *all = if_nameindex();
-	bool bare = all;
-
-	if (!all)
-		return err_sys(err, errno, "interfaces of the namespace");
-	for (const struct if_nameindex *i = all; bare && i->if_index; i++)
-		if (strcmp(i->if_name, "lo") != 0 && !is_fallback(i->if_name) &&
-		    (!but || strcmp(i->if_name, but) != 0))
-			bare = err_set(err, "the namespace has %s: a way out beside the gate "
-				       "(make it without a network)", i->if_name);
-	if_freenameindex(all);
-	return bare;
-}
-
 bool namespace_raise_lo(struct err *err)
 {
 	AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -32,6 +32,7 @@ bool namespace_join(pid_t pid, struct err *err);	/* that of @pid */
  * @but:	name of an interface, or NULL
  *
  * In the namespace that was entered.  Any other interface could be a way out beside the gate.
+ * What it is called does not count, but for lo and @but; see interfaces.c.
  */
 bool namespace_is_bare(const char *but, struct err *err);
 

@@ -116,11 +116,24 @@ for kind, data in (socket.SOCK_STREAM, 0), (socket.SOCK_DGRAM, 0):
 
 # what cannot be attached
 
-def test_a_namespace_with_a_way_out_is_refused(daemon, box):
-    box.enter("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1")
-    done = call("attach", "--pid", box.pid)
-    assert done.code == 125 and "a way out beside the gate" in done.err
-    assert daemon.ask({"do": "held"})["held"] == []
+@pytest.mark.parametrize("name", ["v0", "sit0", "gre7", "lo"])
+def test_a_namespace_with_a_way_out_is_refused(daemon, box, name):
+    """Whatever it is called: its root gives names."""
+    for word in ("lo", "sit0"):         # the kernel's own make room
+        if name == word:
+            box.enter("ip", "link", "set", word, "down")
+            box.enter("ip", "link", "set", word, "name", "other")
+    peer = f"way{box.pid}"
+    try:
+        subprocess.run(["ip", "link", "add", peer, "type", "veth", "peer", "name", "v0", "netns",
+                        str(box.pid)], check=True)
+        assert name == "v0" or not box.enter("ip", "link", "set", "v0", "name", name).stdout
+        done = call("attach", "--pid", box.pid)
+        assert done.code == 125 and f"the namespace has {name}: a way out" in done.err \
+            or name == "lo" and "the namespace has " in done.err
+        assert daemon.ask({"do": "held"})["held"] == []
+    finally:
+        subprocess.run(["ip", "link", "del", peer], check=True)
 
 
 @pytest.mark.parametrize("words, why", [
