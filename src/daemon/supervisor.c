@@ -36,6 +36,7 @@
 #include "daemon/clock.h"
 #include "daemon/held.h"
 #include "daemon/role.h"
+#include "policy/loader.h"
 
 #define NAME "control"		/* of the daemon's own socket */
 #define START_LIMIT_S 20	/* for a keeper to serve */
@@ -405,6 +406,14 @@ static struct kept *find(const struct supervisor *s, const char *session)
 	return k;
 }
 
+/* Its socket would be taken from it, and removed at the end */
+static bool is_running(const struct supervisor *s, const char *session)
+{
+	AUTO_CLOSE int fd = control_connect(s->plan->folder, session);
+
+	return fd >= 0;
+}
+
 /* Two keepers of one namespace would take it from each other */
 static const struct kept *find_same(const struct supervisor *s, const struct held *h)
 {
@@ -415,9 +424,16 @@ static const struct kept *find_same(const struct supervisor *s, const struct hel
 	return k;
 }
 
-/* Files are read as root: whoever is only of the group names policies of the daemon's own */
+/* Files are read as root: whoever is only of the group names policies of the daemon's own, and does
+ * not say that none counts */
 static bool check_policies(const struct control_request *r, bool privileged, struct err *err)
 {
+	enum mode mode;
+
+	if (r->mode && !mode_from(span_str(r->mode), &mode))
+		return err_set(err, "mode %s: accepted: " ACCEPTS_MODE, r->mode);
+	if (r->mode && mode == MODE_MONITOR && !privileged)
+		return err_set(err, "mode %s: only root attaches with it", r->mode);
 	for (size_t i = 0; i < r->policies.count; i++) {
 		const char *word = r->policies.at[i];
 
@@ -445,6 +461,8 @@ static bool attach(struct supervisor *s, const struct control_request *r,
 	same = find_same(s, &held);
 	if (find(s, held.session))
 		err_set(err, "a session of the name %s is there already", held.session);
+	else if (is_running(s, held.session))
+		err_set(err, "a session of the name %s runs, and is not the daemon's", held.session);
 	else if (same)
 		err_set(err, "the namespace is under session %s", same->held.session);
 	else if (s->count >= SUPERVISOR_SESSIONS_MAX)

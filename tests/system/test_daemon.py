@@ -170,7 +170,7 @@ def test_a_name_or_a_namespace_is_held_once(held, daemon):
     assert done.code == 125 and "there already" in done.err
 
 
-def test_only_root_and_the_group_ask(held, daemon, policy):
+def test_only_root_and_the_group_ask(held, daemon):
     def ask(uid, gid, groups=(), request='{"do":"held"}'):
         return subprocess.run(
             [sluice.PYTHON, "-c", "import socket,sys\ns=socket.socket(socket.AF_UNIX)\n"
@@ -183,6 +183,25 @@ def test_only_root_and_the_group_ask(held, daemon, policy):
     request = json.dumps({"do": "attach", "session": "x", "pid": held.pid,
                           "policies": ["/etc/shadow"]})
     assert "only root names a file" in ask(stage.UID, stage.GID, [stage.ROLES_ID], request).stdout
+    # nor does he take the policy away by a mode
+    box = netns.Box()
+    attach = {"do": "attach", "session": "x", "pid": box.pid}
+    for mode in "monitor", "bridge":
+        request = json.dumps({**attach, "mode": mode})
+        assert "only root attaches with it" in ask(stage.UID, stage.GID, [stage.ROLES_ID], request).stdout
+    request = json.dumps({**attach, "mode": "isolated"})
+    assert json.loads(ask(stage.UID, stage.GID, [stage.ROLES_ID], request).stdout)["ok"]
+    box.kill()
+    wait_for(lambda: not daemon.held("x"))
+
+
+def test_the_name_of_a_session_that_runs_is_not_taken(daemon, box):
+    other = sluice.Agent([sluice.PROGRAM, "run", "-q", "--only", "--session", "mine", "--"], root=True,
+                         env=netns.root_env())
+    done = call("attach", "--pid", box.pid, "--session", "mine")
+    assert done.code == 125 and "is not the daemon's" in done.err
+    assert "mine" in call("sessions").out
+    other.kill()
 
 
 # life and death
