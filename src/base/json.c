@@ -159,3 +159,27 @@ void json_bool(struct buf *b, bool v)
 	separate(b);
 	buf_add_str(b, v ? "true" : "false");
 }
+
+void json_field_span(struct buf *b, const char *key, struct span s)
+{
+	json_key(b, key);
+	json_span(b, s);
+}
+
+void json_field_str(struct buf *b, const char *key, const char *s)
+{
+	json_key(b, key);
+	json_str(b, s);
+}
+
+void json_field_uint(struct buf *b, const char *key, uint64_t v)
+{
+	json_key(b, key);
+	json_uint(b, v);
+}
+
+void json_field_bool(struct buf *b, const char *key, bool v)
+{
+	json_key(b, key);
+	json_bool(b, v);
+}

@@ -23,4 +23,10 @@ void json_uint(struct buf *b, uint64_t v);
 void json_int(struct buf *b, int64_t v);
 void json_bool(struct buf *b, bool v);
 
+/* A key and its value */
+void json_field_span(struct buf *b, const char *key, struct span s);
+void json_field_str(struct buf *b, const char *key, const char *s);	/* NULL: null */
+void json_field_uint(struct buf *b, const char *key, uint64_t v);
+void json_field_bool(struct buf *b, const char *key, bool v);
+
 #endif

@@ -314,12 +314,6 @@ static const char *fixable(const struct policy *p, const struct outcome *o)
 	return explain_fixable(p, &o->v);
 }
 
-static void key_str(struct buf *b, const char *key, const char *value)
-{
-	json_key(b, key);
-	json_str(b, value);
-}
-
 static const char *const depends_names[] = { "method", "path", "credential", "inspection" };
 
 static void json_depends(unsigned depends, struct buf *b)
@@ -341,16 +335,14 @@ static void json_outcome(const struct check *c, const struct outcome *o, struct 
 	struct buf text = buf_new(JSON_BYTES_MAX);
 
 	json_open(b, '{');
-	json_key(b, "target");
-	json_span(b, o->text);
-	key_str(b, "verdict", words[o->word].name);
-	key_str(b, "reason", judged ? reason_name(o->v.reason) : NULL);
-	key_str(b, "rule", has_rule ? policy_rule(p, o->v.rule).id : NULL);
-	key_str(b, "layer", has_rule ? layer_name(policy_rule(p, o->v.rule).layer) : NULL);
+	json_field_span(b, "target", o->text);
+	json_field_str(b, "verdict", words[o->word].name);
+	json_field_str(b, "reason", judged ? reason_name(o->v.reason) : NULL);
+	json_field_str(b, "rule", has_rule ? policy_rule(p, o->v.rule).id : NULL);
+	json_field_str(b, "layer", has_rule ? layer_name(policy_rule(p, o->v.rule).layer) : NULL);
 	message(c, o, &text);
-	json_key(b, "message");
-	json_span(b, buf_span(&text));
-	key_str(b, "fixable_by", o->word == WORD_DENY ? fixable(p, o) : NULL);
+	json_field_span(b, "message", buf_span(&text));
+	json_field_str(b, "fixable_by", o->word == WORD_DENY ? fixable(p, o) : NULL);
 	buf_clear(&text);
 	json_key(b, "suggest");
 	if (suggest(c, o, &text))

@@ -90,10 +90,8 @@ static void json_verdict(struct buf *b, const char *key, enum replayed w, enum r
 {
 	json_key(b, key);
 	json_open(b, '{');
-	json_key(b, "verdict");
-	json_str(b, words[w].name);
-	json_key(b, "reason");
-	json_str(b, reason_name(reason));
+	json_field_str(b, "verdict", words[w].name);
+	json_field_str(b, "reason", reason_name(reason));
 	json_close(b, '}');
 }
 
@@ -102,25 +100,15 @@ static void json_row(struct buf *b, const struct replay *r, const struct replay_
 	bool has_rule = row->rule != RULE_NONE;
 
 	json_open(b, '{');
-	json_key(b, "target");
-	json_span(b, span_of(row->target, row->target_len));
+	json_field_span(b, "target", span_of(row->target, row->target_len));
 	json_verdict(b, "old", row->old, row->old_reason);
 	json_verdict(b, "new", row->now, row->reason);
-	json_key(b, "rule");
-	json_str(b, has_rule ? policy_rule(r->policy, row->rule).id : NULL);
-	json_key(b, "layer");
-	json_str(b, has_rule ? layer_name(policy_rule(r->policy, row->rule).layer) : NULL);
-	json_key(b, "count");
-	json_uint(b, row->count);
-	json_key(b, "redacted");
-	json_bool(b, row->redacted);
+	json_field_str(b, "rule", has_rule ? policy_rule(r->policy, row->rule).id : NULL);
+	json_field_str(b, "layer",
+		       has_rule ? layer_name(policy_rule(r->policy, row->rule).layer) : NULL);
+	json_field_uint(b, "count", row->count);
+	json_field_bool(b, "redacted", row->redacted);
 	json_close(b, '}');
-}
-
-static void json_count(struct buf *b, const char *key, uint64_t n)
-{
-	json_key(b, key);
-	json_uint(b, n);
 }
 
 /* Row by row: of the document only one is in memory */
@@ -136,18 +124,18 @@ static void print_json(const struct replay *r)
 	}
 	buf_clear(&b);
 	json_open(&b, '{');
-	json_count(&b, "replayed", r->asked);
-	json_count(&b, "changed", r->changed);
-	json_count(&b, "now_denied", r->now_denied);
-	json_count(&b, "now_asks", r->now_asks);
-	json_count(&b, "now_allowed", r->now_allowed);
-	json_count(&b, "other_changes", r->others);
-	json_count(&b, "redacted", r->redacted);
-	json_count(&b, "requests_unseen", r->inside);
+	json_field_uint(&b, "replayed", r->asked);
+	json_field_uint(&b, "changed", r->changed);
+	json_field_uint(&b, "now_denied", r->now_denied);
+	json_field_uint(&b, "now_asks", r->now_asks);
+	json_field_uint(&b, "now_allowed", r->now_allowed);
+	json_field_uint(&b, "other_changes", r->others);
+	json_field_uint(&b, "redacted", r->redacted);
+	json_field_uint(&b, "requests_unseen", r->inside);
 	json_key(&b, "not_replayed");
 	json_open(&b, '{');
 	for (size_t i = 0; i < ARRAY_SIZE(lefts); i++)
-		json_count(&b, lefts[i].key, left_count(r, i));
+		json_field_uint(&b, lefts[i].key, left_count(r, i));
 	json_close(&b, '}');
 	json_close(&b, '}');
 	printf("],\n" SPAN_FMT "\n", SPAN_ARG(span_skip(buf_span(&b), 1)));

@@ -43,20 +43,15 @@ static bool print_json(const struct ability *a, size_t count)
 	bool whole;
 
 	json_open(&b, '{');
-	json_key(&b, "ok");
-	json_bool(&b, all_required_work(a, count));
+	json_field_bool(&b, "ok", all_required_work(a, count));
 	json_key(&b, "abilities");
 	json_open(&b, '[');
 	for (size_t i = 0; i < count; i++) {
 		json_open(&b, '{');
-		json_key(&b, "name");
-		json_str(&b, a[i].name);
-		json_key(&b, "works");
-		json_bool(&b, a[i].works);
-		json_key(&b, "required");
-		json_bool(&b, a[i].required);
-		json_key(&b, "why");
-		json_str(&b, a[i].why);
+		json_field_str(&b, "name", a[i].name);
+		json_field_bool(&b, "works", a[i].works);
+		json_field_bool(&b, "required", a[i].required);
+		json_field_str(&b, "why", a[i].why);
 		json_close(&b, '}');
 	}
 	json_close(&b, ']');

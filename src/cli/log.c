@@ -116,33 +116,22 @@ static void result_json(const struct log *l, const struct verify_result *r)
 	struct buf b = buf_new(PATH_MAX * 8);
 
 	json_open(&b, '{');
-	json_key(&b, "file");
-	json_str(&b, l->path);
-	json_key(&b, "ok");
-	json_bool(&b, r->ok);
+	json_field_str(&b, "file", l->path);
+	json_field_bool(&b, "ok", r->ok);
 	json_key(&b, "line");
 	if (r->bad_line)
 		json_uint(&b, r->bad_line);
 	else
 		json_str(&b, NULL);
-	json_key(&b, "error");
-	json_str(&b, r->ok ? NULL : r->why);
-	json_key(&b, "lines");
-	json_uint(&b, r->lines);
-	json_key(&b, "signed");
-	json_uint(&b, r->signed_lines);
-	json_key(&b, "unsigned");
-	json_uint(&b, r->lines - r->signed_lines);
-	json_key(&b, "sessions");
-	json_uint(&b, r->sessions);
-	json_key(&b, "complete");
-	json_bool(&b, r->complete);
-	json_key(&b, "torn");
-	json_bool(&b, r->torn);
-	json_key(&b, "head");
-	json_str(&b, r->lines ? r->head : NULL);
-	json_key(&b, "key_id");
-	json_str(&b, r->key_id[0] ? r->key_id : NULL);
+	json_field_str(&b, "error", r->ok ? NULL : r->why);
+	json_field_uint(&b, "lines", r->lines);
+	json_field_uint(&b, "signed", r->signed_lines);
+	json_field_uint(&b, "unsigned", r->lines - r->signed_lines);
+	json_field_uint(&b, "sessions", r->sessions);
+	json_field_bool(&b, "complete", r->complete);
+	json_field_bool(&b, "torn", r->torn);
+	json_field_str(&b, "head", r->lines ? r->head : NULL);
+	json_field_str(&b, "key_id", r->key_id[0] ? r->key_id : NULL);
 	json_close(&b, '}');
 	buf_add_str(&b, "\n");
 	fwrite(b.at, 1, b.len, stdout);

@@ -270,8 +270,7 @@ static void json_variants(struct buf *b, const struct shown *s)
 static void json_preset(struct buf *b, const struct shown *s)
 {
 	json_open(b, '{');
-	json_key(b, "name");
-	json_str(b, s->name);
+	json_field_str(b, "name", s->name);
 	json_text(b, s->root, "title");
 	json_text(b, s->root, "description");
 	json_list(b, s->root, "aliases");

@@ -323,43 +323,35 @@ static void print_people(const struct style *s, FILE *to, const struct tally *t)
 
 /* ---- JSON ---- */
 
-static void number(struct buf *b, const char *key, uint64_t v)
-{
-	json_key(b, key);
-	json_uint(b, v);
-}
-
 static void json_overview(struct buf *b, const struct tally *t)
 {
 	const struct audit_totals *n = &t->totals;
 
-	number(b, "sessions", t->sessions);
-	number(b, "unfinished", t->unfinished);
-	json_key(b, "start");
-	json_str(b, t->first[0] ? t->first : NULL);
-	json_key(b, "end");
-	json_str(b, t->last[0] ? t->last : NULL);
-	number(b, "duration_ms", t->duration_ms);
+	json_field_uint(b, "sessions", t->sessions);
+	json_field_uint(b, "unfinished", t->unfinished);
+	json_field_str(b, "start", t->first[0] ? t->first : NULL);
+	json_field_str(b, "end", t->last[0] ? t->last : NULL);
+	json_field_uint(b, "duration_ms", t->duration_ms);
 	json_key(b, "totals");
 	json_open(b, '{');
-	number(b, "connections", n->connections);
-	number(b, "denied", n->denied);
-	number(b, "dns", n->dns);
-	number(b, "bytes_out", n->bytes_out);
-	number(b, "bytes_in", n->bytes_in);
-	number(b, "alerts", n->alerts);
+	json_field_uint(b, "connections", n->connections);
+	json_field_uint(b, "denied", n->denied);
+	json_field_uint(b, "dns", n->dns);
+	json_field_uint(b, "bytes_out", n->bytes_out);
+	json_field_uint(b, "bytes_in", n->bytes_in);
+	json_field_uint(b, "alerts", n->alerts);
 	json_close(b, '}');
-	number(b, "dns_denied", t->dns_denied);
-	number(b, "connections_limited", t->limited);
-	number(b, "packets_dropped", t->dropped);
-	number(b, "bad_lines", t->bad);
+	json_field_uint(b, "dns_denied", t->dns_denied);
+	json_field_uint(b, "connections_limited", t->limited);
+	json_field_uint(b, "packets_dropped", t->dropped);
+	json_field_uint(b, "bad_lines", t->bad);
 }
 
 static void json_host_numbers(struct buf *b, const struct tally_host *h)
 {
-	number(b, "connections", h->connections);
-	number(b, "bytes_out", h->bytes_out);
-	number(b, "bytes_in", h->bytes_in);
+	json_field_uint(b, "connections", h->connections);
+	json_field_uint(b, "bytes_out", h->bytes_out);
+	json_field_uint(b, "bytes_in", h->bytes_in);
 }
 
 static void json_hosts(struct buf *b, const struct tally *t)
@@ -368,8 +360,7 @@ static void json_hosts(struct buf *b, const struct tally *t)
 	json_open(b, '[');
 	for (size_t i = 0; i < t->host_count; i++) {
 		json_open(b, '{');
-		json_key(b, "host");
-		json_str(b, t->hosts[i].name);
+		json_field_str(b, "host", t->hosts[i].name);
 		json_host_numbers(b, &t->hosts[i]);
 		json_close(b, '}');
 	}
@@ -385,18 +376,16 @@ static void json_denial(struct buf *b, const struct denied *d)
 	struct buf suggest = buf_new(CELL_MAX);
 
 	json_open(b, '{');
-	json_key(b, "host");
-	json_span(b, d->host);
+	json_field_span(b, "host", d->host);
 	json_key(b, "port");
 	if (d->port)
 		json_uint(b, d->port);
 	else
 		json_str(b, NULL);
-	json_key(b, "transport");
-	json_str(b, d->unix_socket ? "unix" : d->transport == TRANSPORT_UDP ? "udp" : "tcp");
-	json_key(b, "reason");
-	json_str(b, reason_name(d->reason));
-	number(b, "count", d->times);
+	json_field_str(b, "transport",
+		       d->unix_socket ? "unix" : d->transport == TRANSPORT_UDP ? "udp" : "tcp");
+	json_field_str(b, "reason", reason_name(d->reason));
+	json_field_uint(b, "count", d->times);
 	json_key(b, "suggest");
 	if (summary_suggest(&suggest, d))
 		json_span(b, buf_span(&suggest));
@@ -416,12 +405,12 @@ static void json_denials(struct buf *b, const struct tally *t)
 		json_denial(b, &d);
 	}
 	json_close(b, ']');
-	number(b, "denials_others", t->denials.others);
+	json_field_uint(b, "denials_others", t->denials.others);
 	json_key(b, "denials_folded");
 	json_open(b, '{');
 	for (int r = 0; r < REASON_NUM; r++)
 		if (t->folded[r])
-			number(b, reason_name((enum reason)r), t->folded[r]);
+			json_field_uint(b, reason_name((enum reason)r), t->folded[r]);
 	json_close(b, '}');
 }
 
@@ -429,7 +418,7 @@ static void json_denials(struct buf *b, const struct tally *t)
 static void json_allowed(struct buf *b, const char *key, const struct tally *t, uint64_t v)
 {
 	if (t->programs_allowed) {
-		number(b, key, v);
+		json_field_uint(b, key, v);
 	} else {
 		json_key(b, key);
 		json_str(b, NULL);
@@ -442,32 +431,30 @@ static void json_programs(struct buf *b, const struct tally *t)
 	json_open(b, '[');
 	for (size_t i = 0; i < t->program_count; i++) {
 		json_open(b, '{');
-		json_key(b, "exe");
-		json_str(b, t->programs[i].name);
-		number(b, "denied", t->programs[i].denied);
+		json_field_str(b, "exe", t->programs[i].name);
+		json_field_uint(b, "denied", t->programs[i].denied);
 		json_allowed(b, "allowed", t, t->programs[i].allowed);
 		json_close(b, '}');
 	}
 	json_close(b, ']');
-	number(b, "programs_others", t->programs_others.denied);
+	json_field_uint(b, "programs_others", t->programs_others.denied);
 	json_allowed(b, "programs_others_allowed", t, t->programs_others.allowed);
-	number(b, "programs_unknown", t->programs_unknown);
+	json_field_uint(b, "programs_unknown", t->programs_unknown);
 }
 
 static void json_timeline(struct buf *b, const struct timeline *l)
 {
 	char from[32];
 
-	number(b, "timeline_seconds", (uint64_t)l->width_s);
+	json_field_uint(b, "timeline_seconds", (uint64_t)l->width_s);
 	json_key(b, "timeline");
 	json_open(b, '[');
 	for (size_t i = 0; i < l->count; i++) {
 		json_open(b, '{');
-		json_key(b, "from");
-		json_str(b, slot_time(l, i, from));
-		number(b, "connections", l->slots[i].connections);
-		number(b, "denied", l->slots[i].denied);
-		number(b, "bytes", l->slots[i].bytes);
+		json_field_str(b, "from", slot_time(l, i, from));
+		json_field_uint(b, "connections", l->slots[i].connections);
+		json_field_uint(b, "denied", l->slots[i].denied);
+		json_field_uint(b, "bytes", l->slots[i].bytes);
 		json_close(b, '}');
 	}
 	json_close(b, ']');
@@ -486,7 +473,7 @@ static bool print_json(FILE *to, const struct tally *t, struct err *err)
 	json_programs(&b, t);
 	json_key(&b, "alerts");
 	buf_add_str(&b, alerts ? alerts : "[]");
-	number(&b, "alerts_others", t->alerts_others);
+	json_field_uint(&b, "alerts_others", t->alerts_others);
 	json_close(&b, '}');
 	buf_add_str(&b, "\n");
 	if (b.full)

@@ -287,23 +287,16 @@ static void print_json(const struct selftest *s)
 	json_open(&b, '[');
 	for (unsigned i = 0; (a = selftest_attempt(i)); i++) {
 		json_open(&b, '{');
-		json_key(&b, "name");
-		json_str(&b, a->name);
-		json_key(&b, "what");
-		json_str(&b, a->what);
-		json_key(&b, "outside");
-		json_str(&b, outside(s, a, i));
-		json_key(&b, "outcome");
-		json_str(&b, outcomes[outcome(s, a, i)].word);
+		json_field_str(&b, "name", a->name);
+		json_field_str(&b, "what", a->what);
+		json_field_str(&b, "outside", outside(s, a, i));
+		json_field_str(&b, "outcome", outcomes[outcome(s, a, i)].word);
 		json_close(&b, '}');
 	}
 	json_close(&b, ']');
-	json_key(&b, "held");
-	json_uint(&b, s->held);
-	json_key(&b, "out");
-	json_uint(&b, s->out);
-	json_key(&b, "failed_controls");
-	json_uint(&b, s->failed);
+	json_field_uint(&b, "held", s->held);
+	json_field_uint(&b, "out", s->out);
+	json_field_uint(&b, "failed_controls", s->failed);
 	json_close(&b, '}');
 	printf("%.*s\n", (int)b.len, (const char *)b.at);
 	buf_done(&b);

@@ -207,8 +207,7 @@ static void write_words(struct buf *b, const char *key, const struct control_wor
 void control_request_write(const struct control_request *r, struct buf *b)
 {
 	json_open(b, '{');
-	json_key(b, "do");
-	json_str(b, words[r->what]);
+	json_field_str(b, "do", words[r->what]);
 	write_number(b, "id", r->id);
 	write_text(b, "scope", r->what == CONTROL_APPROVE ? scope_name(r->scope) : NULL);
 	write_number(b, "for", (uint64_t)r->for_s);
@@ -219,10 +218,8 @@ void control_request_write(const struct control_request *r, struct buf *b)
 	write_text(b, "guest", r->guest);
 	write_words(b, "policies", &r->policies);
 	write_words(b, "labels", &r->labels);
-	if (r->what == CONTROL_REJECT) {
-		json_key(b, "never");
-		json_bool(b, r->never);
-	}
+	if (r->what == CONTROL_REJECT)
+		json_field_bool(b, "never", r->never);
 	json_close(b, '}');
 	buf_add_str(b, "\n");
 }

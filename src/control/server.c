@@ -35,10 +35,8 @@ struct control_server {
 void control_refuse(struct buf *answer, const char *why)
 {
 	json_open(answer, '{');
-	json_key(answer, "ok");
-	json_bool(answer, false);
-	json_key(answer, "error");
-	json_str(answer, why);
+	json_field_bool(answer, "ok", false);
+	json_field_str(answer, "error", why);
 	json_close(answer, '}');
 }
 

@@ -22,37 +22,24 @@ struct controlled {
 	char		 reload_error[ERR_TEXT_MAX];
 };
 
-static void key_str(struct buf *b, const char *key, const char *value)
-{
-	json_key(b, key);
-	json_str(b, value);
-}
-
-static void key_uint(struct buf *b, const char *key, uint64_t value)
-{
-	json_key(b, key);
-	json_uint(b, value);
-}
-
 static void begin(struct buf *b)
 {
 	json_open(b, '{');
-	json_key(b, "ok");
-	json_bool(b, true);
+	json_field_bool(b, "ok", true);
 }
 
 static void add_totals(struct buf *b, const struct keeper *k)
 {
 	const struct audit_totals *t = audit_totals(k->audit);
 
-	key_uint(b, "connections", t->connections);
-	key_uint(b, "open", conn_open_count(k));
-	key_uint(b, "denied", t->denied);
-	key_uint(b, "dns", t->dns);
-	key_uint(b, "bytes_out", t->bytes_out);
-	key_uint(b, "bytes_in", t->bytes_in);
-	key_uint(b, "alerts", t->alerts);
-	key_uint(b, "waiting", approvals_count(k->approvals));
+	json_field_uint(b, "connections", t->connections);
+	json_field_uint(b, "open", conn_open_count(k));
+	json_field_uint(b, "denied", t->denied);
+	json_field_uint(b, "dns", t->dns);
+	json_field_uint(b, "bytes_out", t->bytes_out);
+	json_field_uint(b, "bytes_in", t->bytes_in);
+	json_field_uint(b, "alerts", t->alerts);
+	json_field_uint(b, "waiting", approvals_count(k->approvals));
 }
 
 #define HOSTS_MAX 64	/* of open connections, that are told apart */
@@ -81,9 +68,8 @@ static void add_hosts(struct buf *b, struct keeper *k)
 	json_open(b, '[');
 	for (i = 0; i < count; i++) {
 		json_open(b, '{');
-		json_key(b, "host");
-		json_span(b, hosts[i].host);
-		key_uint(b, "open", hosts[i].open);
+		json_field_span(b, "host", hosts[i].host);
+		json_field_uint(b, "open", hosts[i].open);
 		json_close(b, '}');
 	}
 	json_close(b, ']');
@@ -103,11 +89,10 @@ static void add_denials(struct buf *b, const struct summary *s)
 			continue;
 		told++;
 		json_open(b, '{');
-		json_key(b, "host");
-		json_span(b, d.host);
-		key_uint(b, "port", d.port);
-		key_str(b, "reason", reason_name(d.reason));
-		key_uint(b, "times", d.times);
+		json_field_span(b, "host", d.host);
+		json_field_uint(b, "port", d.port);
+		json_field_str(b, "reason", reason_name(d.reason));
+		json_field_uint(b, "times", d.times);
 		json_close(b, '}');
 	}
 	json_close(b, ']');
@@ -121,18 +106,18 @@ static void tell_status(struct controlled *c, struct buf *b)
 
 	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&c->since, &tm));
 	begin(b);
-	key_str(b, "session", c->plan->session);
-	key_uint(b, "pid", (uint64_t)getpid());
-	key_str(b, "kind", c->plan->proxy ? "proxy" : "run");
-	key_str(b, "mode", mode_name(policy_mode(k->policy)));
-	key_str(b, "command", c->plan->command);
-	key_str(b, "since", since);
-	key_str(b, "policy_sha256", policy_sha256(k->policy));
+	json_field_str(b, "session", c->plan->session);
+	json_field_uint(b, "pid", (uint64_t)getpid());
+	json_field_str(b, "kind", c->plan->proxy ? "proxy" : "run");
+	json_field_str(b, "mode", mode_name(policy_mode(k->policy)));
+	json_field_str(b, "command", c->plan->command);
+	json_field_str(b, "since", since);
+	json_field_str(b, "policy_sha256", policy_sha256(k->policy));
 	add_totals(b, k);
 	add_hosts(b, k);
 	add_denials(b, k->summary);
-	key_uint(b, "reloads", c->reloads);
-	key_str(b, "reload_error", c->reload_error[0] ? c->reload_error : NULL);
+	json_field_uint(b, "reloads", c->reloads);
+	json_field_str(b, "reload_error", c->reload_error[0] ? c->reload_error : NULL);
 	json_close(b, '}');
 }
 
@@ -142,21 +127,22 @@ static void add_question(struct buf *b, const struct controlled *c,
 	const struct approval_about *a = &q->about;
 
 	json_open(b, '{');
-	key_uint(b, "number", q->number);
-	key_str(b, "session", c->plan->session);
-	key_str(b, "host", q->host);
-	key_uint(b, "port", q->port);
-	key_str(b, "transport", q->transport == TRANSPORT_UDP ? "udp" : "tcp");
-	key_str(b, "reason", reason_name(a->why));
-	key_uint(b, "waiting", q->waiting);
-	key_uint(b, "waited_s", (uint64_t)(now_ms - q->since_ms) / 1000);
-	key_uint(b, "left_s", q->until_ms > now_ms ? (uint64_t)(q->until_ms - now_ms) / 1000 : 0);
-	key_str(b, "method", a->method[0] ? a->method : NULL);
-	key_str(b, "path", a->path[0] ? a->path : NULL);
+	json_field_uint(b, "number", q->number);
+	json_field_str(b, "session", c->plan->session);
+	json_field_str(b, "host", q->host);
+	json_field_uint(b, "port", q->port);
+	json_field_str(b, "transport", q->transport == TRANSPORT_UDP ? "udp" : "tcp");
+	json_field_str(b, "reason", reason_name(a->why));
+	json_field_uint(b, "waiting", q->waiting);
+	json_field_uint(b, "waited_s", (uint64_t)(now_ms - q->since_ms) / 1000);
+	json_field_uint(b, "left_s",
+			q->until_ms > now_ms ? (uint64_t)(q->until_ms - now_ms) / 1000 : 0);
+	json_field_str(b, "method", a->method[0] ? a->method : NULL);
+	json_field_str(b, "path", a->path[0] ? a->path : NULL);
 	json_key(b, "pid");
 	json_int(b, a->pid);
-	key_str(b, "exe", a->exe[0] ? a->exe : NULL);
-	key_str(b, "agent_says", a->said[0] ? a->said : NULL);
+	json_field_str(b, "exe", a->exe[0] ? a->exe : NULL);
+	json_field_str(b, "agent_says", a->said[0] ? a->said : NULL);
 	json_close(b, '}');
 }
 

@@ -33,20 +33,15 @@ void denial_body(struct buf *b, struct keeper *k, const struct question *q,
 	json_key(b, "target");
 	add_target(&text, q);
 	json_span(b, buf_span(&text));
-	json_key(b, "verdict");
-	json_str(b, "deny");
-	json_key(b, "reason");
-	json_str(b, reason_name(v->reason));
-	json_key(b, "rule");
-	json_str(b, rule.id);
-	json_key(b, "layer");
-	json_str(b, rule.layer);
+	json_field_str(b, "verdict", "deny");
+	json_field_str(b, "reason", reason_name(v->reason));
+	json_field_str(b, "rule", rule.id);
+	json_field_str(b, "layer", rule.layer);
 	json_key(b, "message");
 	buf_clear(&text);
 	explain_message(&text, k->policy, q, v);
 	json_span(b, buf_span(&text));
-	json_key(b, "fixable_by");
-	json_str(b, explain_fixable(k->policy, v));
+	json_field_str(b, "fixable_by", explain_fixable(k->policy, v));
 	json_key(b, "suggest");
 	buf_clear(&text);
 	if (explain_suggest(&text, v->reason, explain_preset(span_str(rule.id ? rule.id : "")),

@@ -124,18 +124,6 @@ static bool file_path(const char *folder, const char *session, const char *endin
 	return len > 0 && len < PATH_MAX;
 }
 
-static void put_text(struct buf *b, const char *key, const char *text)
-{
-	json_key(b, key);
-	json_str(b, text);
-}
-
-static void put_number(struct buf *b, const char *key, uint64_t number)
-{
-	json_key(b, key);
-	json_uint(b, number);
-}
-
 static void put_words(struct buf *b, const char *key, const struct control_words *w)
 {
 	json_key(b, key);
@@ -148,15 +136,15 @@ static void put_words(struct buf *b, const char *key, const struct control_words
 static void put(struct buf *b, const struct held *h)
 {
 	json_open(b, '{');
-	put_text(b, "session", h->session);
-	put_text(b, "netns", h->netns);
-	put_number(b, "pid", (uint64_t)h->pid);
-	put_number(b, "started", h->started);
-	put_number(b, "device", h->device);
-	put_number(b, "inode", h->inode);
-	put_text(b, "boot", h->boot);
-	put_text(b, "mode", h->mode);
-	put_text(b, "guest", h->guest);
+	json_field_str(b, "session", h->session);
+	json_field_str(b, "netns", h->netns);
+	json_field_uint(b, "pid", (uint64_t)h->pid);
+	json_field_uint(b, "started", h->started);
+	json_field_uint(b, "device", h->device);
+	json_field_uint(b, "inode", h->inode);
+	json_field_str(b, "boot", h->boot);
+	json_field_str(b, "mode", h->mode);
+	json_field_str(b, "guest", h->guest);
 	put_words(b, "policies", &h->policies);
 	put_words(b, "labels", &h->labels);
 	json_close(b, '}');

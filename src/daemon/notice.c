@@ -27,10 +27,8 @@ static const struct page {
 static void write_index(struct keeper *k, struct buf *b)
 {
 	json_open(b, '{');
-	json_key(b, "mode");
-	json_str(b, mode_name(policy_mode(k->policy)));
-	json_key(b, "policy_sha256");
-	json_str(b, policy_sha256(k->policy));
+	json_field_str(b, "mode", mode_name(policy_mode(k->policy)));
+	json_field_str(b, "policy_sha256", policy_sha256(k->policy));
 	json_key(b, "see");
 	json_open(b, '[');
 	for (size_t i = 1; i < ARRAY_SIZE(pages); i++)
@@ -75,18 +73,12 @@ static void add_denied(struct buf *b, const struct denied *d)
 	struct buf text = buf_new(1024);
 
 	json_open(b, '{');
-	json_key(b, "host");
-	json_span(b, d->host);
-	if (d->port) {
-		json_key(b, "port");
-		json_uint(b, d->port);
-	}
-	json_key(b, "transport");
-	json_str(b, d->transport == TRANSPORT_UDP ? "udp" : "tcp");
-	json_key(b, "reason");
-	json_str(b, reason_name(d->reason));
-	json_key(b, "times");
-	json_uint(b, d->times);
+	json_field_span(b, "host", d->host);
+	if (d->port)
+		json_field_uint(b, "port", d->port);
+	json_field_str(b, "transport", d->transport == TRANSPORT_UDP ? "udp" : "tcp");
+	json_field_str(b, "reason", reason_name(d->reason));
+	json_field_uint(b, "times", d->times);
 	json_key(b, "suggest");
 	if (summary_suggest(&text, d))
 		json_span(b, buf_span(&text));
@@ -122,8 +114,7 @@ static void write_denials(struct keeper *k, struct buf *b)
 		buf_add_span(b, buf_span(&one));
 	}
 	json_close(b, ']');
-	json_key(b, "others");
-	json_uint(b, others);
+	json_field_uint(b, "others", others);
 	json_close(b, '}');
 	buf_add_str(b, "\n");
 	buf_done(&one);

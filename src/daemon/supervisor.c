@@ -105,10 +105,8 @@ static void tell(struct kept *k, const char *why)
 		control_refuse(&answer, why);
 	} else {
 		json_open(&answer, '{');
-		json_key(&answer, "ok");
-		json_bool(&answer, true);
-		json_key(&answer, "session");
-		json_str(&answer, k->held.session);
+		json_field_bool(&answer, "ok", true);
+		json_field_str(&answer, "session", k->held.session);
 		json_close(&answer, '}');
 	}
 	if (k->asked)
@@ -497,32 +495,20 @@ static bool detach(struct supervisor *s, const struct control_request *r,
 	return true;
 }
 
-static void put_text(struct buf *b, const char *key, const char *text)
-{
-	json_key(b, key);
-	json_str(b, text);
-}
-
-static void put_number(struct buf *b, const char *key, uint64_t number)
-{
-	json_key(b, key);
-	json_uint(b, number);
-}
-
 static void put_kept(struct buf *b, const struct kept *k)
 {
 	json_open(b, '{');
-	put_text(b, "session", k->held.session);
-	put_text(b, "state", states[k->state].name);
-	put_text(b, "netns", k->held.netns[0] ? k->held.netns : NULL);
-	put_number(b, "init", (uint64_t)k->held.pid);
-	put_number(b, "device", k->held.device);
-	put_number(b, "inode", k->held.inode);
-	put_number(b, "keeper", (uint64_t)k->pid);
-	put_number(b, "restarts", k->restarts);
-	put_text(b, "why", k->why[0] ? k->why : NULL);
-	put_text(b, "mode", k->held.mode[0] ? k->held.mode : NULL);
-	put_text(b, "guest", k->held.guest[0] ? k->held.guest : NULL);
+	json_field_str(b, "session", k->held.session);
+	json_field_str(b, "state", states[k->state].name);
+	json_field_str(b, "netns", k->held.netns[0] ? k->held.netns : NULL);
+	json_field_uint(b, "init", (uint64_t)k->held.pid);
+	json_field_uint(b, "device", k->held.device);
+	json_field_uint(b, "inode", k->held.inode);
+	json_field_uint(b, "keeper", (uint64_t)k->pid);
+	json_field_uint(b, "restarts", k->restarts);
+	json_field_str(b, "why", k->why[0] ? k->why : NULL);
+	json_field_str(b, "mode", k->held.mode[0] ? k->held.mode : NULL);
+	json_field_str(b, "guest", k->held.guest[0] ? k->held.guest : NULL);
 	json_key(b, "policies");
 	json_open(b, '[');
 	for (size_t i = 0; i < k->held.policies.count; i++)
@@ -534,10 +520,9 @@ static void put_kept(struct buf *b, const struct kept *k)
 static void put_all(const struct supervisor *s, struct buf *b)
 {
 	json_open(b, '{');
-	json_key(b, "ok");
-	json_bool(b, true);
-	put_text(b, "version", s->plan->version);
-	put_number(b, "pid", (uint64_t)getpid());
+	json_field_bool(b, "ok", true);
+	json_field_str(b, "version", s->plan->version);
+	json_field_uint(b, "pid", (uint64_t)getpid());
 	json_key(b, "held");
 	json_open(b, '[');
 	for (const struct kept *k = s->all; k; k = k->next)

@@ -153,8 +153,7 @@ static void add_time(struct buf *b)
 	struct tm tm;
 
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-	json_key(b, "ts");
-	json_str(b, text);
+	json_field_str(b, "ts", text);
 }
 
 void webhook_send(struct webhook *w, const char *session, const struct audit_alert *e)
@@ -164,21 +163,14 @@ void webhook_send(struct webhook *w, const char *session, const struct audit_ale
 	if (!w)
 		return;
 	json_open(&b, '{');
-	json_key(&b, "v");
-	json_uint(&b, 1);
+	json_field_uint(&b, "v", 1);
 	add_time(&b);
-	json_key(&b, "session");
-	json_str(&b, session);
-	json_key(&b, "event");
-	json_str(&b, "alert");
-	json_key(&b, "kind");
-	json_str(&b, e->kind);
-	json_key(&b, "value");
-	json_uint(&b, e->value);
-	json_key(&b, "threshold");
-	json_uint(&b, e->threshold);
-	json_key(&b, "message");
-	json_span(&b, e->message);
+	json_field_str(&b, "session", session);
+	json_field_str(&b, "event", "alert");
+	json_field_str(&b, "kind", e->kind);
+	json_field_uint(&b, "value", e->value);
+	json_field_uint(&b, "threshold", e->threshold);
+	json_field_span(&b, "message", e->message);
 	json_close(&b, '}');
 	if (!b.full && put(w, LETTER_ALERT, buf_span(&b)))
 		w->put++;

@@ -68,14 +68,11 @@ unsigned wish_write(struct conn *c, struct buf *body)
 	struct wish_answer a = answer_for(&c->keeper->notice, c->ref);
 
 	json_open(body, '{');
-	json_key(body, "state");
-	json_str(body, a.state);
-	json_key(body, "reason");
-	json_str(body, a.status == 202 ? NULL : reason_name(a.reason));
-	if (a.status == 400) {
-		json_key(body, "accepted");
-		json_str(body, "{\"host\": NAME, \"port\": NUMBER, \"reason\": TEXT}");
-	}
+	json_field_str(body, "state", a.state);
+	json_field_str(body, "reason", a.status == 202 ? NULL : reason_name(a.reason));
+	if (a.status == 400)
+		json_field_str(body, "accepted",
+			       "{\"host\": NAME, \"port\": NUMBER, \"reason\": TEXT}");
 	json_close(body, '}');
 	buf_add_str(body, "\n");
 	return a.status;
