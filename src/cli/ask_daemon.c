@@ -16,7 +16,7 @@ json_t *ask_daemon(const struct control_request *r, struct err *err)
 
 	if (!folder_run(folder, err))
 		return NULL;
-	fd = control_connect(folder, "control");
+	fd = control_connect(folder, CONTROL_DAEMON);
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		err_set(err, "the daemon does not run (sluice daemon)");
 	else if (fd < 0)

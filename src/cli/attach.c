@@ -22,7 +22,7 @@ struct attach_command {
 	struct option_list	 policies, labels;
 	char			*path[CONTROL_WORDS_MAX];	/* of policies that are files */
 	char			 netns_path[PATH_MAX];
-	char			 name[SESSION_MAX + 1];
+	char			 name[CONTROL_NAME_MAX + 1];
 	bool			 oci;		/* we are a hook */
 	const char		*vm, *mode;
 	bool			 hook;		/* we are one of libvirt's */
@@ -147,7 +147,7 @@ static bool take_target(struct attach_command *a, struct control_request *r, str
 	else if (a->pid)
 		snprintf(a->name, sizeof(a->name), "pid-%s", a->pid);
 	else
-		snprintf(a->name, sizeof(a->name), "%.*s", SESSION_MAX,
+		snprintf(a->name, sizeof(a->name), "%.*s", CONTROL_NAME_MAX,
 			 strrchr(a->netns_path, '/') + 1);
 	r->pid = (uint32_t)pid;
 	r->netns = a->netns ? a->netns_path : NULL;

@@ -218,12 +218,12 @@ static json_t *ask_one(const char *name, const struct control_request *r, struct
 }
 
 /* SESSION/NUMBER, as approvals shows it */
-static bool id_parse(const char *text, char session[SESSION_MAX + 1], uint32_t *ret, struct err *err)
+static bool id_parse(const char *text, char session[CONTROL_NAME_MAX + 1], uint32_t *ret, struct err *err)
 {
 	const char *slash = strrchr(text, '/');
 	uint64_t number;
 
-	if (!slash || !span_copy(span_of(text, (size_t)(slash - text)), session, SESSION_MAX + 1) ||
+	if (!slash || !span_copy(span_of(text, (size_t)(slash - text)), session, CONTROL_NAME_MAX + 1) ||
 	    !span_u64(span_str(slash + 1), UINT32_MAX, &number) || !number)
 		return err_set(err, "%s: not an ID (SESSION/NUMBER, see sluice approvals)", text);
 	*ret = (uint32_t)number;
@@ -253,7 +253,7 @@ static bool for_parse(const char *text, int64_t *ret_s, struct err *err)
 
 static int decide(const char *id, struct control_request *r, const char *command, struct err *err)
 {
-	char session[SESSION_MAX + 1];
+	char session[CONTROL_NAME_MAX + 1];
 	json_t *answer;
 
 	if (run_in_a_jail()) {

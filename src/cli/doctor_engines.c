@@ -33,7 +33,7 @@ static bool try_daemon(struct ability *a)
 {
 	struct err err = { "" };
 	char folder[PATH_MAX];
-	int fd = folder_run(folder, &err) ? control_connect(folder, "control") : -1;
+	int fd = folder_run(folder, &err) ? control_connect(folder, CONTROL_DAEMON) : -1;
 
 	if (fd >= 0)
 		close(fd);

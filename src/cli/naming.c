@@ -11,28 +11,15 @@
 
 #include "cli/folders.h"
 
-static bool name_ok(const char *name)
-{
-	size_t len = strlen(name);
-
-	/* The daemon's socket has that name */
-	if (!len || len > SESSION_MAX || name[0] == '.' || name[0] == '-' || !strcmp(name, "control"))
-		return false;
-	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("._-", *name))
-			return false;
-	return true;
-}
-
 static bool make_name(struct naming *n, const char *command, struct err *err)
 {
 	unsigned random = 0;
 	char word[24] = "";
 	size_t at = 0;
 
-	if (n->session && !name_ok(n->session))
+	if (n->session && !control_name_is_valid(n->session))
 		return err_set(err, "--session %s: not a name (letters, digits, '.', '_', '-'; at most %d)",
-			       n->session, SESSION_MAX);
+			       n->session, CONTROL_NAME_MAX);
 	if (n->session) {
 		snprintf(n->name, sizeof(n->name), "%s", n->session);
 		return true;
@@ -69,7 +56,7 @@ bool naming_true_path(const char *path, char ret[PATH_MAX], struct err *err)
 
 bool naming_paths(struct naming *n, struct err *err)
 {
-	char folder[PATH_MAX], file[SESSION_MAX + 64], stamp[32];
+	char folder[PATH_MAX], file[CONTROL_NAME_MAX + 64], stamp[32];
 	time_t now = time(NULL);
 	struct tm tm;
 

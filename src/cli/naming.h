@@ -7,14 +7,13 @@
 
 #include "audit/audit.h"
 #include "cli/options.h"
-
-#define SESSION_MAX 64		/* bytes of a session's name */
+#include "control/place.h"
 
 struct naming {
 	const char		*session, *log;		/* options; NULL: not said */
 	struct option_list	 labels;
 	bool			 copies[COPY_NUM];	/* of the log: options */
-	char			 name[SESSION_MAX + 1];
+	char			 name[CONTROL_NAME_MAX + 1];
 	char			 state[PATH_MAX], log_path[PATH_MAX], key_path[PATH_MAX],
 				 webhook_key[PATH_MAX];
 	struct audit_label	*label;			/* labels.count of them */

@@ -18,7 +18,7 @@
 #include "cli/ask_daemon.h"
 #include "cli/commands.h"
 #include "cli/judge.h"
-#include "daemon/held.h"
+#include "control/place.h"
 #include "jail/trusted_ca.h"
 
 #define CA_INSIDE "/etc/sluice-ca.pem"	/* in the container: what it trusts, and the session's CA */
@@ -138,7 +138,7 @@ static bool check_joined(const char *path, struct err *err)
 
 static bool add_policy(struct oci_hook *hook, const char *word, struct err *err)
 {
-	if (!held_name_is_valid(word))
+	if (!control_name_is_valid(word))
 		return err_set(err, "policy %s: not a name (of a file in /etc/sluice/policies.d, without "
 			       ".yaml)", word);
 	if (hook->policy_count == OCI_POLICIES_MAX)

@@ -30,7 +30,7 @@ bool sessions_find(struct sessions *s, struct err *err)
 
 		/* The daemon's own is no session */
 		if (span_ends(name, ending) && name.len > ending.len && name.at[0] != '.' &&
-		    !span_eq(name, SPAN("control" CONTROL_ENDING)))
+		    !span_eq(name, SPAN(CONTROL_DAEMON CONTROL_ENDING)))
 			s->count += span_copy(span_head(name, name.len - ending.len),
 					      s->name[s->count], sizeof(s->name[0]));
 	}

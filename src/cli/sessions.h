@@ -12,7 +12,7 @@
 
 struct sessions {
 	char	folder[PATH_MAX];
-	char	name[SESSIONS_MAX][SESSION_MAX + 1];
+	char	name[SESSIONS_MAX][CONTROL_NAME_MAX + 1];
 	size_t	count;
 };
 

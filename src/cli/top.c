@@ -29,7 +29,7 @@ struct top {
 	json_t		*now, *before;	/* answers to status; before: a turn ago, or NULL */
 	int64_t		 now_ms, before_ms;	/* when they were asked for */
 	json_t		*questions;	/* answers to approvals */
-	char		 session[SESSION_MAX + 1];	/* of the question that is chosen */
+	char		 session[CONTROL_NAME_MAX + 1];	/* of the question that is chosen */
 	uint32_t	 number;	/* in it; 0: there is none */
 	int64_t		 since_ms;	/* when it was chosen, not by a key */
 	char		 said[ERR_TEXT_MAX];

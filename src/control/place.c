@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/place.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +14,19 @@
 #include "base/auto.h"
 
 #define BACKLOG 16
+
+bool control_name_is_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len > CONTROL_NAME_MAX || name[0] == '.' || name[0] == '-' ||
+	    !strcmp(name, CONTROL_DAEMON))
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("._-", *name))
+			return false;
+	return true;
+}
 
 /* A socket's address has room for 107 bytes, a folder's name for more: so by its descriptor */
 static int folder_address(const char *folder, const char *name, struct sockaddr_un *ret)

@@ -6,6 +6,12 @@
 #include "base/err.h"
 
 #define CONTROL_ENDING ".sock"
+#define CONTROL_NAME_MAX 64	/* bytes of a session's name */
+#define CONTROL_DAEMON "control"	/* the daemon's socket; no session's */
+
+/* May a session, or a policy of the daemon's, be called so?  Letters, digits, '.', '_', '-'; not
+ * CONTROL_DAEMON */
+bool control_name_is_valid(const char *name);
 
 /*
  * control_connect() - to the socket of session @name in @folder

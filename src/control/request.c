@@ -81,14 +81,14 @@ static bool take_pid(struct control_request *r, const json_t *value)
 	return true;
 }
 
-static bool take_words(struct control_words *w, const json_t *value)
+bool control_words_read(const json_t *value, struct control_words *ret)
 {
-	w->count = json_array_size(value);
-	if (!json_is_array(value) || w->count > CONTROL_WORDS_MAX)
+	ret->count = json_array_size(value);
+	if (!json_is_array(value) || ret->count > CONTROL_WORDS_MAX)
 		return false;
-	for (size_t i = 0; i < w->count; i++) {
-		w->at[i] = text_of(json_array_get(value, i));
-		if (!w->at[i])
+	for (size_t i = 0; i < ret->count; i++) {
+		ret->at[i] = text_of(json_array_get(value, i));
+		if (!ret->at[i])
 			return false;
 	}
 	return true;
@@ -96,12 +96,12 @@ static bool take_words(struct control_words *w, const json_t *value)
 
 static bool take_policies(struct control_request *r, const json_t *value)
 {
-	return take_words(&r->policies, value);
+	return control_words_read(value, &r->policies);
 }
 
 static bool take_labels(struct control_request *r, const json_t *value)
 {
-	return take_words(&r->labels, value);
+	return control_words_read(value, &r->labels);
 }
 
 static const struct {
@@ -179,24 +179,18 @@ void control_request_done(struct control_request *r)
 
 static void write_text(struct buf *b, const char *key, const char *text)
 {
-	if (!text)
-		return;
-	json_key(b, key);
-	json_str(b, text);
+	if (text)
+		json_field_str(b, key, text);
 }
 
 static void write_number(struct buf *b, const char *key, uint64_t number)
 {
-	if (!number)
-		return;
-	json_key(b, key);
-	json_uint(b, number);
+	if (number)
+		json_field_uint(b, key, number);
 }
 
-static void write_words(struct buf *b, const char *key, const struct control_words *w)
+void control_words_write(struct buf *b, const char *key, const struct control_words *w)
 {
-	if (!w->count)
-		return;
 	json_key(b, key);
 	json_open(b, '[');
 	for (size_t i = 0; i < w->count; i++)
@@ -216,8 +210,10 @@ void control_request_write(const struct control_request *r, struct buf *b)
 	write_number(b, "pid", r->pid);
 	write_text(b, "mode", r->mode);
 	write_text(b, "guest", r->guest);
-	write_words(b, "policies", &r->policies);
-	write_words(b, "labels", &r->labels);
+	if (r->policies.count)
+		control_words_write(b, "policies", &r->policies);
+	if (r->labels.count)
+		control_words_write(b, "labels", &r->labels);
 	if (r->what == CONTROL_REJECT)
 		json_field_bool(b, "never", r->never);
 	json_close(b, '}');

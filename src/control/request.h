@@ -38,6 +38,10 @@ struct control_words {
 	size_t		 count;
 };
 
+/* @value: a list of texts, none empty, which must live on.  Return: false: it is none */
+bool control_words_read(const json_t *value, struct control_words *ret);
+void control_words_write(struct buf *b, const char *key, const struct control_words *w);
+
 struct control_request {
 	enum control_do	what;
 	uint32_t	id;		/* of approve and reject; from 1 */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/held.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,18 +12,6 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/json.h"
-
-bool held_name_is_valid(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (!len || len > HELD_NAME_MAX || name[0] == '.' || name[0] == '-' || !strcmp(name, "control"))
-		return false;
-	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("._-", *name))
-			return false;
-	return true;
-}
 
 /* ---- which namespace ---- */
 
@@ -86,9 +73,9 @@ static bool look(struct held *h, struct err *err)
 bool held_find(const struct control_request *r, struct held *ret, struct err *err)
 {
 	*ret = (struct held){ .pid = (pid_t)r->pid };
-	if (!held_name_is_valid(r->session))
+	if (!control_name_is_valid(r->session))
 		return err_set(err, "session %s: not a name (letters, digits, '.', '_', '-'; at most %d)",
-			       r->session, HELD_NAME_MAX);
+			       r->session, CONTROL_NAME_MAX);
 	if (r->netns && strlen(r->netns) >= PATH_MAX)
 		return err_set(err, "netns: path too long");
 	snprintf(ret->session, sizeof(ret->session), "%s", r->session);
@@ -124,15 +111,6 @@ static bool file_path(const char *folder, const char *session, const char *endin
 	return len > 0 && len < PATH_MAX;
 }
 
-static void put_words(struct buf *b, const char *key, const struct control_words *w)
-{
-	json_key(b, key);
-	json_open(b, '[');
-	for (size_t i = 0; i < w->count; i++)
-		json_str(b, w->at[i]);
-	json_close(b, ']');
-}
-
 static void put(struct buf *b, const struct held *h)
 {
 	json_open(b, '{');
@@ -145,8 +123,8 @@ static void put(struct buf *b, const struct held *h)
 	json_field_str(b, "boot", h->boot);
 	json_field_str(b, "mode", h->mode);
 	json_field_str(b, "guest", h->guest);
-	put_words(b, "policies", &h->policies);
-	put_words(b, "labels", &h->labels);
+	control_words_write(b, "policies", &h->policies);
+	control_words_write(b, "labels", &h->labels);
 	json_close(b, '}');
 	buf_add_str(b, "\n");
 }
@@ -186,21 +164,6 @@ static bool take_number(const json_t *object, const char *key, uint64_t *ret)
 	return json_is_integer(value) && json_integer_value(value) >= 0;
 }
 
-static bool take_words(const json_t *object, const char *key, struct control_words *ret)
-{
-	const json_t *list = json_object_get(object, key);
-
-	ret->count = json_array_size(list);
-	if (!json_is_array(list) || ret->count > CONTROL_WORDS_MAX)
-		return false;
-	for (size_t i = 0; i < ret->count; i++) {
-		ret->at[i] = json_string_value(json_array_get(list, i));
-		if (!ret->at[i])
-			return false;
-	}
-	return true;
-}
-
 static bool take(const json_t *o, struct held *h)
 {
 	uint64_t pid;
@@ -214,8 +177,8 @@ static bool take(const json_t *o, struct held *h)
 	       take_text(o, "mode", h->mode, sizeof(h->mode)) &&
 	       take_text(o, "guest", h->guest, sizeof(h->guest)) &&
 	       take_number(o, "started", &h->started) && take_number(o, "device", &h->device) &&
-	       take_number(o, "inode", &h->inode) && take_words(o, "policies", &h->policies) &&
-	       take_words(o, "labels", &h->labels);
+	       take_number(o, "inode", &h->inode) && control_words_read(json_object_get(o, "policies"), &h->policies) &&
+	       control_words_read(json_object_get(o, "labels"), &h->labels);
 }
 
 bool held_read(const char *folder, const char *session, struct held *ret, struct err *err)
@@ -227,7 +190,7 @@ bool held_read(const char *folder, const char *session, struct held *ret, struct
 		return err_set(err, "%s: path too long", folder);
 	ret->object = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
 	if (!ret->object || !take(ret->object, ret) || strcmp(ret->session, session) != 0 ||
-	    !held_name_is_valid(session))
+	    !control_name_is_valid(session))
 		return err_set(err, "%s: cannot be read as a session (remove it)", path);
 	return true;
 }

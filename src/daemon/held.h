@@ -14,14 +14,14 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "control/place.h"
 #include "control/request.h"
 
-#define HELD_NAME_MAX 64	/* bytes of a session's name, as in cli/naming.h */
 #define HELD_WORD_MAX 64
 #define HELD_BYTES_MAX 16384	/* of the file */
 
 struct held {
-	char			 session[HELD_NAME_MAX + 1];
+	char			 session[CONTROL_NAME_MAX + 1];
 	char			 netns[PATH_MAX];	/* "": the one of @pid */
 	pid_t			 pid;
 	uint64_t		 started;	/* when @pid did, in ticks since boot */
@@ -32,9 +32,6 @@ struct held {
 	struct control_words	 labels;
 	json_t			*object;	/* that the words lie in */
 };
-
-/* Letters, digits, '.', '_', '-'; not the daemon's own `control` */
-bool held_name_is_valid(const char *name);
 
 /*
  * held_find() - look at the namespace that @r names, now

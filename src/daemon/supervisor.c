@@ -38,7 +38,6 @@
 #include "daemon/role.h"
 #include "policy/loader.h"
 
-#define NAME "control"		/* of the daemon's own socket */
 #define START_LIMIT_S 20	/* for a keeper to serve */
 #define END_LIMIT_S 5		/* for a keeper to end */
 #define RETRY_FIRST_MS 50
@@ -435,7 +434,7 @@ static bool check_policies(const struct control_request *r, bool privileged, str
 	for (size_t i = 0; i < r->policies.count; i++) {
 		const char *word = r->policies.at[i];
 
-		if (word[0] == '/' ? !privileged : !held_name_is_valid(word))
+		if (word[0] == '/' ? !privileged : !control_name_is_valid(word))
 			return err_set(err, "policy %s: %s", word,
 				       word[0] == '/' ? "only root names a file (name a policy of policies.d)" :
 				       "not a name");
@@ -509,11 +508,7 @@ static void put_kept(struct buf *b, const struct kept *k)
 	json_field_str(b, "why", k->why[0] ? k->why : NULL);
 	json_field_str(b, "mode", k->held.mode[0] ? k->held.mode : NULL);
 	json_field_str(b, "guest", k->held.guest[0] ? k->held.guest : NULL);
-	json_key(b, "policies");
-	json_open(b, '[');
-	for (size_t i = 0; i < k->held.policies.count; i++)
-		json_str(b, k->held.policies.at[i]);
-	json_close(b, ']');
+	control_words_write(b, "policies", &k->held.policies);
 	json_close(b, '}');
 }
 
@@ -575,7 +570,7 @@ static void take_over_all(struct supervisor *s)
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir))) {
 		struct span name = span_str(entry->d_name), ending = SPAN(".json");
-		char session[HELD_NAME_MAX + 1];
+		char session[CONTROL_NAME_MAX + 1];
 
 		if (span_ends(name, ending) &&
 		    span_copy(span_head(name, name.len - ending.len), session, sizeof(session)))
@@ -603,12 +598,12 @@ static bool make_folder(const struct supervisor_plan *plan, struct err *err)
 
 static bool listen_there(struct supervisor *s, struct err *err)
 {
-	int fd = control_listen(s->plan->folder, NAME, err);
+	int fd = control_listen(s->plan->folder, CONTROL_DAEMON, err);
 	char path[PATH_MAX];
 
 	if (fd < 0)
 		return false;
-	snprintf(path, sizeof(path), "%s/" NAME CONTROL_ENDING, s->plan->folder);
+	snprintf(path, sizeof(path), "%s/" CONTROL_DAEMON CONTROL_ENDING, s->plan->folder);
 	if (s->plan->group != CONTROL_GROUP_NONE &&
 	    (chown(path, (uid_t)-1, s->plan->group) < 0 || chmod(path, 0660) < 0)) {
 		close(fd);
@@ -641,7 +636,7 @@ size_t supervisor_free(struct supervisor *s)
 	size_t count = s->count;
 
 	control_server_free(s->server);
-	control_remove(s->plan->folder, NAME);
+	control_remove(s->plan->folder, CONTROL_DAEMON);
 	while (s->all) {
 		struct kept *k = s->all;
 
