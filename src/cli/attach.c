@@ -234,18 +234,11 @@ int attach_main(int argc, char **argv)
 		{ .name = NULL },
 	};
 	struct err err = { "" };
-	bool help = false;
-	int rest, code;
+	int code;
 
-	if (!options_parse(argc, argv, rows, &rest, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("attach", rows);
-	if (rest < argc) {
-		err_set(&err, "attach: %s: it takes no argument (--pid, --netns, --container or --vm)",
-			argv[rest]);
-		return complain(&err);
-	}
+	if (!command_alone(argc, argv, rows,
+			   "it takes no argument (--pid, --netns, --container or --vm)", &code))
+		return code;
 	code = attach(&a, &err);
 	option_list_done(&a.policies);
 	option_list_done(&a.labels);
@@ -258,13 +251,10 @@ int detach_main(int argc, char **argv)
 	struct control_request r = { .what = CONTROL_DETACH };
 	struct err err = { "" };
 	json_t *answer = NULL;
-	bool help = false;
-	int count;
+	int count, code;
 
-	if (!options_parse_mixed(argc, argv, rows, &count, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("detach", rows);
+	if (!command_read(argc, argv, rows, &count, &code))
+		return code;
 	r.session = argv[1];
 	if (count != 1)
 		err_set(&err, "detach: one SESSION (see sluice sessions)");

@@ -108,7 +108,7 @@ int sessions_main(int argc, char **argv)
 	if (!list_options(argc, argv, &count, &json, &code))
 		return code;
 	if (count)
-		err_set(&err, "sessions: takes no argument");
+		err_set(&err, "sessions: %s: it takes no argument", argv[1]);
 	else
 		code = sessions_run(json, &err);
 	return err.text[0] ? complain(&err) : code;

@@ -120,16 +120,11 @@ int daemon_main(int argc, char **argv)
 		{ .name = NULL },
 	};
 	struct err err = { "" };
-	bool help = false;
-	int rest;
+	int code;
 
-	if (!options_parse(argc, argv, rows, &rest, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("daemon", rows);
-	if (rest < argc)
-		err_set(&err, "daemon: %s: it takes no argument", argv[rest]);
-	if (err.text[0] || !prepare(&d, &err) || !go_behind(&d, &err))
+	if (!command_alone(argc, argv, rows, "it takes no argument", &code))
+		return code;
+	if (!prepare(&d, &err) || !go_behind(&d, &err))
 		return complain(&err);
 	return serve(&d, &err);
 }

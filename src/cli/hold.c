@@ -164,17 +164,10 @@ int hold_main(int argc, char **argv)
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
 	};
 	struct err err = { "" };
-	bool help = false;
-	int rest, code;
+	int code;
 
-	if (!options_parse(argc, argv, rows, &rest, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("hold", rows);
-	if (rest < argc) {
-		err_set(&err, "hold: %s: it takes no argument (--pid N or --netns PATH)", argv[rest]);
-		return complain(&err);
-	}
+	if (!command_alone(argc, argv, rows, "it takes no argument (--pid N or --netns PATH)", &code))
+		return code;
 	code = hold(&h, &err);
 	if (h.ready >= 0 && write(h.ready, err.text, strlen(err.text)) < 0)
 		code = EXIT_SLUICE;

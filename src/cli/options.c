@@ -246,6 +246,20 @@ bool command_read(int argc, char **argv, const struct option *rows, int *ret_cou
 	return false;
 }
 
+bool command_alone(int argc, char **argv, const struct option *rows, const char *why, int *ret_code)
+{
+	struct err err = { "" };
+	int count;
+
+	if (!command_read(argc, argv, rows, &count, ret_code))
+		return false;
+	if (!count)
+		return true;
+	err_set(&err, "%s: %s: %s", argv[0], argv[1], why);
+	*ret_code = complain(&err);
+	return false;
+}
+
 void command_options(const struct command *c,
 		     void (*show)(void *arg, const struct option *rows), void *arg)
 {

@@ -84,6 +84,9 @@ int command_help(const char *name, const struct option *rows);
  */
 bool command_read(int argc, char **argv, const struct option *rows, int *ret_count, int *ret_code);
 
+/* The same of a command without operands; @why: "it takes no argument", and what it takes */
+bool command_alone(int argc, char **argv, const struct option *rows, const char *why, int *ret_code);
+
 /*
  * command_options() - hand a command's rows to @show, as --help would print them
  *

@@ -169,17 +169,10 @@ int proxy_main(int argc, char **argv)
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
 	};
 	struct err err = { "" };
-	bool help = false;
-	int rest, code;
+	int code;
 
-	if (!options_parse(argc, argv, rows, &rest, &help, &err))
-		return complain(&err);
-	if (help)
-		return command_help("proxy", rows);
-	if (rest < argc) {
-		err_set(&err, "proxy: %s: it takes no command (sluice run jails one)", argv[rest]);
-		return complain(&err);
-	}
+	if (!command_alone(argc, argv, rows, "it takes no command (sluice run jails one)", &code))
+		return code;
 	code = serve(&p, &err);
 	service_done(&p.service);
 	return code;

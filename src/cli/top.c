@@ -352,13 +352,11 @@ int top_main(int argc, char **argv)
 {
 	const struct option rows[] = { { .name = NULL } };
 	struct err err = { "" };
-	int count, code;
+	int code;
 
-	if (!command_read(argc, argv, rows, &count, &code))
+	if (!command_alone(argc, argv, rows, "it takes no argument", &code))
 		return code;
-	if (count)
-		err_set(&err, "top: takes no argument");
-	else if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		err_set(&err, "top: needs a terminal (sluice sessions --format json is for programs)");
 	else if (top_run() < 0)
 		err_set(&err, "top: this terminal is unknown (set TERM)");
