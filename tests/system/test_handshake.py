@@ -30,7 +30,8 @@ def answer(random):
 RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """
 
-# Says how it answers in its first argument; writes down all that comes after the first hello
+# Says how it answers in its first argument; writes down all that comes after the first hello,
+# and serves once a handshake record is among it (other records pass before it is judged)
 SERVER = HELLOS + r"""
 import socket, sys
 how, address, port, path = sys.argv[1:]
@@ -50,9 +51,12 @@ while True:
                 continue
             for byte in (say[i:i + 7] for i in range(0, len(say), 7)):
                 s.sendall(byte)
+            came = b""
             while part := s.recv(65536):
                 out.write(part)
-                s.sendall(b"served")
+                came += part
+                if b"\x16\x03\x03" in came:
+                    s.sendall(b"served")
         except OSError:
             pass
 """
