@@ -367,7 +367,6 @@ def inside(pid):
     return found
 
 
-@pytest.mark.core
 def test_nobody_but_the_gate_has_the_value(server, policy, place, token):
     value, other = secret(token), f"planted-{token}"
     began = time.time()

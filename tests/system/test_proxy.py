@@ -93,7 +93,6 @@ def test_the_tap_would_have_seen_a_straight_connection(world, proxy, jail, token
     assert straight(world, mark, internet.RECORDER4) and not proxy.heads
 
 
-@pytest.mark.core
 def test_credentials_stay_with_the_keeper(world, proxy, start, token):
     agent = start(url=WITH_AUTH)
     assert agent.ok("tcp", REC, 9999, token)["data"] == token
