@@ -99,6 +99,7 @@ static void metadata(struct reading *r, const char *name, const char **attribute
 	r->g->is_ours = true;
 	take(r, r->g->policies, attribute(attributes, "policy"));
 	take(r, r->g->mode, attribute(attributes, "mode"));
+	take(r, r->g->publish, attribute(attributes, "publish"));
 }
 
 static void on_start(void *arg, const char *name, const char **attributes)

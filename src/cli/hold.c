@@ -160,6 +160,9 @@ int hold_main(int argc, char **argv)
 		{ 0, "ready-fd", OPTION_TEXT, "N", "a byte is written there once it serves", &h.ready_fd },
 		{ 0, "guest", OPTION_TEXT, "LINK=MAC",
 		  "a virtual machine, behind that interface of the namespace", &h.guest },
+		{ 0, "publish", OPTION_LIST, "[ADDR:]PORT[:INSIDE]",
+		  "the host's 127.0.0.1:PORT (or ADDR) reaches a server inside; may repeat",
+		  &h.service.judge.publishes },
 		SERVICE_OPTIONS(&h.service),
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
 	};

@@ -29,7 +29,7 @@ struct held {
 	char			 boot[40];	/* the machine's start that all this is of */
 	char			 mode[HELD_WORD_MAX], guest[HELD_WORD_MAX];	/* as they were said; "" */
 	struct control_words	 policies;	/* names or paths, as they were said */
-	struct control_words	 labels;
+	struct control_words	 labels, publish;
 	json_t			*object;	/* that the words lie in */
 };
 

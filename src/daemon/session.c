@@ -439,6 +439,7 @@ static void own_jail(struct session *s, pid_t init)
 	struct keeper *k = &s->keeper;
 
 	s->jailed = true;
+	k->guest = s->jail.guest;
 	k->nft_fd = s->jail.fd[JAIL_NFT];
 	k->porter_fd = s->jail.porter;
 	k->processes = init ? processes_new(s->jail.fd[JAIL_DIAG], init) : NULL;

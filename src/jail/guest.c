@@ -17,6 +17,8 @@
  *    no ARP of its changes where an answer goes.
  *  - Of its own network the guest reaches the gate's DHCP and DNS.  To the rest of that,
  *    and to what is local to the namespace otherwise, it is refused.
+ *  - What is published begins at the gateway's address, by the porter.  The guest's answers come
+ *    from that port and are no first SYN: they meet a socket of the porter's or nobody.
  */
 #include "jail/guest.h"
 
@@ -107,20 +109,24 @@ void guest_rules(const struct jail_guest *g, bool anew, struct buf *to)
 		   "\t}\n}\n", NFLOG_GROUP, g->link, g->mac, g->mac);
 }
 
-void guest_chains(const struct jail_guest *g, bool counts, struct buf *to)
+void guest_chains(const struct link_rules *rules, struct buf *to)
 {
 	buf_add_str(to,
 		    "\tchain guest {\n"
 		    "\t\tip daddr { 255.255.255.255, " GUEST_GATEWAY " } udp sport 68 udp dport 67 goto gate\n"
-		    "\t\tmeta l4proto { tcp, udp } th dport 53 goto gate\n"
+		    "\t\tmeta l4proto { tcp, udp } th dport 53 goto gate\n");
+	for (size_t i = 0; i < rules->publish_count; i++)
+		buf_printf(to, "\t\tip daddr " GUEST_GATEWAY " tcp sport %u "
+			   "tcp flags & (syn | ack) != syn accept\n", rules->publish[i].inside);
+	buf_add_str(to,
 		    "\t\tip daddr { 127.0.0.0/8, " GUEST_NET ", 224.0.0.0/4, 255.255.255.255 } "
 		    "goto refuse\n"
 		    "\t}\n");
-	if (counts)
+	if (rules->counts)
 		buf_printf(to, "\tchain post {\n"
 			   "\t\ttype filter hook postrouting priority mangle;\n"
 			   "\t\toifname \"%s\" counter name " LINK_COUNTER_IN "\n"
-			   "\t}\n", g->link);
+			   "\t}\n", rules->guest->link);
 }
 
 /* ---- the interface ---- */

@@ -27,7 +27,8 @@ bool guest_parse(struct span text, struct jail_guest *ret);
 void guest_rules(const struct jail_guest *g, bool anew, struct buf *to);
 
 /* The part of them that goes into `table inet sluice`, behind the chains gate and refuse */
-void guest_chains(const struct jail_guest *g, bool counts, struct buf *to);
+struct link_rules;
+void guest_chains(const struct link_rules *rules, struct buf *to);
 
 /* guest_up() - the gate's address, the guest's MAC, link up; in the namespace, once the rules stand */
 bool guest_up(const struct jail_guest *g, struct err *err);

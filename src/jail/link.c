@@ -169,7 +169,7 @@ void link_ruleset(const struct link_rules *rules, struct buf *to)
 		buf_add_str(to, "\tcounter " LINK_COUNTER_IN " { }\n"
 				"\tcounter " LINK_COUNTER_OUT " { }\n");
 	if (rules->guest)
-		guest_chains(rules->guest, rules->counts, to);
+		guest_chains(rules, to);
 	rules_entry(rules, to);
 	buf_printf(to, "\t\t%smeta mark %#x %saccept\n", from, GATE_MARK,
 		   rules->counts ? "counter name " LINK_COUNTER_IN " " : "");

@@ -28,6 +28,8 @@ struct link_rules {
 	const struct link_net	*nets;
 	size_t			 net_count;
 	const struct jail_guest	*guest;		/* NULL: lo is the way in */
+	const struct port_map	*publish;	/* what of a guest's is reached from the host */
+	size_t			 publish_count;
 };
 
 /*

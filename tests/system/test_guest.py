@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import signal
+import socket
+import subprocess
 
 import pytest
 
@@ -18,11 +20,23 @@ from stage import ZONE
 
 REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
 OTHER_MAC = "52:54:00:00:00:0b"
+PUBLISHED = 8322
+
+# In the guest: a server on port 22 of all addresses, which says what it was told
+SERVE = """
+import socket
+s = socket.create_server(("0.0.0.0", 22))
+print("ready", flush=True)
+while True:
+    c = s.accept()[0]
+    c.sendall(b"said " + c.recv(100))
+    c.close()
+"""
 
 
 @pytest.fixture(scope="module")
 def guest(world):
-    one = guests.Guest().hold("--allow", f"{REC}:80,9999/udp")
+    one = guests.Guest().hold("--allow", f"{REC}:80,9999/udp", "--publish", f"{PUBLISHED}:22")
     assert f"{ADDRESS}/24 {GATEWAY} {GATEWAY} 86400\n" in one.lease().stdout
     yield one
     one.kill()
@@ -108,6 +122,47 @@ def test_what_is_forged_goes_nowhere(world, guest, token):
     assert f"{ADDRESS} dev vnet0 lladdr {MAC} PERMANENT" in guest.room.enter("ip", "neigh").stdout
     assert f"{GATEWAY} " not in guest.room.enter("ip", "neigh").stdout
     assert passes(world, agent, token)
+
+
+def ask_published(word, port=PUBLISHED, address="127.0.0.1"):
+    with socket.create_connection((address, port), 5) as s:
+        s.sendall(word)
+        return s.recv(100)
+
+
+def test_what_is_published_comes_in_and_nothing_else(guest, token):
+    """The host reaches port 22 of the guest; from that port the guest begins nothing."""
+    word = token.encode()
+    with pytest.raises(OSError):        # nobody listens yet
+        assert not ask_published(word)
+    server = subprocess.Popen(["nsenter", f"--net={guest.path}", "--", sluice.PYTHON, "-c", SERVE],
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout.readline() == "ready\n"
+        assert ask_published(word) == b"said " + word
+        with pytest.raises(OSError):
+            ask_published(word, address=internet.HOME4)
+        assert ask_published(word + b"y") == b"said " + word + b"y"
+    finally:
+        server.kill()
+        server.wait(10)
+    done = guest.enter(sluice.PYTHON, "-c", f"""
+import socket
+for to in ("{GATEWAY}", {PUBLISHED}), ("{GATEWAY}", 22), ("127.0.0.1", {PUBLISHED}), ("{internet.HOME4}", {PUBLISHED}):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.settimeout(2)
+    s.bind(("0.0.0.0", 22 if to[0] != "127.0.0.1" else 0))
+    try:
+        s.connect(to)
+        print("reached", to)
+    except OSError as e:
+        print("refused")
+""")
+    assert done.stdout.count("refused") == 4, done.stdout
+    opened = [e for e in sluice.read_log(guest.log) if e["event"] == "conn.open" and e["port"] == 22
+              and e["verdict"] == "allow"]
+    assert len(opened) >= 2 and opened[-1]["ips"] == [ADDRESS], opened
 
 
 def test_dhcp_cannot_be_used_up(world, guest):
