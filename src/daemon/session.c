@@ -29,6 +29,8 @@
 #include "daemon/watched.h"
 #include "daemon/webhook.h"
 #include "jail/broker.h"
+#include "jail/guest.h"
+#include "jail/interfaces.h"
 #include "policy/upstream.h"
 
 #define COMMAND_MAX (4u << 20)	/* bytes of all arguments; the kernel has no room for more */
@@ -42,7 +44,7 @@ struct session {
 	struct keeper	 keeper;
 	struct jail	 jail;
 	struct crew	 crew;
-	struct event	 child_ev, signal_ev, init_ev;
+	struct event	 child_ev, signal_ev, init_ev, links_ev;
 	int		 signals;		/* signalfd; -1 */
 	sigset_t	 old_signals;
 	char		*ca;			/* PEM of the session's CA; NULL: nothing is inspected */
@@ -63,6 +65,14 @@ struct session {
 
 /* ---- the command and the roles ---- */
 
+/* Its descriptors close; one of them is watched */
+static void end_jail(struct session *s)
+{
+	if (event_initialized(&s->links_ev))
+		event_del(&s->links_ev);
+	jail_end(&s->jail);
+}
+
 static void fail(struct session *s, const char *why)
 {
 	if (s->finishing || s->failed)
@@ -70,7 +80,7 @@ static void fail(struct session *s, const char *why)
 	s->failed = true;
 	role_complain("session", why);
 	if (s->jailed)
-		jail_end(&s->jail);
+		end_jail(s);
 	s->over = true;
 }
 
@@ -100,7 +110,7 @@ static void on_kill(void *arg, const char *why)
 	if (s->plan->hold && s->plan->hold->pidfd >= 0)
 		syscall(SYS_pidfd_send_signal, s->plan->hold->pidfd, SIGKILL, NULL, 0);
 	if (s->jailed)
-		jail_end(&s->jail);
+		end_jail(s);
 	s->over = true;
 }
 
@@ -166,6 +176,22 @@ static void on_init_ended(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	s->over = true;
+}
+
+/* Root has put an interface into what is held: it goes, and so do we */
+static void on_links(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+	const struct jail_guest *guest = s->plan->jail.guest;
+	char name[IFNAMSIZ], why[96];
+
+	(void)what;
+	if (!interfaces_changed(fd, guest ? guest->link : NULL, name))
+		return;
+	interfaces_cut(fd, name);
+	snprintf(why, sizeof(why), "%s has come into the namespace, a way out: it is cut, and all is refused",
+		 name);
+	fail(s, why);
 }
 
 static void on_child(evutil_socket_t fd, short what, void *arg)
@@ -489,6 +515,10 @@ static bool start_held(struct session *s, struct err *err)
 		event_assign(&s->init_ev, s->keeper.loop, hold->pidfd, EV_READ, on_init_ended, s);
 		event_add(&s->init_ev, NULL);
 	}
+	event_assign(&s->links_ev, s->keeper.loop, s->jail.fd[JAIL_LINKS], EV_READ | EV_PERSIST, on_links,
+		     s);
+	event_add(&s->links_ev, NULL);
+	event_active(&s->links_ev, EV_READ, 0);	/* what came since it was found bare */
 	return serve_jail(s, err) && record_start(s, err);
 }
 
@@ -514,7 +544,7 @@ static void stop(struct session *s)
 
 	s->finishing = true;
 	if (s->jailed)
-		jail_end(&s->jail);
+		end_jail(s);
 	crew_stop(&s->crew);
 	webhook_free(s->webhook);
 	controlled_free(s->controlled);

@@ -29,6 +29,7 @@ enum jail_fd {
 	JAIL_NFT,			/* NETLINK_NETFILTER for set updates: the keeper's */
 	JAIL_NFLOG,			/* NETLINK_NETFILTER bound to log group 5: the gate's */
 	JAIL_DIAG,			/* NETLINK_SOCK_DIAG: whose socket? (jail/process.h); the keeper's */
+	JAIL_LINKS,			/* NETLINK_ROUTE: interfaces that come (jail/interfaces.h); the keeper's */
 	JAIL_FD_NUM
 };
 
