@@ -385,7 +385,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->on_questions = on_questions;
 	k->keep_always = plan->keep_always ? keep_always : NULL;
 	k->arg = s;
-	k->nft_fd = k->porter_fd = -1;
+	k->nft_fd = k->porter_fd = k->stats_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
 	    getrandom(k->probe_token, sizeof(k->probe_token), 0) != sizeof(k->probe_token))
 		return err_sys(err, errno, "no random numbers");
@@ -465,7 +465,8 @@ static void own_jail(struct session *s, pid_t init)
 	struct keeper *k = &s->keeper;
 
 	s->jailed = true;
-	k->guest = s->jail.guest;
+	k->guest = s->plan->jail.guest ? s->plan->jail.guest->link : NULL;
+	k->stats_fd = s->jail.fd[JAIL_STATS];
 	k->nft_fd = s->jail.fd[JAIL_NFT];
 	k->porter_fd = s->jail.porter;
 	k->processes = init ? processes_new(s->jail.fd[JAIL_DIAG], init) : NULL;
@@ -507,7 +508,7 @@ static bool start_held(struct session *s, struct err *err)
 	const struct hold_plan *hold = s->plan->hold;
 	struct jail_plan jail = s->plan->jail;
 
-	jail.count_packets = s->plan->metrics;
+	jail.count_packets = s->plan->metrics || jail.guest;
 	if (!jail_hold(&jail, hold->net, &s->jail, err))
 		return false;
 	own_jail(s, hold->init);

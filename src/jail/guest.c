@@ -94,7 +94,9 @@ void guest_rules(const struct jail_guest *g, bool anew, struct buf *to)
 		buf_add_str(to, "table netdev sluice { }\ndelete table netdev sluice\n");
 	buf_printf(to,
 		   "table netdev sluice {\n"
+		   "\tcounter " LINK_COUNTER_FORGED " { }\n"
 		   "\tchain forged {\n"
+		   "\t\tcounter name " LINK_COUNTER_FORGED "\n"
 		   "\t\tlog group %d prefix \"sluice\" drop\n"
 		   "\t}\n"
 		   "\tchain guest {\n"

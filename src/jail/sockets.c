@@ -196,6 +196,7 @@ bool sockets_make(const struct net *pool4, const struct net *pool6, bool ipv6,
 		[JAIL_RAW4] = "raw socket", [JAIL_RAW6] = "raw socket (IPv6)",
 		[JAIL_NFT] = "nfnetlink socket", [JAIL_NFLOG] = "nfnetlink_log socket",
 		[JAIL_DIAG] = "sock_diag socket", [JAIL_LINKS] = "rtnetlink socket",
+		[JAIL_STATS] = "rtnetlink socket",
 	};
 	struct addr at4 = reserved_addr(pool4, RESERVED_GATE);
 	struct addr at6 = reserved_addr(pool6, RESERVED_GATE);
@@ -207,6 +208,7 @@ bool sockets_make(const struct net *pool4, const struct net *pool6, bool ipv6,
 	ret_fd[JAIL_RAW4] = raw_socket(AF_INET);
 	ret_fd[JAIL_NFT] = netlink_socket(NETLINK_NETFILTER, 0);
 	ret_fd[JAIL_DIAG] = netlink_socket(NETLINK_SOCK_DIAG, 0);
+	ret_fd[JAIL_STATS] = netlink_socket(NETLINK_ROUTE, 0);
 	ret_fd[JAIL_LINKS] = netlink_socket(NETLINK_ROUTE, RTMGRP_LINK);
 	ret_fd[JAIL_NFLOG] = nflog_socket();
 	if (ipv6) {

@@ -63,8 +63,33 @@ static void by_verdict(const struct writer *w, const char *name, const char *hel
 		row(w, name, "verdict", passed_labels[p], NULL, NULL, numbers[p]);
 }
 
+/* The same series, as an interface tells them */
+static void link_traffic(const struct writer *w, const struct counters *c)
+{
+	static const char dropped[] = "sluice_guest_dropped_packets_total";
+
+	single(w, "agent_vm_network_rx_bytes_total", "counter",
+	       "Bytes into the guest, as its interface counts them.", c->gauge[GAUGE_LINK_BYTES_IN]);
+	single(w, "agent_vm_network_tx_bytes_total", "counter",
+	       "Bytes out of the guest, as its interface counts them.", c->gauge[GAUGE_LINK_BYTES_OUT]);
+	single(w, "agent_vm_network_rx_packets_total", "counter",
+	       "Packets into the guest, as its interface counts them.",
+	       c->gauge[GAUGE_LINK_PACKETS_IN]);
+	single(w, "agent_vm_network_tx_packets_total", "counter",
+	       "Packets out of the guest, dropped ones too, as its interface counts them.",
+	       c->gauge[GAUGE_LINK_PACKETS_OUT]);
+	head(w, dropped, "counter", "Packets of the guest that went nowhere.");
+	row(w, dropped, "reason", "forged", NULL, NULL, c->gauge[GAUGE_DROPPED_FORGED]);
+	row(w, dropped, "reason", "refused", NULL, NULL, c->gauge[GAUGE_DROPPED_REFUSED]);
+	row(w, dropped, "reason", "lost", NULL, NULL, c->gauge[GAUGE_DROPPED_LOST]);
+}
+
 static void traffic(const struct writer *w, const struct counters *c)
 {
+	if (c->gauge[GAUGE_HAS_LINK]) {
+		link_traffic(w, c);
+		return;
+	}
 	single(w, "agent_vm_network_rx_bytes_total", "counter",
 	       "Bytes into the jail, of connections that have ended.", c->bytes_in);
 	single(w, "agent_vm_network_tx_bytes_total", "counter",

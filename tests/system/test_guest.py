@@ -12,7 +12,9 @@ import pytest
 import guests
 import internet
 import netns
+import scrape
 import sluice
+import stage
 from frames import SEND, arp, frame, udp4
 from guests import ADDRESS, GATEWAY, MAC
 from netns import wait_for
@@ -20,7 +22,7 @@ from stage import ZONE
 
 REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
 OTHER_MAC = "52:54:00:00:00:0b"
-PUBLISHED = 8322
+PUBLISHED, METRICS = 8322, stage.ROOT / "guest.metrics"
 
 # In the guest: a server on port 22 of all addresses, which says what it was told
 SERVE = """
@@ -36,7 +38,8 @@ while True:
 
 @pytest.fixture(scope="module")
 def guest(world):
-    one = guests.Guest().hold("--allow", f"{REC}:80,9999/udp", "--publish", f"{PUBLISHED}:22")
+    one = guests.Guest().hold("--allow", f"{REC}:80,9999/udp", "--publish", f"{PUBLISHED}:22", "--metrics",
+                                 f"unix:{METRICS}")
     assert f"{ADDRESS}/24 {GATEWAY} {GATEWAY} 86400\n" in one.lease().stdout
     yield one
     one.kill()
@@ -163,6 +166,38 @@ for to in ("{GATEWAY}", {PUBLISHED}), ("{GATEWAY}", 22), ("127.0.0.1", {PUBLISHE
     opened = [e for e in sluice.read_log(guest.log) if e["event"] == "conn.open" and e["port"] == 22
               and e["verdict"] == "allow"]
     assert len(opened) >= 2 and opened[-1]["ips"] == [ADDRESS], opened
+
+
+def link_numbers(guest):
+    """What `virsh domifstat` would tell: the interface's own numbers, as its guest sees them."""
+    link = json.loads(guest.room.enter("ip", "-json", "-s", "link", "show", "vnet0").stdout)[0]["stats64"]
+    return {f"{guests_way}_{what}": link[way][what] for way, guests_way in (("tx", "rx"), ("rx", "tx"))
+            for what in ("bytes", "packets")}
+
+
+def test_metrics_are_those_of_the_interface(world, guest, token):
+    """And what was dropped, by why."""
+    agent = guest.agent()
+    assert passes(world, agent, token)
+
+    def page():
+        return scrape.page(METRICS)
+
+    def drops(why):
+        return page()("sluice_guest_dropped_packets_total", reason=why)
+    before = {why: drops(why) for why in ("forged", "refused")}
+    forged = frame(OTHER_MAC, 0x0800, udp4("192.168.101.11", GATEWAY, 4321, 9999, b"x"), gate_mac(guest))
+    assert guest.enter(sluice.PYTHON, "-c", SEND, *[forged] * 7).returncode == 0
+    assert "error" in agent.do("requests", internet.RECORDER4, 80, [get(token)])
+    wait_for(lambda: drops("forged") >= before["forged"] + 7 and drops("refused") > before["refused"])
+    assert drops("lost") == 0
+
+    def agree():
+        numbers = link_numbers(guest)
+        told = {key: page()(f"agent_vm_network_{key}_total") for key in numbers}
+        return told == numbers and numbers == link_numbers(guest)
+    wait_for(agree)
+    assert min(link_numbers(guest).values()) > 10
 
 
 def test_dhcp_cannot_be_used_up(world, guest):
