@@ -75,6 +75,18 @@ static void device(struct reading *r, const char *name, const char **attributes)
 		leads_out(r, name, type);
 }
 
+/* <inbound average='KILOBYTES'/>: into the guest */
+static void bandwidth(struct reading *r, const char *name, const char **attributes)
+{
+	uint64_t *bound = !strcmp(name, "inbound") ? &r->g->down : &r->g->up;
+
+	if (strcmp(name, "inbound") != 0 && strcmp(name, "outbound") != 0)
+		return;
+	if (!span_u64(span_str(attribute(attributes, "average")), UINT32_MAX, bound))
+		r->bad = true;
+	*bound *= 1000;
+}
+
 static void in_device(struct reading *r, const char *name, const char **attributes)
 {
 	struct libvirt_guest *g = r->g;
@@ -82,6 +94,8 @@ static void in_device(struct reading *r, const char *name, const char **attribut
 
 	if (!strcmp(type, "tcp") || !strcmp(type, "udp"))
 		leads_out(r, name, type);
+	if (at(r, 5, "devices", "interface") && !strcmp(r->path[3], "bandwidth"))
+		bandwidth(r, name, attributes);
 	if (!at(r, 4, "devices", "interface"))
 		return;
 	if (!strcmp(name, "mac"))

@@ -21,6 +21,7 @@ struct libvirt_guest {
 	char	name[LIBVIRT_WORD_MAX];
 	char	link[LIBVIRT_WORD_MAX];		/* the host's end of its interface; "": it does not run */
 	char	mac[LIBVIRT_WORD_MAX];
+	uint64_t down, up;			/* bytes a second that <bandwidth> says; 0: nothing */
 	char	network[LIBVIRT_WORD_MAX];	/* of libvirt's that the interface is on; "": none */
 	char	policies[LIBVIRT_WORD_MAX];	/* as its metadata says; "": nothing */
 	char	publish[LIBVIRT_WORD_MAX];	/* the same */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attach.c - `sluice attach` and `sluice detach`: sessions of the daemon */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ struct attach_command {
 	bool			 hook;		/* we are one of libvirt's */
 	pid_t			 room;		/* with the guest's interface; 0: none was made */
 	struct libvirt_guest	 guest;
-	char			 link[2 * LIBVIRT_WORD_MAX];	/* LINK=MAC of it */
+	char			 link[3 * LIBVIRT_WORD_MAX];	/* LINK=MAC of it */
 };
 
 static bool is_file(const char *word)
@@ -128,6 +129,7 @@ static bool take_metadata(struct attach_command *a, struct err *err)
 static bool take_vm(struct attach_command *a, struct control_request *r, struct err *err)
 {
 	struct jail_guest g;
+	int at;
 
 	if (a->pid || a->netns || a->container || a->oci)
 		return err_set(err, "attach: --vm goes with no other namespace");
@@ -135,7 +137,11 @@ static bool take_vm(struct attach_command *a, struct control_request *r, struct 
 		return true;
 	if (!libvirt_guest_check(&a->guest, err) || !take_metadata(a, err))
 		return false;
-	snprintf(a->link, sizeof(a->link), "%s=%s", a->guest.link, a->guest.mac);
+	at = snprintf(a->link, sizeof(a->link), "%s=%s", a->guest.link, a->guest.mac);
+	if (a->guest.down)
+		at += snprintf(a->link + at, sizeof(a->link) - (size_t)at, ",down=%" PRIu64, a->guest.down);
+	if (a->guest.up)
+		snprintf(a->link + at, sizeof(a->link) - (size_t)at, ",up=%" PRIu64, a->guest.up);
 	if (!guest_parse(span_str(a->link), &g))
 		return err_set(err, "guest %s: %s: no interface with a MAC of its own", a->guest.name, a->link);
 	r->guest = a->link;

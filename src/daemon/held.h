@@ -17,7 +17,7 @@
 #include "control/place.h"
 #include "control/request.h"
 
-#define HELD_WORD_MAX 64
+#define HELD_WORD_MAX 128
 #define HELD_BYTES_MAX 16384	/* of the file */
 
 struct held {

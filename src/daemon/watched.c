@@ -145,6 +145,7 @@ static void count_packets(const struct keeper *k, struct counters *c)
 	c->gauge[GAUGE_LINK_PACKETS_OUT] = t.packets_out;
 	c->gauge[GAUGE_DROPPED_FORGED] = packets.forged;
 	c->gauge[GAUGE_DROPPED_REFUSED] = packets.refused;
+	c->gauge[GAUGE_DROPPED_BEYOND] = packets.beyond;
 	c->gauge[GAUGE_DROPPED_LOST] = t.lost_in + t.lost_out;
 }
 

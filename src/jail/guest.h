@@ -18,9 +18,14 @@
 struct jail_guest {
 	char	link[IFNAMSIZ];			/* the interface's name in the namespace */
 	char	mac[GUEST_MAC_TEXT_MAX];	/* the guest's own, in small letters */
+	uint64_t down, up;			/* bytes a second into the guest, out of it; 0: no bound */
 };
 
-/* guest_parse() - LINK=MAC.  Return: false: not one, or a MAC that stands for several */
+/*
+ * guest_parse() - LINK=MAC[,down=BYTES][,up=BYTES]
+ *
+ * Return: false: not one, or a MAC that stands for several, or a bound that is none
+ */
 bool guest_parse(struct span text, struct jail_guest *ret);
 
 /* What nft is told beside the rules of link.c: pure.  @anew: in the place of what stands */

@@ -157,7 +157,8 @@ int link_change(int nft_fd, const struct link_batch *before, const struct link_b
  */
 struct link_packets {
 	uint64_t in, out;
-	uint64_t refused, forged;	/* that the rules dropped; forged: of a guest alone */
+	uint64_t refused;		/* that the rules dropped */
+	uint64_t forged, beyond;	/* of a guest: the same; beyond its bandwidth */
 };
 int link_count(int nft_fd, bool guest, struct link_packets *ret);
 

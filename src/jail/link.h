@@ -11,6 +11,7 @@
 #define LINK_COUNTER_OUT "sent"
 #define LINK_COUNTER_REFUSED "refused"
 #define LINK_COUNTER_FORGED "forged"	/* in the table of guest.c */
+#define LINK_COUNTER_BEYOND "beyond"	/* the same */
 #define LINK_PORTS_MAX 16	/* ports of a range that become elements one by one */
 #define LINK_ELEMENTS_MAX 256	/* of one link_open(); beyond it the address is opened whole */
 

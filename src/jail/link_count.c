@@ -96,18 +96,20 @@ static int answer(int fd, uint32_t seq, uint64_t *ret)
 
 int link_count(int nft_fd, bool guest, struct link_packets *ret)
 {
-	uint64_t *const numbers[] = { &ret->in, &ret->out, &ret->refused, &ret->forged };
+	uint64_t *const numbers[] = { &ret->in, &ret->out, &ret->refused, &ret->forged,
+				      &ret->beyond };
 	static const struct {
 		uint8_t		 family;
 		const char	*name;
 	} rows[] = {
 		{ NFPROTO_INET, LINK_COUNTER_IN }, { NFPROTO_INET, LINK_COUNTER_OUT },
 		{ NFPROTO_INET, LINK_COUNTER_REFUSED }, { NFPROTO_NETDEV, LINK_COUNTER_FORGED },
+		{ NFPROTO_NETDEV, LINK_COUNTER_BEYOND },
 	};
 	static uint32_t seq = 1u << 31;		/* not one of link_open.c's */
 
 	*ret = (struct link_packets){ 0 };
-	for (size_t i = 0; i < ARRAY_SIZE(rows) - !guest; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && (guest || rows[i].family == NFPROTO_INET); i++) {
 		int r = ask(nft_fd, rows[i].family, rows[i].name, ++seq);
 
 		if (r == 0)

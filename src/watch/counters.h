@@ -34,7 +34,8 @@ enum gauge {
 	GAUGE_PACKETS_IN, GAUGE_PACKETS_OUT,	/* into the jail, out of it */
 	GAUGE_HAS_LINK,			/* 1: it is a guest's, whose interface counts */
 	GAUGE_LINK_BYTES_IN, GAUGE_LINK_BYTES_OUT, GAUGE_LINK_PACKETS_IN, GAUGE_LINK_PACKETS_OUT,
-	GAUGE_DROPPED_FORGED, GAUGE_DROPPED_REFUSED, GAUGE_DROPPED_LOST,	/* packets of a guest's */
+	GAUGE_DROPPED_FORGED, GAUGE_DROPPED_REFUSED, GAUGE_DROPPED_BEYOND,	/* packets of a guest's */
+	GAUGE_DROPPED_LOST,
 	GAUGE_RECORDS,			/* lines of the log that were written in this session */
 	GAUGE_LOG_BYTES, GAUGE_LOG_MAX,
 	GAUGE_QUEUE_BYTES,		/* of messages to the gate that wait */

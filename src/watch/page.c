@@ -81,6 +81,7 @@ static void link_traffic(const struct writer *w, const struct counters *c)
 	head(w, dropped, "counter", "Packets of the guest that went nowhere.");
 	row(w, dropped, "reason", "forged", NULL, NULL, c->gauge[GAUGE_DROPPED_FORGED]);
 	row(w, dropped, "reason", "refused", NULL, NULL, c->gauge[GAUGE_DROPPED_REFUSED]);
+	row(w, dropped, "reason", "bandwidth", NULL, NULL, c->gauge[GAUGE_DROPPED_BEYOND]);
 	row(w, dropped, "reason", "lost", NULL, NULL, c->gauge[GAUGE_DROPPED_LOST]);
 }
 

@@ -238,6 +238,69 @@ def test_keeper_gone_nothing_answers_held_again_it_does(world, guest, token):
     assert not world.recorder.arrived((token + "guarded").encode())
 
 
+RATE = 1000000     # bytes a second
+# In the guest, at once: take 2 MB, give 3 MB, and datagrams as many as may be
+MOVE = """
+import socket, threading, time, sys
+to, rate = sys.argv[1], int(sys.argv[2])
+def take():
+    s, got, start = socket.create_connection((to, 9003), 10), 0, time.monotonic()
+    s.sendall(b"%d\\n" % (2 * rate))
+    while got < 2 * rate:
+        got += len(s.recv(65536))
+    print("took", time.monotonic() - start, flush=True)
+def give():
+    s, start = socket.create_connection((to, 9002), 10), time.monotonic()
+    s.sendall(bytes(3 * rate))
+    s.shutdown(socket.SHUT_WR)
+    s.recv(1)
+    print("gave", time.monotonic() - start, flush=True)
+def flood():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.connect((to, 9999))
+    start = time.monotonic()
+    for i in range(8):
+        for j in range(500):
+            try:
+                s.send(bytes(1200))
+            except OSError:
+                pass
+        time.sleep(0.05)
+    print("flooded", time.monotonic() - start, flush=True)
+for work in sys.argv[3:]:
+    {"take": take, "give": give, "flood": flood}[work]()
+"""
+
+
+def test_bandwidth_of_the_interface_holds(world):
+    """Of the guest as a whole, TCP and UDP; both ways at once."""
+    metrics = stage.ROOT / "paced.metrics"
+    one = guests.Guest(bounds=f",down={RATE},up={RATE}")
+    try:
+        one.hold("--allow", f"{REC}:9002,9003,9999/udp", "--metrics", f"unix:{metrics}", session="paced")
+        assert f"{ADDRESS}/24 {GATEWAY}" in one.lease().stdout
+        to = rec4(one.agent())
+
+        def move(*works):
+            before = link_numbers(one)
+            done = one.enter(sluice.PYTHON, "-c", MOVE, to, str(RATE), *works)
+            words = done.stdout.split()
+            return dict(zip(words[::2], map(float, words[1::2]))), before, link_numbers(one)
+        took, before, after = move("take", "give")
+        # out of the guest a second's worth may pass at once, and a burst; the rest takes its time
+        assert 1.5 < took["took"] < 20 and 1.5 < took["gave"] < 30, took
+        assert after["rx_bytes"] - before["rx_bytes"] >= 2 * RATE
+        beyond = scrape.page(metrics)("sluice_guest_dropped_packets_total", reason="bandwidth")
+        flooded, before, after = move("flood")
+        assert after["tx_bytes"] - before["tx_bytes"] > 4 * 1000 * 1200
+        # what was not dropped is no more than the bound and a burst
+        least = 4 * 1000 - (RATE * (flooded["flooded"] + 1) + 300000) / 1200
+        wait_for(lambda: scrape.page(metrics)("sluice_guest_dropped_packets_total", reason="bandwidth")
+                 - beyond > least)
+    finally:
+        one.kill()
+
+
 @pytest.mark.parametrize("options, why", [
     (["--guest", "vnet1=" + MAC], "vnet0: a way out"), (["--guest", "vnet0"], "not LINK=MAC"),
     (["--guest", "lo=" + MAC], "not LINK=MAC"), (["--guest", f"vnet0=01{MAC[2:]}"], "not LINK=MAC"),

@@ -194,6 +194,7 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
 # Two guests and one of the network agent-isolated, which all do what they are told
 
 PORTS = {"one": 8421, "two": 8422, "alone": 8423}
+BANDWIDTH = "<bandwidth><inbound average='4000'/><outbound average='5000'/></bandwidth>"
 # What comes to a guest, until something that ends with "last"
 CATCH = """
 import socket, sys
@@ -213,7 +214,8 @@ while True:
 def room(daemon, name):
     """The namespace of a guest's, and its interface there."""
     held = daemon.held(name)
-    return held["init"], held["guest"].split("=")[0], held["guest"].split("=")[1]
+    link, _, mac = held["guest"].split(",")[0].partition("=")
+    return held["init"], link, mac
 
 
 def enter(pid, *argv, **kwargs):
@@ -236,6 +238,7 @@ def several(world, virt, daemon):
     for name, port in PORTS.items():
         about = f"publish='{port}:22'" + (f" policy='{name}'" if name != "alone" else "")
         all_of[name] = machine.Machine(virt, name, machine.SHELL, metadata=machine.METADATA.format(about),
+                                       within=BANDWIDTH if name == "two" else "",
                                        network="agent-isolated" if name == "alone" else "agent-nat-filtered")
         done = all_of[name].start()
         assert done.returncode == 0, done.stdout
@@ -277,6 +280,15 @@ ip link set eth0 address {own}; ip route add default via 192.168.101.1; true
     assert b"last".hex() in came and token.encode().hex() not in came and own.replace(":", "") not in came
     assert not world.wire.carries(bad.encode(), start) and not world.recorder.arrived(bad.encode())
     assert "one-is-well\n" in machine.ask(PORTS["one"], f"{fetch(REC, token + '-3')} && echo one-is-well")
+
+
+def test_bandwidth_of_libvirts_description_is_kept(several, daemon):
+    """tc's words would be lost with the interface's move."""
+    pid, link, _ = room(daemon, "two")
+    assert re.search(r"tbf .* rate 32Mbit", enter(pid, "tc", "qdisc", "show", "dev", link).stdout)
+    assert "rate over 5000000 bytes/second" in enter(pid, "nft", "list", "table", "netdev", "sluice").stdout \
+        or "rate over 4882" in enter(pid, "nft", "list", "table", "netdev", "sluice").stdout
+    assert "tbf" not in enter(room(daemon, "one")[0], "tc", "qdisc", "show").stdout
 
 
 def test_isolated_guest_has_nothing(world, several, daemon, fresh):

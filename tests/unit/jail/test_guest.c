@@ -12,6 +12,9 @@ static void only_a_link_and_a_mac_of_one(void **state)
 		"vnet0=01:54:00:00:00:0a", "vnet0=ff:ff:ff:ff:ff:ff", "lo=52:54:00:00:00:0a",
 		".=52:54:00:00:00:0a", "..=52:54:00:00:00:0a", "-a=52:54:00:00:00:0a",
 		"a/b=52:54:00:00:00:0a", "a b=52:54:00:00:00:0a", "a\"=52:54:00:00:00:0a",
+		"v=52:54:00:00:00:0a,", "v=52:54:00:00:00:0a,up=", "v=52:54:00:00:00:0a,up=0",
+		"v=52:54:00:00:00:0a,up=1,up=2", "v=52:54:00:00:00:0a,up=1 ", "v=52:54:00:00:00:0aup=1",
+		"v=52:54:00:00:00:0a,low=1", "v=52:54:00:00:00:0a,up=99999999999999",
 		"a;=52:54:00:00:00:0a", "abcdefghijklmnop=52:54:00:00:00:0a",
 	};
 	struct jail_guest g;
@@ -23,6 +26,9 @@ static void only_a_link_and_a_mac_of_one(void **state)
 	assert_true(guest_parse(SPAN("abcdefghijklmno=52:54:00:AB:cD:0a"), &g));
 	assert_string_equal(g.link, "abcdefghijklmno");
 	assert_string_equal(g.mac, "52:54:00:ab:cd:0a");
+	assert_true(g.down == 0 && g.up == 0);
+	assert_true(guest_parse(SPAN("v=52:54:00:00:00:0a,down=1000,up=5"), &g));
+	assert_true(g.down == 1000 && g.up == 5);
 }
 
 static char *text_of(bool anew)
