@@ -228,8 +228,9 @@ static int attach(struct attach_command *a, struct err *err)
 	struct control_request r = { .what = CONTROL_ATTACH };
 	bool ok = (!a->vm || guest_find(a->vm, a->hook, &a->guest, err)) && ask(a, &r, err);
 
-	/* With the room goes the guest's interface: it does not run on unguarded */
-	if (!ok && a->room > 0) {
+	/* A guest that starts does not.  One that runs keeps its room, and has no network in it until it
+	 * is attached again. */
+	if (!ok && a->room > 0 && a->hook) {
 		kill(a->room, SIGKILL);
 		waitpid(a->room, NULL, 0);
 	}

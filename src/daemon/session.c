@@ -22,6 +22,7 @@
 #include "daemon/exporter.h"
 #include "daemon/inspected.h"
 #include "daemon/keeper.h"
+#include "daemon/plugged.h"
 #include "daemon/probed.h"
 #include "daemon/reload.h"
 #include "daemon/crew.h"
@@ -49,6 +50,7 @@ struct session {
 	sigset_t	 old_signals;
 	char		*ca;			/* PEM of the session's CA; NULL: nothing is inspected */
 	struct reload	*reload;
+	struct plugged	*plugged;		/* NULL: it is no guest's */
 	struct alarm	 alarm;
 	struct controlled *controlled;
 	struct webhook	*webhook;		/* NULL: the policy has none */
@@ -519,6 +521,11 @@ static bool start_held(struct session *s, struct err *err)
 	event_assign(&s->links_ev, s->keeper.loop, s->jail.fd[JAIL_LINKS], EV_READ | EV_PERSIST, on_links,
 		     s);
 	event_add(&s->links_ev, NULL);
+	if (jail.guest) {
+		s->plugged = plugged_watch(s->keeper.loop, jail.guest->link, err);
+		if (!s->plugged)
+			return false;
+	}
 	event_active(&s->links_ev, EV_READ, 0);	/* what came since it was found bare */
 	return serve_jail(s, err) && record_start(s, err);
 }
@@ -550,6 +557,7 @@ static void stop(struct session *s)
 	webhook_free(s->webhook);
 	controlled_free(s->controlled);
 	reload_free(s->reload);
+	plugged_free(s->plugged);
 	if (k->resolve)
 		resolve_free(k->resolve);	/* answers what waits, with a failure */
 	keeper_done(k);

@@ -129,8 +129,8 @@ class Machine:
     """One start of a guest, which runs a script and ends."""
 
     def __init__(self, virt, name, script, network="agent-nat-filtered", metadata="", devices="",
-                 guarded=False, within=""):
-        """within: of its interface.  guarded: by libvirt's filter too, for which a hundred programs are run."""
+                 guarded=False):
+        """guarded: by libvirt's filter too, for which a hundred programs are run."""
         self.virt, self.name = virt, name
         self.console = stage.ROOT / f"{name}.console"
         init = INIT.format(modules=" ".join(MODULES), script=script).encode()
@@ -138,7 +138,7 @@ class Machine:
         initrd.write_bytes(base() + gzip.compress(archive([("init", 0o100755, init)]), 1))
         virt.define("define", DOMAIN.format(name=name, kernel=kernel(), initrd=initrd, network=network,
                                             console=self.console, metadata=metadata, devices=devices,
-                                            filter=within + (FILTER if guarded else "")))
+                                            filter=FILTER if guarded else ""))
 
     def start(self):
         """What virsh says."""

@@ -174,6 +174,9 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
     wait_for(lambda: "waits" in guest.said(), 60)
     for wrong in ["--mode", "open"], ["-p", "/none.yaml"], ["--label", "x"]:   # and it keeps its interface
         assert call("attach", "--vm", "web2", *wrong).code == 125
+    # it fails later: the guest has no network then, and can be attached all the same
+    assert "absent.yaml" in call("attach", "--vm", "web2", "-p", "absent").err
+    assert len(rooms()) == 1 and not daemon.held("web2")
     done = call("attach", "--vm", "web2", "--mode", "bridge")
     assert done.code == 0 and done.out == "web2\n" and "mode monitor" in done.err, done
     assert daemon.held("web2")["mode"] == "bridge"
@@ -184,9 +187,11 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
     tried = guest.said().count("you asked")
     world.wire.settle()
     assert not world.wire.carries(token.encode(), start) and guest.said().count("you asked") == tried
-    again = call("attach", "--vm", "web2")
-    assert again.code == 125 and "start the guest anew" in again.err
-    assert len(rooms()) == 1
+    before = len(world.recorder.requests(token.encode()))
+    assert call("attach", "--vm", "web2", "--mode", "bridge").code == 0 and len(rooms()) == 1
+    assert call("attach", "--vm", "web2").code == 125           # there is such a session
+    assert "under session web2" in call("attach", "--vm", "web2", "--session", "twice").err
+    wait_for(lambda: len(world.recorder.requests(token.encode())) > before, 30)
     virt.virsh("destroy", "web2")
     wait_for(lambda: not rooms())
 
@@ -194,7 +199,6 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
 # Two guests and one of the network agent-isolated, which all do what they are told
 
 PORTS = {"one": 8421, "two": 8422, "alone": 8423}
-BANDWIDTH = "<bandwidth><inbound average='4000'/><outbound average='5000'/></bandwidth>"
 # What comes to a guest, until something that ends with "last"
 CATCH = """
 import socket, sys
@@ -223,6 +227,11 @@ def enter(pid, *argv, **kwargs):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs)
 
 
+def json_links():
+    listed = subprocess.run(["ip", "-json", "link"], stdout=subprocess.PIPE, check=True).stdout
+    return {link["ifname"]: link for link in json.loads(listed)}
+
+
 def fetch(host, token):
     return f"/usr/bin/wget -q -t 1 -T 4 -O- http://{host}/{token}"
 
@@ -236,9 +245,9 @@ def several(world, virt, daemon):
     virt.virsh("net-start", "agent-isolated")
     all_of = {}
     for name, port in PORTS.items():
-        about = f"publish='{port}:22'" + (f" policy='{name}'" if name != "alone" else "")
+        about = f"publish='{port}:22'" + (f" policy='{name}'" if name != "alone" else "") \
+            + (" down='32mbit' up='40mbit'" if name == "two" else "")
         all_of[name] = machine.Machine(virt, name, machine.SHELL, metadata=machine.METADATA.format(about),
-                                       within=BANDWIDTH if name == "two" else "",
                                        network="agent-isolated" if name == "alone" else "agent-nat-filtered")
         done = all_of[name].start()
         assert done.returncode == 0, done.stdout
@@ -282,12 +291,10 @@ ip link set eth0 address {own}; ip route add default via 192.168.101.1; true
     assert "one-is-well\n" in machine.ask(PORTS["one"], f"{fetch(REC, token + '-3')} && echo one-is-well")
 
 
-def test_bandwidth_of_libvirts_description_is_kept(several, daemon):
-    """tc's words would be lost with the interface's move."""
+def test_bandwidth_of_the_description_is_kept(several, daemon):
     pid, link, _ = room(daemon, "two")
     assert re.search(r"tbf .* rate 32Mbit", enter(pid, "tc", "qdisc", "show", "dev", link).stdout)
-    assert "rate over 5000000 bytes/second" in enter(pid, "nft", "list", "table", "netdev", "sluice").stdout \
-        or "rate over 4882" in enter(pid, "nft", "list", "table", "netdev", "sluice").stdout
+    assert "limit rate over " in enter(pid, "nft", "list", "table", "netdev", "sluice").stdout
     assert "tbf" not in enter(room(daemon, "one")[0], "tc", "qdisc", "show").stdout
 
 
@@ -306,3 +313,22 @@ nslookup {name}; nslookup {name} {internet.OTHER_DNS4}; nslookup {REC}
     lines = [json.loads(line) for line in log.read_bytes().split(b"\n")[:-1]]
     assert lines[0]["mode"] == "isolated"
     assert {e["reason"] for e in lines if e["event"] == "dns.query"} == {"mode"}
+
+
+def test_interface_that_is_plugged_in_is_cut(world, virt, several, daemon, token):
+    """No hook hears of it; the keeper does."""
+    before = set(json_links())
+    virt.virsh("attach-interface", "two", "network", "agent-nat-filtered", "--model", "virtio", "--live")
+    new = (set(json_links()) - before).pop()
+
+    def is_cut():
+        link = json_links()[new]
+        return "UP" not in link["flags"] and "master" not in link
+    wait_for(is_cut, 20)
+    wait_for(lambda: f"{new} was plugged into the guest beside" in daemon.errors.read_text())
+    # whoever sets it up again, meanwhile, has it cut again
+    subprocess.run(["ip", "link", "set", new, "up"], check=True)
+    wait_for(is_cut)
+    assert "well\n" in machine.ask(PORTS["two"], f"{fetch(OTHER, token)} && echo well")
+    mac = re.search(r"([0-9a-f:]{17})\n*$", virt.virsh("domiflist", "two").strip()).group(1)
+    virt.try_virsh("detach-interface", "two", "network", "--mac", mac, "--live")

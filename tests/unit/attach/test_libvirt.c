@@ -81,6 +81,12 @@ static void its_bandwidth_and_what_it_publishes_are_found(void **state)
 	/* elsewhere it is nothing of the interface's; and what is no number is not taken for none */
 	g = read_it(HEAD "<devices><x><bandwidth><inbound average='5'/></bandwidth></x></devices></domain>");
 	assert_true(g.down == 0);
+	g = read_it(HEAD "<metadata><guest xmlns='" LIBVIRT_METADATA "' down='8mbit' up='1mbit'/></metadata>"
+		    "<devices><interface type='bridge'><bandwidth><inbound average='5'/><outbound average='500'/>"
+		    "</bandwidth></interface></devices></domain>");
+	assert_true(g.down == 5000 && g.up == 125000);
+	assert_false(libvirt_guest_read(SPAN(HEAD "<metadata><guest xmlns='" LIBVIRT_METADATA "' up='all'/>"
+					     "</metadata></domain>"), &g, &err));
 	snprintf(nics, sizeof(nics), nic, "much");
 	snprintf(xml, sizeof(xml), HEAD "<devices>%s</devices></domain>", nics);
 	assert_false(libvirt_guest_read(span_str(xml), &g, &err));
