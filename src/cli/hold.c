@@ -158,8 +158,11 @@ int hold_main(int argc, char **argv)
 		{ 0, "user", OPTION_TEXT, "NAME", "whom the gate runs as (root's: " ROLE_USER ")",
 		  &h.user },
 		{ 0, "ready-fd", OPTION_TEXT, "N", "a byte is written there once it serves", &h.ready_fd },
-		{ 0, "guest", OPTION_TEXT, "LINK=MAC",
+		{ 0, "guest", OPTION_TEXT, "LINK=MAC[,down=B][,up=B]",
 		  "a virtual machine, behind that interface of the namespace", &h.guest },
+		{ 0, "publish", OPTION_LIST, "[ADDR:]PORT[:INSIDE]",
+		  "the host's 127.0.0.1:PORT (or ADDR) reaches a server inside; may repeat",
+		  &h.service.judge.publishes },
 		SERVICE_OPTIONS(&h.service),
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
 	};

@@ -104,6 +104,11 @@ static bool take_labels(struct control_request *r, const json_t *value)
 	return control_words_read(value, &r->labels);
 }
 
+static bool take_publish(struct control_request *r, const json_t *value)
+{
+	return control_words_read(value, &r->publish);
+}
+
 static const struct {
 	const char	*key;
 	unsigned	 of;		/* bits of enum control_do */
@@ -121,6 +126,7 @@ static const struct {
 	{ "guest", 1u << CONTROL_ATTACH, false, take_guest },
 	{ "policies", 1u << CONTROL_ATTACH, false, take_policies },
 	{ "labels", 1u << CONTROL_ATTACH, false, take_labels },
+	{ "publish", 1u << CONTROL_ATTACH, false, take_publish },
 };
 
 static bool take_what(struct control_request *r, const json_t *object)
@@ -214,6 +220,8 @@ void control_request_write(const struct control_request *r, struct buf *b)
 		control_words_write(b, "policies", &r->policies);
 	if (r->labels.count)
 		control_words_write(b, "labels", &r->labels);
+	if (r->publish.count)
+		control_words_write(b, "publish", &r->publish);
 	if (r->what == CONTROL_REJECT)
 		json_field_bool(b, "never", r->never);
 	json_close(b, '}');

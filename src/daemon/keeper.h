@@ -65,6 +65,8 @@ struct keeper {
 	bool			 inspects;	/* the gate has a CA */
 	bool			 closed;	/* the jail has no network any more */
 	bool			 cooperative;	/* `sluice proxy`: there is no jail */
+	const char		*guest;		/* its interface, if the jail is a virtual machine's; NULL */
+	int			 stats_fd;	/* what that counts; -1 */
 	const struct policy	*policy;
 	uint32_t		 generation;	/* of the policy: how often it was changed */
 	uint32_t		 gate_generation;	/* that the gate judges by */

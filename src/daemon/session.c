@@ -22,6 +22,7 @@
 #include "daemon/exporter.h"
 #include "daemon/inspected.h"
 #include "daemon/keeper.h"
+#include "daemon/plugged.h"
 #include "daemon/probed.h"
 #include "daemon/reload.h"
 #include "daemon/crew.h"
@@ -29,6 +30,8 @@
 #include "daemon/watched.h"
 #include "daemon/webhook.h"
 #include "jail/broker.h"
+#include "jail/guest.h"
+#include "jail/interfaces.h"
 #include "policy/upstream.h"
 
 #define COMMAND_MAX (4u << 20)	/* bytes of all arguments; the kernel has no room for more */
@@ -42,11 +45,12 @@ struct session {
 	struct keeper	 keeper;
 	struct jail	 jail;
 	struct crew	 crew;
-	struct event	 child_ev, signal_ev, init_ev;
+	struct event	 child_ev, signal_ev, init_ev, links_ev;
 	int		 signals;		/* signalfd; -1 */
 	sigset_t	 old_signals;
 	char		*ca;			/* PEM of the session's CA; NULL: nothing is inspected */
 	struct reload	*reload;
+	struct plugged	*plugged;		/* NULL: it is no guest's */
 	struct alarm	 alarm;
 	struct controlled *controlled;
 	struct webhook	*webhook;		/* NULL: the policy has none */
@@ -63,6 +67,14 @@ struct session {
 
 /* ---- the command and the roles ---- */
 
+/* Its descriptors close; one of them is watched */
+static void end_jail(struct session *s)
+{
+	if (event_initialized(&s->links_ev))
+		event_del(&s->links_ev);
+	jail_end(&s->jail);
+}
+
 static void fail(struct session *s, const char *why)
 {
 	if (s->finishing || s->failed)
@@ -70,7 +82,7 @@ static void fail(struct session *s, const char *why)
 	s->failed = true;
 	role_complain("session", why);
 	if (s->jailed)
-		jail_end(&s->jail);
+		end_jail(s);
 	s->over = true;
 }
 
@@ -100,7 +112,7 @@ static void on_kill(void *arg, const char *why)
 	if (s->plan->hold && s->plan->hold->pidfd >= 0)
 		syscall(SYS_pidfd_send_signal, s->plan->hold->pidfd, SIGKILL, NULL, 0);
 	if (s->jailed)
-		jail_end(&s->jail);
+		end_jail(s);
 	s->over = true;
 }
 
@@ -166,6 +178,22 @@ static void on_init_ended(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	s->over = true;
+}
+
+/* Root has put an interface into what is held: it goes, and so do we */
+static void on_links(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+	const struct jail_guest *guest = s->plan->jail.guest;
+	char name[IFNAMSIZ], why[96];
+
+	(void)what;
+	if (!interfaces_changed(fd, guest ? guest->link : NULL, name))
+		return;
+	interfaces_cut(fd, name);
+	snprintf(why, sizeof(why), "%s has come into the namespace, a way out: it is cut, and all is refused",
+		 name);
+	fail(s, why);
 }
 
 static void on_child(evutil_socket_t fd, short what, void *arg)
@@ -359,7 +387,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->on_questions = on_questions;
 	k->keep_always = plan->keep_always ? keep_always : NULL;
 	k->arg = s;
-	k->nft_fd = k->porter_fd = -1;
+	k->nft_fd = k->porter_fd = k->stats_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
 	    getrandom(k->probe_token, sizeof(k->probe_token), 0) != sizeof(k->probe_token))
 		return err_sys(err, errno, "no random numbers");
@@ -439,6 +467,8 @@ static void own_jail(struct session *s, pid_t init)
 	struct keeper *k = &s->keeper;
 
 	s->jailed = true;
+	k->guest = s->plan->jail.guest ? s->plan->jail.guest->link : NULL;
+	k->stats_fd = s->jail.fd[JAIL_STATS];
 	k->nft_fd = s->jail.fd[JAIL_NFT];
 	k->porter_fd = s->jail.porter;
 	k->processes = init ? processes_new(s->jail.fd[JAIL_DIAG], init) : NULL;
@@ -480,7 +510,7 @@ static bool start_held(struct session *s, struct err *err)
 	const struct hold_plan *hold = s->plan->hold;
 	struct jail_plan jail = s->plan->jail;
 
-	jail.count_packets = s->plan->metrics;
+	jail.count_packets = s->plan->metrics || jail.guest;
 	if (!jail_hold(&jail, hold->net, &s->jail, err))
 		return false;
 	own_jail(s, hold->init);
@@ -488,6 +518,15 @@ static bool start_held(struct session *s, struct err *err)
 		event_assign(&s->init_ev, s->keeper.loop, hold->pidfd, EV_READ, on_init_ended, s);
 		event_add(&s->init_ev, NULL);
 	}
+	event_assign(&s->links_ev, s->keeper.loop, s->jail.fd[JAIL_LINKS], EV_READ | EV_PERSIST, on_links,
+		     s);
+	event_add(&s->links_ev, NULL);
+	if (jail.guest) {
+		s->plugged = plugged_watch(s->keeper.loop, jail.guest->link, err);
+		if (!s->plugged)
+			return false;
+	}
+	event_active(&s->links_ev, EV_READ, 0);	/* what came since it was found bare */
 	return serve_jail(s, err) && record_start(s, err);
 }
 
@@ -513,11 +552,12 @@ static void stop(struct session *s)
 
 	s->finishing = true;
 	if (s->jailed)
-		jail_end(&s->jail);
+		end_jail(s);
 	crew_stop(&s->crew);
 	webhook_free(s->webhook);
 	controlled_free(s->controlled);
 	reload_free(s->reload);
+	plugged_free(s->plugged);
 	if (k->resolve)
 		resolve_free(k->resolve);	/* answers what waits, with a failure */
 	keeper_done(k);

@@ -37,13 +37,15 @@
 #include "daemon/held.h"
 #include "daemon/role.h"
 #include "policy/loader.h"
+#include "policy/ports.h"
 
 #define START_LIMIT_S 20	/* for a keeper to serve */
 #define END_LIMIT_S 5		/* for a keeper to end */
 #define RETRY_FIRST_MS 50
 #define RETRY_MAX_MS 30000
 #define STEADY_MS 60000		/* who served that long has not failed before */
-#define ARGS_MAX (16 + 4 * CONTROL_WORDS_MAX)
+#define ARGS_MAX (16 + 6 * CONTROL_WORDS_MAX)
+#define PORT_ANYBODY 1024	/* from there on a port is not root's alone */
 #define READY_FD 3
 #define LOCK_FD 4
 
@@ -326,6 +328,10 @@ static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 		argv[argc++] = "--label";
 		argv[argc++] = k->held.labels.at[i];
 	}
+	for (size_t i = 0; i < k->held.publish.count; i++) {
+		argv[argc++] = "--publish";
+		argv[argc++] = k->held.publish.at[i];
+	}
 	/* Above both numbers first: one of them may be the other's */
 	ready = fcntl(ready, F_DUPFD_CLOEXEC, LOCK_FD + 1);
 	lock = fcntl(lock, F_DUPFD_CLOEXEC, LOCK_FD + 1);
@@ -442,6 +448,25 @@ static bool check_policies(const struct control_request *r, bool privileged, str
 	return true;
 }
 
+/* A listener of root's: whoever is only of the group gets one on loopback, at a port that is anybody's */
+static bool check_publish(const struct control_request *r, bool privileged, struct err *err)
+{
+	const struct net loopback4 = { addr_v4(127u << 24), 104 }, loopback6 = { { .b[15] = 1 }, 128 };
+
+	for (size_t i = 0; i < r->publish.count; i++) {
+		const char *word = r->publish.at[i];
+		struct port_map map;
+
+		if (!port_map_publish(span_str(word), &map))
+			return err_set(err, "publish %s: accepted: " ACCEPTS_PUBLISH, word);
+		if (!privileged && (map.outside < PORT_ANYBODY ||
+				    (!net_has(&loopback4, &map.addr) && !net_has(&loopback6, &map.addr))))
+			return err_set(err, "publish %s: only root publishes below port %d, or elsewhere "
+				       "than on loopback", word, PORT_ANYBODY);
+	}
+	return true;
+}
+
 static bool attach(struct supervisor *s, const struct control_request *r,
 		   const struct control_ticket *t, struct err *err)
 {
@@ -449,7 +474,7 @@ static bool attach(struct supervisor *s, const struct control_request *r,
 	struct kept *k = NULL;
 	struct held held;
 
-	if (!check_policies(r, t->privileged, err))
+	if (!check_policies(r, t->privileged, err) || !check_publish(r, t->privileged, err))
 		return false;
 	if (!held_find(r, &held, err)) {
 		held_done(&held);
@@ -509,6 +534,7 @@ static void put_kept(struct buf *b, const struct kept *k)
 	json_field_str(b, "mode", k->held.mode[0] ? k->held.mode : NULL);
 	json_field_str(b, "guest", k->held.guest[0] ? k->held.guest : NULL);
 	control_words_write(b, "policies", &k->held.policies);
+	control_words_write(b, "publish", &k->held.publish);
 	json_close(b, '}');
 }
 

@@ -126,18 +126,36 @@ static void count_fds(struct counters *c)
 	closedir(folder);
 }
 
+static void count_packets(const struct keeper *k, struct counters *c)
+{
+	struct link_packets packets;
+	struct link_traffic t;
+
+	if (k->nft_fd < 0 || link_count(k->nft_fd, k->guest, &packets) < 0)
+		return;
+	c->gauge[GAUGE_HAS_PACKETS] = 1;
+	c->gauge[GAUGE_PACKETS_IN] = packets.in;
+	c->gauge[GAUGE_PACKETS_OUT] = packets.out;
+	if (!k->guest || link_traffic(k->stats_fd, k->guest, &t) < 0)
+		return;
+	c->gauge[GAUGE_HAS_LINK] = 1;
+	c->gauge[GAUGE_LINK_BYTES_IN] = t.bytes_in;
+	c->gauge[GAUGE_LINK_BYTES_OUT] = t.bytes_out;
+	c->gauge[GAUGE_LINK_PACKETS_IN] = t.packets_in;
+	c->gauge[GAUGE_LINK_PACKETS_OUT] = t.packets_out;
+	c->gauge[GAUGE_DROPPED_FORGED] = packets.forged;
+	c->gauge[GAUGE_DROPPED_REFUSED] = packets.refused;
+	c->gauge[GAUGE_DROPPED_BEYOND] = packets.beyond;
+	c->gauge[GAUGE_DROPPED_LOST] = t.lost_in + t.lost_out;
+}
+
 void watched_tick(struct keeper *k)
 {
 	struct watched *w = k->watched;
-	struct link_packets packets;
 
 	if (!w || !w->shared)
 		return;
-	if (k->nft_fd >= 0 && link_count(k->nft_fd, &packets) == 0) {
-		w->counters.gauge[GAUGE_HAS_PACKETS] = 1;
-		w->counters.gauge[GAUGE_PACKETS_IN] = packets.in;
-		w->counters.gauge[GAUGE_PACKETS_OUT] = packets.out;
-	}
+	count_packets(k, &w->counters);
 	count_fds(&w->counters);
 	watched_publish(k);
 }

@@ -91,8 +91,10 @@ static struct link_net *nets_of(const struct policy *p, size_t *ret_count)
 
 static int ruleset_memfd(const struct jail_plan *plan, bool anew)
 {
+	struct policy_settings settings = policy_settings(plan->policy);
 	struct link_rules rules = { plan->pool4, plan->pool6, plan->open_all,
-				    plan->count_packets, anew, NULL, 0, plan->guest };
+				    plan->count_packets, anew, NULL, 0, plan->guest,
+				    settings.publish, settings.publish_count };
 	AUTO_FREE struct link_net *nets = nets_of(plan->policy, &rules.net_count);
 	struct buf text = buf_new(LINK_RULESET_MAX);
 	int fd = -1;
@@ -363,8 +365,8 @@ bool jail_hold(const struct jail_plan *plan, int net, struct jail *ret_jail, str
 
 	if (!nft_find())
 		return err_set(err, "nft: not found (install nftables)");
-	if (plan->guest && (settings.host_port_count || settings.publish_count))
-		return err_set(err, "a guest has a localhost of its own: no host_ports, no publish");
+	if (plan->guest && settings.host_port_count)
+		return err_set(err, "a guest has a localhost of its own: no host_ports");
 	if (namespace_is_ours(net))
 		return err_set(err, "the namespace is the one of this machine itself");
 	jail_clear(&jail);

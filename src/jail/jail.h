@@ -29,6 +29,8 @@ enum jail_fd {
 	JAIL_NFT,			/* NETLINK_NETFILTER for set updates: the keeper's */
 	JAIL_NFLOG,			/* NETLINK_NETFILTER bound to log group 5: the gate's */
 	JAIL_DIAG,			/* NETLINK_SOCK_DIAG: whose socket? (jail/process.h); the keeper's */
+	JAIL_STATS,			/* NETLINK_ROUTE, for link_traffic(); the keeper's */
+	JAIL_LINKS,			/* NETLINK_ROUTE: interfaces that come (jail/interfaces.h); the keeper's */
 	JAIL_FD_NUM
 };
 
@@ -155,8 +157,22 @@ int link_change(int nft_fd, const struct link_batch *before, const struct link_b
  */
 struct link_packets {
 	uint64_t in, out;
+	uint64_t refused;		/* that the rules dropped */
+	uint64_t forged, beyond;	/* of a guest: the same; beyond its bandwidth */
 };
-int link_count(int nft_fd, struct link_packets *ret);
+int link_count(int nft_fd, bool guest, struct link_packets *ret);
+
+/*
+ * link_traffic() - what the interface of a guest's counts, as the guest sees it
+ *
+ * The numbers of `virsh domifstat`: frames with their heads.  @stats_fd: JAIL_STATS.
+ * Return: 0 or negative errno.
+ */
+struct link_traffic {
+	uint64_t bytes_in, bytes_out, packets_in, packets_out;
+	uint64_t lost_in, lost_out;	/* for want of room */
+};
+int link_traffic(int stats_fd, const char *link, struct link_traffic *ret);
 
 /*
  * jail_change_nets() - the kernel lets through the networks of @after instead of @before's

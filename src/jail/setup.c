@@ -15,6 +15,7 @@
 #include "jail/nft.h"
 #include "jail/porter.h"
 #include "jail/sockets.h"
+#include "policy/guest.h"
 
 struct furnished {
 	int	slots[SETUP_SLOTS];
@@ -49,9 +50,11 @@ static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f
 {
 	struct nft nft = { .says = -1 };
 	bool held = s->held >= 0, ipv6, ok;
+	struct addr guest;
 
 	if (!setup_enter(s, init, err) || !nft_start(s->nft, s->ruleset, &nft, err))
 		return false;
+	addr_parse(SPAN(GUEST_ADDRESS), &guest);
 	namespace_enable_ipv6();
 	ipv6 = namespace_has_ipv6();
 	ok = (held ? namespace_raise_lo(err) : namespace_wait_lo(err)) &&
@@ -59,7 +62,7 @@ static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f
 	     sockets_make(&s->pool4, &s->pool6, ipv6, f->slots, err) &&
 	     setup_host_ports(s, ipv6, f, err);
 	if (ok && s->porter) {
-		f->slots[SETUP_SLOT_PORTER] = porter_start(err);
+		f->slots[SETUP_SLOT_PORTER] = porter_start(s->guest ? &guest : NULL, err);
 		ok = f->slots[SETUP_SLOT_PORTER] >= 0;
 	}
 	if (!nft_wait(&nft, err) || !ok)

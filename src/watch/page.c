@@ -55,14 +55,12 @@ static void row(const struct writer *w, const struct page_session *s, const char
 	buf_printf(w->to, "} %" PRIu64 "\n", number);
 }
 
-static void rows(const struct writer *w, const char *name, size_t offset)
+static uint64_t number_at(const struct counters *c, size_t offset)
 {
 	uint64_t number;
 
-	for (EACH(w, s)) {
-		memcpy(&number, (const char *)s->counters + offset, sizeof(number));
-		row(w, s, name, NULL, NULL, NULL, NULL, number);
-	}
+	memcpy(&number, (const char *)c + offset, sizeof(number));
+	return number;
 }
 
 /* @offset: of the number, in the counters */
@@ -70,7 +68,8 @@ static void single(const struct writer *w, const char *name, const char *type, c
 		   size_t offset)
 {
 	head(w, name, type, help);
-	rows(w, name, offset);
+	for (EACH(w, s))
+		row(w, s, name, NULL, NULL, NULL, NULL, number_at(s->counters, offset));
 }
 
 /* @offset: of the numbers, by verdict */
@@ -87,32 +86,62 @@ static void by_verdict(const struct writer *w, const char *name, const char *hel
 	}
 }
 
-/* Of the sessions whose packets are counted; a metric that nobody has is not there */
-static void packets(const struct writer *w, const char *name, const char *help, enum gauge gauge)
+/* What goes in and out: a guest's interface counts it, else the gate bytes and the kernel packets */
+static const struct traffic {
+	const char	*name, *help;
+	enum gauge	 link;
+	size_t		 else_at;	/* in the counters */
+	bool		 is_packets;	/* which not every session has */
+} traffics[] = {
+	{ "agent_vm_network_rx_bytes_total", "Bytes into the jail, of connections that have ended; "
+	  "into a guest, as its interface counts.", GAUGE_LINK_BYTES_IN, OF(bytes_in), false },
+	{ "agent_vm_network_tx_bytes_total", "Bytes out of the jail, of connections that have ended; "
+	  "out of a guest, as its interface counts.", GAUGE_LINK_BYTES_OUT, OF(bytes_out), false },
+	{ "agent_vm_network_rx_packets_total", "Packets from the gate into the jail, by the kernel's "
+	  "count.", GAUGE_LINK_PACKETS_IN, OF(gauge[GAUGE_PACKETS_IN]), true },
+	{ "agent_vm_network_tx_packets_total", "Packets out of the jail, refused ones too, by the "
+	  "kernel's count.", GAUGE_LINK_PACKETS_OUT, OF(gauge[GAUGE_PACKETS_OUT]), true },
+};
+
+/* A metric that no session has is not there */
+static void traffic(const struct writer *w, const struct traffic *t)
 {
 	bool begun = false;
 
 	for (EACH(w, s)) {
-		if (!s->counters->gauge[GAUGE_HAS_PACKETS])
+		const struct counters *c = s->counters;
+
+		if (t->is_packets && !c->gauge[GAUGE_HAS_LINK] && !c->gauge[GAUGE_HAS_PACKETS])
 			continue;
 		if (!begun)
-			head(w, name, "counter", help);
+			head(w, t->name, "counter", t->help);
 		begun = true;
-		row(w, s, name, NULL, NULL, NULL, NULL, s->counters->gauge[gauge]);
+		row(w, s, t->name, NULL, NULL, NULL, NULL, c->gauge[GAUGE_HAS_LINK] ?
+		    c->gauge[t->link] : number_at(c, t->else_at));
 	}
 }
 
-static void traffic(const struct writer *w)
+static void guests(const struct writer *w, const char *name)
 {
-	single(w, "agent_vm_network_rx_bytes_total", "counter",
-	       "Bytes into the jail, of connections that have ended.", OF(bytes_in));
-	single(w, "agent_vm_network_tx_bytes_total", "counter",
-	       "Bytes out of the jail, of connections that have ended.", OF(bytes_out));
-	packets(w, "agent_vm_network_rx_packets_total",
-		"Packets from the gate into the jail, by the kernel's count.", GAUGE_PACKETS_IN);
-	packets(w, "agent_vm_network_tx_packets_total",
-		"Packets out of the jail, refused ones too, by the kernel's count.",
-		GAUGE_PACKETS_OUT);
+	static const struct {
+		enum gauge	 gauge;
+		const char	*reason;
+	} reasons[] = {
+		{ GAUGE_DROPPED_FORGED, "forged" }, { GAUGE_DROPPED_REFUSED, "refused" },
+		{ GAUGE_DROPPED_BEYOND, "bandwidth" }, { GAUGE_DROPPED_LOST, "lost" },
+	};
+	bool begun = false;
+
+	for (EACH(w, s)) {
+		if (!s->counters->gauge[GAUGE_HAS_LINK])
+			continue;
+		if (!begun)
+			head(w, name, "counter", "Packets of the guest that went nowhere.");
+		begun = true;
+		for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+			row(w, s, name, "reason", reasons[i].reason, NULL, NULL,
+			    s->counters->gauge[reasons[i].gauge]);
+	}
 }
 
 static void blocked(const struct writer *w, const char *name)
@@ -223,7 +252,9 @@ void page_print(struct buf *to, const struct page_session *sessions, size_t coun
 {
 	const struct writer w = { to, sessions, sessions + count };
 
-	traffic(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(traffics); i++)
+		traffic(&w, &traffics[i]);
+	guests(&w, "sluice_guest_dropped_packets_total");
 	verdicts(&w);
 	histogram(&w, "sluice_upstream_connect_seconds",
 		  "From the dial of a server to its answer.", OF(connect));

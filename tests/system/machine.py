@@ -5,6 +5,7 @@ import glob
 import gzip
 import pathlib
 import re
+import socket
 import subprocess
 
 import stage
@@ -98,6 +99,30 @@ def base():
 
 FILTER = """<filterref filter='agent-network-filter'>
 <parameter name='IP' value='192.168.101.10'/></filterref>"""
+
+
+# A guest that does what it is told through its published port 22, until it is destroyed
+SHELL = """
+udhcpc -i eth0 -n -q -s /lease
+echo serves
+nc -ll -p 22 -e /bin/sh
+"""
+# The same metadata that docs/libvirt.md speaks of
+METADATA = "<metadata><s:guest xmlns:s='https://sluice.internal/guest' {}/></metadata>"
+
+
+def ask(port, command, limit=60):
+    """What a guest's shell says, by the port of this machine that it is published on."""
+    with socket.create_connection(("127.0.0.1", port), 5) as s:
+        s.settimeout(limit)
+        s.sendall(f"{{ {command}\n}} 2>&1; echo said-all\n".encode())
+        s.shutdown(socket.SHUT_WR)
+        said = b""
+        while part := s.recv(65536):
+            said += part
+    said = said.decode(errors="replace")
+    assert said.endswith("said-all\n"), said
+    return said.removesuffix("said-all\n")
 
 
 class Machine:

@@ -136,6 +136,24 @@ def test_a_namespace_with_a_way_out_is_refused(daemon, box, name):
         subprocess.run(["ip", "link", "del", peer], check=True)
 
 
+@pytest.mark.parametrize("kind", ["veth", "tap"])
+def test_an_interface_that_comes_later_is_cut(world, daemon, held, token, kind):
+    """Root puts one into what is held: it goes, and until it is gone nothing is served."""
+    assert passes(world, held.agent(), token)
+    restarts, name = daemon.held(held.session)["restarts"], f"way{held.pid}"
+    if kind == "veth":
+        commands = [f"ip link add {name} type veth peer name v0 netns {held.pid}"]
+    else:
+        commands = [f"ip tuntap add {name} mode tap", f"ip link set {name} netns {held.pid}"]
+    for command in commands:
+        subprocess.run(command.split(), check=True)
+    wait_for(lambda: daemon.held(held.session)["restarts"] > restarts and daemon.held(held.session)["state"] == "serving")
+    left = {row["ifname"] for row in json.loads(held.enter("ip", "-json", "link").stdout)}
+    assert not left & {"v0", name}
+    assert f"{name if kind == 'tap' else 'v0'} has come into the namespace" in daemon.errors.read_text()
+    assert passes(world, held.agent(), token + "y")
+
+
 @pytest.mark.parametrize("words, why", [
     (["--netns", "/proc/self/ns/net"], "a symbolic link"),
     (["--pid", "self"], "not a process"),

@@ -70,6 +70,26 @@ static void packets_only_where_they_are_counted(void **state)
 	has(with, "\nagent_vm_network_tx_packets_total{session=\"s1\"} 9\n");
 }
 
+static void a_guest_has_the_numbers_of_its_interface(void **state)
+{
+	struct counters c = { .bytes_in = 1, .bytes_out = 2, .gauge = {
+		[GAUGE_HAS_PACKETS] = 1, [GAUGE_PACKETS_IN] = 3, [GAUGE_HAS_LINK] = 1,
+		[GAUGE_LINK_BYTES_IN] = 10, [GAUGE_LINK_BYTES_OUT] = 11, [GAUGE_LINK_PACKETS_IN] = 12,
+		[GAUGE_LINK_PACKETS_OUT] = 13, [GAUGE_DROPPED_FORGED] = 14, [GAUGE_DROPPED_REFUSED] = 15,
+		[GAUGE_DROPPED_LOST] = 16 } };
+	AUTO_FREE char *page = page_of_one("s1", &c);
+
+	(void)state;
+	has(page, "\nagent_vm_network_rx_bytes_total{session=\"s1\"} 10\n");
+	has(page, "\nagent_vm_network_tx_bytes_total{session=\"s1\"} 11\n");
+	has(page, "\nagent_vm_network_rx_packets_total{session=\"s1\"} 12\n");
+	has(page, "\nagent_vm_network_tx_packets_total{session=\"s1\"} 13\n");
+	has(page, "\nsluice_guest_dropped_packets_total{session=\"s1\",reason=\"forged\"} 14\n");
+	has(page, "\nsluice_guest_dropped_packets_total{session=\"s1\",reason=\"refused\"} 15\n");
+	has(page, "\nsluice_guest_dropped_packets_total{session=\"s1\",reason=\"lost\"} 16\n");
+	assert_null(strstr(strstr(page, "rx_bytes_total{") + 1, "rx_bytes_total{"));
+}
+
 static void histograms_are_cumulative(void **state)
 {
 	struct counters c = { 0 };
@@ -147,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_told),
+		cmocka_unit_test(a_guest_has_the_numbers_of_its_interface),
 		cmocka_unit_test(packets_only_where_they_are_counted),
 		cmocka_unit_test(histograms_are_cumulative),
 		cmocka_unit_test(labels_are_escaped),
