@@ -42,6 +42,9 @@ void oci_session(const char *id, char ret[65]);
  * capabilities over more than a user namespace of its own, the machine's processes */
 bool oci_check(const json_t *config, struct err *err);
 
+/* Refuse whoever could change the rules in its network namespace: for one on an engine's network */
+bool oci_check_uplink(const json_t *config, struct err *err);
+
 /*
  * oci_check_mounts() - refuse mounts through which others would be asked to act for the container
  * @look:	gives a path of the machine in its one true form; is a Unix socket there?
@@ -68,6 +71,7 @@ struct oci_hook {
 	const char	*id;		/* becomes a label */
 	const char	*policies[OCI_POLICIES_MAX];
 	size_t		 policy_count;
+	bool		 uplink;	/* it may stay on its engine's network */
 };
 
 /* Attach it before its first process starts */

@@ -25,6 +25,7 @@ struct attach_command {
 	char			 name[CONTROL_NAME_MAX + 1];
 	bool			 oci;		/* we are a hook */
 	const char		*vm, *mode;
+	bool			 uplink;	/* of a hook: it may stay on its engine's network */
 	bool			 hook;		/* we are one of libvirt's */
 	pid_t			 room;		/* with the guest's interface; 0: none was made */
 	struct libvirt_guest	 guest;
@@ -84,6 +85,7 @@ static bool take_state(const struct attach_command *a, struct control_request *r
 	if (pid < 1 || pid > INT32_MAX)
 		return err_set(err, "--oci: standard input is no state of a container");
 	r->pid = (uint32_t)pid;
+	r->uplink = a->uplink;
 	r->session = a->session;
 	return true;
 }
@@ -130,6 +132,8 @@ static bool take_target(struct attach_command *a, struct control_request *r, str
 		return take_vm(a, r, err);
 	if (a->oci)
 		return take_state(a, r, err);
+	if (a->uplink)
+		return err_set(err, "attach: --uplink goes with --oci: it is known before the container starts");
 	if (!!a->pid + !!a->netns + !!a->container != 1)
 		return err_set(err, "attach: one of --pid, --netns, --container and --vm");
 	if (a->container) {
@@ -222,6 +226,8 @@ int attach_main(int argc, char **argv)
 		  &a.container },
 		{ 0, "oci", OPTION_FLAG, NULL, "as a hook of a container: its state is on standard input",
 		  &a.oci },
+		{ 0, "uplink", OPTION_FLAG, NULL,
+		  "with --oci: it may stay on an internal network of Docker's, in mode internal", &a.uplink },
 		{ 0, "vm", OPTION_TEXT, "DOMAIN", "a guest of libvirt's, by its name", &a.vm },
 		{ 0, "hook", OPTION_FLAG, NULL,
 		  "as libvirt's hook: the guest's description is on standard input", &a.hook },

@@ -213,8 +213,14 @@ static bool add_ca(json_t *config, const char *path, struct err *err)
 	return true;
 }
 
-/* Does the policy look inside TLS?  Read here, a bad one is told of before anything is made. */
-static bool inspects(const struct oci_hook *hook, bool *ret, struct err *err)
+/* What the policy wants of the container */
+struct wanted {
+	bool	inspects;	/* it looks inside TLS */
+	bool	internal;	/* the container may stay on its engine's network */
+};
+
+/* Read here, a bad one is told of before anything is made */
+static bool read_wanted(const struct oci_hook *hook, struct wanted *ret, struct err *err)
 {
 	AUTO_FREE char *paths = calloc(OCI_POLICIES_MAX, PATH_MAX);
 	struct judge_options options = { .only = true };
@@ -229,23 +235,28 @@ static bool inspects(const struct oci_hook *hook, bool *ret, struct err *err)
 	}
 	ok = ok && judge(&options, &judged, err);
 	if (ok)
-		*ret = policy_may_inspect(judged.policy);
+		*ret = (struct wanted){ policy_may_inspect(judged.policy),
+					policy_mode(judged.policy) == MODE_INTERNAL };
 	judge_done(&judged);
 	judge_options_done(&options);
 	return ok;
 }
 
-static bool furnish(const struct runtime_command *c, json_t *config, const struct oci_hook *hook,
-		    struct err *err)
+/* Its engine's names are looked up in the file that the engine made */
+static bool furnish(const struct runtime_command *c, json_t *config, struct oci_hook *hook, struct err *err)
 {
 	char folder[PATH_MAX], path[PATH_MAX];
-	bool inspected = false;
+	struct wanted wanted;
 
-	if (!inspects(hook, &inspected, err) || !folder_run(folder, err) ||
-	    !folder_join(path, folder, "resolv.conf", err) || !write_resolver(path, err) ||
+	if (!read_wanted(hook, &wanted, err))
+		return false;
+	hook->uplink = wanted.internal;
+	if (wanted.internal)
+		return oci_check_uplink(config, err);
+	if (!folder_run(folder, err) || !folder_join(path, folder, "resolv.conf", err) || !write_resolver(path, err) ||
 	    !oci_add_file(config, path, "/etc/resolv.conf", err))
 		return false;
-	return !inspected || (snprintf(path, sizeof(path), "%s/%s-ca.pem", folder, c->session) < PATH_MAX &&
+	return !wanted.inspects || (snprintf(path, sizeof(path), "%s/%s-ca.pem", folder, c->session) < PATH_MAX &&
 			      add_ca(config, path, err));
 }
 

@@ -12,6 +12,7 @@
  *	{"do":"attach","session":"NAME","pid":N,"policies":["NAME or /PATH"],"labels":["K=V"]}
  *	{"do":"attach","session":"NAME","netns":"/PATH",...}
  *	{"do":"attach",...,"mode":"MODE","guest":"LINK=MAC"}	(a virtual machine behind LINK)
+ *	{"do":"attach",...,"uplink":true}	(a container that stays on an engine's network)
  *	{"do":"detach","session":"NAME"}
  *	{"do":"held"}
  *
@@ -52,6 +53,7 @@ struct control_request {
 	const char	*netns;		/* of attach: its path, or NULL */
 	uint32_t	pid;		/* of attach without netns */
 	const char	*mode, *guest;	/* of attach; NULL: nothing was said, none */
+	bool		uplink;		/* of attach */
 	struct control_words policies, labels;	/* of attach */
 	json_t		*object;	/* that the texts lie in; NULL: they are the caller's */
 };

@@ -451,6 +451,9 @@ static bool serve_jail(struct session *s, struct err *err)
 		return false;
 	if (!loop_until(s, &s->keeper.gate_ready, READY_LIMIT_MS))
 		return err_set(err, "the gate did not start (see `sluice doctor`)");
+	/* A gate that only looks has nothing that a probe could ask */
+	if (s->jail.uplink)
+		return true;
 	/* Nobody waits for the resolver: it gets ready while the command does */
 	return probed(&s->keeper, &s->jail, &s->failed, err) && crew_resolver(&s->crew, err);
 }
@@ -480,10 +483,11 @@ static bool start_held(struct session *s, struct err *err)
 	const struct hold_plan *hold = s->plan->hold;
 	struct jail_plan jail = s->plan->jail;
 
-	jail.count_packets = s->plan->metrics;
+	jail.count_packets = s->plan->metrics && !jail.uplink;
 	if (!jail_hold(&jail, hold->net, &s->jail, err))
 		return false;
 	own_jail(s, hold->init);
+	s->keeper.kernel_alone = jail.uplink;
 	if (hold->pidfd >= 0) {
 		event_assign(&s->init_ev, s->keeper.loop, hold->pidfd, EV_READ, on_init_ended, s);
 		event_add(&s->init_ev, NULL);

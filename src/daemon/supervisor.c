@@ -36,6 +36,7 @@
 #include "daemon/clock.h"
 #include "daemon/held.h"
 #include "daemon/role.h"
+#include "daemon/wall.h"
 #include "policy/loader.h"
 
 #define START_LIMIT_S 20	/* for a keeper to serve */
@@ -156,6 +157,9 @@ static void forget(struct kept *k)
 	*at = k->next;
 	s->count--;
 	drop_keeper(k);
+	/* What still lives there has lost its gate, and loses its network */
+	if (k->held.uplink)
+		wall_remove(s->plan->folder, k->held.session);
 	clean(s->plan->folder, k->held.session);
 	held_done(&k->held);
 	free(k);
@@ -236,6 +240,8 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	if (k->state == KEPT_SERVING) {
 		k->restarts++;
 		role_complain(k->held.session, "its keeper has died: closed until it is held again");
+		if (k->held.uplink)
+			uplink_close(k->held.session);
 	}
 	failed(k);
 }
@@ -314,6 +320,8 @@ static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 		argv[argc++] = "--mode";
 		argv[argc++] = k->held.mode;
 	}
+	if (k->held.uplink)
+		argv[argc++] = "--uplink";
 	if (k->held.guest[0]) {
 		argv[argc++] = "--guest";
 		argv[argc++] = k->held.guest;
@@ -508,6 +516,7 @@ static void put_kept(struct buf *b, const struct kept *k)
 	json_field_str(b, "why", k->why[0] ? k->why : NULL);
 	json_field_str(b, "mode", k->held.mode[0] ? k->held.mode : NULL);
 	json_field_str(b, "guest", k->held.guest[0] ? k->held.guest : NULL);
+	json_field_bool(b, "uplink", k->held.uplink);
 	control_words_write(b, "policies", &k->held.policies);
 	json_close(b, '}');
 }

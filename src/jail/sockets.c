@@ -221,6 +221,17 @@ bool sockets_make(const struct net *pool4, const struct net *pool6, bool ipv6,
 	return true;
 }
 
+bool sockets_watch(int ret_fd[JAIL_FD_NUM], struct err *err)
+{
+	ret_fd[JAIL_NFT] = netlink_socket(NETLINK_NETFILTER);
+	ret_fd[JAIL_DIAG] = netlink_socket(NETLINK_SOCK_DIAG);
+	ret_fd[JAIL_NFLOG] = nflog_socket();
+	for (size_t i = 0; i < JAIL_FD_NUM; i++)
+		if (ret_fd[i] < 0 && (i == JAIL_NFT || i == JAIL_DIAG || i == JAIL_NFLOG))
+			return err_sys(err, -ret_fd[i], "netlink socket in the container");
+	return true;
+}
+
 int sockets_listen_local(int family, uint16_t port)
 {
 	AUTO_CLOSE int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
