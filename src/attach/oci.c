@@ -83,6 +83,11 @@ const char *oci_policy(const json_t *config)
 	return variable_of(config, OCI_POLICY_VARIABLE);
 }
 
+const char *oci_mode(const json_t *config)
+{
+	return variable_of(config, OCI_MODE_VARIABLE);
+}
+
 void oci_session(const char *id, char ret[65])
 {
 	size_t len = strlen(id), hex = strspn(id, "0123456789abcdef");
@@ -434,8 +439,14 @@ bool oci_add_hook(json_t *config, const struct oci_hook *hook, struct err *err)
 	json_t *hooks = json_object_get(config, "hooks"), *list;
 	int r = args ? 0 : -1;
 
+	if (hook->mode) {
+		r |= json_array_append_new(args, json_string("--mode"));
+		r |= json_array_append_new(args, json_string(hook->mode));
+	}
 	if (hook->uplink)
 		r |= json_array_append_new(args, json_string("--uplink"));
+	if (hook->defer)
+		r |= json_array_append_new(args, json_string(OCI_DEFER));
 	for (size_t i = 0; i < hook->policy_count; i++) {
 		r |= json_array_append_new(args, json_string("--policy"));
 		r |= json_array_append_new(args, json_string(hook->policies[i]));
@@ -452,6 +463,21 @@ bool oci_add_hook(json_t *config, const struct oci_hook *hook, struct err *err)
 	r |= json_array_append_new(list, json_pack("{s:s, s:o, s:i}", "path", hook->program,
 						   "args", args, "timeout", OCI_HOOK_LIMIT_S));
 	return r == 0 || err_set(err, "out of memory");
+}
+
+const json_t *oci_find_hook(const json_t *config, const char *program)
+{
+	const json_t *list = json_object_get(json_object_get(config, "hooks"), "createRuntime");
+
+	for (size_t i = json_array_size(list); i-- > 0;) {
+		const json_t *one = json_array_get(list, i), *args = json_object_get(one, "args");
+		const char *path = json_string_value(json_object_get(one, "path"));
+		const char *word = json_string_value(json_array_get(args, 1));
+
+		if (path && word && !strcmp(path, program) && !strcmp(word, "attach"))
+			return args;
+	}
+	return NULL;
 }
 
 /* ---- what it finds inside ---- */

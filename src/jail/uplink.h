@@ -55,6 +55,9 @@ bool uplink_look(int net, struct jail_uplink *ret, bool *ret_bare, struct err *e
  */
 bool uplink_judge(struct jail_uplink *u, const struct policy *p, struct err *err);
 
+/* uplink_shut() - nothing goes in or out of the namespace @net until it is held */
+bool uplink_shut(int net, struct err *err);
+
 /* What nft is told in the namespace: pure */
 void uplink_rules_inside(const struct jail_uplink *u, struct buf *to);
 
@@ -63,6 +66,9 @@ void uplink_rules_port(const struct jail_uplink *u, bool open, struct buf *to);
 
 /* uplink_raise() - put up the wall around the port, in the place of one that is there */
 bool uplink_raise(const struct jail_uplink *u, struct err *err);
+
+/* uplink_stands() - is there a wall of @session's around a port that is there? */
+bool uplink_stands(const char *session);
 
 /* uplink_close() - no peer is reached any more through the port of @session, if there is one */
 void uplink_close(const char *session);

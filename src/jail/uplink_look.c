@@ -11,7 +11,6 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +20,7 @@
 
 #include "base/auto.h"
 #include "jail/acks.h"
+#include "jail/interfaces.h"
 #include "jail/namespace.h"
 #include "jail/nft.h"
 #include "jail/routing.h"
@@ -34,7 +34,6 @@ struct device {
 	int	index, pair, master;	/* 0: none */
 	char	name[IFNAMSIZ], kind[32], mac[UPLINK_MAC_TEXT_MAX];
 	bool	elsewhere;		/* its pair is in another namespace */
-	unsigned type;
 };
 
 static int take_kind(const struct nlattr *a, void *arg)
@@ -78,7 +77,7 @@ static int take_attribute(const struct nlattr *a, void *arg)
 }
 
 struct devices {
-	struct device	at[3];		/* lo, one more, and one too many */
+	struct device	at[2];		/* that lead out: one, and one too many */
 	size_t		count;
 };
 
@@ -87,12 +86,14 @@ static int take_link(const struct nlmsghdr *h, void *arg)
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
 	struct devices *all = arg;
 	struct device d = { 0 };
+	char name[IFNAMSIZ];
 
+	if (interface_read(h, name) != INTERFACE_WAY_OUT)
+		return MNL_CB_OK;
 	if (h->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(h) < sizeof(*ifi) ||
 	    mnl_attr_parse(h, sizeof(*ifi), take_attribute, &d) < 0)
 		return MNL_CB_ERROR;
 	d.index = ifi->ifi_index;
-	d.type = ifi->ifi_type;
 	if (all->count < ARRAY_SIZE(all->at))
 		all->at[all->count++] = d;
 	return MNL_CB_OK;
@@ -166,7 +167,7 @@ struct inside {
 static bool see(int net, struct inside *s)
 {
 	struct devices all;
-	const struct device *d = NULL;
+	const struct device *d = all.at;
 	int r;
 
 	if (!namespace_enter(net, &s->err))
@@ -174,16 +175,10 @@ static bool see(int net, struct inside *s)
 	r = links(0, &all);
 	if (r < 0)
 		return err_sys(&s->err, -r, "interfaces of the namespace");
-	for (size_t i = 0; i < all.count; i++) {
-		if (all.at[i].type == ARPHRD_LOOPBACK)
-			continue;
-		if (d)
-			return err_set(&s->err, "the container has %s and %s (one network)", d->name,
-				       all.at[i].name);
-		d = &all.at[i];
-	}
-	s->bare = !d;
-	if (!d)
+	if (all.count > 1)
+		return err_set(&s->err, "the container has %s and %s (one network)", d->name, all.at[1].name);
+	s->bare = !all.count;
+	if (s->bare)
 		return true;
 	s->device = *d;
 	memcpy(s->uplink.link, d->name, IFNAMSIZ);
@@ -278,6 +273,32 @@ static bool load(struct span text, struct err *err)
 	return nft_start(nft_find(), fd, &nft, err) && nft_wait(&nft, err);
 }
 
+bool uplink_shut(int net, struct err *err)
+{
+	static const char text[] = "table inet sluice {\n"
+		"\tchain shut_in { type filter hook prerouting priority -500; policy drop; }\n"
+		"\tchain shut_out { type filter hook output priority -500; policy drop; }\n}\n";
+	struct inside s = { .ok = false };
+	int p[2];
+	ssize_t n = -1;
+	pid_t pid;
+
+	if (pipe2(p, O_CLOEXEC))
+		return err_sys(err, errno, "pipe");
+	pid = fork();
+	if (pid == 0) {
+		s.ok = namespace_enter(net, &s.err) && load(SPAN(text), &s.err);
+		_exit(write(p[1], &s, sizeof(s)) != sizeof(s));
+	}
+	close(p[1]);
+	if (pid > 0) {
+		n = read(p[0], &s, sizeof(s));
+		waitpid(pid, NULL, 0);
+	}
+	close(p[0]);
+	return (n == sizeof(s) && s.ok) || err_set(err, "the namespace cannot be shut: %s", s.err.text);
+}
+
 bool uplink_raise(const struct jail_uplink *u, struct err *err)
 {
 	struct buf text = buf_new(UPLINK_RULES_MAX);
@@ -322,14 +343,6 @@ static bool tell_of(const char *format, const char *session, struct buf *ret_say
 	return ok;
 }
 
-void uplink_close(const char *session)
-{
-	struct buf says = buf_new(UPLINK_RULES_MAX);
-
-	tell_of("flush set netdev", session, &says);
-	buf_done(&says);
-}
-
 /* The device that the wall stands around, if it is there: nft names no other */
 static bool port_of(struct span says, char ret[IFNAMSIZ])
 {
@@ -344,6 +357,24 @@ static bool port_of(struct span says, char ret[IFNAMSIZ])
 	rest = span_of(at, (size_t)((const char *)says.at + says.len - at));
 	end = span_find(rest, '"');
 	return end > 0 && span_copy(span_head(rest, (size_t)end), ret, IFNAMSIZ);
+}
+
+bool uplink_stands(const char *session)
+{
+	struct buf says = buf_new(UPLINK_RULES_MAX);
+	char port[IFNAMSIZ];
+	bool ok = tell_of("list table netdev", session, &says) && port_of(buf_span(&says), port);
+
+	buf_done(&says);
+	return ok;
+}
+
+void uplink_close(const char *session)
+{
+	struct buf says = buf_new(UPLINK_RULES_MAX);
+
+	tell_of("flush set netdev", session, &says);
+	buf_done(&says);
 }
 
 static void delete_device(const char *name)

@@ -31,6 +31,18 @@ def write_image(path):
             tar.addfile(entry)
 
 
+def bundle(folder, *command):
+    """A container without an engine, as runc takes it."""
+    (folder / "rootfs").mkdir(parents=True)
+    subprocess.run(["runc", "spec", "--bundle", folder], check=True)
+    config = json.loads((folder / "config.json").read_text())
+    config["process"].update(terminal=False, args=list(command))
+    config["root"]["readonly"] = False
+    config["mounts"] += [{"destination": d, "source": d, "type": "none", "options": ["rbind", "ro"]}
+                         for d in ("/usr", "/lib", "/lib64")]
+    return config
+
+
 class Engine:
     """dockerd, as Debian has it, without a bridge: it has nothing but what is made in here.
 

@@ -377,10 +377,56 @@ def quiet(text):
     return re.sub(r"counter packets \d+ bytes \d+|\[\d+:\d+\]|^#.*$", "", text, flags=re.M)
 
 
+def test_an_engine_that_connects_after_the_hook(docker, daemon, two, home, token):
+    """As Docker does since 26: until its start the container is shut, and then it is among its peers."""
+    folder, root = stage.ROOT / "late-in", stage.ROOT / "runc"
+    config = engine.bundle(folder, "/usr/bin/python3", "-c", f"""
+import socket
+print(socket.create_connection(('{TWO}', 8000), 9).recv(9))
+try:
+    socket.create_connection(('{GATEWAY}', 8081), 9).send(b'{token}x')
+except OSError as e:
+    print(e.errno)
+""")
+    (folder / "config.json").write_text(json.dumps(config))
+    out = open(stage.ROOT / "late.out", "wb")
+    runtime = [str(sluice.PROGRAM), "runtime", "--policy", "team", "--", "--root", str(root)]
+    subprocess.run([*runtime, "create", "--bundle", folder, "late"], check=True, stdin=subprocess.DEVNULL,
+                   stdout=out, stderr=out, env=netns.root_env())
+    assert daemon.held("late") is None
+    pid = json.loads(subprocess.check_output([*runtime, "state", "late"], env=netns.root_env()))["pid"]
+    subprocess.run(f"""ip link add late0 type veth peer name eth0 netns {pid} && ip link set late0 master {docker.bridge} up &&
+        nsenter -t {pid} -n sh -c 'ip addr add 172.28.1.30/24 dev eth0 && ip link set eth0 up && ip link set lo up &&
+        ip route add default via {GATEWAY} && ! ping -c 1 -W 1 {TWO}' >/dev/null""", shell=True, check=True)
+    done = subprocess.run([*runtime, "start", "late"], env=netns.root_env(), text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: len(pathlib.Path(out.name).read_text().splitlines()) == 2)
+    assert pathlib.Path(out.name).read_text().splitlines() == ["b'peer'", "111"]
+    assert not home.has(token + "x")
+    subprocess.run([*runtime, "delete", "--force", "late"], check=False, env=netns.root_env())
+    wait_for(lambda: not left("late") and daemon.held("late") is None)
+
+
+def test_one_word_is_a_mode(docker, daemon, world):
+    """Its own word makes a container's policy stricter, and never weaker."""
+    for word in "none", "isolated":
+        agent = docker.agent("-e", f"SLUICE_MODE={word}", policy="web")
+        session = docker("ps", "-q", "--latest").stdout.strip()
+        assert "error" in agent.do("resolve", "www.example.com")
+        sessions = {s["session"]: s["mode"] for s in json.loads(call("sessions", "--format", "json").out)}
+        assert sessions[session] == "isolated"
+        agent.kill()
+    for word, why in ("bridge", "a container does not say so itself"), ("open", "accepted: filtered"):
+        done = docker.run("true", options=("-e", f"SLUICE_MODE={word}"), policy="web")
+        assert done.returncode == 125 and why in done.stdout, done.stdout
+    done = docker.run("true", options=("-e", "SLUICE_MODE=restricted"), policy="team")
+    assert done.returncode == 125 and "internal" in done.stdout, done.stdout
+
+
 # the end
 
 def left(session):
-    return session in rules()
+    return f"sluice-{session}" in rules() or f"sluice {session}\"" in rules()
 
 
 @pytest.mark.parametrize("how", ["stop", "rm", "daemon", "detach"])
