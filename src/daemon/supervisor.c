@@ -35,6 +35,7 @@
 #include "control/server.h"
 #include "daemon/clock.h"
 #include "daemon/held.h"
+#include "daemon/litter.h"
 #include "daemon/role.h"
 #include "daemon/wall.h"
 #include "policy/loader.h"
@@ -419,6 +420,11 @@ static bool is_running(const struct supervisor *s, const char *session)
 	return fd >= 0;
 }
 
+static bool is_kept(void *arg, const char *session)
+{
+	return find(arg, session);
+}
+
 /* Two keepers of one namespace would take it from each other */
 static const struct kept *find_same(const struct supervisor *s, const struct held *h)
 {
@@ -459,6 +465,7 @@ static bool attach(struct supervisor *s, const struct control_request *r,
 
 	if (!check_policies(r, t->privileged, err))
 		return false;
+	litter_sweep(s->plan->folder, is_kept, s);
 	if (!held_find(r, &held, err)) {
 		held_done(&held);
 		return false;
@@ -637,6 +644,7 @@ struct supervisor *supervisor_new(struct event_base *loop, const struct supervis
 		return NULL;
 	}
 	take_over_all(s);
+	litter_sweep(plan->folder, is_kept, s);
 	return s;
 }
 
