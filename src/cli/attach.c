@@ -16,6 +16,8 @@
 #include "cli/guest.h"
 #include "cli/naming.h"
 #include "jail/guest.h"
+#include "jail/namespace.h"
+#include "jail/uplink.h"
 #include "policy/loader.h"
 #include "policy/ports.h"
 
@@ -27,6 +29,9 @@ struct attach_command {
 	char			 name[CONTROL_NAME_MAX + 1];
 	bool			 oci;		/* we are a hook */
 	const char		*vm, *mode;
+	bool			 uplink;	/* of a hook: it may stay on its engine's network */
+	bool			 defer;		/* and its engine may connect it only later */
+	bool			 deferred;	/* it was shut instead */
 	bool			 hook;		/* we are one of libvirt's */
 	pid_t			 room;		/* with the guest's interface; 0: none was made */
 	struct libvirt_guest	 guest;
@@ -87,9 +92,20 @@ static bool take_publish(const struct attach_command *a, struct control_words *r
 	return true;
 }
 
+/* There is no network yet: it comes before the start, or never.  `sluice runtime` asks again then. */
+static bool shut_if_bare(struct attach_command *a, json_int_t pid, struct err *err)
+{
+	AUTO_CLOSE int net = namespace_of((pid_t)pid);
+	struct jail_uplink u;
+
+	if (net < 0)
+		return err_sys(err, -net, "the container's network");
+	return uplink_look(net, &u, &a->deferred, err) && (!a->deferred || uplink_shut(net, err));
+}
+
 /* A hook finds the container's state on its standard input (OCI runtime specification, runtime.md,
  * "State"): its first process is there, and has not begun to be the container's */
-static bool take_state(const struct attach_command *a, struct control_request *r, struct err *err)
+static bool take_state(struct attach_command *a, struct control_request *r, struct err *err)
 {
 	json_t *state = json_loadf(stdin, JSON_DISABLE_EOF_CHECK, NULL);
 	json_int_t pid = json_integer_value(json_object_get(state, "pid"));
@@ -100,8 +116,9 @@ static bool take_state(const struct attach_command *a, struct control_request *r
 	if (pid < 1 || pid > INT32_MAX)
 		return err_set(err, "--oci: standard input is no state of a container");
 	r->pid = (uint32_t)pid;
+	r->uplink = a->uplink;
 	r->session = a->session;
-	return true;
+	return !a->defer || shut_if_bare(a, pid, err);
 }
 
 /* ---- a virtual machine ---- */
@@ -158,6 +175,8 @@ static bool take_target(struct attach_command *a, struct control_request *r, str
 		return take_vm(a, r, err);
 	if (a->oci)
 		return take_state(a, r, err);
+	if (a->uplink)
+		return err_set(err, "attach: --uplink goes with --oci: it is known before the container starts");
 	if (!!a->pid + !!a->netns + !!a->container != 1)
 		return err_set(err, "attach: one of --pid, --netns, --container and --vm");
 	if (a->container) {
@@ -202,7 +221,7 @@ static bool ask(struct attach_command *a, struct control_request *r, struct err 
 	    !take_labels(a, &r->labels, err) || !take_publish(a, &r->publish, err) ||
 	    !take_mode(a, r, err))
 		return false;
-	if (!r->session)	/* a hook's guest that is not ours */
+	if (!r->session || a->deferred)	/* a hook's guest that is not ours */
 		return true;
 	if (r->guest && !guest_room(&a->guest, &a->room, err))
 		return false;
@@ -252,6 +271,11 @@ int attach_main(int argc, char **argv)
 		  &a.container },
 		{ 0, "oci", OPTION_FLAG, NULL, "as a hook of a container: its state is on standard input",
 		  &a.oci },
+		{ 0, "uplink", OPTION_FLAG, NULL,
+		  "with --oci: it may stay on an internal network of Docker's, in mode internal", &a.uplink },
+		{ 0, "defer", OPTION_FLAG, NULL,
+		  "with --uplink: if it has no network yet shut it, for sluice runtime to attach at its start",
+		  &a.defer },
 		{ 0, "vm", OPTION_TEXT, "DOMAIN", "a guest of libvirt's, by its name", &a.vm },
 		{ 0, "hook", OPTION_FLAG, NULL,
 		  "as libvirt's hook: the guest's description is on standard input", &a.hook },

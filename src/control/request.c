@@ -71,6 +71,12 @@ static bool take_guest(struct control_request *r, const json_t *value)
 	return r->guest;
 }
 
+static bool take_uplink(struct control_request *r, const json_t *value)
+{
+	r->uplink = json_is_true(value);
+	return json_is_boolean(value);
+}
+
 static bool take_pid(struct control_request *r, const json_t *value)
 {
 	json_int_t pid = json_integer_value(value);
@@ -124,6 +130,7 @@ static const struct {
 	{ "pid", 1u << CONTROL_ATTACH, false, take_pid },
 	{ "mode", 1u << CONTROL_ATTACH, false, take_mode },
 	{ "guest", 1u << CONTROL_ATTACH, false, take_guest },
+	{ "uplink", 1u << CONTROL_ATTACH, false, take_uplink },
 	{ "policies", 1u << CONTROL_ATTACH, false, take_policies },
 	{ "labels", 1u << CONTROL_ATTACH, false, take_labels },
 	{ "publish", 1u << CONTROL_ATTACH, false, take_publish },
@@ -216,6 +223,8 @@ void control_request_write(const struct control_request *r, struct buf *b)
 	write_number(b, "pid", r->pid);
 	write_text(b, "mode", r->mode);
 	write_text(b, "guest", r->guest);
+	if (r->uplink)
+		json_field_bool(b, "uplink", true);
 	if (r->policies.count)
 		control_words_write(b, "policies", &r->policies);
 	if (r->labels.count)

@@ -13,6 +13,7 @@
  *	{"do":"attach","session":"NAME","netns":"/PATH",...}
  *	{"do":"attach",...,"mode":"MODE","guest":"LINK=MAC"}	(a virtual machine behind LINK)
  *	{"do":"attach",...,"publish":["[ADDR:]PORT[:INSIDE]"]}
+ *	{"do":"attach",...,"uplink":true}	(a container that stays on an engine's network)
  *	{"do":"detach","session":"NAME"}
  *	{"do":"held"}
  *
@@ -54,6 +55,7 @@ struct control_request {
 	uint32_t	pid;		/* of attach without netns */
 	const char	*mode, *guest;	/* of attach; NULL: nothing was said, none */
 	struct control_words policies, labels, publish;	/* of attach */
+	bool		uplink;		/* of attach */
 	json_t		*object;	/* that the texts lie in; NULL: they are the caller's */
 };
 

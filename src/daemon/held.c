@@ -85,6 +85,7 @@ bool held_find(const struct control_request *r, struct held *ret, struct err *er
 		return err_set(err, "session %s: mode or guest: too long", r->session);
 	snprintf(ret->mode, sizeof(ret->mode), "%s", r->mode ? r->mode : "");
 	snprintf(ret->guest, sizeof(ret->guest), "%s", r->guest ? r->guest : "");
+	ret->uplink = r->uplink;
 	ret->policies = r->policies;
 	ret->labels = r->labels;
 	ret->publish = r->publish;
@@ -124,6 +125,7 @@ static void put(struct buf *b, const struct held *h)
 	json_field_str(b, "boot", h->boot);
 	json_field_str(b, "mode", h->mode);
 	json_field_str(b, "guest", h->guest);
+	json_field_bool(b, "uplink", h->uplink);
 	control_words_write(b, "policies", &h->policies);
 	control_words_write(b, "labels", &h->labels);
 	control_words_write(b, "publish", &h->publish);
@@ -181,6 +183,7 @@ static bool take(const json_t *o, struct held *h)
 	if (!take_number(o, "pid", &pid) || pid > INT_MAX)
 		return false;
 	h->pid = (pid_t)pid;
+	h->uplink = json_is_true(json_object_get(o, "uplink"));
 	return take_text(o, "session", h->session, sizeof(h->session)) &&
 	       take_text(o, "netns", h->netns, sizeof(h->netns)) &&
 	       take_text(o, "boot", h->boot, sizeof(h->boot)) &&

@@ -28,6 +28,7 @@ struct held {
 	uint64_t		 device, inode;	/* of the namespace */
 	char			 boot[40];	/* the machine's start that all this is of */
 	char			 mode[HELD_WORD_MAX], guest[HELD_WORD_MAX];	/* as they were said; "" */
+	bool			 uplink;	/* it is on an engine's network: there is a wall around its port */
 	struct control_words	 policies;	/* names or paths, as they were said */
 	struct control_words	 labels, publish;
 	json_t			*object;	/* that the words lie in */

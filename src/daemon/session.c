@@ -32,6 +32,7 @@
 #include "jail/broker.h"
 #include "jail/guest.h"
 #include "jail/interfaces.h"
+#include "jail/uplink.h"
 #include "policy/upstream.h"
 
 #define COMMAND_MAX (4u << 20)	/* bytes of all arguments; the kernel has no room for more */
@@ -184,11 +185,12 @@ static void on_init_ended(evutil_socket_t fd, short what, void *arg)
 static void on_links(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
-	const struct jail_guest *guest = s->plan->jail.guest;
+	const struct jail_plan *jail = &s->plan->jail;
 	char name[IFNAMSIZ], why[96];
 
 	(void)what;
-	if (!interfaces_changed(fd, guest ? guest->link : NULL, name))
+	if (!interfaces_changed(fd, jail->guest ? jail->guest->link : jail->uplink ?
+				jail->uplink->link : NULL, name))
 		return;
 	interfaces_cut(fd, name);
 	snprintf(why, sizeof(why), "%s has come into the namespace, a way out: it is cut, and all is refused",
@@ -481,6 +483,9 @@ static bool serve_jail(struct session *s, struct err *err)
 		return false;
 	if (!loop_until(s, &s->keeper.gate_ready, READY_LIMIT_MS))
 		return err_set(err, "the gate did not start (see `sluice doctor`)");
+	/* A gate that only looks has nothing that a probe could ask */
+	if (s->jail.uplink)
+		return true;
 	/* Nobody waits for the resolver: it gets ready while the command does */
 	return probed(&s->keeper, &s->jail, &s->failed, err) && crew_resolver(&s->crew, err);
 }
@@ -504,16 +509,28 @@ static bool start_jail(struct session *s, struct err *err)
 	return record_start(s, err);
 }
 
+/* Who lives there may be at work already: what he does is recorded from the first door on */
+static bool serve_held(struct session *s, struct err *err)
+{
+	if (!record_start(s, err))
+		return false;
+	if (serve_jail(s, err))
+		return true;
+	audit_session_end(s->keeper.audit, EXIT_SLUICE);
+	return false;
+}
+
 /* A namespace that others made: nobody is started, so nobody is waited for */
 static bool start_held(struct session *s, struct err *err)
 {
 	const struct hold_plan *hold = s->plan->hold;
 	struct jail_plan jail = s->plan->jail;
 
-	jail.count_packets = s->plan->metrics || jail.guest;
+	jail.count_packets = (s->plan->metrics || jail.guest) && !jail.uplink;
 	if (!jail_hold(&jail, hold->net, &s->jail, err))
 		return false;
 	own_jail(s, hold->init);
+	s->keeper.kernel_alone = jail.uplink;
 	if (hold->pidfd >= 0) {
 		event_assign(&s->init_ev, s->keeper.loop, hold->pidfd, EV_READ, on_init_ended, s);
 		event_add(&s->init_ev, NULL);
@@ -527,7 +544,7 @@ static bool start_held(struct session *s, struct err *err)
 			return false;
 	}
 	event_active(&s->links_ev, EV_READ, 0);	/* what came since it was found bare */
-	return serve_jail(s, err) && record_start(s, err);
+	return serve_held(s, err);
 }
 
 /* There is no jail to probe, and no broker */

@@ -35,7 +35,9 @@
 #include "control/server.h"
 #include "daemon/clock.h"
 #include "daemon/held.h"
+#include "daemon/litter.h"
 #include "daemon/role.h"
+#include "daemon/wall.h"
 #include "policy/loader.h"
 #include "policy/ports.h"
 
@@ -158,6 +160,9 @@ static void forget(struct kept *k)
 	*at = k->next;
 	s->count--;
 	drop_keeper(k);
+	/* What still lives there has lost its gate, and loses its network */
+	if (k->held.uplink)
+		wall_remove(s->plan->folder, k->held.session);
 	clean(s->plan->folder, k->held.session);
 	held_done(&k->held);
 	free(k);
@@ -238,6 +243,8 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	if (k->state == KEPT_SERVING) {
 		k->restarts++;
 		role_complain(k->held.session, "its keeper has died: closed until it is held again");
+		if (k->held.uplink)
+			uplink_close(k->held.session);
 	}
 	failed(k);
 }
@@ -316,6 +323,8 @@ static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 		argv[argc++] = "--mode";
 		argv[argc++] = k->held.mode;
 	}
+	if (k->held.uplink)
+		argv[argc++] = "--uplink";
 	if (k->held.guest[0]) {
 		argv[argc++] = "--guest";
 		argv[argc++] = k->held.guest;
@@ -417,6 +426,11 @@ static bool is_running(const struct supervisor *s, const char *session)
 	return fd >= 0;
 }
 
+static bool is_kept(void *arg, const char *session)
+{
+	return find(arg, session);
+}
+
 /* Two keepers of one namespace would take it from each other */
 static const struct kept *find_same(const struct supervisor *s, const struct held *h)
 {
@@ -476,6 +490,7 @@ static bool attach(struct supervisor *s, const struct control_request *r,
 
 	if (!check_policies(r, t->privileged, err) || !check_publish(r, t->privileged, err))
 		return false;
+	litter_sweep(s->plan->folder, is_kept, s);
 	if (!held_find(r, &held, err)) {
 		held_done(&held);
 		return false;
@@ -533,6 +548,7 @@ static void put_kept(struct buf *b, const struct kept *k)
 	json_field_str(b, "why", k->why[0] ? k->why : NULL);
 	json_field_str(b, "mode", k->held.mode[0] ? k->held.mode : NULL);
 	json_field_str(b, "guest", k->held.guest[0] ? k->held.guest : NULL);
+	json_field_bool(b, "uplink", k->held.uplink);
 	control_words_write(b, "policies", &k->held.policies);
 	control_words_write(b, "publish", &k->held.publish);
 	json_close(b, '}');
@@ -654,6 +670,7 @@ struct supervisor *supervisor_new(struct event_base *loop, const struct supervis
 		return NULL;
 	}
 	take_over_all(s);
+	litter_sweep(plan->folder, is_kept, s);
 	return s;
 }
 

@@ -43,7 +43,15 @@ static bool setup_enter(const struct setup *s, pid_t init, struct err *err)
 	if (s->held < 0)
 		return namespace_join(init, err);
 	return namespace_enter(s->held, err) &&
-	       namespace_is_bare(s->guest ? s->guest->link : NULL, err);
+	       namespace_is_bare(s->guest ? s->guest->link : s->uplink ? s->uplink->link : NULL, err);
+}
+
+/* Rules and no gate: the engine has made all the rest */
+static bool setup_watch(struct furnished *f, struct nft *nft, struct err *err)
+{
+	bool ok = sockets_watch(f->slots, err);
+
+	return nft_wait(nft, err) && ok;
 }
 
 static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f, struct err *err)
@@ -54,6 +62,8 @@ static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f
 
 	if (!setup_enter(s, init, err) || !nft_start(s->nft, s->ruleset, &nft, err))
 		return false;
+	if (s->uplink)
+		return setup_watch(f, &nft, err);
 	addr_parse(SPAN(GUEST_ADDRESS), &guest);
 	namespace_enable_ipv6();
 	ipv6 = namespace_has_ipv6();

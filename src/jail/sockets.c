@@ -225,6 +225,20 @@ bool sockets_make(const struct net *pool4, const struct net *pool6, bool ipv6,
 	return true;
 }
 
+bool sockets_watch(int ret_fd[JAIL_FD_NUM], struct err *err)
+{
+	static const enum jail_fd slots[] = { JAIL_NFT, JAIL_DIAG, JAIL_LINKS, JAIL_NFLOG };
+
+	ret_fd[JAIL_NFT] = netlink_socket(NETLINK_NETFILTER, 0);
+	ret_fd[JAIL_DIAG] = netlink_socket(NETLINK_SOCK_DIAG, 0);
+	ret_fd[JAIL_LINKS] = netlink_socket(NETLINK_ROUTE, RTMGRP_LINK);
+	ret_fd[JAIL_NFLOG] = nflog_socket();
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++)
+		if (ret_fd[slots[i]] < 0)
+			return err_sys(err, -ret_fd[slots[i]], "netlink socket in the container");
+	return true;
+}
+
 int sockets_listen_local(int family, uint16_t port)
 {
 	AUTO_CLOSE int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
