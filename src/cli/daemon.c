@@ -11,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/folders.h"
+#include "cli/listen.h"
 #include "control/server.h"
 #include "daemon/supervisor.h"
 
@@ -19,7 +20,9 @@
 struct daemon_command {
 	struct supervisor_plan	 plan;
 	bool			 foreground;
-	char			 folder[PATH_MAX], policies[PATH_MAX], program[PATH_MAX];
+	char			 folder[PATH_MAX], policies[PATH_MAX], program[PATH_MAX], programs[PATH_MAX];
+	struct metrics_options	 metrics;
+	struct role_user	 user;
 	int			 parent;	/* it waits for a byte: we serve; -1: there is none */
 };
 
@@ -35,10 +38,15 @@ static bool prepare(struct daemon_command *d, struct err *err)
 		return err_sys(err, errno, "/proc/self/exe");
 	d->program[len] = '\0';
 	if (!folder_run(d->folder, err) || !folder_make(d->folder, err) ||
-	    !folder_join(d->policies, FOLDER_SYSTEM, "policies.d", err))
+	    !folder_join(d->policies, FOLDER_SYSTEM, "policies.d", err) ||
+	    !folder_programs(d->programs, err) || !metrics_where(&d->metrics, err) ||
+	    !role_user_find(ROLE_USER, &d->user, err))
 		return false;
-	d->plan = (struct supervisor_plan){ d->folder, d->policies, d->program, SLUICE_VERSION,
-					    group ? group->gr_gid : CONTROL_GROUP_NONE };
+	d->plan = (struct supervisor_plan){
+		.folder = d->folder, .policies = d->policies, .program = d->program,
+		.version = SLUICE_VERSION, .group = group ? group->gr_gid : CONTROL_GROUP_NONE,
+		.metrics = { d->folder, d->metrics.plan, d->programs, SLUICE_VERSION, &d->user },
+	};
 	return true;
 }
 
@@ -117,6 +125,7 @@ int daemon_main(int argc, char **argv)
 	const struct option rows[] = {
 		{ 0, "foreground", OPTION_FLAG, NULL, "stay in the foreground, as under systemd",
 		  &d.foreground },
+		METRICS_OPTIONS(&d.metrics),
 		{ .name = NULL },
 	};
 	struct err err = { "" };

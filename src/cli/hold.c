@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/nsfs.h>
-#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -24,11 +23,11 @@
 #include "attach/engine_network.h"
 #include "cli/commands.h"
 #include "cli/service.h"
+#include "daemon/exported.h"
 #include "daemon/supervisor.h"
 #include "daemon/wall.h"
 #include "jail/guest.h"
-
-#define ROLE_USER "sluice"
+#include "watch/board.h"
 
 struct hold_command {
 	struct service		 service;
@@ -36,6 +35,7 @@ struct hold_command {
 	struct jail_guest	 jail_guest;
 	bool			 uplink;	/* it may be on an engine's network */
 	struct jail_uplink	 jail_uplink;
+	const char		*counters;	/* option: our place on the daemon's board */
 	const char		*ready_fd;	/* option: the daemon hears there how it goes */
 	int			 ready;		/* that descriptor; -1: nobody hears, or he has */
 	struct hold_plan	 plan;
@@ -49,18 +49,12 @@ struct hold_command {
 static bool find_user(struct hold_command *h, const struct role_user **ret, struct err *err)
 {
 	const char *name = h->user ? h->user : ROLE_USER;
-	const struct passwd *p;
 
 	*ret = NULL;
 	if (geteuid() != 0 && !h->user)
 		return true;
-	p = getpwnam(name);
-	if (!p || p->pw_uid == 0)
-		return err_set(err, "user %s: %s (useradd --system --shell /usr/sbin/nologin %s)", name,
-			       p ? "is root" : "no such user, and the gate is not to be root", name);
-	h->role_user = (struct role_user){ p->pw_uid, p->pw_gid };
 	*ret = &h->role_user;
-	return true;
+	return role_user_find(name, &h->role_user, err);
 }
 
 /* ---- the namespace ---- */
@@ -173,14 +167,31 @@ static bool take_ready(struct hold_command *h, struct err *err)
 	return close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0 || err_sys(err, errno, "descriptors");
 }
 
+static bool take_counters(struct hold_command *h, struct err *err)
+{
+	char path[PATH_MAX];
+	uint64_t place;
+
+	h->plan.counters = -1;
+	if (!h->counters)
+		return true;
+	if (!span_u64(span_str(h->counters), BOARD_PLACES - 1, &place) || h->service.metrics.at)
+		return err_set(err, "--counters %s: not a place of the daemon's", h->counters);
+	snprintf(path, sizeof(path), "%.*s/" EXPORTED_FILE, PATH_MAX - 32, h->service.run_folder);
+	h->plan.counters = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	h->plan.counters_at = board_offset(place);
+	return h->plan.counters >= 0 || err_sys(err, errno, "%s", path);
+}
+
 static int hold(struct hold_command *h, struct err *err)
 {
 	struct session_plan plan = { .hold = &h->plan };
 	const struct jail_uplink *uplink;
 	int code;
 
-	if (!take_ready(h, err) || !take_guest(h, err) || !take_namespace(h, err) || !find_user(h, &plan.role_user, err) ||
-	    !service_prepare(&h->service, "hold", err) || !take_uplink(h, &uplink, err))
+	if (!take_ready(h, err) || !take_guest(h, err) || !take_namespace(h, err) ||
+	    !find_user(h, &plan.role_user, err) || !service_prepare(&h->service, "hold", err) ||
+	    !take_counters(h, err) || !take_uplink(h, &uplink, err))
 		return complain(err);
 	h->plan.ready = on_ready;
 	h->plan.arg = h;
@@ -204,6 +215,7 @@ int hold_main(int argc, char **argv)
 		{ 0, "user", OPTION_TEXT, "NAME", "whom the gate runs as (root's: " ROLE_USER ")",
 		  &h.user },
 		{ 0, "ready-fd", OPTION_TEXT, "N", "a byte is written there once it serves", &h.ready_fd },
+		{ 0, "counters", OPTION_TEXT, "N", "count there on the daemon's board", &h.counters },
 		{ 0, "guest", OPTION_TEXT, "LINK=MAC[,down=B][,up=B]",
 		  "a virtual machine, behind that interface of the namespace", &h.guest },
 		{ 0, "publish", OPTION_LIST, "[ADDR:]PORT[:INSIDE]",

@@ -404,14 +404,18 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	return k->audit;
 }
 
+/* Our place on a daemon's board, whose exporter serves them all; or an exporter of our own */
 static bool start_exporter(struct session *s, struct err *err)
 {
+	const struct hold_plan *hold = s->plan->hold;
 	struct metrics_at *at = s->plan->metrics;
 	AUTO_CLOSE int listening = at ? doors_of_metrics(at, s->keeper.policy, err) : -1;
 	struct exporter_plan plan = { listening, at && at->local, s->plan->jail.session,
 				      s->plan->version };
 
 	s->serves_metrics = listening >= 0;
+	if (hold && hold->counters >= 0)
+		return watched_share_there(&s->keeper, hold->counters, hold->counters_at, err);
 	return !at || (s->serves_metrics && crew_exporter(&s->crew, &plan, err));
 }
 
@@ -526,7 +530,7 @@ static bool start_held(struct session *s, struct err *err)
 	const struct hold_plan *hold = s->plan->hold;
 	struct jail_plan jail = s->plan->jail;
 
-	jail.count_packets = (s->plan->metrics || jail.guest) && !jail.uplink;
+	jail.count_packets = (s->plan->metrics || jail.guest || hold->counters >= 0) && !jail.uplink;
 	if (!jail_hold(&jail, hold->net, &s->jail, err))
 		return false;
 	own_jail(s, hold->init);

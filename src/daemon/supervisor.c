@@ -40,13 +40,14 @@
 #include "daemon/wall.h"
 #include "policy/loader.h"
 #include "policy/ports.h"
+#include "watch/board.h"
 
 #define START_LIMIT_S 20	/* for a keeper to serve */
 #define END_LIMIT_S 5		/* for a keeper to end */
 #define RETRY_FIRST_MS 50
 #define RETRY_MAX_MS 30000
 #define STEADY_MS 60000		/* who served that long has not failed before */
-#define ARGS_MAX (16 + 6 * CONTROL_WORDS_MAX)
+#define ARGS_MAX (24 + 6 * CONTROL_WORDS_MAX)
 #define PORT_ANYBODY 1024	/* from there on a port is not root's alone */
 #define READY_FD 3
 #define LOCK_FD 4
@@ -77,6 +78,7 @@ struct kept {
 	char		 why[ERR_TEXT_MAX];	/* it does not serve */
 	unsigned	 failures;	/* in a row */
 	unsigned	 restarts;
+	size_t		 place;		/* on the board */
 	int64_t		 since_ms;	/* it serves */
 	bool		 asked;		/* somebody waits to hear how it goes */
 	struct control_ticket ticket;	/* who */
@@ -86,6 +88,7 @@ struct supervisor {
 	const struct supervisor_plan *plan;
 	struct event_base *loop;
 	struct control_server *server;
+	struct exported	*exported;
 	struct kept	*all;
 	size_t		 count;
 };
@@ -164,6 +167,7 @@ static void forget(struct kept *k)
 	if (k->held.uplink)
 		wall_remove(s->plan->folder, k->held.session);
 	clean(s->plan->folder, k->held.session);
+	exported_drop(s->exported, k->held.session);
 	held_done(&k->held);
 	free(k);
 }
@@ -314,9 +318,14 @@ static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 				       k->held.session, "--ready-fd", "3" };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	size_t argc = 8;
-	char pid[16];
+	char pid[16], place[24];
 
 	snprintf(pid, sizeof(pid), "%d", (int)k->held.pid);
+	if (k->place != BOARD_NONE) {
+		snprintf(place, sizeof(place), "%zu", k->place);
+		argv[argc++] = "--counters";
+		argv[argc++] = place;
+	}
 	argv[argc++] = k->held.netns[0] ? "--netns" : "--pid";
 	argv[argc++] = k->held.netns[0] ? k->held.netns : pid;
 	if (k->held.mode[0]) {
@@ -379,6 +388,7 @@ static void start(struct kept *k)
 	struct err err = { "" };
 
 	kept_become(k, KEPT_STARTING);
+	k->place = exported_place(k->supervisor->exported, k->held.session);
 	k->why[0] = '\0';
 	if (fork_keeper(k, &err)) {
 		after(k, START_LIMIT_S * 1000);
@@ -665,11 +675,16 @@ struct supervisor *supervisor_new(struct event_base *loop, const struct supervis
 		return NULL;
 	}
 	*s = (struct supervisor){ .plan = plan, .loop = loop };
-	if (!make_folder(plan, err) || !listen_there(s, err)) {
+	if (!make_folder(plan, err) || !listen_there(s, err) ||
+	    !(s->exported = exported_new(loop, &plan->metrics, err))) {
+		if (s->server)
+			control_remove(plan->folder, CONTROL_DAEMON);
+		control_server_free(s->server);
 		free(s);
 		return NULL;
 	}
 	take_over_all(s);
+	exported_sweep(s->exported, is_kept, s);
 	litter_sweep(plan->folder, is_kept, s);
 	return s;
 }
@@ -679,6 +694,7 @@ size_t supervisor_free(struct supervisor *s)
 	size_t count = s->count;
 
 	control_server_free(s->server);
+	exported_free(s->exported);
 	control_remove(s->plan->folder, CONTROL_DAEMON);
 	while (s->all) {
 		struct kept *k = s->all;

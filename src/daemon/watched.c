@@ -13,7 +13,7 @@
 #include "daemon/conn.h"
 #include "jail/jail.h"
 #include "watch/anomaly.h"
-#include "watch/shared.h"
+#include "watch/board.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -24,6 +24,7 @@ struct watched {
 	struct anomaly		 anomaly;
 	struct shared_counters	*shared;	/* NULL: nobody reads */
 	int			 shared_fd;
+	union board_place	*place;		/* that it lies in; NULL: alone */
 };
 
 static void see(void *arg, const struct audit_seen *e)
@@ -54,7 +55,9 @@ void watched_free(struct keeper *k)
 		return;
 	if (k->audit)
 		audit_watch(k->audit, NULL, NULL);
-	if (w->shared)
+	if (w->place)
+		munmap(w->place, sizeof(*w->place));
+	else if (w->shared)
 		munmap(w->shared, sizeof(*w->shared));
 	DROP_FD(w->shared_fd);
 	free(w);
@@ -80,6 +83,17 @@ int watched_share(struct keeper *k, struct err *err)
 	w->shared = at;
 	w->shared_fd = TAKE_FD(fd);
 	return w->shared_fd;
+}
+
+bool watched_share_there(struct keeper *k, int fd, size_t offset, struct err *err)
+{
+	union board_place *at = mmap(NULL, sizeof(*at), PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+
+	if (at == MAP_FAILED)
+		return err_sys(err, errno, "cannot share the counters");
+	k->watched->place = at;
+	k->watched->shared = &at->shared;
+	return true;
 }
 
 void watched_raise(struct keeper *k)
