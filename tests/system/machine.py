@@ -19,6 +19,7 @@ INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
 for module in {modules}; do insmod /lib/$module.ko; done
 ip link set lo up
 ip link set eth0 up
