@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -149,15 +150,43 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		look_later(p);
 }
 
+static int take_info(const struct nlattr *a, void *arg)
+{
+	bool *tap = arg;
+	struct span kind = span_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+
+	if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+		*tap = *tap || span_starts(kind, SPAN("tun"));
+	return MNL_CB_OK;
+}
+
+static int take_kind(const struct nlattr *a, void *arg)
+{
+	return mnl_attr_get_type(a) == IFLA_LINKINFO ? mnl_attr_parse_nested(a, take_info, arg) : MNL_CB_OK;
+}
+
+static int take_news(const struct nlmsghdr *h, void *arg)
+{
+	if (h->nlmsg_type == RTM_NEWLINK)
+		mnl_attr_parse(h, sizeof(struct ifinfomsg), take_kind, arg);
+	return MNL_CB_OK;
+}
+
 static void on_news(evutil_socket_t fd, short what, void *arg)
 {
+	char bytes[16384] __attribute__((aligned(8)));
 	struct plugged *p = arg;
-	char bytes[8192];
+	bool tap = false;
+	ssize_t n;
 
 	(void)what;
-	/* What they say does not matter: many of them may be lost */
-	while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
-		errno = 0;
+	while ((n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0 || (n < 0 && errno == ENOBUFS)) {
+		tap = tap || n < 0;		/* some are lost */
+		if (n > 0)
+			mnl_cb_run(bytes, (size_t)n, 0, 0, take_news, &tap);
+	}
+	if (!tap)
+		return;
 	if (!p->left)
 		look_later(p);
 	p->left = LOOKS;

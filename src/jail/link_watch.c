@@ -79,8 +79,9 @@ bool interfaces_changed(int fd, const char *but, char ret_name[IFNAMSIZ])
 
 	snprintf(ret_name, IFNAMSIZ, "?");
 	for (int turn = 0; turn < TURNS_MAX; turn++) {
-		struct listing l = { .but = but, .name = ret_name, .seq = ++seq };
+		struct listing l = { .but = but, .name = ret_name };
 
+		l.seq = ++seq;
 		if (!ask(fd, l.seq) || !hear(fd, &l) || l.found)
 			return true;
 		if (!l.stirred)

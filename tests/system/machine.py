@@ -19,6 +19,7 @@ INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
 for module in {modules}; do insmod /lib/$module.ko; done
 ip link set lo up
 ip link set eth0 up
@@ -111,9 +112,9 @@ nc -ll -p 22 -e /bin/sh
 METADATA = "<metadata><s:guest xmlns:s='https://sluice.internal/guest' {}/></metadata>"
 
 
-def ask(port, command, limit=60):
+def ask(port, command, limit=60, address="127.0.0.1"):
     """What a guest's shell says, by the port of this machine that it is published on."""
-    with socket.create_connection(("127.0.0.1", port), 5) as s:
+    with socket.create_connection((address, port), 5) as s:
         s.settimeout(limit)
         s.sendall(f"{{ {command}\n}} 2>&1; echo said-all\n".encode())
         s.shutdown(socket.SHUT_WR)
@@ -129,13 +130,13 @@ class Machine:
     """One start of a guest, which runs a script and ends."""
 
     def __init__(self, virt, name, script, network="agent-nat-filtered", metadata="", devices="",
-                 guarded=False):
-        """guarded: by libvirt's filter too, for which a hundred programs are run."""
+                 guarded=False, extra=()):
+        """guarded: by libvirt's filter too, for which a hundred programs are run.  extra: files of the guest."""
         self.virt, self.name = virt, name
         self.console = stage.ROOT / f"{name}.console"
         init = INIT.format(modules=" ".join(MODULES), script=script).encode()
         initrd = stage.ROOT / f"{name}.initrd"
-        initrd.write_bytes(base() + gzip.compress(archive([("init", 0o100755, init)]), 1))
+        initrd.write_bytes(base() + gzip.compress(archive([("init", 0o100755, init), *extra]), 1))
         virt.define("define", DOMAIN.format(name=name, kernel=kernel(), initrd=initrd, network=network,
                                             console=self.console, metadata=metadata, devices=devices,
                                             filter=FILTER if guarded else ""))

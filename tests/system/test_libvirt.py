@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -332,3 +333,60 @@ def test_interface_that_is_plugged_in_is_cut(world, virt, several, daemon, token
     assert "well\n" in machine.ask(PORTS["two"], f"{fetch(OTHER, token)} && echo well")
     mac = re.search(r"([0-9a-f:]{17})\n*$", virt.virsh("domiflist", "two").strip()).group(1)
     virt.try_virsh("detach-interface", "two", "network", "--mac", mac, "--live")
+
+
+# its page, until it stands: what the guest tries while nobody serves
+LOOP = "for i in $(seq 300); do /usr/bin/wget -q -t 1 -T 1 -O- http://{host}/{token}; " \
+    "echo {token} | nc -u -w 1 {address} 9999; sleep 0.1; done >/dev/null 2>&1 &"
+
+
+def children(pid):
+    return {pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[1].decode(): int(child)
+            for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+@pytest.mark.parametrize("who", ["role-gate", "role-resolver", "keeper", "daemon"])
+def test_no_death_opens_anything(world, several, daemon, token, who):
+    """While the guest tries: of gate, resolver, keeper, and daemon and keeper together; then it is served again."""
+    bad = f"{token}-bad"
+    machine.ask(PORTS["one"], LOOP.format(host=OTHER, token=bad, address=internet.RECORDER4))
+    start, before = world.wire.mark(), daemon.held("one")
+    if who == "daemon":
+        daemon.kill()
+        os.kill(before["keeper"], signal.SIGKILL)
+        assert call("attach", "--vm", "one", "--session", "x").code == 125
+        daemon.start()
+    else:
+        os.kill(before["keeper"] if who == "keeper" else children(before["keeper"])[who], signal.SIGKILL)
+    wait_for(lambda: (now := daemon.held("one")) and now["state"] == "serving"
+             and now["keeper"] != before["keeper"], 20)
+    wait_for(lambda: asked(PORTS["one"], f"{fetch(REC, token)} && echo served"), 20)
+    log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-one.jsonl"))[-1]
+    wait_for(lambda: OTHER.encode() in log.read_bytes())        # it tries all the time
+    assert not world.wire.carries(bad.encode(), start) and not world.recorder.arrived(bad.encode())
+    assert world.recorder.requests(token.encode()) and len(rooms()) == len(PORTS)
+
+
+def asked(port, command):
+    try:
+        return "served\n" in machine.ask(port, command)
+    except (OSError, AssertionError):
+        return False
+
+
+def test_destroyed_guest_leaves_nothing(virt, several, daemon):
+    """Not its session, namespace, socket or published port."""
+    virt.virsh("destroy", "two")
+    wait_for(lambda: not daemon.held("two") and len(rooms()) == len(PORTS) - 1)
+    assert not [path for path in netns.RUN.rglob("*") if path.name.startswith("two")]
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", PORTS["two"]), 5).close()
+    # what an earlier start of the machine left is forgotten, and no other's namespace is taken for it
+    stale = netns.RUN / "held" / "two.json"
+    text = (netns.RUN / "held" / "one.json").read_text()
+    daemon.kill()
+    stale.write_text(re.sub('"boot":"[^"]*"', '"boot":"another"', text.replace('"one"', '"two"')))
+    daemon.start()
+    wait_for(lambda: not daemon.held("two") and not stale.exists())
+    wait_for(lambda: daemon.held("one")["state"] == "serving")
+    assert asked(PORTS["one"], f"{fetch(REC, 'x')} && echo served")
