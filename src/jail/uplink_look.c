@@ -88,7 +88,7 @@ static int take_link(const struct nlmsghdr *h, void *arg)
 	struct device d = { 0 };
 	char name[IFNAMSIZ];
 
-	if (interface_read(h, name) != INTERFACE_WAY_OUT)
+	if (interface_read(h, name) < INTERFACE_NOWHERE)
 		return MNL_CB_OK;
 	if (h->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(h) < sizeof(*ifi) ||
 	    mnl_attr_parse(h, sizeof(*ifi), take_attribute, &d) < 0)

@@ -79,7 +79,9 @@ def daemon(world):
 @pytest.fixture(scope="module")
 def docker(daemon):
     one = engine.Engine(walls=True, asks="127.0.0.1")
-    done = one("network", "create", "--internal", "--subnet", NET, "agent-internal")
+    text = (stage.TOP / "docs" / "docker.md").read_text()
+    made = next(line for line in text.splitlines() if line.startswith("docker network create"))
+    done = one(*made.split()[1:])
     assert done.returncode == 0, done.stdout
     one.bridge = "br-" + done.stdout.strip()[:12]
     one("network", "create", "--subnet", "172.28.2.0/24", "wide")
@@ -421,6 +423,44 @@ def test_one_word_is_a_mode(docker, daemon, world):
         assert done.returncode == 125 and why in done.stdout, done.stdout
     done = docker.run("true", options=("-e", "SLUICE_MODE=restricted"), policy="team")
     assert done.returncode == 125 and "internal" in done.stdout, done.stdout
+
+
+def test_compose(docker, daemon, home, token):
+    """packaging/docker/compose.yaml, as it is but for names and a subnet that are free here."""
+    text = (stage.TOP / "packaging" / "docker" / "compose.yaml").read_text()
+    assert call("export", "compose").out == text
+    folder = stage.ROOT / "compose"
+    folder.mkdir()
+    for old, new in (NET, "172.28.3.0/24"), ("agent-internal", "agent-compose"), ("team", "crew"):
+        text = text.replace(old, new)
+    (folder / "compose.yaml").write_text(text)
+    (folder / "programs.yaml").write_text('version: "3.5"\nservices:\n' + "".join(
+        f"  {name}: {{volumes: ['/usr:/usr:ro'], command: ['/usr/bin/python3', '-m', 'http.server', '8000'],"
+        " stop_grace_period: 1s}\n" for name in ("offline", "worker", "planner", "coder")))
+    (POLICIES / "crew.yaml").write_text("version: 1\nmode: internal\npeers: [172.28.3.0/24]\n")
+
+    def compose(*argv):
+        done = subprocess.run(["docker-compose", "-p", "c", "-f", "compose.yaml", "-f", "programs.yaml", *argv],
+                              cwd=folder, env=netns.root_env(AGENT_IMAGE=engine.IMAGE), text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+    compose("up", "-d")
+    ids = docker("ps", "-q", "--no-trunc", "--filter", "name=^c_").stdout.split()
+    modes = sorted(s["mode"] for s in json.loads(call("sessions", "--format", "json").out)
+                   if any(i.startswith(s["session"]) for i in ids))
+    assert modes == ["filtered", "internal", "internal", "isolated"]
+    get = "import urllib.request as r, sys; print(r.urlopen(sys.argv[1], timeout=9).status)"
+    reach = [("planner", "http://coder:8000/", "200\n"), ("coder", "http://planner:8000/", "200\n"),
+             ("planner", f"http://172.28.3.1:8081/{token}", None), ("offline", f"http://172.28.3.1:8081/{token}", None),
+             ("worker", "http://coder:8000/", None), ("worker", f"http://172.28.3.1:8081/{token}", None)]
+    for name, url, want in reach:
+        done = docker("exec", f"c_{name}_1", "/usr/bin/python3", "-c", get, url)
+        assert done.stdout == want if want else done.returncode != 0, (name, url, done.stdout)
+    assert not home.has(token)
+    docker("rm", "-f", *ids)
+    docker("network", "rm", "agent-compose")
+    wait_for(lambda: not any(left(i[:12]) for i in ids))
 
 
 # the end
