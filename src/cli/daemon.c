@@ -5,21 +5,29 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/folders.h"
+#include "cli/listen.h"
 #include "control/server.h"
+#include "daemon/display.h"
 #include "daemon/supervisor.h"
 
 #define GROUP "sluice"
+#define USER "sluice"	/* whom the dashboard runs as */
 
 struct daemon_command {
 	struct supervisor_plan	 plan;
 	bool			 foreground;
-	char			 folder[PATH_MAX], policies[PATH_MAX], program[PATH_MAX];
+	struct metrics_options	 dashboard;
+	struct role_user	 user;
+	struct display_plan	 display;
+	char			 folder[PATH_MAX], policies[PATH_MAX], program[PATH_MAX],
+				 program_folder[PATH_MAX];
 	int			 parent;	/* it waits for a byte: we serve; -1: there is none */
 };
 
@@ -39,6 +47,28 @@ static bool prepare(struct daemon_command *d, struct err *err)
 		return false;
 	d->plan = (struct supervisor_plan){ d->folder, d->policies, d->program, SLUICE_VERSION,
 					    group ? group->gr_gid : CONTROL_GROUP_NONE };
+	return true;
+}
+
+/* Loopback, with a port, or a Unix socket: an account without rights serves it */
+static bool prepare_dashboard(struct daemon_command *d, struct err *err)
+{
+	const struct passwd *p = getpwnam(USER);
+
+	if (!d->dashboard.at)
+		return true;
+	if (!metrics_where(&d->dashboard, err))
+		return err_set(err, "--dashboard %s: not 127.0.0.1:PORT, [::1]:PORT or unix:PATH",
+			       d->dashboard.at);
+	if (!d->dashboard.where.path && !d->dashboard.where.listen.port)
+		return err_set(err, "--dashboard %s: which port?", d->dashboard.at);
+	if (!p || p->pw_uid == 0)
+		return err_set(err, "user " USER ": %s (useradd --system --shell /usr/sbin/nologin " USER ")",
+			       p ? "is root" : "no such user, and the dashboard is not to be root");
+	if (!folder_programs(d->program_folder, err))
+		return false;
+	d->user = (struct role_user){ p->pw_uid, p->pw_gid };
+	d->display = (struct display_plan){ d->dashboard.where, d->folder, d->program_folder, &d->user };
 	return true;
 }
 
@@ -88,6 +118,7 @@ static int serve(struct daemon_command *d, struct err *err)
 {
 	struct event_base *loop = event_base_new();
 	struct supervisor *s;
+	struct display *display = NULL;
 	size_t left;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -98,12 +129,19 @@ static int serve(struct daemon_command *d, struct err *err)
 	s = supervisor_new(loop, &d->plan, err);
 	if (!s)
 		return complain(err);
+	if (d->dashboard.at)
+		display = display_new(loop, &d->display, s, err);
+	if (d->dashboard.at && !display) {
+		supervisor_free(s);
+		return complain(err);
+	}
 	if (d->foreground)
 		fprintf(stderr, "sluice: daemon: serves at %s/control.sock\n", d->folder);
 	else if (write(d->parent, "+", 1) != 1)
 		fprintf(stderr, "sluice: daemon: nobody waited for it to start\n");
 	DROP_FD(d->parent);
 	event_base_dispatch(loop);
+	display_free(display);
 	left = supervisor_free(s);
 	if (left)
 		fprintf(stderr, "sluice: daemon: %zu sessions go on without it (sluice daemon takes "
@@ -117,6 +155,8 @@ int daemon_main(int argc, char **argv)
 	const struct option rows[] = {
 		{ 0, "foreground", OPTION_FLAG, NULL, "stay in the foreground, as under systemd",
 		  &d.foreground },
+		{ 0, "dashboard", OPTION_TEXT, "ADDR",
+		  "serve a page of all sessions on 127.0.0.1:PORT or unix:PATH", &d.dashboard.at },
 		{ .name = NULL },
 	};
 	struct err err = { "" };
@@ -124,7 +164,7 @@ int daemon_main(int argc, char **argv)
 
 	if (!command_alone(argc, argv, rows, "it takes no argument", &code))
 		return code;
-	if (!prepare(&d, &err) || !go_behind(&d, &err))
+	if (!prepare(&d, &err) || !prepare_dashboard(&d, &err) || !go_behind(&d, &err))
 		return complain(&err);
 	return serve(&d, &err);
 }

@@ -509,6 +509,7 @@ static void put_kept(struct buf *b, const struct kept *k)
 	json_field_str(b, "mode", k->held.mode[0] ? k->held.mode : NULL);
 	json_field_str(b, "guest", k->held.guest[0] ? k->held.guest : NULL);
 	control_words_write(b, "policies", &k->held.policies);
+	control_words_write(b, "labels", &k->held.labels);
 	json_close(b, '}');
 }
 
@@ -629,6 +630,11 @@ struct supervisor *supervisor_new(struct event_base *loop, const struct supervis
 	}
 	take_over_all(s);
 	return s;
+}
+
+bool supervisor_holds(const struct supervisor *s, const char *session)
+{
+	return find(s, session);
 }
 
 size_t supervisor_free(struct supervisor *s)

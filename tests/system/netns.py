@@ -61,7 +61,8 @@ class Box:
 
 
 class Daemon:
-    def __init__(self):
+    def __init__(self, *options):
+        self.options = options
         self.errors = stage.ROOT / "daemon.err"
         self.process = None
         self.start()
@@ -69,7 +70,7 @@ class Daemon:
     def start(self):
         with open(self.errors, "ab") as err:
             self.process = subprocess.Popen(
-                [str(sluice.PROGRAM), "daemon", "--foreground"], cwd="/", env=root_env(),
+                [str(sluice.PROGRAM), "daemon", "--foreground", *self.options], cwd="/", env=root_env(),
                 stdin=subprocess.DEVNULL, stdout=err, stderr=err)
         wait_for(self.answers)
 
