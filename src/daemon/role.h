@@ -27,8 +27,8 @@ struct role_plan {
 	const char *const	*argv;		/* "sluice", the role word, ..., NULL */
 	const int		*fds;		/* become descriptors 3, 4, ...; the caller keeps its own */
 	size_t			 fd_count;
-	bool			 alone;		/* in a network namespace of its own: for root's */
 	const struct role_user	*user;		/* whom it runs as, with no other group; NULL: as we do */
+	bool			 alone;		/* in a network namespace of its own: for root's */
 };
 
 /*
