@@ -13,6 +13,7 @@
 #include "cli/folders.h"
 #include "cli/listen.h"
 #include "control/server.h"
+#include "daemon/display.h"
 #include "daemon/supervisor.h"
 
 #define GROUP "sluice"
@@ -22,7 +23,9 @@ struct daemon_command {
 	bool			 foreground;
 	char			 folder[PATH_MAX], policies[PATH_MAX], program[PATH_MAX], programs[PATH_MAX];
 	struct metrics_options	 metrics;
-	struct role_user	 user;
+	struct role_user	 user;		/* whom exporter and dashboard run as */
+	struct metrics_options	 dashboard;
+	struct display_plan	 display;
 	int			 parent;	/* it waits for a byte: we serve; -1: there is none */
 };
 
@@ -47,6 +50,20 @@ static bool prepare(struct daemon_command *d, struct err *err)
 		.version = SLUICE_VERSION, .group = group ? group->gr_gid : CONTROL_GROUP_NONE,
 		.metrics = { d->folder, d->metrics.plan, d->programs, SLUICE_VERSION, &d->user },
 	};
+	return true;
+}
+
+/* Loopback, with a port, or a Unix socket: an account without rights serves it */
+static bool prepare_dashboard(struct daemon_command *d, struct err *err)
+{
+	if (!d->dashboard.at)
+		return true;
+	if (!metrics_where(&d->dashboard, err))
+		return err_set(err, "--dashboard %s: not 127.0.0.1:PORT, [::1]:PORT or unix:PATH",
+			       d->dashboard.at);
+	if (!d->dashboard.where.path && !d->dashboard.where.listen.port)
+		return err_set(err, "--dashboard %s: which port?", d->dashboard.at);
+	d->display = (struct display_plan){ d->dashboard.where, d->folder, d->programs, &d->user };
 	return true;
 }
 
@@ -96,6 +113,7 @@ static int serve(struct daemon_command *d, struct err *err)
 {
 	struct event_base *loop = event_base_new();
 	struct supervisor *s;
+	struct display *display = NULL;
 	size_t left;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -106,12 +124,19 @@ static int serve(struct daemon_command *d, struct err *err)
 	s = supervisor_new(loop, &d->plan, err);
 	if (!s)
 		return complain(err);
+	if (d->dashboard.at)
+		display = display_new(loop, &d->display, s, err);
+	if (d->dashboard.at && !display) {
+		supervisor_free(s);
+		return complain(err);
+	}
 	if (d->foreground)
 		fprintf(stderr, "sluice: daemon: serves at %s/control.sock\n", d->folder);
 	else if (write(d->parent, "+", 1) != 1)
 		fprintf(stderr, "sluice: daemon: nobody waited for it to start\n");
 	DROP_FD(d->parent);
 	event_base_dispatch(loop);
+	display_free(display);
 	left = supervisor_free(s);
 	if (left)
 		fprintf(stderr, "sluice: daemon: %zu sessions go on without it (sluice daemon takes "
@@ -126,6 +151,8 @@ int daemon_main(int argc, char **argv)
 		{ 0, "foreground", OPTION_FLAG, NULL, "stay in the foreground, as under systemd",
 		  &d.foreground },
 		METRICS_OPTIONS(&d.metrics),
+		{ 0, "dashboard", OPTION_TEXT, "ADDR",
+		  "serve a page of all sessions on 127.0.0.1:PORT or unix:PATH", &d.dashboard.at },
 		{ .name = NULL },
 	};
 	struct err err = { "" };
@@ -133,7 +160,7 @@ int daemon_main(int argc, char **argv)
 
 	if (!command_alone(argc, argv, rows, "it takes no argument", &code))
 		return code;
-	if (!prepare(&d, &err) || !go_behind(&d, &err))
+	if (!prepare(&d, &err) || !prepare_dashboard(&d, &err) || !go_behind(&d, &err))
 		return complain(&err);
 	return serve(&d, &err);
 }

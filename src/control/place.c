@@ -44,7 +44,7 @@ static int folder_address(const char *folder, const char *name, struct sockaddr_
 	return -ENAMETOOLONG;
 }
 
-int control_connect(const char *folder, const char *name)
+static int connect_to(const char *folder, const char *name, int flags)
 {
 	AUTO_CLOSE int fd = -1, at = -1;
 	struct sockaddr_un sa;
@@ -52,10 +52,20 @@ int control_connect(const char *folder, const char *name)
 	at = folder_address(folder, name, &sa);
 	if (at < 0)
 		return at;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return -errno;
 	return TAKE_FD(fd);
+}
+
+int control_connect(const char *folder, const char *name)
+{
+	return connect_to(folder, name, 0);
+}
+
+int control_connect_now(const char *folder, const char *name)
+{
+	return connect_to(folder, name, SOCK_NONBLOCK);
 }
 
 static bool is_alive(const char *folder, const char *name)

@@ -20,6 +20,9 @@ bool control_name_is_valid(const char *name);
  */
 int control_connect(const char *folder, const char *name);
 
+/* The same, non-blocking; -EAGAIN if it would have to wait */
+int control_connect_now(const char *folder, const char *name);
+
 /*
  * control_listen() - make that socket, 0600, in a folder that exists
  *

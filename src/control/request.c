@@ -10,6 +10,7 @@ static const char *const words[CONTROL_NUM] = {
 	[CONTROL_STATUS] = "status", [CONTROL_APPROVALS] = "approvals",
 	[CONTROL_APPROVE] = "approve", [CONTROL_REJECT] = "reject", [CONTROL_RELOAD] = "reload",
 	[CONTROL_ATTACH] = "attach", [CONTROL_DETACH] = "detach", [CONTROL_HELD] = "held",
+	[CONTROL_EVENTS] = "events", [CONTROL_WEB] = "web",
 };
 
 static bool take_id(struct control_request *r, const json_t *value)
@@ -45,6 +46,42 @@ static const char *text_of(const json_t *value)
 	const char *text = json_string_value(value);
 
 	return text && *text ? text : NULL;
+}
+
+static bool take_host(struct control_request *r, const json_t *value)
+{
+	r->host = text_of(value);
+	return r->host;
+}
+
+static bool take_port(struct control_request *r, const json_t *value)
+{
+	json_int_t port = json_integer_value(value);
+
+	if (!json_is_integer(value) || port < 1 || port > UINT16_MAX)
+		return false;
+	r->port = (uint16_t)port;
+	return true;
+}
+
+static bool take_transport(struct control_request *r, const json_t *value)
+{
+	const char *word = text_of(value);
+
+	if (!word || (strcmp(word, "tcp") != 0 && strcmp(word, "udp") != 0))
+		return false;
+	r->transport = word[0] == 'u' ? TRANSPORT_UDP : TRANSPORT_TCP;
+	return true;
+}
+
+static bool take_from(struct control_request *r, const json_t *value)
+{
+	json_int_t from = json_integer_value(value);
+
+	if (!json_is_integer(value) || from < 0)
+		return false;
+	r->from = (uint64_t)from;
+	return true;
 }
 
 static bool take_session(struct control_request *r, const json_t *value)
@@ -125,6 +162,10 @@ static const struct {
 	{ "scope", 1u << CONTROL_APPROVE, false, take_scope },
 	{ "for", 1u << CONTROL_APPROVE, false, take_for },
 	{ "never", 1u << CONTROL_REJECT, false, take_never },
+	{ "host", 1u << CONTROL_APPROVE | 1u << CONTROL_REJECT, false, take_host },
+	{ "port", 1u << CONTROL_APPROVE | 1u << CONTROL_REJECT, false, take_port },
+	{ "transport", 1u << CONTROL_APPROVE | 1u << CONTROL_REJECT, false, take_transport },
+	{ "from", 1u << CONTROL_EVENTS, false, take_from },
 	{ "session", 1u << CONTROL_ATTACH | 1u << CONTROL_DETACH, true, take_session },
 	{ "netns", 1u << CONTROL_ATTACH, false, take_netns },
 	{ "pid", 1u << CONTROL_ATTACH, false, take_pid },
@@ -153,7 +194,8 @@ static bool read_object(const json_t *object, struct control_request *r, const c
 {
 	size_t known = 1;	/* "do" */
 
-	*ret_why = "do is none of status, approvals, approve, reject, reload, attach, detach, held";
+	*ret_why = "do is none of status, approvals, approve, reject, reload, attach, detach, held, "
+		   "events, web";
 	if (!json_is_object(object) || !take_what(r, object))
 		return false;
 	*ret_why = "a key is missing, unknown here, or has a wrong value";
@@ -172,6 +214,9 @@ static bool read_object(const json_t *object, struct control_request *r, const c
 	*ret_why = "for goes with scope timed";
 	if (r->for_s && r->scope != SCOPE_TIMED)
 		return false;
+	*ret_why = "host, port and transport go together";
+	if (!r->host != !r->port || (!r->host && json_object_get(object, "transport")))
+		return false;
 	*ret_why = "attach: one of pid and netns";
 	return r->what != CONTROL_ATTACH || !r->netns != !r->pid;
 }
@@ -182,6 +227,28 @@ bool control_request_parse(struct span line, struct control_request *ret, const 
 	ret->object = json_loadb((const char *)line.at, line.len, JSON_REJECT_DUPLICATES, NULL);
 	*ret_why = "not one JSON object on a line";
 	return ret->object && read_object(ret->object, ret, ret_why);
+}
+
+bool control_request_is_web(const struct control_request *r)
+{
+	switch (r->what) {
+	case CONTROL_STATUS:
+	case CONTROL_APPROVALS:
+	case CONTROL_HELD:
+	case CONTROL_EVENTS:
+	case CONTROL_WEB:
+		return true;
+	case CONTROL_APPROVE:
+		return r->host && r->scope != SCOPE_ALWAYS;
+	case CONTROL_REJECT:
+		return r->host;
+	case CONTROL_RELOAD:
+	case CONTROL_ATTACH:
+	case CONTROL_DETACH:
+	case CONTROL_NUM:
+		break;
+	}
+	return false;
 }
 
 void control_request_done(struct control_request *r)
@@ -218,6 +285,12 @@ void control_request_write(const struct control_request *r, struct buf *b)
 	write_number(b, "id", r->id);
 	write_text(b, "scope", r->what == CONTROL_APPROVE ? scope_name(r->scope) : NULL);
 	write_number(b, "for", (uint64_t)r->for_s);
+	if (r->host) {
+		json_field_str(b, "host", r->host);
+		json_field_uint(b, "port", r->port);
+		json_field_str(b, "transport", r->transport == TRANSPORT_UDP ? "udp" : "tcp");
+	}
+	write_number(b, "from", r->from);
 	write_text(b, "session", r->session);
 	write_text(b, "netns", r->netns);
 	write_number(b, "pid", r->pid);

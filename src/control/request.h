@@ -7,6 +7,11 @@
  *	{"do":"approve","id":N,"scope":"once|session|timed|always","for":SECONDS}
  *	{"do":"reject","id":N,"never":true|false}
  *	{"do":"reload"}
+ *	{"do":"events","from":N}	the newest records of the log, from that byte of the file on
+ *	{"do":"web"}			from now on this connection may only what control_request_is_web() says
+ *
+ * approve and reject may name what was read, "host","port","transport":"tcp|udp": if the question
+ * of that number is about something else nothing is decided.
  *
  * The daemon's own:
  *	{"do":"attach","session":"NAME","pid":N,"policies":["NAME or /PATH"],"labels":["K=V"]}
@@ -31,7 +36,8 @@
 #define CONTROL_FOR_MAX_S 86400		/* a day: longer is `session` */
 
 enum control_do { CONTROL_STATUS, CONTROL_APPROVALS, CONTROL_APPROVE, CONTROL_REJECT,
-		  CONTROL_RELOAD, CONTROL_ATTACH, CONTROL_DETACH, CONTROL_HELD, CONTROL_NUM };
+		  CONTROL_RELOAD, CONTROL_ATTACH, CONTROL_DETACH, CONTROL_HELD, CONTROL_EVENTS,
+		  CONTROL_WEB, CONTROL_NUM };
 
 #define CONTROL_WORDS_MAX 32	/* policies, or labels, of one request */
 
@@ -50,6 +56,10 @@ struct control_request {
 	enum scope	scope;		/* of approve; once if nothing is said */
 	int64_t		for_s;		/* SCOPE_TIMED; 0: nothing was said */
 	bool		never;		/* of reject: nor later in the session */
+	const char	*host;		/* of approve and reject: what was read; NULL: nothing was said */
+	uint16_t	port;		/* ... with it */
+	enum transport	transport;
+	uint64_t	from;		/* of events */
 	const char	*session;	/* of attach and detach */
 	const char	*netns;		/* of attach: its path, or NULL */
 	uint32_t	pid;		/* of attach without netns */
@@ -68,6 +78,14 @@ struct control_request {
 bool control_request_parse(struct span line, struct control_request *ret, const char **ret_why);
 
 void control_request_done(struct control_request *r);
+
+/*
+ * control_request_is_web() - may it be asked over a connection that said "web"?
+ *
+ * Reading, and a decision about a question that is named with its host and port, for no longer
+ * than the session.
+ */
+bool control_request_is_web(const struct control_request *r);
 
 /* The same as text, with its newline, appended to @b */
 void control_request_write(const struct control_request *r, struct buf *b);

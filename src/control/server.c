@@ -17,6 +17,7 @@ struct client {
 	uint32_t	 serial;	/* of who has it now */
 	bool		 privileged;
 	bool		 waiting;	/* for control_answer() */
+	bool		 web;		/* it gave up the rest */
 	struct event	 ev;
 	struct buf	 in, out;
 };
@@ -48,18 +49,40 @@ static void client_close(struct client *c)
 	buf_done(&c->out);
 }
 
+/* Reading and answering with a name is all that it may from now on, for good */
+static void become_web(struct client *c, struct buf *answer)
+{
+	size_t others = 0;
+
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		others += &c->server->clients[i] != c && c->server->clients[i].fd >= 0 &&
+			  c->server->clients[i].web;
+	c->web = true;
+	if (others >= CONTROL_WEB_MAX) {
+		control_refuse(answer, "there are enough of its kind");
+		return;
+	}
+	json_open(answer, '{');
+	json_field_bool(answer, "ok", true);
+	json_close(answer, '}');
+}
+
 static void answer_line(struct client *c, struct span line)
 {
 	struct control_server *s = c->server;
 	struct buf answer = buf_new(CONTROL_ANSWER_MAX);
-	struct control_ticket t = { (unsigned)(c - s->clients), c->serial, c->privileged };
+	struct control_ticket t = { (unsigned)(c - s->clients), c->serial, c->privileged, c->web };
 	struct control_request r;
 	const char *why;
 
-	if (control_request_parse(line, &r, &why))
-		c->waiting = !s->handle(s->arg, &r, &t, &answer);
-	else
+	if (!control_request_parse(line, &r, &why))
 		control_refuse(&answer, why);
+	else if (r.what == CONTROL_WEB)
+		become_web(c, &answer);
+	else if (c->web && !control_request_is_web(&r))
+		control_refuse(&answer, "not from the dashboard");
+	else
+		c->waiting = !s->handle(s->arg, &r, &t, &answer);
 	control_request_done(&r);
 	if (answer.full) {
 		buf_clear(&answer);

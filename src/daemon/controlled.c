@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audit/tail.h"
 #include "base/json.h"
 #include "control/place.h"
 #include "control/server.h"
@@ -166,16 +167,41 @@ static void tell_done(struct buf *b)
 	json_close(b, '}');
 }
 
-static void decide(struct controlled *c, const struct control_request *r, struct buf *b)
+/* What is in the log, and so has happened */
+static void tell_events(const struct controlled *c, uint64_t from, struct buf *b)
+{
+	uint64_t next;
+
+	begin(b);
+	json_key(b, "events");
+	json_open(b, '[');
+	next = tail_read(audit_fd(c->keeper->audit), from, b);
+	json_close(b, ']');
+	json_field_uint(b, "next", next);
+	json_close(b, '}');
+}
+
+/* Is the question still about what was read?  If it was not said, by its number */
+static bool is_as_read(const struct controlled *c, const struct control_request *r, struct err *err)
+{
+	const struct approval_question *q = approvals_find(c->keeper->approvals, r->id);
+
+	return !r->host || !q ||
+	       (!strcmp(q->host, r->host) && q->port == r->port && q->transport == r->transport) ||
+	       err_set(err, "%u: that is about another host by now", r->id);
+}
+
+static void decide(struct controlled *c, const struct control_request *r, bool web, struct buf *b)
 {
 	struct approval_answer answer = {
 		.decision = r->what == CONTROL_APPROVE ? DECISION_APPROVED : DECISION_DENIED,
 		.scope = r->what == CONTROL_APPROVE ? r->scope : r->never ? SCOPE_SESSION : SCOPE_ONCE,
-		.for_ms = r->for_s ? r->for_s * 1000 : APPROVAL_TIMED_MS, .by = "control",
+		.for_ms = r->for_s ? r->for_s * 1000 : APPROVAL_TIMED_MS, 
+		.by = web ? "web" : "control",
 	};
 	struct err err = { "" };
 
-	if (approval_decide(c->keeper, r->id, &answer, &err))
+	if (is_as_read(c, r, &err) && approval_decide(c->keeper, r->id, &answer, &err))
 		tell_done(b);
 	else
 		control_refuse(b, err.text);
@@ -186,7 +212,6 @@ static bool handle(void *arg, const struct control_request *r, const struct cont
 {
 	struct controlled *c = arg;
 
-	(void)t;
 	switch (r->what) {
 	case CONTROL_STATUS:
 		tell_status(c, answer);
@@ -196,7 +221,10 @@ static bool handle(void *arg, const struct control_request *r, const struct cont
 		break;
 	case CONTROL_APPROVE:
 	case CONTROL_REJECT:
-		decide(c, r, answer);
+		decide(c, r, t->web, answer);
+		break;
+	case CONTROL_EVENTS:
+		tell_events(c, r->from, answer);
 		break;
 	case CONTROL_RELOAD:
 		if (c->reload) {
@@ -209,6 +237,7 @@ static bool handle(void *arg, const struct control_request *r, const struct cont
 	case CONTROL_ATTACH:
 	case CONTROL_DETACH:
 	case CONTROL_HELD:
+	case CONTROL_WEB:
 	case CONTROL_NUM:
 		control_refuse(answer, "that is the daemon's to do");
 		break;

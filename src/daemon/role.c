@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -71,6 +72,8 @@ static _Noreturn void become_role(const struct role_plan *r, pid_t parent)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (r->alone && syscall(SYS_unshare, CLONE_NEWNET) < 0)
+		_exit(1);
 	if (r->user && !become_user(r->user))
 		_exit(1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* after it: a change of user clears it */

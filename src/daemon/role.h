@@ -29,6 +29,7 @@ struct role_plan {
 	const int		*fds;		/* become descriptors 3, 4, ...; the caller keeps its own */
 	size_t			 fd_count;
 	const struct role_user	*user;		/* whom it runs as, with no other group; NULL: as we do */
+	bool			 alone;		/* in a network namespace of its own: for root's */
 };
 
 /*

@@ -561,6 +561,7 @@ static void put_kept(struct buf *b, const struct kept *k)
 	json_field_bool(b, "uplink", k->held.uplink);
 	control_words_write(b, "policies", &k->held.policies);
 	control_words_write(b, "publish", &k->held.publish);
+	control_words_write(b, "labels", &k->held.labels);
 	json_close(b, '}');
 }
 
@@ -687,6 +688,11 @@ struct supervisor *supervisor_new(struct event_base *loop, const struct supervis
 	exported_sweep(s->exported, is_kept, s);
 	litter_sweep(plan->folder, is_kept, s);
 	return s;
+}
+
+bool supervisor_holds(const struct supervisor *s, const char *session)
+{
+	return find(s, session);
 }
 
 size_t supervisor_free(struct supervisor *s)

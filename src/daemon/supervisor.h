@@ -44,6 +44,9 @@ struct supervisor;
 struct supervisor *supervisor_new(struct event_base *loop, const struct supervisor_plan *plan,
 				  struct err *err);
 
+/* Is it one of its sessions? */
+bool supervisor_holds(const struct supervisor *s, const char *session);
+
 /* Return: how many sessions go on without it */
 size_t supervisor_free(struct supervisor *s);
 

@@ -148,6 +148,19 @@ static const struct pass exporter_role[] = {
 };
 
 /*
+ * dashboard
+ * holds	a listening socket of the host's, the daemon's socket, connections to sessions
+ *		that may only be read and answered with a name (control/request.h: "web")
+ * should	accept, read requests, ask sessions, write pages
+ * mustn't	make, connect or bind a socket, open a file, exec, fork, signal, trace
+ * accepts	connected descriptors of the daemon; any bytes from whoever reaches the socket
+ */
+static const struct pass dashboard_role[] = {
+	CALL(accept4), CALL(recvfrom), CALL(recvmsg), CALL(sendto), CALL(shutdown), CALL(poll),
+	CALL(ppoll), CALL(write),
+};
+
+/*
  * courier
  * holds	the keeper's socket, its own to the webhook
  * should	look up a name as libc does, and talk TLS to the webhook
@@ -429,6 +442,12 @@ bool confine_exporter(struct err *err)
 {
 	return confine_rights(err) && confine_files(NULL, err) &&
 	       confine_to((struct calls)CALLS(exporter_role), (struct calls){ NULL, 0 }, err);
+}
+
+bool confine_dashboard(struct err *err)
+{
+	return confine_rights(err) && confine_files(NULL, err) &&
+	       confine_to((struct calls)CALLS(dashboard_role), (struct calls){ NULL, 0 }, err);
 }
 
 bool confine_courier(const char *const *certificates, struct err *err)

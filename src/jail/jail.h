@@ -204,6 +204,7 @@ int broker_main(int argc, char **argv);	/* outside: answers connect(2) notificat
  */
 bool confine_gate(struct err *err);
 bool confine_exporter(struct err *err);
+bool confine_dashboard(struct err *err);
 /* @certificates: at most two more paths that it may read, up to NULL */
 bool confine_courier(const char *const *certificates, struct err *err);
 bool confine_resolver(struct err *err);

@@ -20,6 +20,7 @@ static const char *const names[] = {
 	[PROGRAM_RESOLVER] = "sluice-resolver",
 	[PROGRAM_EXPORTER] = "sluice-exporter",
 	[PROGRAM_COURIER] = "sluice-courier",
+	[PROGRAM_DASHBOARD] = "sluice-dashboard",
 };
 _Static_assert(ARRAY_SIZE(names) == PROGRAM_NUM, "one name per program");
 

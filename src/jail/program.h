@@ -7,6 +7,7 @@
  *	sluice-resolver	resolver: hostile answers of name servers
  *	sluice-exporter	exporter: whoever asks for /metrics
  *	sluice-courier	courier: answers of the webhook
+ *	sluice-dashboard	dashboard: whoever asks the daemon for its page
  *
  * They are programs of their own so that each holds only the code and loads only the
  * libraries that its role needs: less to attack, and less to load at a start.
@@ -19,7 +20,7 @@
 #include "base/err.h"
 
 enum program { PROGRAM_JAIL, PROGRAM_GATE, PROGRAM_RESOLVER, PROGRAM_EXPORTER, PROGRAM_COURIER,
-	       PROGRAM_NUM };
+	       PROGRAM_DASHBOARD, PROGRAM_NUM };
 
 /* Of none of them a descriptor */
 #define PROGRAMS_NONE { { [0 ... PROGRAM_NUM - 1] = -1 } }

@@ -24,7 +24,10 @@ static void fuzz_one(struct span input)
 	assert(!text.full);
 	assert(control_request_parse(span_head(buf_span(&text), text.len - 1), &again, &why));
 	assert(again.what == r.what && again.id == r.id && again.scope == r.scope &&
-	       again.for_s == r.for_s && again.never == r.never && again.pid == r.pid);
+	       again.for_s == r.for_s && again.never == r.never && again.pid == r.pid &&
+	       again.from == r.from && again.port == r.port && again.transport == r.transport);
+	assert(!r.host == !again.host && (!r.host || !strcmp(again.host, r.host)));
+	assert(control_request_is_web(&again) == control_request_is_web(&r));
 	assert((r.what == CONTROL_ATTACH || r.what == CONTROL_DETACH) == !!r.session);
 	assert(!r.session || !strcmp(again.session, r.session));
 	assert(again.policies.count == r.policies.count && again.labels.count == r.labels.count);

@@ -92,7 +92,7 @@ def accounts():
 def sluice(program):
     """Copy the program and its data to where the user's clone would be."""
     (TREE / "build").mkdir(parents=True)
-    for part in ("", "-jail", "-gate", "-resolver", "-exporter", "-courier"):
+    for part in ("", "-jail", "-gate", "-resolver", "-exporter", "-courier", "-dashboard"):
         shutil.copy2(str(program) + part, TREE / "build" / f"sluice{part}")
     for name in ("data", "man"):
         if (TOP / name).is_dir():

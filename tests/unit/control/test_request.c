@@ -26,6 +26,13 @@ static const char *const bad[] = {
 	"{\"do\":\"detach\",\"session\":\"x\",\"guest\":\"tap=52:54:00:00:00:0a\"}",
 	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"policies\":[\"web\",1]}",
 	"{\"do\":\"detach\"}", "{\"do\":\"held\",\"session\":\"x\"}",
+	"{\"do\":\"approve\",\"id\":1,\"host\":\"a\"}", "{\"do\":\"approve\",\"id\":1,\"port\":1}",
+	"{\"do\":\"approve\",\"id\":1,\"host\":\"a\",\"port\":0}",
+	"{\"do\":\"approve\",\"id\":1,\"host\":\"a\",\"port\":65536}",
+	"{\"do\":\"approve\",\"id\":1,\"host\":\"\",\"port\":1}",
+	"{\"do\":\"approve\",\"id\":1,\"host\":\"a\",\"port\":1,\"transport\":\"sctp\"}",
+	"{\"do\":\"reject\",\"id\":1,\"transport\":\"tcp\"}", "{\"do\":\"status\",\"host\":\"a\"}",
+	"{\"do\":\"events\",\"from\":-1}", "{\"do\":\"events\",\"from\":\"0\"}", "{\"do\":\"web\",\"id\":1}",
 	"{\"do\":\"status\",\"do\":\"reload\"}", "{\"do\":\"status\"} x", "{\"do\":\"status\"",
 };
 
@@ -52,6 +59,10 @@ static void same_request(const struct control_request *a, const struct control_r
 	assert_int_equal(a->never, b->never);
 	assert_int_equal(a->pid, b->pid);
 	assert_int_equal(a->uplink, b->uplink);
+	same_text(a->host, b->host);
+	assert_int_equal(a->port, b->port);
+	assert_int_equal(a->transport, b->transport);
+	assert_int_equal(a->from, b->from);
 	same_text(a->session, b->session);
 	same_text(a->netns, b->netns);
 	same_text(a->mode, b->mode);
@@ -67,6 +78,10 @@ static void what_is_written_reads_back(void **state)
 		{ .what = CONTROL_APPROVE, .id = 7, .scope = SCOPE_ALWAYS },
 		{ .what = CONTROL_APPROVE, .id = UINT32_MAX, .scope = SCOPE_TIMED, .for_s = 300 },
 		{ .what = CONTROL_REJECT, .id = 1 }, { .what = CONTROL_REJECT, .id = 1, .never = true },
+		{ .what = CONTROL_APPROVE, .id = 3, .scope = SCOPE_ONCE, .host = "a.example", .port = 443 },
+		{ .what = CONTROL_REJECT, .id = 3, .host = "::1", .port = 1, .transport = TRANSPORT_UDP },
+		{ .what = CONTROL_EVENTS }, { .what = CONTROL_EVENTS, .from = INT64_MAX },
+		{ .what = CONTROL_WEB },
 		{ .what = CONTROL_HELD }, { .what = CONTROL_DETACH, .session = "a.b-c" },
 		{ .what = CONTROL_ATTACH, .session = "x", .pid = INT32_MAX },
 		{ .what = CONTROL_ATTACH, .session = "x", .pid = 7, .uplink = true },
@@ -111,10 +126,33 @@ static void everything_else_is_refused_in_words(void **state)
 	}
 }
 
+static void the_web_may_read_and_answer_what_it_names(void **state)
+{
+	static const struct control_request may[] = {
+		{ .what = CONTROL_STATUS }, { .what = CONTROL_APPROVALS }, { .what = CONTROL_HELD },
+		{ .what = CONTROL_EVENTS }, { .what = CONTROL_WEB },
+		{ .what = CONTROL_APPROVE, .id = 1, .host = "a", .port = 1 },
+		{ .what = CONTROL_APPROVE, .id = 1, .scope = SCOPE_SESSION, .host = "a", .port = 1 },
+		{ .what = CONTROL_REJECT, .id = 1, .never = true, .host = "a", .port = 1 },
+	};
+	static const struct control_request may_not[] = {
+		{ .what = CONTROL_RELOAD }, { .what = CONTROL_ATTACH }, { .what = CONTROL_DETACH },
+		{ .what = CONTROL_APPROVE, .id = 1 }, { .what = CONTROL_REJECT, .id = 1 },
+		{ .what = CONTROL_APPROVE, .id = 1, .scope = SCOPE_ALWAYS, .host = "a", .port = 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(may); i++)
+		assert_true(control_request_is_web(&may[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(may_not); i++)
+		assert_false(control_request_is_web(&may_not[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_reads_back),
+		cmocka_unit_test(the_web_may_read_and_answer_what_it_names),
 		cmocka_unit_test(everything_else_is_refused_in_words),
 	};
 

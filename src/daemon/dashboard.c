@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dashboard.c - one request a connection, from a fixed table of clients
+ *
+ * Pages are constant and anybody gets them who asks by a loopback name.  /state and /decide need
+ * the token, in a field that no other page can make a browser send, and come from no other origin
+ * (proto/local_web.h).  When the table is full who has said least for longest goes: somebody who
+ * holds connections open keeps nobody out.  A decision goes to its session and comes back
+ * (panel.h); until then its client waits.
+ */
+#include "daemon/dashboard.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sys/socket.h>
+
+#include "daemon/clock.h"
+#include "daemon/panel.h"
+#include "daemon/role.h"
+#include "dashboard_pages.h"
+#include "jail/jail.h"
+#include "proto/local_web.h"
+
+#define CLIENTS_MAX 32
+#define CLIENT_LIMIT_MS 5000	/* for a request */
+#define ANSWER_LIMIT_MS 20000	/* for an answer to be taken */
+#define REQUEST_MAX 16384	/* bytes of a head and its body */
+
+/* The page takes nothing from anywhere, is in no frame, and makes no markup of what it is told */
+#define POLICY "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " \
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " \
+	"require-trusted-types-for 'script'; trusted-types 'none'"
+
+enum stage { STAGE_HEAD, STAGE_WAIT, STAGE_ANSWER, STAGE_END };
+
+struct client {
+	int		 fd;		/* -1: free */
+	uint32_t	 serial;	/* of who has the slot */
+	enum stage	 stage;
+	int64_t		 since_ms, end_ms;
+	uint8_t		 in[REQUEST_MAX];
+	size_t		 in_len;
+	struct buf	 answer;
+	size_t		 sent;
+};
+
+struct dashboard {
+	struct panel	*panel;
+	uint16_t	 port;		/* 0: a Unix socket */
+	char		 token[DASHBOARD_TOKEN_LEN];
+	uint32_t	 serial;
+	struct client	 clients[CLIENTS_MAX];
+};
+
+static const struct { const char *path, *type; struct span body; } pages[] = {
+	{ "/", "text/html; charset=utf-8", { index_html, sizeof(index_html) } },
+	{ "/page.js", "text/javascript; charset=utf-8", { page_js, sizeof(page_js) } },
+	{ "/style.css", "text/css; charset=utf-8", { style_css, sizeof(style_css) } },
+	{ "/icon.svg", "image/svg+xml", { icon_svg, sizeof(icon_svg) } },
+};
+
+static void client_end(struct client *c)
+{
+	DROP_FD(c->fd);
+	buf_done(&c->answer);
+}
+
+static void answer(struct client *c, const char *status, const char *type, struct span body)
+{
+	c->answer = buf_new(PANEL_STATE_MAX + 2048);
+	buf_printf(&c->answer,
+		   "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+		   "Cache-Control: no-store\r\nConnection: close\r\n"
+		   "Content-Security-Policy: " POLICY "\r\nX-Frame-Options: DENY\r\n"
+		   "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+		   "Cross-Origin-Opener-Policy: same-origin\r\n"
+		   "Cross-Origin-Resource-Policy: same-origin\r\n\r\n", status, type, body.len);
+	buf_add_span(&c->answer, body);
+	c->stage = STAGE_ANSWER;
+	c->end_ms = clock_ms() + ANSWER_LIMIT_MS;
+}
+
+static void refuse(struct client *c, const char *status)
+{
+	answer(c, status, "text/plain", span_str(status));
+}
+
+/* ---- what a request asks for ---- */
+
+static void answer_state(struct dashboard *d, struct client *c, struct span query)
+{
+	struct span key = SPAN("after=");
+	struct buf state = buf_new(PANEL_STATE_MAX);
+	uint64_t after = 0;
+
+	if (query.len && (!span_starts(query, key) ||
+			  !span_u64(span_skip(query, key.len), UINT64_MAX - 1, &after))) {
+		refuse(c, "400 Bad Request");
+		return;
+	}
+	panel_look(d->panel);
+	panel_state(d->panel, after, &state);
+	if (state.full)
+		refuse(c, "500 Internal Server Error");
+	else
+		answer(c, "200 OK", "application/json", buf_span(&state));
+	buf_done(&state);
+}
+
+/* The body is what a session takes (control/request.h), and no more than a decision */
+static void decide(struct dashboard *d, struct client *c, struct span query, struct span body)
+{
+	struct span key = SPAN("session=");
+	char session[CONTROL_NAME_MAX + 1];
+	struct control_request r;
+	const char *why;
+
+	if (!span_starts(query, key) || !span_copy(span_skip(query, key.len), session, sizeof(session)) ||
+	    !control_request_parse(body, &r, &why)) {
+		refuse(c, "400 Bad Request");
+		goto out;
+	}
+	if ((r.what != CONTROL_APPROVE && r.what != CONTROL_REJECT) || !control_request_is_web(&r))
+		refuse(c, "403 Forbidden");
+	else if (!panel_decide(d->panel, session, &r, (unsigned)(c - d->clients), c->serial))
+		refuse(c, "503 Service Unavailable");
+	else
+		c->stage = STAGE_WAIT;
+out:
+	control_request_done(&r);
+}
+
+static void on_told(void *arg, unsigned slot, uint32_t serial, struct span said)
+{
+	struct dashboard *d = arg;
+	struct client *c = &d->clients[slot];
+
+	if (c->fd < 0 || c->serial != serial || c->stage != STAGE_WAIT)
+		return;
+	if (said.len)
+		answer(c, "200 OK", "application/json", said);
+	else
+		refuse(c, "502 Bad Gateway");
+}
+
+static void answer_page(struct client *c, const struct http_request *r)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+		if (span_eq(r->path, span_str(pages[i].path)) && span_eq(r->method, SPAN("GET"))) {
+			answer(c, "200 OK", pages[i].type, pages[i].body);
+			return;
+		}
+	refuse(c, span_eq(r->method, SPAN("GET")) ? "404 Not Found" : "405 Method Not Allowed");
+}
+
+static struct span query_of(const struct http_request *r)
+{
+	ptrdiff_t at = span_find(r->target, '?');
+
+	return at < 0 ? (struct span){ 0 } : span_skip(r->target, (size_t)at + 1);
+}
+
+static void answer_request(struct dashboard *d, struct client *c, const struct http_request *r)
+{
+	struct span head = span_of(c->in, r->head_bytes), token = span_of(d->token, sizeof(d->token));
+	struct span body = span_of(c->in + r->head_bytes, (size_t)r->length);
+	bool state = span_eq(r->path, SPAN("/state")), decides = span_eq(r->path, SPAN("/decide"));
+
+	if (!local_web_host(r, d->port))
+		refuse(c, "403 Forbidden");
+	else if (!state && !decides)
+		answer_page(c, r);
+	else if (!local_web_origin(r, head, decides))
+		refuse(c, "403 Forbidden");
+	else if (!local_web_token(head, token))
+		refuse(c, "401 Unauthorized");
+	else if (!span_eq(r->method, decides ? SPAN("POST") : SPAN("GET")))
+		refuse(c, "405 Method Not Allowed");
+	else if (state)
+		answer_state(d, c, query_of(r));
+	else
+		decide(d, c, query_of(r), body);
+}
+
+static void client_asks(struct dashboard *d, struct client *c)
+{
+	struct http_request r;
+	enum parse p = http_request_parse(span_of(c->in, c->in_len), &r);
+
+	if (p == PARSE_BAD)
+		refuse(c, "400 Bad Request");
+	else if (p == PARSE_OK && r.framing != HTTP_BODY_NONE && r.framing != HTTP_BODY_LENGTH)
+		refuse(c, "411 Length Required");
+	else if (p == PARSE_OK && r.length > CONTROL_LINE_MAX)
+		refuse(c, "413 Content Too Large");
+	else if (p == PARSE_OK && c->in_len - r.head_bytes >= r.length)
+		answer_request(d, c, &r);
+	else if (c->in_len == REQUEST_MAX)
+		refuse(c, "431 Request Header Fields Too Large");
+}
+
+/* ---- a client's turn ---- */
+
+static void client_reads(struct dashboard *d, struct client *c)
+{
+	ssize_t n = recv(c->fd, c->in + c->in_len, REQUEST_MAX - c->in_len, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_end(c);
+		return;
+	}
+	c->in_len += (size_t)n;
+	client_asks(d, c);
+}
+
+static void client_writes(struct client *c)
+{
+	struct span rest = span_skip(buf_span(&c->answer), c->sent);
+	ssize_t n = send(c->fd, rest.at, rest.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0 || c->answer.full) {
+		client_end(c);
+		return;
+	}
+	c->sent += (size_t)n;
+	if (c->sent < c->answer.len)
+		return;
+	/* what it still sends must not reset what it has yet to read */
+	shutdown(c->fd, SHUT_WR);
+	c->stage = STAGE_END;
+}
+
+static void client_ends(struct client *c)
+{
+	uint8_t rest[1024];
+	ssize_t n = recv(c->fd, rest, sizeof(rest), MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		client_end(c);
+}
+
+static void client_takes_turn(struct dashboard *d, struct client *c)
+{
+	switch (c->stage) {
+	case STAGE_HEAD:
+		client_reads(d, c);
+		break;
+	case STAGE_ANSWER:
+		client_writes(c);
+		break;
+	case STAGE_WAIT:
+	case STAGE_END:
+		client_ends(c);
+		break;
+	}
+}
+
+/* A free slot, or that of who has waited longest and was not answered */
+static struct client *free_slot(struct dashboard *d)
+{
+	struct client *old = NULL;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &d->clients[i];
+
+		if (c->fd < 0)
+			return c;
+		if (c->stage != STAGE_WAIT && (!old || c->since_ms < old->since_ms))
+			old = c;
+	}
+	if (old)
+		client_end(old);
+	return old;
+}
+
+static void accept_one(struct dashboard *d)
+{
+	int fd = accept4(DASHBOARD_LISTEN_FD, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct client *c = fd < 0 ? NULL : free_slot(d);
+
+	if (c) {
+		c->fd = TAKE_FD(fd);
+		c->serial = ++d->serial;
+		c->stage = STAGE_HEAD;
+		c->in_len = c->sent = 0;
+		c->since_ms = clock_ms();
+		c->end_ms = c->since_ms + CLIENT_LIMIT_MS;
+	}
+	DROP_FD(fd);
+}
+
+/* ---- the loop ---- */
+
+#define TICK_MS 100
+
+static void gather(struct dashboard *d, struct pollfd *polled)
+{
+	int64_t now = clock_ms();
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &d->clients[i];
+
+		if (c->fd >= 0 && now >= c->end_ms)
+			client_end(c);
+		polled[i] = (struct pollfd){ .fd = c->fd, .events = c->stage == STAGE_ANSWER ? POLLOUT :
+								       POLLIN };
+	}
+	polled[CLIENTS_MAX] = (struct pollfd){ DASHBOARD_LISTEN_FD, POLLIN, 0 };
+}
+
+static void serve(struct dashboard *d)
+{
+	static struct pollfd polled[CLIENTS_MAX + 1 + PANEL_SESSIONS_MAX + 2];
+	struct pollfd *desks = polled + CLIENTS_MAX + 1;
+
+	for (;;) {
+		size_t count = panel_gather(d->panel, desks);
+
+		gather(d, polled);
+		if (poll(polled, CLIENTS_MAX + 1 + count, TICK_MS) < 0 && errno != EINTR)
+			return;
+		for (size_t i = 0; i < CLIENTS_MAX; i++)
+			if (polled[i].fd >= 0 && polled[i].revents && d->clients[i].fd == polled[i].fd)
+				client_takes_turn(d, &d->clients[i]);
+		if (polled[CLIENTS_MAX].revents)
+			accept_one(d);
+		if (!panel_turn(d->panel, desks, count))
+			return;
+	}
+}
+
+static bool read_arguments(struct dashboard *d, int argc, char **argv)
+{
+	static const struct option rows[] = {
+		{ "port", required_argument, NULL, 'p' }, { NULL, 0, NULL, 0 },
+	};
+	uint64_t port;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", rows, NULL)) != -1) {
+		if (c != 'p' || !span_u64(span_str(optarg), UINT16_MAX, &port))
+			return false;
+		d->port = (uint16_t)port;
+	}
+	return true;
+}
+
+int dashboard_main(int argc, char **argv)
+{
+	static struct dashboard d;
+	struct err err = { "" };
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		d.clients[i].fd = -1;
+	json_object_seed(0);	/* while there are files to read */
+	d.panel = panel_new(DASHBOARD_LINK_FD, on_told, &d);
+	if (!d.panel || !read_arguments(&d, argc, argv) ||
+	    recv(DASHBOARD_LINK_FD, d.token, sizeof(d.token), 0) != sizeof(d.token))
+		err_set(&err, "started by hand (sluice daemon --dashboard starts it)");
+	if (!err.text[0] && confine_dashboard(&err))
+		serve(&d);
+	role_complain("dashboard", err.text[0] ? err.text : strerror(errno));
+	return 1;
+}

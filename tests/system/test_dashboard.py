@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon's page, in a browser: what it shows, what a click does, and who is not answered."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+import internet
+import netns
+import sluice
+import stage
+from netns import call, wait_for
+from stage import ZONE
+
+REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
+POLICIES = pathlib.Path("/etc/sluice/policies.d")
+PORT = 9477
+HERE = f"http://127.0.0.1:{PORT}"
+URL = netns.RUN / "dashboard.url"
+DRIVE = pathlib.Path(__file__).resolve().parent.parent / "browser" / "drive.js"
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+class Browser:
+    def __init__(self):
+        self.errors = open(stage.ROOT / "browser.err", "wb")
+        self.process = subprocess.Popen(
+            ["node", str(DRIVE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+            text=True, env={"PATH": os.environ["PATH"], "HOME": str(stage.ROOT), "LANG": "C.UTF-8"})
+        self.read()
+
+    def read(self):
+        line = self.process.stdout.readline()
+        assert line, pathlib.Path(self.errors.name).read_text()
+        answer = json.loads(line)
+        assert "error" not in answer, answer
+        return answer["ok"]
+
+    def js(self, js, value=None):
+        self.process.stdin.write(json.dumps({"js": js, "with": value}) + "\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def text(self, where):
+        return self.js("return await page.locator(value).innerText()", where)
+
+    def sees(self, where, text):
+        """@text comes to be in what @where names."""
+        self.js("await page.locator(value[0]).filter({hasText: value[1]}).first().waitFor()", [where, text])
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(20)
+        self.errors.close()
+
+
+class Later(threading.Thread):
+    """An agent's request that waits for a word."""
+
+    def __init__(self, agent, host, token, port=80):
+        super().__init__()
+        self.args = (agent, host, token, port)
+        self.start()
+
+    def run(self):
+        agent, host, token, port = self.args
+        self.answer = agent.do("requests", host, port, [get(token, host)], wait=36, limit=45)
+
+    def get(self):
+        self.join(50)
+        assert not self.is_alive()
+        return "200 OK" in self.answer.get("ok", [""])[0]
+
+
+def get(token, host=REC):
+    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def daemon(world):
+    POLICIES.mkdir(parents=True, exist_ok=True)
+    (POLICIES / "asks.yaml").write_text(
+        f"version: 1\ndefault: ask\nallow:\n  - host: {REC}\n    ports: [80]\n"
+        f"deny:\n  - host: {DENIED}\n")
+    one = netns.Daemon("--dashboard", f"127.0.0.1:{PORT}")
+    yield one
+    one.end()
+    assert not URL.exists()
+
+
+@pytest.fixture(scope="module")
+def box(daemon):
+    one = netns.Box()
+    done = call("attach", "--pid", one.pid, "-p", "asks", "--session", "asker", "--label",
+                f"who={HOSTILE}")
+    assert done.code == 0, done.err
+    one.talks = one.agent()
+    yield one
+    one.kill()
+
+
+@pytest.fixture(scope="module")
+def browser(box):
+    one = Browser()
+    one.js("await page.goto(value)", URL.read_text().strip())
+    one.sees("#link", "live")
+    yield one
+    one.end()
+
+
+def token():
+    return URL.read_text().strip().partition("#")[2]
+
+
+def http(method="GET", path="/state", host=f"127.0.0.1:{PORT}", body="", **fields):
+    head = "".join(f"{k.replace('_', '-')}: {v}\r\n" for k, v in fields.items() if v)
+    with socket.create_connection(("127.0.0.1", PORT), 10) as s:
+        s.settimeout(10)
+        s.sendall(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{head}"
+                  f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        answer = s.makefile("rb").read()
+    return int(answer.split()[1]), answer
+
+
+def role(daemon):
+    found = [child for child, line in sluice.children(daemon.process.pid).items()
+             if line[1:2] == ["role-dashboard"]]
+    return found[0] if found else None
+
+
+# what it shows
+
+def test_the_token_is_roots_and_leaves_the_address(browser):
+    assert URL.stat().st_mode & 0o777 == 0o600 and URL.stat().st_uid == 0
+    assert len(token()) == 64
+    assert browser.js("return page.url()") == HERE + "/"
+    for process in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = process.read_bytes()
+        except OSError:
+            continue
+        assert token().encode() not in words
+
+
+def test_traffic_is_shown_as_it_comes(world, browser, box):
+    browser.sees("#sessions", "asker")
+    assert "serving" in browser.text("#sessions") and "asks" in browser.text("#sessions")
+    assert "200 OK" in box.talks.ok("requests", REC, 80, [get("shown")])[0]
+    assert "error" in box.talks.do("requests", DENIED, 80, [get("x", DENIED)])
+    browser.sees("#events tr:has(.allow)", REC)
+    browser.sees("#events tr:has(.deny)", DENIED)
+    browser.sees("#denied", DENIED)
+    assert "deny_rule" in browser.text("#denied")
+    browser.js("await page.keyboard.press('/'); await page.keyboard.type('denied.')")
+    browser.sees("#events", DENIED)
+    assert REC not in browser.text("#events tbody")
+    browser.js("await page.locator('#filter').fill(''); await page.keyboard.press('Escape')")
+    drawn = browser.js("""return await page.evaluate(() => [...document.querySelectorAll("canvas")].map(
+        c => c.getContext("2d").getImageData(0, 0, c.width, c.height).data.some(x => x)))""")
+    assert drawn == [True, True, True]
+
+
+# what a person decides
+
+def asked(browser, host):
+    browser.sees(".card .to", host)
+    browser.js("await page.locator('.card', {hasText: value}).locator('.once:enabled').waitFor()", host)
+
+
+def test_allowed_by_mouse_passes(world, browser, box):
+    host = f"mouse.{ZONE}"
+    world.dns.names[host] = world.dns.names[REC]
+    later = Later(box.talks, host, "clicked")
+    browser.sees(".card .to", f"{host}:80")
+    # a click before it could be read does nothing
+    browser.js("await page.evaluate(() => document.querySelector('.card .once').click())")
+    asked(browser, host)
+    assert later.is_alive() and not world.recorder.arrived(b"clicked")
+    browser.js("await page.locator('.card', {hasText: value}).locator('.once').click()", host)
+    assert later.get() and world.recorder.requests(b"clicked")
+    log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-asker.jsonl"))[-1]
+    said = [e for e in sluice.read_log(log) if e["event"] == "approval"]
+    assert [(e["host"], e["decision"], e["scope"], e["by"]) for e in said] == [
+        (host, "approved", "once", "web")]
+    browser.js("await page.locator('#cards li').waitFor({state: 'detached'})")
+
+
+def test_denied_by_key_does_not(world, browser, box):
+    host, start = f"open.{ZONE}", world.wire.mark()
+    world.dns.names[host] = world.dns.names[REC]
+    later = Later(box.talks, host, "keyed-away")
+    asked(browser, host)
+    browser.js("await page.keyboard.press('d')")
+    assert not later.get()
+    assert not world.recorder.arrived(b"keyed-away") and not world.wire.carries(b"keyed-away", start)
+    browser.js("await page.locator('#cards li').waitFor({state: 'detached'})")
+    # the positive control: the same, allowed by key
+    later = Later(box.talks, host, "keyed-on")
+    asked(browser, host)
+    browser.js("await page.keyboard.press('a')")
+    assert later.get() and world.recorder.requests(b"keyed-on")
+    browser.js("await page.locator('#cards li').waitFor({state: 'detached'})")
+
+
+def test_what_was_not_shown_is_not_decided(world, browser, box):
+    """The question of that number is about another host than the one that was read."""
+    host = f"other.{ZONE}"
+    world.dns.names[host] = world.dns.names[REC]
+    later = Later(box.talks, host, "stands")
+    asked(browser, host)
+    key = {"Authorization": f"Bearer {token()}", "Origin": HERE}
+    question = call("approvals", "--format", "json").json()[0]
+    said = {"do": "approve", "id": question["number"], "host": REC, "port": 80, "transport": "tcp"}
+    ask = "/decide?session=asker"
+    answer = http("POST", ask, body=json.dumps(said), **key)[1]
+    assert b'"ok":false' in answer and b"another host" in answer
+    assert b'"ok":false' in http("POST", ask, body=json.dumps({**said, "host": host, "port": 81}), **key)[1]
+    # without a name, for ever, and what is no decision
+    for body in ({"do": "approve", "id": said["id"]}, {**said, "host": host, "scope": "always"},
+                 {"do": "reload"}, {"do": "detach", "session": "asker"}, {"do": "status"}):
+        assert http("POST", ask, body=json.dumps(body), **key)[0] == 403
+    assert http("POST", "/decide?session=control", body=json.dumps(said), **key)[0] == 503
+    good = json.dumps({**said, "host": host})
+    for wrong in ({"Origin": ""}, {"Origin": "http://evil.example"}, {"Origin": "null"},
+                  {"Sec_Fetch_Site": "cross-site"}):
+        assert http("POST", ask, body=good, **{**key, **wrong})[0] == 403
+    assert http("POST", ask, body=good, Origin=HERE)[0] == 401
+    assert http("GET", ask, Authorization=key["Authorization"], Origin=HERE)[0] == 405
+    assert later.is_alive() and not world.recorder.arrived(b"stands")
+    browser.js("await page.locator('.card').locator('.no').click()")
+    assert not later.get() and not world.recorder.arrived(b"stands")
+    browser.js("await page.locator('#cards li').waitFor({state: 'detached'})")
+
+
+def test_hostile_words_are_words(world, browser, box):
+    """As a path, as the agent's reason, as a label."""
+    browser.js("""await page.evaluate(() => { window.broken = [];
+        document.addEventListener("securitypolicyviolation", e => broken.push(e.violatedDirective)); })""")
+    box.talks.do("requests", REC, 80, [f"GET /{HOSTILE.replace(' ', '%20')} HTTP/1.1\r\nHost: {REC}\r\n\r\n"])
+    words = json.dumps({"host": f"wish.{ZONE}", "port": 443, "reason": HOSTILE})
+    box.talks.do("requests", "sluice.internal", 80, [
+        "POST /requests HTTP/1.1\r\nHost: sluice.internal\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(words)}\r\n\r\n{words}"])
+    browser.sees(".says", HOSTILE)
+    assert browser.js("return await page.locator('#sessions button').first().getAttribute('title')") == \
+        f"who={HOSTILE}"
+    assert browser.js("return await page.locator('img, iframe, main script, main style').count()") == 0
+    assert browser.js("return await page.evaluate(() => window.broken)") == []
+    # the listener sees what would be one, and nothing is made of it
+    made = browser.js("""return await page.evaluate(async () => {
+        try { document.body.innerHTML = "<b>x</b>"; } catch (e) { return [e.name, window.broken.length > 0]; } })""")
+    assert made[0] == "TypeError"
+    browser.js("await page.evaluate(() => window.broken.length = 0)")
+    browser.js("seen.errors.length = 0; await page.locator('.no:enabled').click()")
+    browser.js("await page.locator('#cards li').waitFor({state: 'detached'})")
+
+
+def test_light_dark_and_narrow(browser):
+    colour = "return await page.evaluate(() => getComputedStyle(document.body).backgroundColor)"
+    light = browser.js(colour)
+    assert browser.js("await page.emulateMedia({colorScheme: 'dark'});" + colour) != light
+    browser.js("await page.emulateMedia({colorScheme: 'light'}); await page.setViewportSize({width: 360, height: 740})")
+    assert browser.js("return await page.evaluate(() => document.documentElement.scrollWidth)") <= 360
+    browser.js("await page.setViewportSize({width: 1280, height: 900})")
+    browser.js("await page.keyboard.press('?'); await page.locator('#help[open]').waitFor();"
+               "await page.keyboard.press('Escape')")
+
+
+# who is not answered
+
+def test_without_the_token_nothing_is_told(daemon, box):
+    right = f"Bearer {token()}"
+    status, answer = http(Authorization=right)
+    assert status == 200 and b"asker" in answer
+    for wrong in "", right[:-1], right + "0", right[:-1] + "x", "Basic " + token():
+        status, answer = http(Authorization=wrong)
+        assert status == 401 and b"asker" not in answer
+    assert http(path=f"/state?after=0&token={token()}")[0] == 401
+    for host in ("evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:80",
+                 f"{internet.RECORDER4}:{PORT}", f"localhost.evil.example:{PORT}"):
+        for path in "/state", "/", "/page.js":
+            assert http(path=path, host=host, Authorization=right)[0] == 403
+    assert http(Authorization=right, Origin="http://evil.example")[0] == 403
+    assert http(Authorization=right, Sec_Fetch_Site="same-site")[0] == 403
+    status, page = http(path="/", host=f"localhost:{PORT}")
+    assert status == 200 and token().encode() not in page and b"asker" not in page
+    for line in (b"Content-Security-Policy: default-src 'none'", b"frame-ancestors 'none'",
+                 b"X-Frame-Options: DENY", b"nosniff", b"no-store", b"no-referrer"):
+        assert line in page
+
+
+def test_an_agent_does_not_reach_it(daemon, box):
+    """Its 127.0.0.1 is its own; the page is on this machine's alone."""
+    assert "error" in box.talks.do("requests", "127.0.0.1", PORT, [get("x", f"127.0.0.1:{PORT}")])
+    done = box.enter(*sluice.AGENT[:1], "-c", f"""
+import socket
+for a in "127.0.0.1", "127.0.0.2", "{internet.GATEWAY4}":
+    s = socket.socket(); s.settimeout(1)
+    try:
+        s.connect((a, {PORT})); s.sendall(b"GET / HTTP/1.1\\r\\nHost: 127.0.0.1:{PORT}\\r\\n\\r\\n")
+        print("sluice</title>" in s.recv(65536).decode())
+    except OSError:
+        print(False)
+""")
+    assert done.stdout.split() == ["False"] * 3, done.stdout
+    assert http(path="/")[0] == 200
+
+
+def test_it_is_nobody_without_a_network(daemon, box):
+    status = pathlib.Path(f"/proc/{role(daemon)}/status").read_text()
+    assert f"Uid:\t{stage.ROLES_ID}\t{stage.ROLES_ID}" in status and "CapEff:\t0000000000000000" in status
+    assert "Groups:\t \n" in status and "Seccomp:\t2" in status
+    assert os.readlink(f"/proc/{role(daemon)}/ns/net") != os.readlink("/proc/self/ns/net")
+
+
+def test_slow_clients_keep_nobody_out(daemon, box):
+    slow = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(100)]
+    for s in slow:
+        s.sendall(b"GET /state HTTP/1.1\r\n")
+    for _ in range(3):
+        assert http(Authorization=f"Bearer {token()}")[0] == 200
+    assert http(path="/" + 20000 * "x")[0] in (400, 431)
+    assert http("POST", "/decide?session=asker", body=5000 * "x", Authorization=f"Bearer {token()}")[0] == 413
+    for s in slow:
+        s.close()
+
+
+def test_killed_it_comes_back_and_sessions_go_on(world, daemon, browser, box):
+    old = role(daemon)
+    os.kill(old, signal.SIGKILL)
+    assert "200 OK" in box.talks.ok("requests", REC, 80, [get("meanwhile")])[0]
+    assert daemon.held("asker")["state"] == "serving"
+    wait_for(lambda: role(daemon) not in (None, old))
+    browser.sees("#link", "live")
+    assert "200 OK" in box.talks.ok("requests", REC, 80, [get("after")])[0]
+    browser.sees("#sessions", "asker")
+
+
+def test_nothing_from_elsewhere(browser):
+    seen = browser.js("return seen")
+    assert seen["requests"] and all(url.startswith(HERE + "/") for url in seen["requests"])
+    assert not [e for e in seen["errors"] if "ERR_CONNECTION" not in e and "ERR_EMPTY" not in e], seen["errors"]
+    assert all(token() not in url.partition("#")[0] for url in seen["requests"])
