@@ -215,6 +215,7 @@ void wall_remove(const char *folder, const char *session)
 	AUTO_CLOSE int fd = lock(folder);
 	struct err err = { "" };
 
+	(void)fd;	/* clang: it is held until we return */
 	uplink_remove(session);
 	change(session, NULL, false, &err);
 	if (has_ipv6())
