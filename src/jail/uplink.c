@@ -12,7 +12,8 @@
  *    ingress, before the bridge sees a frame, and out of reach for whatever rights the container has.
  *    From its own MAC and address to a peer's address on the same network, or ARP that says just that; no
  *    frame for the bridge itself, so none for the machine or through it; no IPv6.  At its egress the same
- *    the other way round.
+ *    the other way round.  The other ports' own MACs are the machine's too: what is its address, now or
+ *    later, is left out by the kernel's own word (fib).
  *  - The rules in the namespace are the ones that tell: what they refuse is refused at once and logged
  *    (nfnetlink_log is of a namespace), as is the first packet to a peer.  Who could change them (CAP_NET_ADMIN)
  *    is not started.
@@ -192,6 +193,7 @@ void uplink_rules_port(const struct jail_uplink *u, bool open, struct buf *to)
 	buf_printf(to, " accept\n"
 		   "\t\tether daddr %s drop\n"
 		   "\t\tether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 drop\n"
+		   "\t\tfib daddr type != unicast drop\n"
 		   "\t\tether type ip ip saddr %s ", u->bridge_mac, own);
 	put_peer(u, "ip daddr", to);
 	buf_printf(to, " accept\n"

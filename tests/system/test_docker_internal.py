@@ -21,6 +21,7 @@ import stage
 from netns import call, wait_for
 
 POLICIES = pathlib.Path("/etc/sluice/policies.d")
+LATER = "172.28.1.200"       # the machine gets it after the containers have started
 NET, GATEWAY, ONE, TWO, PLAIN = "172.28.1.0/24", "172.28.1.1", "172.28.1.11", "172.28.1.12", "172.28.1.13"
 
 
@@ -274,11 +275,12 @@ print('sent')
 
 # frames
 
-def frames(token, own_mac, own, gateway_mac):
+def frames(token, own_mac, own, gateway_mac, port_mac):
     """What a packet socket may try, each with the token."""
     return rf"""
 import socket, struct
-OWN, GW, ALL = (bytes.fromhex(m.replace(':', '')) for m in ('{own_mac}', '{gateway_mac}', 'ff:ff:ff:ff:ff:ff'))
+OWN, GW, PORT, ALL = (bytes.fromhex(m.replace(':', '')) for m in ('{own_mac}', '{gateway_mac}', '{port_mac}',
+                                                                  'ff:ff:ff:ff:ff:ff'))
 OTHER = bytes.fromhex('020000000099')
 T = b'{token}'
 def ip4(src, dst, payload=T, proto=17):
@@ -299,6 +301,7 @@ IP, IP6, ARP = b'\x08\0', b'\x86\xdd', b'\x08\6'
 own = '{own}'
 sent = [
     GW + OWN + IP + ip4(own, '{internet.RECORDER4}'), GW + OWN + IP + ip4(own, '{GATEWAY}'),
+    PORT + OWN + IP + ip4(own, '{LATER}', T + b'l'), PORT + OWN + IP + ip4(own, '{GATEWAY}'),
     GW + OWN + IP + ip4(own, '{TWO}'), ALL + OWN + IP + ip4(own, '{GATEWAY}'), ALL + OWN + IP + ip4(own, '{TWO}'),
     GW + OWN + IP + ip4('{GATEWAY}', '{internet.RECORDER4}'), GW + OWN + IP + ip4('{TWO}', '{internet.RECORDER4}'),
     ALL + OTHER + IP + ip4(own, '{PLAIN}'), ALL + OWN + IP + ip4('{TWO}', '{PLAIN}'),
@@ -323,17 +326,23 @@ def mac_of(agent):
     return agent.ok("command", "cat", "/sys/class/net/eth0/address")["out"].strip()
 
 
-def mac_of_bridge(bridge):
-    return json.loads(subprocess.check_output(["ip", "-j", "link", "show", bridge]))[0]["address"]
+def mac_of_device(name):
+    return json.loads(subprocess.check_output(["ip", "-j", "link", "show", name]))[0]["address"]
+
+
+def mac_of_port(agent):
+    return mac_of_device(socket.if_indextoname(int(agent.ok("command", "cat", "/sys/class/net/eth0/iflink")["out"])))
 
 
 def test_no_forged_frame_leaves_the_port(world, docker, home, port, one, plain, token):
-    gateway, start = mac_of_bridge(docker.bridge), world.wire.mark()
-    done = docker("exec", "one", "/usr/bin/python3", "-c", frames(token + "x", mac_of(one), ONE, gateway))
-    assert done.stdout.strip() == "24", done.stdout
-    done = docker("exec", "plain", "/usr/bin/python3", "-c", frames(token + "c", mac_of(plain), PLAIN, gateway))
-    assert done.stdout.strip() == "24", done.stdout
-    wait_for(lambda: home.has(token + "c"))
+    gateway, start = mac_of_device(docker.bridge), world.wire.mark()
+    subprocess.run(["ip", "address", "add", f"{LATER}/32", "dev", docker.bridge], check=True)
+    done = docker("exec", "one", "/usr/bin/python3", "-c", frames(token + "x", mac_of(one), ONE, gateway, mac_of_port(one)))
+    assert done.stdout.strip() == "26", done.stdout
+    done = docker("exec", "plain", "/usr/bin/python3", "-c", frames(token + "c", mac_of(plain), PLAIN, gateway, mac_of_port(plain)))
+    assert done.stdout.strip() == "26", done.stdout
+    subprocess.run(["ip", "address", "del", f"{LATER}/32", "dev", docker.bridge], check=True)
+    wait_for(lambda: home.has(token + "cl"))
     wait_for(lambda: port.count(token + "c") >= 20)
     assert not port.carries(token + "x") and not home.has(token + "x")
     assert not world.wire.carries((token + "x").encode(), start)
