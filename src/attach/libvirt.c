@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "policy/units.h"
 
 #define DEPTH_MAX 64
 #define NS_MARK "|"	/* between a namespace and a name */
@@ -75,6 +76,19 @@ static void device(struct reading *r, const char *name, const char **attributes)
 		leads_out(r, name, type);
 }
 
+/* <inbound average='KILOBYTES'/>: into the guest */
+static void bandwidth(struct reading *r, const char *name, const char **attributes)
+{
+	uint64_t *bound = !strcmp(name, "inbound") ? &r->g->down : &r->g->up, kilobytes;
+
+	if (strcmp(name, "inbound") != 0 && strcmp(name, "outbound") != 0)
+		return;
+	if (!span_u64(span_str(attribute(attributes, "average")), UINT32_MAX, &kilobytes))
+		r->bad = true;
+	else if (kilobytes && (!*bound || kilobytes * 1000 < *bound))
+		*bound = kilobytes * 1000;
+}
+
 static void in_device(struct reading *r, const char *name, const char **attributes)
 {
 	struct libvirt_guest *g = r->g;
@@ -82,6 +96,8 @@ static void in_device(struct reading *r, const char *name, const char **attribut
 
 	if (!strcmp(type, "tcp") || !strcmp(type, "udp"))
 		leads_out(r, name, type);
+	if (at(r, 5, "devices", "interface") && !strcmp(r->path[3], "bandwidth"))
+		bandwidth(r, name, attributes);
 	if (!at(r, 4, "devices", "interface"))
 		return;
 	if (!strcmp(name, "mac"))
@@ -92,6 +108,13 @@ static void in_device(struct reading *r, const char *name, const char **attribut
 		take(r, g->network, attribute(attributes, "network"));
 }
 
+/* As in a rule's bandwidth */
+static void take_bandwidth(struct reading *r, const char *value, uint64_t *ret)
+{
+	if (value[0] && (!units_bandwidth(span_str(value), ret) || !*ret))
+		r->bad = true;
+}
+
 static void metadata(struct reading *r, const char *name, const char **attributes)
 {
 	if (strcmp(name, LIBVIRT_METADATA NS_MARK "guest") != 0)
@@ -99,6 +122,9 @@ static void metadata(struct reading *r, const char *name, const char **attribute
 	r->g->is_ours = true;
 	take(r, r->g->policies, attribute(attributes, "policy"));
 	take(r, r->g->mode, attribute(attributes, "mode"));
+	take(r, r->g->publish, attribute(attributes, "publish"));
+	take_bandwidth(r, attribute(attributes, "down"), &r->g->down);
+	take_bandwidth(r, attribute(attributes, "up"), &r->g->up);
 }
 
 static void on_start(void *arg, const char *name, const char **attributes)

@@ -13,15 +13,18 @@
 
 #define LIBVIRT_XML_MAX (4u << 20)	/* bytes of a domain's description */
 #define LIBVIRT_WORD_MAX 256
-/* <metadata><sluice:guest xmlns:sluice="..." policy="NAME,NAME" mode="MODE"/></metadata> */
+/* <metadata><sluice:guest xmlns:sluice="..." policy="NAME,NAME" mode="MODE"
+ * publish="[ADDR:]PORT[:INSIDE],..." down="10mbit" up="1mbit"/></metadata> */
 #define LIBVIRT_METADATA "https://sluice.internal/guest"
 
 struct libvirt_guest {
 	char	name[LIBVIRT_WORD_MAX];
 	char	link[LIBVIRT_WORD_MAX];		/* the host's end of its interface; "": it does not run */
 	char	mac[LIBVIRT_WORD_MAX];
+	uint64_t down, up;			/* bytes a second: what metadata and <bandwidth> say, the less; 0: nothing */
 	char	network[LIBVIRT_WORD_MAX];	/* of libvirt's that the interface is on; "": none */
 	char	policies[LIBVIRT_WORD_MAX];	/* as its metadata says; "": nothing */
+	char	publish[LIBVIRT_WORD_MAX];	/* the same */
 	char	mode[LIBVIRT_WORD_MAX];		/* the same, or that of the network; "": nothing */
 	bool	is_ours;			/* metadata or network say that it is to be attached */
 	char	other[LIBVIRT_WORD_MAX];	/* what else would lead out of it; "": nothing */

@@ -83,6 +83,11 @@ const char *oci_policy(const json_t *config)
 	return variable_of(config, OCI_POLICY_VARIABLE);
 }
 
+const char *oci_mode(const json_t *config)
+{
+	return variable_of(config, OCI_MODE_VARIABLE);
+}
+
 void oci_session(const char *id, char ret[65])
 {
 	size_t len = strlen(id), hex = strspn(id, "0123456789abcdef");
@@ -92,13 +97,39 @@ void oci_session(const char *id, char ret[65])
 
 /* ---- refusing ---- */
 
+/* Which of @names some set of its capabilities has; NULL: none */
+static const char *capability_of(const json_t *config, const char *const *names, size_t count)
+{
+	json_t *sets = json_object_get(json_object_get(config, "process"), "capabilities");
+	const char *set;
+	json_t *list;
+
+	json_object_foreach(sets, set, list)
+		for (size_t i = 0; i < json_array_size(list); i++)
+			for (size_t n = 0; n < count; n++) {
+				const char *has = json_string_value(json_array_get(list, i));
+
+				if (has && !strcmp(has, names[n]))
+					return names[n];
+			}
+	return NULL;
+}
+
+bool oci_check_uplink(const json_t *config, struct err *err)
+{
+	static const char *const never[] = { "CAP_NET_ADMIN", "CAP_SYS_ADMIN" };
+	const char *has = capability_of(config, never, ARRAY_SIZE(never));
+
+	/* Also over a user namespace of its own: that owns the network namespace then */
+	return !has || err_set(err, "the container has %s: in mode internal it could change the rules of its "
+			       "network (no --cap-add of it)", has);
+}
+
 bool oci_check(const json_t *config, struct err *err)
 {
 	static const char *const never[] = { "CAP_SYS_ADMIN", "CAP_SYS_MODULE", "CAP_SYS_RAWIO",
 					     "CAP_SYS_PTRACE", "CAP_SYS_BOOT" };
-	json_t *sets = json_object_get(json_object_get(config, "process"), "capabilities");
-	const char *set;
-	json_t *list;
+	const char *has = capability_of(config, never, ARRAY_SIZE(never));
 
 	if (json_object_size(json_object_get(linux_of(config), "netDevices")))
 		return err_set(err, "the container gets a network device of the machine's: a way out "
@@ -107,19 +138,9 @@ bool oci_check(const json_t *config, struct err *err)
 		return err_set(err, "the container sees the machine's processes, sluice's too (no --pid "
 			       "host)");
 	/* Over a user namespace of its own they are no rights over this machine */
-	if (namespace_of_kind(config, "user"))
-		return true;
-	json_object_foreach(sets, set, list)
-		for (size_t i = 0; i < json_array_size(list); i++)
-			for (size_t n = 0; n < ARRAY_SIZE(never); n++) {
-				const char *has = json_string_value(json_array_get(list, i));
-
-				if (has && !strcmp(has, never[n]))
-					return err_set(err, "the container has %s: it could leave its "
-						       "namespaces (no --privileged, no --cap-add of it)",
-						       has);
-			}
-	return true;
+	return !has || namespace_of_kind(config, "user") ||
+	       err_set(err, "the container has %s: it could leave its namespaces (no --privileged, no "
+		       "--cap-add of it)", has);
 }
 
 /* Who is asked there starts a container without sluice, or a program outside */
@@ -418,6 +439,14 @@ bool oci_add_hook(json_t *config, const struct oci_hook *hook, struct err *err)
 	json_t *hooks = json_object_get(config, "hooks"), *list;
 	int r = args ? 0 : -1;
 
+	if (hook->mode) {
+		r |= json_array_append_new(args, json_string("--mode"));
+		r |= json_array_append_new(args, json_string(hook->mode));
+	}
+	if (hook->uplink)
+		r |= json_array_append_new(args, json_string("--uplink"));
+	if (hook->defer)
+		r |= json_array_append_new(args, json_string(OCI_DEFER));
 	for (size_t i = 0; i < hook->policy_count; i++) {
 		r |= json_array_append_new(args, json_string("--policy"));
 		r |= json_array_append_new(args, json_string(hook->policies[i]));
@@ -434,6 +463,21 @@ bool oci_add_hook(json_t *config, const struct oci_hook *hook, struct err *err)
 	r |= json_array_append_new(list, json_pack("{s:s, s:o, s:i}", "path", hook->program,
 						   "args", args, "timeout", OCI_HOOK_LIMIT_S));
 	return r == 0 || err_set(err, "out of memory");
+}
+
+const json_t *oci_find_hook(const json_t *config, const char *program)
+{
+	const json_t *list = json_object_get(json_object_get(config, "hooks"), "createRuntime");
+
+	for (size_t i = json_array_size(list); i-- > 0;) {
+		const json_t *one = json_array_get(list, i), *args = json_object_get(one, "args");
+		const char *path = json_string_value(json_object_get(one, "path"));
+		const char *word = json_string_value(json_array_get(args, 1));
+
+		if (path && word && !strcmp(path, program) && !strcmp(word, "attach"))
+			return args;
+	}
+	return NULL;
 }
 
 /* ---- what it finds inside ---- */

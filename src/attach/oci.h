@@ -19,6 +19,8 @@
 
 #define OCI_POLICIES_MAX 16
 #define OCI_POLICY_VARIABLE "SLUICE_POLICY"	/* names, with commas between them */
+#define OCI_MODE_VARIABLE "SLUICE_MODE"
+#define OCI_DEFER "--defer"	/* a word of the hook's, as `sluice attach` has it */
 #define OCI_HOOK_LIMIT_S 40
 
 /* Where a container's network is */
@@ -35,12 +37,18 @@ enum oci_network oci_network(const json_t *config, const char **ret_path);
  * the image: engines do not tell. */
 const char *oci_policy(const json_t *config);
 
+/* The same of OCI_MODE_VARIABLE */
+const char *oci_mode(const json_t *config);
+
 /* A container's name as a session is called: of 64 hexadecimal digits the first 12, as engines show it */
 void oci_session(const char *id, char ret[65]);
 
 /* Refuse what can leave its namespaces, load code into the kernel or reach our own processes:
  * capabilities over more than a user namespace of its own, the machine's processes */
 bool oci_check(const json_t *config, struct err *err);
+
+/* Refuse whoever could change the rules in its network namespace: for one on an engine's network */
+bool oci_check_uplink(const json_t *config, struct err *err);
 
 /*
  * oci_check_mounts() - refuse mounts through which others would be asked to act for the container
@@ -68,9 +76,15 @@ struct oci_hook {
 	const char	*id;		/* becomes a label */
 	const char	*policies[OCI_POLICIES_MAX];
 	size_t		 policy_count;
+	bool		 uplink;	/* it may stay on its engine's network */
+	bool		 defer;		/* and its engine may connect it only after the hook */
+	const char	*mode;		/* NULL: what the policy says */
 };
 
 /* Attach it before its first process starts */
 bool oci_add_hook(json_t *config, const struct oci_hook *hook, struct err *err);
+
+/* The arguments of the hook that was added, or NULL */
+const json_t *oci_find_hook(const json_t *config, const char *program);
 
 #endif

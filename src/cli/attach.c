@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attach.c - `sluice attach` and `sluice detach`: sessions of the daemon */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,20 +16,26 @@
 #include "cli/guest.h"
 #include "cli/naming.h"
 #include "jail/guest.h"
+#include "jail/namespace.h"
+#include "jail/uplink.h"
 #include "policy/loader.h"
+#include "policy/ports.h"
 
 struct attach_command {
 	const char		*pid, *netns, *container, *session;
-	struct option_list	 policies, labels;
+	struct option_list	 policies, labels, publish;
 	char			*path[CONTROL_WORDS_MAX];	/* of policies that are files */
 	char			 netns_path[PATH_MAX];
 	char			 name[CONTROL_NAME_MAX + 1];
 	bool			 oci;		/* we are a hook */
 	const char		*vm, *mode;
+	bool			 uplink;	/* of a hook: it may stay on its engine's network */
+	bool			 defer;		/* and its engine may connect it only later */
+	bool			 deferred;	/* it was shut instead */
 	bool			 hook;		/* we are one of libvirt's */
 	pid_t			 room;		/* with the guest's interface; 0: none was made */
 	struct libvirt_guest	 guest;
-	char			 link[2 * LIBVIRT_WORD_MAX];	/* LINK=MAC of it */
+	char			 link[3 * LIBVIRT_WORD_MAX];	/* LINK=MAC of it */
 };
 
 static bool is_file(const char *word)
@@ -71,9 +78,34 @@ static bool take_labels(const struct attach_command *a, struct control_words *re
 	return true;
 }
 
+static bool take_publish(const struct attach_command *a, struct control_words *ret, struct err *err)
+{
+	struct port_map map;
+
+	if (a->publish.count > CONTROL_WORDS_MAX)
+		return err_set(err, "attach: more than %d ports to publish", CONTROL_WORDS_MAX);
+	for (size_t i = 0; i < a->publish.count; i++) {
+		if (!port_map_publish(span_str(a->publish.at[i]), &map))
+			return err_set(err, "--publish %s: accepted: " ACCEPTS_PUBLISH, a->publish.at[i]);
+		ret->at[ret->count++] = a->publish.at[i];
+	}
+	return true;
+}
+
+/* There is no network yet: it comes before the start, or never.  `sluice runtime` asks again then. */
+static bool shut_if_bare(struct attach_command *a, json_int_t pid, struct err *err)
+{
+	AUTO_CLOSE int net = namespace_of((pid_t)pid);
+	struct jail_uplink u;
+
+	if (net < 0)
+		return err_sys(err, -net, "the container's network");
+	return uplink_look(net, &u, &a->deferred, err) && (!a->deferred || uplink_shut(net, err));
+}
+
 /* A hook finds the container's state on its standard input (OCI runtime specification, runtime.md,
  * "State"): its first process is there, and has not begun to be the container's */
-static bool take_state(const struct attach_command *a, struct control_request *r, struct err *err)
+static bool take_state(struct attach_command *a, struct control_request *r, struct err *err)
 {
 	json_t *state = json_loadf(stdin, JSON_DISABLE_EOF_CHECK, NULL);
 	json_int_t pid = json_integer_value(json_object_get(state, "pid"));
@@ -84,28 +116,37 @@ static bool take_state(const struct attach_command *a, struct control_request *r
 	if (pid < 1 || pid > INT32_MAX)
 		return err_set(err, "--oci: standard input is no state of a container");
 	r->pid = (uint32_t)pid;
+	r->uplink = a->uplink;
 	r->session = a->session;
-	return true;
+	return !a->defer || shut_if_bare(a, pid, err);
 }
 
 /* ---- a virtual machine ---- */
 
+/* Words with commas between them, where the command line has none */
+static bool take_list(struct option_list *l, char *text, struct err *err)
+{
+	char *left = l->count ? NULL : text, *word;
+
+	while ((word = strsep(&left, ",")))
+		if (*word && !option_list_add(l, word, err))
+			return false;
+	return true;
+}
+
 /* What its metadata says, where nothing was said here */
 static bool take_metadata(struct attach_command *a, struct err *err)
 {
-	char *left = a->policies.count ? NULL : a->guest.policies, *word;
-
 	if (!a->mode && a->guest.mode[0])
 		a->mode = a->guest.mode;
-	while ((word = strsep(&left, ",")))
-		if (*word && !option_list_add(&a->policies, word, err))
-			return false;
-	return true;
+	return take_list(&a->policies, a->guest.policies, err) &&
+	       take_list(&a->publish, a->guest.publish, err);
 }
 
 static bool take_vm(struct attach_command *a, struct control_request *r, struct err *err)
 {
 	struct jail_guest g;
+	int at;
 
 	if (a->pid || a->netns || a->container || a->oci)
 		return err_set(err, "attach: --vm goes with no other namespace");
@@ -113,7 +154,11 @@ static bool take_vm(struct attach_command *a, struct control_request *r, struct 
 		return true;
 	if (!libvirt_guest_check(&a->guest, err) || !take_metadata(a, err))
 		return false;
-	snprintf(a->link, sizeof(a->link), "%s=%s", a->guest.link, a->guest.mac);
+	at = snprintf(a->link, sizeof(a->link), "%s=%s", a->guest.link, a->guest.mac);
+	if (a->guest.down)
+		at += snprintf(a->link + at, sizeof(a->link) - (size_t)at, ",down=%" PRIu64, a->guest.down);
+	if (a->guest.up)
+		snprintf(a->link + at, sizeof(a->link) - (size_t)at, ",up=%" PRIu64, a->guest.up);
 	if (!guest_parse(span_str(a->link), &g))
 		return err_set(err, "guest %s: %s: no interface with a MAC of its own", a->guest.name, a->link);
 	r->guest = a->link;
@@ -130,6 +175,8 @@ static bool take_target(struct attach_command *a, struct control_request *r, str
 		return take_vm(a, r, err);
 	if (a->oci)
 		return take_state(a, r, err);
+	if (a->uplink)
+		return err_set(err, "attach: --uplink goes with --oci: it is known before the container starts");
 	if (!!a->pid + !!a->netns + !!a->container != 1)
 		return err_set(err, "attach: one of --pid, --netns, --container and --vm");
 	if (a->container) {
@@ -171,9 +218,10 @@ static bool ask(struct attach_command *a, struct control_request *r, struct err 
 	json_t *answer;
 
 	if (!take_target(a, r, err) || !take_policies(a, &r->policies, err) ||
-	    !take_labels(a, &r->labels, err) || !take_mode(a, r, err))
+	    !take_labels(a, &r->labels, err) || !take_publish(a, &r->publish, err) ||
+	    !take_mode(a, r, err))
 		return false;
-	if (!r->session)	/* a hook's guest that is not ours */
+	if (!r->session || a->deferred)	/* a hook's guest that is not ours */
 		return true;
 	if (r->guest && !guest_room(&a->guest, &a->room, err))
 		return false;
@@ -199,8 +247,9 @@ static int attach(struct attach_command *a, struct err *err)
 	struct control_request r = { .what = CONTROL_ATTACH };
 	bool ok = (!a->vm || guest_find(a->vm, a->hook, &a->guest, err)) && ask(a, &r, err);
 
-	/* With the room goes the guest's interface: it does not run on unguarded */
-	if (!ok && a->room > 0) {
+	/* A guest that starts does not.  One that runs keeps its room, and has no network in it until it
+	 * is attached again. */
+	if (!ok && a->room > 0 && a->hook) {
 		kill(a->room, SIGKILL);
 		waitpid(a->room, NULL, 0);
 	}
@@ -222,6 +271,11 @@ int attach_main(int argc, char **argv)
 		  &a.container },
 		{ 0, "oci", OPTION_FLAG, NULL, "as a hook of a container: its state is on standard input",
 		  &a.oci },
+		{ 0, "uplink", OPTION_FLAG, NULL,
+		  "with --oci: it may stay on an internal network of Docker's, in mode internal", &a.uplink },
+		{ 0, "defer", OPTION_FLAG, NULL,
+		  "with --uplink: if it has no network yet shut it, for sluice runtime to attach at its start",
+		  &a.defer },
 		{ 0, "vm", OPTION_TEXT, "DOMAIN", "a guest of libvirt's, by its name", &a.vm },
 		{ 0, "hook", OPTION_FLAG, NULL,
 		  "as libvirt's hook: the guest's description is on standard input", &a.hook },
@@ -229,6 +283,8 @@ int attach_main(int argc, char **argv)
 		{ 'p', "policy", OPTION_LIST, "FILE|NAME",
 		  "a policy file, or one of /etc/sluice/policies.d by its name; may repeat", &a.policies },
 		{ 0, "session", OPTION_TEXT, "NAME", "name of the session", &a.session },
+		{ 0, "publish", OPTION_LIST, "[ADDR:]PORT[:INSIDE]",
+		  "the host's 127.0.0.1:PORT (or ADDR) reaches a server inside; may repeat", &a.publish },
 		{ 0, "label", OPTION_LIST, "K=V", "label of the session, in the log; may repeat",
 		  &a.labels },
 		{ .name = NULL },
@@ -242,6 +298,7 @@ int attach_main(int argc, char **argv)
 	code = attach(&a, &err);
 	option_list_done(&a.policies);
 	option_list_done(&a.labels);
+	option_list_done(&a.publish);
 	return code;
 }
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,16 +17,15 @@
 #include "daemon/supervisor.h"
 
 #define GROUP "sluice"
-#define USER "sluice"	/* whom the dashboard runs as */
 
 struct daemon_command {
 	struct supervisor_plan	 plan;
 	bool			 foreground;
 	struct metrics_options	 dashboard;
-	struct role_user	 user;
 	struct display_plan	 display;
-	char			 folder[PATH_MAX], policies[PATH_MAX], program[PATH_MAX],
-				 program_folder[PATH_MAX];
+	char			 folder[PATH_MAX], policies[PATH_MAX], program[PATH_MAX], programs[PATH_MAX];
+	struct metrics_options	 metrics;
+	struct role_user	 user;
 	int			 parent;	/* it waits for a byte: we serve; -1: there is none */
 };
 
@@ -43,18 +41,21 @@ static bool prepare(struct daemon_command *d, struct err *err)
 		return err_sys(err, errno, "/proc/self/exe");
 	d->program[len] = '\0';
 	if (!folder_run(d->folder, err) || !folder_make(d->folder, err) ||
-	    !folder_join(d->policies, FOLDER_SYSTEM, "policies.d", err))
+	    !folder_join(d->policies, FOLDER_SYSTEM, "policies.d", err) ||
+	    !folder_programs(d->programs, err) || !metrics_where(&d->metrics, err) ||
+	    !role_user_find(ROLE_USER, &d->user, err))
 		return false;
-	d->plan = (struct supervisor_plan){ d->folder, d->policies, d->program, SLUICE_VERSION,
-					    group ? group->gr_gid : CONTROL_GROUP_NONE };
+	d->plan = (struct supervisor_plan){
+		.folder = d->folder, .policies = d->policies, .program = d->program,
+		.version = SLUICE_VERSION, .group = group ? group->gr_gid : CONTROL_GROUP_NONE,
+		.metrics = { d->folder, d->metrics.plan, d->programs, SLUICE_VERSION, &d->user },
+	};
 	return true;
 }
 
 /* Loopback, with a port, or a Unix socket: an account without rights serves it */
 static bool prepare_dashboard(struct daemon_command *d, struct err *err)
 {
-	const struct passwd *p = getpwnam(USER);
-
 	if (!d->dashboard.at)
 		return true;
 	if (!metrics_where(&d->dashboard, err))
@@ -62,13 +63,7 @@ static bool prepare_dashboard(struct daemon_command *d, struct err *err)
 			       d->dashboard.at);
 	if (!d->dashboard.where.path && !d->dashboard.where.listen.port)
 		return err_set(err, "--dashboard %s: which port?", d->dashboard.at);
-	if (!p || p->pw_uid == 0)
-		return err_set(err, "user " USER ": %s (useradd --system --shell /usr/sbin/nologin " USER ")",
-			       p ? "is root" : "no such user, and the dashboard is not to be root");
-	if (!folder_programs(d->program_folder, err))
-		return false;
-	d->user = (struct role_user){ p->pw_uid, p->pw_gid };
-	d->display = (struct display_plan){ d->dashboard.where, d->folder, d->program_folder, &d->user };
+	d->display = (struct display_plan){ d->dashboard.where, d->folder, d->programs, &d->user };
 	return true;
 }
 
@@ -157,6 +152,7 @@ int daemon_main(int argc, char **argv)
 		  &d.foreground },
 		{ 0, "dashboard", OPTION_TEXT, "ADDR",
 		  "serve a page of all sessions on 127.0.0.1:PORT or unix:PATH", &d.dashboard.at },
+		METRICS_OPTIONS(&d.metrics),
 		{ .name = NULL },
 	};
 	struct err err = { "" };

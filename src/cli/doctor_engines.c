@@ -73,6 +73,21 @@ static bool try_docker(struct ability *a)
 		say(a, false, "sluice's runtime is not in " DOCKER_CONFIG " (see docs/docker.md)");
 }
 
+/* For containers that stay on an internal network */
+static bool try_iptables(struct ability *a)
+{
+	static const char *const programs[] = {
+		"/usr/sbin/iptables-save", "/usr/sbin/iptables-restore", "/usr/sbin/ip6tables-save",
+		"/usr/sbin/ip6tables-restore",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		if (access(programs[i], X_OK))
+			return say(a, false, "not installed: no container stays on a network of Docker's (install "
+				   "iptables)");
+	return say(a, true, "rules beside Docker's for containers in mode internal");
+}
+
 static bool try_podman(struct ability *a)
 {
 	bool there = access("/usr/bin/podman", X_OK) == 0;
@@ -93,7 +108,7 @@ static const struct {
 	bool		(*try)(struct ability *a);
 } rows[] = {
 	{ "role_user", try_user }, { "daemon", try_daemon }, { "runc", try_runc },
-	{ "docker", try_docker }, { "podman", try_podman }, { "libvirt", try_libvirt },
+	{ "docker", try_docker }, { "iptables", try_iptables }, { "podman", try_podman }, { "libvirt", try_libvirt },
 };
 
 size_t engine_abilities(struct ability *ret, size_t max)

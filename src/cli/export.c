@@ -25,7 +25,7 @@ static bool no_format(const char *word, struct err *err)
 
 static bool export(const char *word, const char *mode, struct err *err)
 {
-	struct export_request r = { .mode = MODE_FILTERED };
+	struct export_request r = { .mode = MODE_FILTERED, .every_mode = !mode };
 	const struct export_format *f = word ? export_find(word) : NULL;
 	struct buf text = buf_new(EXPORT_TEXT_MAX);
 	bool ok;
@@ -55,7 +55,8 @@ int export_main(int argc, char **argv)
 	const char *mode = NULL;
 	const struct option rows[] = {
 		{ 0, "mode", OPTION_TEXT, "MODE",
-		  "libvirt-network: filtered (agent-nat-filtered) | isolated (agent-isolated)", &mode },
+		  "libvirt-network: filtered (agent-nat-filtered) | isolated (agent-isolated); "
+		  "compose: filtered | internal | isolated (default: all)", &mode },
 		{ .name = NULL },
 	};
 	struct err err = { "" };

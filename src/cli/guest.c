@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/guest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/nsfs.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/auto.h"
 #include "base/buf.h"
 #include "base/read.h"
 #include "jail/guest.h"
@@ -25,6 +30,7 @@
 #define VIRSH "/usr/bin/virsh"	/* never by PATH */
 #define LIBVIRT_URI "qemu:///system"	/* unless LIBVIRT_DEFAULT_URI says another */
 #define NOBODY 65534
+#define ROOM_NAME "sluice-room"
 
 /* ---- what libvirt says ---- */
 
@@ -78,7 +84,7 @@ static void give_up_rights(void)
 	    syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) ||
 	    syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY))
 		_exit(1);
-	prctl(PR_SET_NAME, "sluice-room");
+	prctl(PR_SET_NAME, ROOM_NAME);
 }
 
 /* @go: a byte, once the interface is here; its end without one: we are not wanted */
@@ -106,6 +112,56 @@ static _Noreturn void be_room(const char *link, int ready, int go)
 	_exit(0);
 }
 
+/* In a child: does the namespace have the interface? */
+static bool has_link(int net, const char *link)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(setns(net, CLONE_NEWNET) || !if_nametoindex(link));
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* Whoever made the network namespace had root's rights: nobody else can pretend to be a room */
+static bool is_roots(int net)
+{
+	AUTO_CLOSE int owner = ioctl(net, NS_GET_USERNS), own = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	struct stat a, b;
+
+	return owner >= 0 && own >= 0 && fstat(owner, &a) == 0 && fstat(own, &b) == 0 &&
+	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+static bool is_room(pid_t pid, const char *link)
+{
+	char path[64], name[32] = "";
+	AUTO_FCLOSE FILE *f = NULL;
+	AUTO_CLOSE int net = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	f = fopen(path, "re");
+	if (!f || !fgets(name, sizeof(name), f) || strcmp(name, ROOM_NAME "\n") != 0)
+		return false;
+	net = namespace_of(pid);
+	return net >= 0 && !namespace_is_ours(net) && is_roots(net) && has_link(net, link);
+}
+
+/* One that was made before, for a session that is over or never came to be; 0: there is none */
+static pid_t find_room(const char *link)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir("/proc");
+	uint64_t pid, found = 0;
+
+	while (dir && !found && (entry = readdir(dir)))
+		if (span_u64(span_str(entry->d_name), INT32_MAX, &pid) && is_room((pid_t)pid, link))
+			found = pid;
+	if (dir)
+		closedir(dir);
+	return (pid_t)found;
+}
+
 /* Into the namespace of the process that waits for it, which is told */
 static bool move_in(const struct libvirt_guest *g, pid_t pid, int go, struct err *err)
 {
@@ -114,8 +170,7 @@ static bool move_in(const struct libvirt_guest *g, pid_t pid, int go, struct err
 	if (net < 0)
 		return err_sys(err, -net, "guest %s: its namespace", g->name);
 	if (!if_nametoindex(g->link))
-		return err_set(err, "guest %s: %s is not here: it has been taken off the network before (start "
-			       "the guest anew)", g->name, g->link);
+		return err_set(err, "guest %s: %s is not here (start the guest anew)", g->name, g->link);
 	return guest_move(g->link, net, err) &&
 	       (write(go, "", 1) == 1 || err_sys(err, errno, "guest %s: its namespace", g->name));
 }
@@ -127,6 +182,9 @@ bool guest_room(const struct libvirt_guest *g, pid_t *ret_pid, struct err *err)
 	char byte;
 	pid_t pid;
 
+	*ret_pid = if_nametoindex(g->link) ? 0 : find_room(g->link);
+	if (*ret_pid)
+		return true;
 	if (pipe2(ready, O_CLOEXEC))
 		return err_sys(err, errno, "pipe");
 	if (pipe2(go, O_CLOEXEC)) {

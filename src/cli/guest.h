@@ -20,6 +20,7 @@ bool guest_find(const char *domain, bool hook, struct libvirt_guest *ret, struct
  * @ret_pid:	a process of no rights that has it open; it ends when the interface goes, as it
  *		does when the guest ends, and with it the namespace
  *
+ * One that was made before is taken again: nobody serves it, so the guest has no network there.
  * Whatever fails: the guest has no network.
  */
 bool guest_room(const struct libvirt_guest *g, pid_t *ret_pid, struct err *err);

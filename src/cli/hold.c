@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/nsfs.h>
-#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,17 +20,22 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "attach/engine_network.h"
 #include "cli/commands.h"
 #include "cli/service.h"
+#include "daemon/exported.h"
 #include "daemon/supervisor.h"
+#include "daemon/wall.h"
 #include "jail/guest.h"
-
-#define ROLE_USER "sluice"
+#include "watch/board.h"
 
 struct hold_command {
 	struct service		 service;
 	const char		*netns, *pid, *user, *guest;
 	struct jail_guest	 jail_guest;
+	bool			 uplink;	/* it may be on an engine's network */
+	struct jail_uplink	 jail_uplink;
+	const char		*counters;	/* option: our place on the daemon's board */
 	const char		*ready_fd;	/* option: the daemon hears there how it goes */
 	int			 ready;		/* that descriptor; -1: nobody hears, or he has */
 	struct hold_plan	 plan;
@@ -45,18 +49,12 @@ struct hold_command {
 static bool find_user(struct hold_command *h, const struct role_user **ret, struct err *err)
 {
 	const char *name = h->user ? h->user : ROLE_USER;
-	const struct passwd *p;
 
 	*ret = NULL;
 	if (geteuid() != 0 && !h->user)
 		return true;
-	p = getpwnam(name);
-	if (!p || p->pw_uid == 0)
-		return err_set(err, "user %s: %s (useradd --system --shell /usr/sbin/nologin %s)", name,
-			       p ? "is root" : "no such user, and the gate is not to be root", name);
-	h->role_user = (struct role_user){ p->pw_uid, p->pw_gid };
 	*ret = &h->role_user;
-	return true;
+	return role_user_find(name, &h->role_user, err);
 }
 
 /* ---- the namespace ---- */
@@ -101,6 +99,43 @@ static bool take_guest(struct hold_command *h, struct err *err)
 	       err_set(err, "--guest %s: not LINK=MAC", h->guest);
 }
 
+/*
+ * What the engine's network is, if there is one: what is asked for here is refused before any wall is
+ * touched.  *@ret: NULL: the namespace has none, and is held as any other.
+ */
+static bool take_uplink(struct hold_command *h, const struct jail_uplink **ret, struct err *err)
+{
+	struct jail_uplink *u = &h->jail_uplink;
+	bool bare;
+
+	*ret = NULL;
+	if (!h->uplink)
+		return true;
+	if (!uplink_look(h->plan.net, u, &bare, err))
+		return false;
+	if (bare)
+		return true;
+	u->session = h->service.naming.name;
+	u->names = !engine_dns_stays_here();
+	if (!uplink_judge(u, h->service.shared.policy, err) ||
+	    !engine_network_is_internal(u->bridge, &u->subnet, err) ||
+	    !wall_raise(h->service.run_folder, u, err))
+		return false;
+	if (!u->names)
+		fprintf(stderr, "sluice: %s: this machine's name server is on its loopback: the engine's names are "
+			"not served\n", u->session);
+	*ret = u;
+	return true;
+}
+
+/* With the container its port goes; what is left of the walls is taken away here, should no daemon run */
+static void drop_uplink(struct hold_command *h)
+{
+	if (h->jail_uplink.session && h->plan.pidfd >= 0 &&
+	    syscall(SYS_pidfd_send_signal, h->plan.pidfd, 0, NULL, 0) && errno == ESRCH)
+		wall_remove(h->service.run_folder, h->jail_uplink.session);
+}
+
 /* ---- it serves ---- */
 
 static bool on_ready(void *arg, const char *ca, struct err *err)
@@ -132,18 +167,40 @@ static bool take_ready(struct hold_command *h, struct err *err)
 	return close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0 || err_sys(err, errno, "descriptors");
 }
 
+static bool take_counters(struct hold_command *h, struct err *err)
+{
+	char path[PATH_MAX];
+	uint64_t place;
+
+	h->plan.counters = -1;
+	if (!h->counters)
+		return true;
+	if (!span_u64(span_str(h->counters), BOARD_PLACES - 1, &place) || h->service.metrics.at)
+		return err_set(err, "--counters %s: not a place of the daemon's", h->counters);
+	snprintf(path, sizeof(path), "%.*s/" EXPORTED_FILE, PATH_MAX - 32, h->service.run_folder);
+	h->plan.counters = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	h->plan.counters_at = board_offset(place);
+	return h->plan.counters >= 0 || err_sys(err, errno, "%s", path);
+}
+
 static int hold(struct hold_command *h, struct err *err)
 {
 	struct session_plan plan = { .hold = &h->plan };
+	const struct jail_uplink *uplink;
+	int code;
 
-	if (!take_ready(h, err) || !take_guest(h, err) || !take_namespace(h, err) || !find_user(h, &plan.role_user, err) ||
-	    !service_prepare(&h->service, "hold", err))
+	if (!take_ready(h, err) || !take_guest(h, err) || !take_namespace(h, err) ||
+	    !find_user(h, &plan.role_user, err) || !service_prepare(&h->service, "hold", err) ||
+	    !take_counters(h, err) || !take_uplink(h, &uplink, err))
 		return complain(err);
 	h->plan.ready = on_ready;
 	h->plan.arg = h;
 	service_plan(&h->service, &plan);
 	plan.jail.guest = h->guest ? &h->jail_guest : NULL;
-	return service_run(&h->service, &plan, err);
+	plan.jail.uplink = uplink;
+	code = service_run(&h->service, &plan, err);
+	drop_uplink(h);
+	return code;
 }
 
 int hold_main(int argc, char **argv)
@@ -158,8 +215,14 @@ int hold_main(int argc, char **argv)
 		{ 0, "user", OPTION_TEXT, "NAME", "whom the gate runs as (root's: " ROLE_USER ")",
 		  &h.user },
 		{ 0, "ready-fd", OPTION_TEXT, "N", "a byte is written there once it serves", &h.ready_fd },
-		{ 0, "guest", OPTION_TEXT, "LINK=MAC",
+		{ 0, "counters", OPTION_TEXT, "N", "count there on the daemon's board", &h.counters },
+		{ 0, "guest", OPTION_TEXT, "LINK=MAC[,down=B][,up=B]",
 		  "a virtual machine, behind that interface of the namespace", &h.guest },
+		{ 0, "publish", OPTION_LIST, "[ADDR:]PORT[:INSIDE]",
+		  "the host's 127.0.0.1:PORT (or ADDR) reaches a server inside; may repeat",
+		  &h.service.judge.publishes },
+		{ 0, "uplink", OPTION_FLAG, NULL,
+		  "it may stay on an internal network of Docker's, in mode internal", &h.uplink },
 		SERVICE_OPTIONS(&h.service),
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
 	};

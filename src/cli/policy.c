@@ -107,6 +107,10 @@ static int lint(struct policy_command *c, struct err *err)
 
 		l.policy = judged.policy;
 		policy_lint(&check);
+		if (policy_mode(judged.policy) == MODE_MONITOR) {
+			puts("mode monitor: wide: every public destination passes that no rule denies");
+			l.count++;
+		}
 		for (size_t i = 0; i < unset.count; i++, l.count++)
 			printf("${%s} is not %s: run refuses this policy\n", unset.at[i],
 			       !strncmp(unset.at[i], "env:", 4) ? "set" : "there");

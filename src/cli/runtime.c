@@ -18,17 +18,20 @@
 #include "cli/ask_daemon.h"
 #include "cli/commands.h"
 #include "cli/judge.h"
+#include "cli/runtime_start.h"
 #include "control/place.h"
 #include "jail/trusted_ca.h"
+#include "policy/loader.h"
 
 #define CA_INSIDE "/etc/sluice-ca.pem"	/* in the container: what it trusts, and the session's CA */
 
 struct runtime_command {
-	const char		*runc;
+	const char		*runc, *mode;
 	struct option_list	 allow_unix;
 	struct option_list	 policies;	/* the administrator's: then the container's word counts not */
 	char			 program[PATH_MAX], bundle[PATH_MAX], session[65];
 	const char		*id;
+	bool			 starts_later;	/* by a command of its own */
 	char			 words[PATH_MAX];	/* of the container's, cut into policies */
 };
 
@@ -114,26 +117,35 @@ static int refuse(int argc, char *const *argv, const struct err *err)
 /* ---- a container that is to be ---- */
 
 /* Of another container's namespace that container's session is the gate: there must be one */
-static bool check_joined(const char *path, struct err *err)
+static bool check_joined(const json_t *config, const char *path, struct err *err)
 {
-	const struct control_request r = { .what = CONTROL_HELD };
-	json_t *answer = ask_daemon(&r, err), *list = json_object_get(answer, "held");
-	bool held = false;
-	struct stat st;
+	json_t *one = runtime_session_of(path, err);
+	bool ok;
 
-	if (answer && stat(path, &st))
-		err_sys(err, errno, "%s", path);
-	for (size_t i = 0; !err->text[0] && i < json_array_size(list); i++) {
-		const json_t *one = json_array_get(list, i);
+	if (!one)
+		return err_set(err, "the network that the container joins is under no session (start that one "
+			       "with this runtime too)");
+	ok = !json_is_true(json_object_get(one, "uplink")) || oci_check_uplink(config, err);
+	json_decref(one);
+	return ok;
+}
 
-		held = held || ((ino_t)json_integer_value(json_object_get(one, "inode")) == st.st_ino &&
-				(dev_t)json_integer_value(json_object_get(one, "device")) == st.st_dev);
-	}
-	json_decref(answer);
-	if (!held && !err->text[0])
-		err_set(err, "the network that the container joins is under no session (start that one "
-			"with this runtime too)");
-	return held;
+/* The administrator's word counts.  A container's own, or its image's, can be stricter than the policy
+ * and no more: what is weaker judge() refuses, and that nothing is refused it cannot say. */
+static bool take_mode(const struct runtime_command *c, const json_t *config, struct oci_hook *hook,
+		      struct err *err)
+{
+	const char *said = oci_mode(config);
+	enum mode mode;
+
+	hook->mode = c->mode ? c->mode : said;
+	if (!hook->mode)
+		return true;
+	if (!mode_from(span_str(hook->mode), &mode))
+		return err_set(err, "%s %s: accepted: " ACCEPTS_MODE, c->mode ? "--mode" : OCI_MODE_VARIABLE,
+			       hook->mode);
+	return c->mode || mode != MODE_MONITOR ||
+	       err_set(err, OCI_MODE_VARIABLE " %s: a container does not say so itself (runtime --mode)", said);
 }
 
 static bool add_policy(struct oci_hook *hook, const char *word, struct err *err)
@@ -213,11 +225,17 @@ static bool add_ca(json_t *config, const char *path, struct err *err)
 	return true;
 }
 
-/* Does the policy look inside TLS?  Read here, a bad one is told of before anything is made. */
-static bool inspects(const struct oci_hook *hook, bool *ret, struct err *err)
+/* What the policy wants of the container */
+struct wanted {
+	bool	inspects;	/* it looks inside TLS */
+	bool	internal;	/* the container may stay on its engine's network */
+};
+
+/* Read here, a bad one is told of before anything is made */
+static bool read_wanted(const struct oci_hook *hook, struct wanted *ret, struct err *err)
 {
 	AUTO_FREE char *paths = calloc(OCI_POLICIES_MAX, PATH_MAX);
-	struct judge_options options = { .only = true };
+	struct judge_options options = { .only = true, .mode = hook->mode };
 	struct judged judged = { NULL };
 	bool ok = paths || err_set(err, "out of memory");
 
@@ -229,23 +247,29 @@ static bool inspects(const struct oci_hook *hook, bool *ret, struct err *err)
 	}
 	ok = ok && judge(&options, &judged, err);
 	if (ok)
-		*ret = policy_may_inspect(judged.policy);
+		*ret = (struct wanted){ policy_may_inspect(judged.policy),
+					policy_mode(judged.policy) == MODE_INTERNAL };
 	judge_done(&judged);
 	judge_options_done(&options);
 	return ok;
 }
 
-static bool furnish(const struct runtime_command *c, json_t *config, const struct oci_hook *hook,
-		    struct err *err)
+/* Its engine's names are looked up in the file that the engine made */
+static bool furnish(const struct runtime_command *c, json_t *config, struct oci_hook *hook, struct err *err)
 {
 	char folder[PATH_MAX], path[PATH_MAX];
-	bool inspected = false;
+	struct wanted wanted;
 
-	if (!inspects(hook, &inspected, err) || !folder_run(folder, err) ||
-	    !folder_join(path, folder, "resolv.conf", err) || !write_resolver(path, err) ||
+	if (!read_wanted(hook, &wanted, err))
+		return false;
+	hook->uplink = wanted.internal;
+	hook->defer = wanted.internal && c->starts_later;
+	if (wanted.internal)
+		return oci_check_uplink(config, err);
+	if (!folder_run(folder, err) || !folder_join(path, folder, "resolv.conf", err) || !write_resolver(path, err) ||
 	    !oci_add_file(config, path, "/etc/resolv.conf", err))
 		return false;
-	return !inspected || (snprintf(path, sizeof(path), "%s/%s-ca.pem", folder, c->session) < PATH_MAX &&
+	return !wanted.inspects || (snprintf(path, sizeof(path), "%s/%s-ca.pem", folder, c->session) < PATH_MAX &&
 			      add_ca(config, path, err));
 }
 
@@ -260,12 +284,12 @@ static bool change(struct runtime_command *c, json_t *config, struct err *err)
 	case OCI_NETWORK_HOST:
 		return err_set(err, "the container has the machine's own network (--network none)");
 	case OCI_NETWORK_JOINED:
-		return check_joined(path, err);
+		return check_joined(config, path, err);
 	case OCI_NETWORK_OWN:
 		break;
 	}
 	oci_session(c->id, c->session);
-	return take_policies(c, config, &hook, err) && furnish(c, config, &hook, err) &&
+	return take_policies(c, config, &hook, err) && take_mode(c, config, &hook, err) && furnish(c, config, &hook, err) &&
 	       oci_add_hook(config, &hook, err);
 }
 
@@ -285,7 +309,7 @@ static bool write_config(const json_t *config, const char *path, struct err *err
 	return (ok && rename(new, path) == 0) || err_sys(err, errno, "%s", path);
 }
 
-static bool prepare(struct runtime_command *c, int argc, char *const *argv, struct err *err)
+static bool prepare(struct runtime_command *c, int argc, char *const *argv, bool starts_later, struct err *err)
 {
 	char path[PATH_MAX];
 	json_error_t error;
@@ -293,6 +317,7 @@ static bool prepare(struct runtime_command *c, int argc, char *const *argv, stru
 	bool ok;
 
 	c->id = argv[argc - 1];
+	c->starts_later = starts_later;
 	if (snprintf(path, sizeof(path), "%s/config.json", bundle_of(argc, argv)) >= PATH_MAX ||
 	    !realpath("/proc/self/exe", c->program))
 		return err_set(err, "the bundle's path is too long");
@@ -328,8 +353,10 @@ static int runtime(struct runtime_command *c, int argc, char **argv, struct err 
 	else if (!strcmp(word, "restore"))
 		err_set(err, "runtime: a container that is restored would have its old network (start it "
 			"anew)");
+	else if (!strcmp(word, "start"))
+		runtime_check_start(runc, at, argv, argv[argc - 1], err);
 	else if (!strcmp(word, "create") || !strcmp(word, "run"))
-		prepare(c, argc - at, argv + at, err);
+		prepare(c, argc - at, argv + at, !strcmp(word, "create"), err);
 	if (err->text[0])
 		return refuse(argc, argv, err);
 	argv[0] = (char *)(uintptr_t)runc;
@@ -353,6 +380,8 @@ int runtime_main(int argc, char **argv)
 	const struct option rows[] = {
 		{ 0, "runc", OPTION_TEXT, "PATH", "the true runtime (default: the runc that is installed)",
 		  &c.runc },
+		{ 0, "mode", OPTION_TEXT, "MODE", "none | internal | restricted, whatever the container's "
+		  OCI_MODE_VARIABLE " says", &c.mode },
 		{ 'p', "policy", OPTION_LIST, "NAME", "of /etc/sluice/policies.d, whatever the container's "
 		  OCI_POLICY_VARIABLE " says; may repeat", &c.policies },
 		{ 0, "allow-unix", OPTION_LIST, "PATH", "a Unix socket of the machine that may be mounted; "

@@ -108,6 +108,12 @@ static bool take_guest(struct control_request *r, const json_t *value)
 	return r->guest;
 }
 
+static bool take_uplink(struct control_request *r, const json_t *value)
+{
+	r->uplink = json_is_true(value);
+	return json_is_boolean(value);
+}
+
 static bool take_pid(struct control_request *r, const json_t *value)
 {
 	json_int_t pid = json_integer_value(value);
@@ -141,6 +147,11 @@ static bool take_labels(struct control_request *r, const json_t *value)
 	return control_words_read(value, &r->labels);
 }
 
+static bool take_publish(struct control_request *r, const json_t *value)
+{
+	return control_words_read(value, &r->publish);
+}
+
 static const struct {
 	const char	*key;
 	unsigned	 of;		/* bits of enum control_do */
@@ -160,8 +171,10 @@ static const struct {
 	{ "pid", 1u << CONTROL_ATTACH, false, take_pid },
 	{ "mode", 1u << CONTROL_ATTACH, false, take_mode },
 	{ "guest", 1u << CONTROL_ATTACH, false, take_guest },
+	{ "uplink", 1u << CONTROL_ATTACH, false, take_uplink },
 	{ "policies", 1u << CONTROL_ATTACH, false, take_policies },
 	{ "labels", 1u << CONTROL_ATTACH, false, take_labels },
+	{ "publish", 1u << CONTROL_ATTACH, false, take_publish },
 };
 
 static bool take_what(struct control_request *r, const json_t *object)
@@ -283,10 +296,14 @@ void control_request_write(const struct control_request *r, struct buf *b)
 	write_number(b, "pid", r->pid);
 	write_text(b, "mode", r->mode);
 	write_text(b, "guest", r->guest);
+	if (r->uplink)
+		json_field_bool(b, "uplink", true);
 	if (r->policies.count)
 		control_words_write(b, "policies", &r->policies);
 	if (r->labels.count)
 		control_words_write(b, "labels", &r->labels);
+	if (r->publish.count)
+		control_words_write(b, "publish", &r->publish);
 	if (r->what == CONTROL_REJECT)
 		json_field_bool(b, "never", r->never);
 	json_close(b, '}');

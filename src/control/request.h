@@ -17,6 +17,8 @@
  *	{"do":"attach","session":"NAME","pid":N,"policies":["NAME or /PATH"],"labels":["K=V"]}
  *	{"do":"attach","session":"NAME","netns":"/PATH",...}
  *	{"do":"attach",...,"mode":"MODE","guest":"LINK=MAC"}	(a virtual machine behind LINK)
+ *	{"do":"attach",...,"publish":["[ADDR:]PORT[:INSIDE]"]}
+ *	{"do":"attach",...,"uplink":true}	(a container that stays on an engine's network)
  *	{"do":"detach","session":"NAME"}
  *	{"do":"held"}
  *
@@ -62,7 +64,8 @@ struct control_request {
 	const char	*netns;		/* of attach: its path, or NULL */
 	uint32_t	pid;		/* of attach without netns */
 	const char	*mode, *guest;	/* of attach; NULL: nothing was said, none */
-	struct control_words policies, labels;	/* of attach */
+	struct control_words policies, labels, publish;	/* of attach */
+	bool		uplink;		/* of attach */
 	json_t		*object;	/* that the texts lie in; NULL: they are the caller's */
 };
 

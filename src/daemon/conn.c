@@ -22,6 +22,7 @@
 #include "daemon/denial.h"
 #include "daemon/notice.h"
 #include "jail/jail.h"
+#include "policy/guest.h"
 #include "policy/explain.h"
 
 #define TAIL_MAX (2 * TALK_HOST_MAX + TALK_ALPN_MAX + TALK_METHOD_MAX + TALK_PATH_MAX + \
@@ -448,6 +449,8 @@ static bool mapped(struct keeper *k, const struct talk_ask *a, struct addr *ret_
 		return m;
 	}
 	*ret_port = a->port;
+	if (k->guest)
+		addr_parse(SPAN(GUEST_ADDRESS), ret_addr);
 	return a->door == DOOR_PUBLISH && map_find(s.publish, s.publish_count, a->port);
 }
 

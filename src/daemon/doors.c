@@ -67,7 +67,7 @@ bool doors_of_jail(struct keeper *k, struct jail *jail, struct err *err)
 		[JAIL_TCP4] = SOCKET_TCP4, [JAIL_TCP6] = SOCKET_TCP6, [JAIL_UDP4] = SOCKET_UDP4,
 		[JAIL_UDP6] = SOCKET_UDP6, [JAIL_RAW4] = SOCKET_RAW4, [JAIL_RAW6] = SOCKET_RAW6,
 		[JAIL_NFLOG] = SOCKET_NFLOG, [JAIL_NFT] = SOCKET_NUM,
-		[JAIL_DIAG] = SOCKET_NUM,
+		[JAIL_DIAG] = SOCKET_NUM, [JAIL_LINKS] = SOCKET_NUM, [JAIL_STATS] = SOCKET_NUM,
 	};
 	struct policy_settings settings = policy_settings(k->policy);
 	int fd;
@@ -165,10 +165,11 @@ static int unix_socket(const char *path, struct err *err)
 /* The jail's way to loopback of the host is not to be one to the metrics */
 static bool is_host_port(const struct policy *p, uint16_t port)
 {
-	struct policy_settings settings = { 0 };
+	struct policy_settings settings;
 
-	if (p)
-		settings = policy_settings(p);
+	if (!p)
+		return false;
+	settings = policy_settings(p);
 	for (size_t i = 0; i < settings.host_port_count; i++)
 		if (settings.host_ports[i].outside == port)
 			return true;

@@ -28,7 +28,8 @@ struct metrics_at {
 /*
  * doors_of_metrics() - the socket that the exporter gets
  *
- * A port that was 0 is filled in, and said on stderr; one of the jail's host ports is refused (@p: NULL: there is no jail).
+ * A port that was 0 is filled in, and said on stderr; one of the jail's host ports is refused.
+ * @p: NULL: a daemon's, of no one policy.
  * A Unix socket is 0600; one at which nobody listens any more is replaced.
  * Return: -1 and @err.
  */

@@ -19,6 +19,28 @@ static const char *protocol_name(uint8_t protocol)
 	return "other";
 }
 
+/* Where the kernel alone lets pass, it tells of the first packet: of what comes then nothing is known */
+static void record_passed(struct keeper *k, const struct question *q, const struct verdict *v)
+{
+	struct audit_conn e = {
+		.conn = ++k->conn_count, .literal = q->addr, .ips = &q->addr, .ip_count = 1, .port = q->port,
+		.proto = q->transport == TRANSPORT_UDP ? "udp" : "tcp", .verdict = ANSWER_ALLOW,
+		.reason = v->reason, .rule = keeper_rule(k, v),
+	};
+
+	audit_conn_open(k->audit, &e);
+}
+
+/* The kernel's rules are narrower: a peers' network has the machine's own address in it */
+static struct verdict verdict_of(const struct keeper *k, const struct talk_drop *d, const struct question *q)
+{
+	struct verdict v = policy_decide(k->policy, q);
+
+	if (k->kernel_alone && !d->passed && v.answer == ANSWER_ALLOW)
+		return (struct verdict){ .answer = ANSWER_DENY, .reason = REASON_MODE, .rule = RULE_NONE };
+	return v;
+}
+
 void conn_drop(struct keeper *k, const struct talk_drop *d)
 {
 	struct talk_ask a = {
@@ -28,15 +50,21 @@ void conn_drop(struct keeper *k, const struct talk_drop *d)
 	};
 	struct told t = { .ask = &a, .from = conn_asker(&a) };
 	struct question q = conn_question_of(k, &t, binding_of_addr(k->bindings, &d->addr));
-	struct verdict v = policy_decide(k->policy, &q);
+	struct verdict v = verdict_of(k, d, &q);
 	struct audit_drop drop = { protocol_name(d->protocol), d->addr, d->port, d->count };
-	bool judged = v.answer == ANSWER_DENY &&
-		      (d->protocol == IPPROTO_TCP || d->protocol == IPPROTO_UDP);
+	bool known = d->protocol == IPPROTO_TCP || d->protocol == IPPROTO_UDP;
+	bool judged = v.answer == ANSWER_DENY && known;
 
 	if (k->probing || !d->count)
 		return;
 	if (k->hear)
 		k->hear(k->arg);
+	if (k->kernel_alone && d->passed) {
+		for (uint32_t i = 0; known && i < DROPS_RECORDED_MAX && i < d->count; i++)
+			record_passed(k, &q, &v);
+		keeper_stir(k);
+		return;
+	}
 	for (uint32_t i = 0; judged && i < DROPS_RECORDED_MAX && drop.count; i++, drop.count--)
 		conn_deny(k, UINT32_MAX, &t, &q, &v, NULL);
 	if (drop.count)

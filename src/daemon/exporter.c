@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -20,8 +21,8 @@
 #include "daemon/role.h"
 #include "jail/jail.h"
 #include "proto/http_head.h"
+#include "watch/board.h"
 #include "watch/page.h"
-#include "watch/shared.h"
 
 #define CLIENTS_MAX 16
 #define CLIENT_LIMIT_MS 5000
@@ -40,7 +41,9 @@ struct client {
 };
 
 struct exporter {
-	const struct shared_counters *shared;
+	const struct shared_counters *shared;	/* of one session; or */
+	const struct board *board;	/* of a daemon's */
+	const char	*session;	/* the one's name; NULL: there is a board */
 	struct page_about about;
 	bool		 local;
 	struct client	 clients[CLIENTS_MAX];
@@ -54,7 +57,7 @@ static void client_end(struct client *c)
 
 static void answer(struct client *c, const char *status, const char *type, struct span body, bool head_only)
 {
-	c->answer = buf_new(PAGE_MAX + 1024);
+	c->answer = buf_new(1024 + body.len);
 	buf_printf(&c->answer,
 		   "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 		   "Cache-Control: no-store\r\nConnection: close\r\n\r\n", status, type, body.len);
@@ -68,20 +71,49 @@ static void refuse(struct client *c, const char *status)
 	answer(c, status, "text/plain", span_str(status), false);
 }
 
+/* What there is to tell now.  Return: to be freed; NULL: no whole copy, or no memory */
+static struct board_copy *read_counters(const struct exporter *x, size_t *ret_count)
+{
+	struct board_copy *one;
+
+	if (x->board)
+		return board_read(x->board, ret_count);
+	one = calloc(1, sizeof(*one));
+	*ret_count = 1;
+	if (one && shared_read(x->shared, &one->counters) &&
+	    span_copy(span_str(x->session), one->session, sizeof(one->session)))
+		return one;
+	free(one);
+	return NULL;
+}
+
+static bool print(const struct exporter *x, struct buf *page, const struct board_copy *copies,
+		  size_t count)
+{
+	AUTO_FREE struct page_session *sessions = calloc(count + 1, sizeof(*sessions));
+
+	for (size_t i = 0; sessions && i < count; i++)
+		sessions[i] = (struct page_session){ copies[i].session, &copies[i].counters };
+	if (sessions)
+		page_print(page, sessions, count, &x->about);
+	return sessions && !page->full;
+}
+
 static void answer_page(struct exporter *x, struct client *c, bool head_only)
 {
-	struct buf page = buf_new(PAGE_MAX);
-	struct counters counters;
+	size_t count;
+	AUTO_FREE struct board_copy *copies = read_counters(x, &count);
+	struct buf page;
 
-	if (!shared_read(x->shared, &counters)) {
+	if (!copies) {
 		refuse(c, "503 Service Unavailable");
 		return;
 	}
-	page_print(&page, &counters, &x->about);
-	if (page.full)
-		refuse(c, "500 Internal Server Error");
-	else
+	page = buf_new(PAGE_MAX(count));
+	if (print(x, &page, copies, count))
 		answer(c, "200 OK", PAGE_TYPE, buf_span(&page), head_only);
+	else
+		refuse(c, "500 Internal Server Error");
 	buf_done(&page);
 }
 
@@ -238,15 +270,18 @@ static void serve(struct exporter *x)
 static bool read_arguments(struct exporter *x, int argc, char **argv)
 {
 	static const struct option rows[] = {
-		{ "session", required_argument, NULL, 's' },
+		{ "session", required_argument, NULL, 's' }, { "board", no_argument, NULL, 'b' },
 		{ "version", required_argument, NULL, 'v' },
 		{ "local", no_argument, NULL, 'l' }, { NULL, 0, NULL, 0 },
 	};
+	bool board = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", rows, NULL)) != -1) {
 		if (c == 's')
-			x->about.session = optarg;
+			x->session = optarg;
+		else if (c == 'b')
+			board = true;
 		else if (c == 'v')
 			x->about.version = optarg;
 		else if (c == 'l')
@@ -254,27 +289,36 @@ static bool read_arguments(struct exporter *x, int argc, char **argv)
 		else
 			return false;
 	}
-	return x->about.session && x->about.version;
+	return !x->session == board && x->about.version;
+}
+
+static bool map_counters(struct exporter *x, struct err *err)
+{
+	size_t size = x->session ? sizeof(*x->shared) : sizeof(*x->board);
+	void *at = mmap(NULL, size, PROT_READ, MAP_SHARED, EXPORTER_COUNTERS_FD, 0);
+
+	if (at == MAP_FAILED)
+		return err_sys(err, errno, "the counters cannot be read");
+	if (x->session)
+		x->shared = at;
+	else
+		x->board = at;
+	close(EXPORTER_COUNTERS_FD);
+	return true;
 }
 
 int exporter_main(int argc, char **argv)
 {
 	static struct exporter x;
 	struct err err = { "" };
-	void *at = mmap(NULL, sizeof(*x.shared), PROT_READ, MAP_SHARED, EXPORTER_COUNTERS_FD, 0);
 
 	x.about.revision = strchr(program_mark, '=') + 1;
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		x.clients[i].fd = -1;
-	if (at == MAP_FAILED)
-		err_sys(&err, errno, "the counters cannot be read");
-	else if (!read_arguments(&x, argc, argv))
+	if (!read_arguments(&x, argc, argv))
 		err_set(&err, "started by hand (sluice run --metrics starts it)");
-	if (!err.text[0] && confine_exporter(&err)) {
-		x.shared = at;
-		close(EXPORTER_COUNTERS_FD);
+	if (!err.text[0] && map_counters(&x, &err) && confine_exporter(&err))
 		serve(&x);
-	}
 	role_complain("exporter", err.text[0] ? err.text : strerror(errno));
 	return 1;
 }

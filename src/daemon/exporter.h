@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exporter.h - the role that serves /metrics; one per session, if somebody wants it
+ * exporter.h - the role that serves /metrics: of a session, or of all that a daemon has
  *
  * Holds	the listening socket, a mapping of the counters for reading alone
  * Should	answer GET /metrics
@@ -13,10 +13,10 @@
 #ifndef SLUICE_DAEMON_EXPORTER_H
 #define SLUICE_DAEMON_EXPORTER_H
 
-#define EXPORTER_COUNTERS_FD 3	/* see watched_share() */
+#define EXPORTER_COUNTERS_FD 3	/* see watched_share(); with --board: watch/board.h */
 #define EXPORTER_LISTEN_FD 4
 
-/* --session NAME --version TEXT [--local]: only for requests to a loopback address */
+/* --session NAME | --board, --version TEXT [--local]: only for requests to a loopback address */
 int exporter_main(int argc, char **argv);
 
 #endif

@@ -85,8 +85,10 @@ bool held_find(const struct control_request *r, struct held *ret, struct err *er
 		return err_set(err, "session %s: mode or guest: too long", r->session);
 	snprintf(ret->mode, sizeof(ret->mode), "%s", r->mode ? r->mode : "");
 	snprintf(ret->guest, sizeof(ret->guest), "%s", r->guest ? r->guest : "");
+	ret->uplink = r->uplink;
 	ret->policies = r->policies;
 	ret->labels = r->labels;
+	ret->publish = r->publish;
 	ret->object = json_incref(r->object);
 	return look(ret, err);
 }
@@ -123,8 +125,10 @@ static void put(struct buf *b, const struct held *h)
 	json_field_str(b, "boot", h->boot);
 	json_field_str(b, "mode", h->mode);
 	json_field_str(b, "guest", h->guest);
+	json_field_bool(b, "uplink", h->uplink);
 	control_words_write(b, "policies", &h->policies);
 	control_words_write(b, "labels", &h->labels);
+	control_words_write(b, "publish", &h->publish);
 	json_close(b, '}');
 	buf_add_str(b, "\n");
 }
@@ -164,6 +168,14 @@ static bool take_number(const json_t *object, const char *key, uint64_t *ret)
 	return json_is_integer(value) && json_integer_value(value) >= 0;
 }
 
+/* Unknown to an earlier sluice */
+static bool take_publish(const json_t *o, struct held *h)
+{
+	const json_t *value = json_object_get(o, "publish");
+
+	return !value || control_words_read(value, &h->publish);
+}
+
 static bool take(const json_t *o, struct held *h)
 {
 	uint64_t pid;
@@ -171,6 +183,7 @@ static bool take(const json_t *o, struct held *h)
 	if (!take_number(o, "pid", &pid) || pid > INT_MAX)
 		return false;
 	h->pid = (pid_t)pid;
+	h->uplink = json_is_true(json_object_get(o, "uplink"));
 	return take_text(o, "session", h->session, sizeof(h->session)) &&
 	       take_text(o, "netns", h->netns, sizeof(h->netns)) &&
 	       take_text(o, "boot", h->boot, sizeof(h->boot)) &&
@@ -178,7 +191,7 @@ static bool take(const json_t *o, struct held *h)
 	       take_text(o, "guest", h->guest, sizeof(h->guest)) &&
 	       take_number(o, "started", &h->started) && take_number(o, "device", &h->device) &&
 	       take_number(o, "inode", &h->inode) && control_words_read(json_object_get(o, "policies"), &h->policies) &&
-	       control_words_read(json_object_get(o, "labels"), &h->labels);
+	       control_words_read(json_object_get(o, "labels"), &h->labels) && take_publish(o, h);
 }
 
 bool held_read(const char *folder, const char *session, struct held *ret, struct err *err)

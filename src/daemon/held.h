@@ -17,7 +17,7 @@
 #include "control/place.h"
 #include "control/request.h"
 
-#define HELD_WORD_MAX 64
+#define HELD_WORD_MAX 128
 #define HELD_BYTES_MAX 16384	/* of the file */
 
 struct held {
@@ -28,8 +28,9 @@ struct held {
 	uint64_t		 device, inode;	/* of the namespace */
 	char			 boot[40];	/* the machine's start that all this is of */
 	char			 mode[HELD_WORD_MAX], guest[HELD_WORD_MAX];	/* as they were said; "" */
+	bool			 uplink;	/* it is on an engine's network: there is a wall around its port */
 	struct control_words	 policies;	/* names or paths, as they were said */
-	struct control_words	 labels;
+	struct control_words	 labels, publish;
 	json_t			*object;	/* that the words lie in */
 };
 

@@ -65,6 +65,9 @@ struct keeper {
 	bool			 inspects;	/* the gate has a CA */
 	bool			 closed;	/* the jail has no network any more */
 	bool			 cooperative;	/* `sluice proxy`: there is no jail */
+	const char		*guest;		/* its interface, if the jail is a virtual machine's; NULL */
+	int			 stats_fd;	/* what that counts; -1 */
+	bool			 kernel_alone;	/* it lets pass or refuses, and tells; nobody asks */
 	const struct policy	*policy;
 	uint32_t		 generation;	/* of the policy: how often it was changed */
 	uint32_t		 gate_generation;	/* that the gate judges by */

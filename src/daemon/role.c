@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,6 +23,17 @@ void role_complain(const char *role, const char *why)
 
 	if (len > 0 && write(STDERR_FILENO, line, strlen(line)) < 0)
 		return;
+}
+
+bool role_user_find(const char *name, struct role_user *ret, struct err *err)
+{
+	const struct passwd *p = getpwnam(name);
+
+	if (!p || p->pw_uid == 0)
+		return err_set(err, "user %s: %s (useradd --system --shell /usr/sbin/nologin %s)", name,
+			       p ? "is root" : "no such user, and the gate is not to be root", name);
+	*ret = (struct role_user){ p->pw_uid, p->pw_gid };
+	return true;
 }
 
 /* Out of the way first: the numbers of some may be among the targets */

@@ -15,6 +15,7 @@
 
 #define ROLE_FD 3		/* where a role finds its socket */
 #define ROLE_FDS_MAX 4
+#define ROLE_USER "sluice"	/* whom the roles of root's keepers run as */
 
 /* An account without rights of its own */
 struct role_user {
@@ -39,6 +40,9 @@ struct role_plan {
  * Return: its pid, a child of the caller; or -1 and @err.
  */
 pid_t role_spawn(const struct role_plan *r, struct err *err);
+
+/* The account @name, which must not be root.  Return: false and @err */
+bool role_user_find(const char *name, struct role_user *ret, struct err *err);
 
 /* One line on stderr, "sluice: ROLE: WHY" */
 void role_complain(const char *role, const char *why);

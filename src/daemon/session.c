@@ -22,6 +22,7 @@
 #include "daemon/exporter.h"
 #include "daemon/inspected.h"
 #include "daemon/keeper.h"
+#include "daemon/plugged.h"
 #include "daemon/probed.h"
 #include "daemon/reload.h"
 #include "daemon/crew.h"
@@ -29,6 +30,9 @@
 #include "daemon/watched.h"
 #include "daemon/webhook.h"
 #include "jail/broker.h"
+#include "jail/guest.h"
+#include "jail/interfaces.h"
+#include "jail/uplink.h"
 #include "policy/upstream.h"
 
 #define COMMAND_MAX (4u << 20)	/* bytes of all arguments; the kernel has no room for more */
@@ -42,11 +46,12 @@ struct session {
 	struct keeper	 keeper;
 	struct jail	 jail;
 	struct crew	 crew;
-	struct event	 child_ev, signal_ev, init_ev;
+	struct event	 child_ev, signal_ev, init_ev, links_ev;
 	int		 signals;		/* signalfd; -1 */
 	sigset_t	 old_signals;
 	char		*ca;			/* PEM of the session's CA; NULL: nothing is inspected */
 	struct reload	*reload;
+	struct plugged	*plugged;		/* NULL: it is no guest's */
 	struct alarm	 alarm;
 	struct controlled *controlled;
 	struct webhook	*webhook;		/* NULL: the policy has none */
@@ -63,6 +68,14 @@ struct session {
 
 /* ---- the command and the roles ---- */
 
+/* Its descriptors close; one of them is watched */
+static void end_jail(struct session *s)
+{
+	if (event_initialized(&s->links_ev))
+		event_del(&s->links_ev);
+	jail_end(&s->jail);
+}
+
 static void fail(struct session *s, const char *why)
 {
 	if (s->finishing || s->failed)
@@ -70,7 +83,7 @@ static void fail(struct session *s, const char *why)
 	s->failed = true;
 	role_complain("session", why);
 	if (s->jailed)
-		jail_end(&s->jail);
+		end_jail(s);
 	s->over = true;
 }
 
@@ -100,7 +113,7 @@ static void on_kill(void *arg, const char *why)
 	if (s->plan->hold && s->plan->hold->pidfd >= 0)
 		syscall(SYS_pidfd_send_signal, s->plan->hold->pidfd, SIGKILL, NULL, 0);
 	if (s->jailed)
-		jail_end(&s->jail);
+		end_jail(s);
 	s->over = true;
 }
 
@@ -166,6 +179,23 @@ static void on_init_ended(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	s->over = true;
+}
+
+/* Root has put an interface into what is held: it goes, and so do we */
+static void on_links(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+	const struct jail_plan *jail = &s->plan->jail;
+	char name[IFNAMSIZ], why[96];
+
+	(void)what;
+	if (!interfaces_changed(fd, jail->guest ? jail->guest->link : jail->uplink ?
+				jail->uplink->link : NULL, name))
+		return;
+	interfaces_cut(fd, name);
+	snprintf(why, sizeof(why), "%s has come into the namespace, a way out: it is cut, and all is refused",
+		 name);
+	fail(s, why);
 }
 
 static void on_child(evutil_socket_t fd, short what, void *arg)
@@ -359,7 +389,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->on_questions = on_questions;
 	k->keep_always = plan->keep_always ? keep_always : NULL;
 	k->arg = s;
-	k->nft_fd = k->porter_fd = -1;
+	k->nft_fd = k->porter_fd = k->stats_fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
 	    getrandom(k->probe_token, sizeof(k->probe_token), 0) != sizeof(k->probe_token))
 		return err_sys(err, errno, "no random numbers");
@@ -374,14 +404,18 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	return k->audit;
 }
 
+/* Our place on a daemon's board, whose exporter serves them all; or an exporter of our own */
 static bool start_exporter(struct session *s, struct err *err)
 {
+	const struct hold_plan *hold = s->plan->hold;
 	struct metrics_at *at = s->plan->metrics;
 	AUTO_CLOSE int listening = at ? doors_of_metrics(at, s->keeper.policy, err) : -1;
 	struct exporter_plan plan = { listening, at && at->local, s->plan->jail.session,
 				      s->plan->version };
 
 	s->serves_metrics = listening >= 0;
+	if (hold && hold->counters >= 0)
+		return watched_share_there(&s->keeper, hold->counters, hold->counters_at, err);
 	return !at || (s->serves_metrics && crew_exporter(&s->crew, &plan, err));
 }
 
@@ -439,6 +473,8 @@ static void own_jail(struct session *s, pid_t init)
 	struct keeper *k = &s->keeper;
 
 	s->jailed = true;
+	k->guest = s->plan->jail.guest ? s->plan->jail.guest->link : NULL;
+	k->stats_fd = s->jail.fd[JAIL_STATS];
 	k->nft_fd = s->jail.fd[JAIL_NFT];
 	k->porter_fd = s->jail.porter;
 	k->processes = init ? processes_new(s->jail.fd[JAIL_DIAG], init) : NULL;
@@ -451,6 +487,9 @@ static bool serve_jail(struct session *s, struct err *err)
 		return false;
 	if (!loop_until(s, &s->keeper.gate_ready, READY_LIMIT_MS))
 		return err_set(err, "the gate did not start (see `sluice doctor`)");
+	/* A gate that only looks has nothing that a probe could ask */
+	if (s->jail.uplink)
+		return true;
 	/* Nobody waits for the resolver: it gets ready while the command does */
 	return probed(&s->keeper, &s->jail, &s->failed, err) && crew_resolver(&s->crew, err);
 }
@@ -474,21 +513,42 @@ static bool start_jail(struct session *s, struct err *err)
 	return record_start(s, err);
 }
 
+/* Who lives there may be at work already: what he does is recorded from the first door on */
+static bool serve_held(struct session *s, struct err *err)
+{
+	if (!record_start(s, err))
+		return false;
+	if (serve_jail(s, err))
+		return true;
+	audit_session_end(s->keeper.audit, EXIT_SLUICE);
+	return false;
+}
+
 /* A namespace that others made: nobody is started, so nobody is waited for */
 static bool start_held(struct session *s, struct err *err)
 {
 	const struct hold_plan *hold = s->plan->hold;
 	struct jail_plan jail = s->plan->jail;
 
-	jail.count_packets = s->plan->metrics;
+	jail.count_packets = (s->plan->metrics || jail.guest || hold->counters >= 0) && !jail.uplink;
 	if (!jail_hold(&jail, hold->net, &s->jail, err))
 		return false;
 	own_jail(s, hold->init);
+	s->keeper.kernel_alone = jail.uplink;
 	if (hold->pidfd >= 0) {
 		event_assign(&s->init_ev, s->keeper.loop, hold->pidfd, EV_READ, on_init_ended, s);
 		event_add(&s->init_ev, NULL);
 	}
-	return serve_jail(s, err) && record_start(s, err);
+	event_assign(&s->links_ev, s->keeper.loop, s->jail.fd[JAIL_LINKS], EV_READ | EV_PERSIST, on_links,
+		     s);
+	event_add(&s->links_ev, NULL);
+	if (jail.guest) {
+		s->plugged = plugged_watch(s->keeper.loop, jail.guest->link, err);
+		if (!s->plugged)
+			return false;
+	}
+	event_active(&s->links_ev, EV_READ, 0);	/* what came since it was found bare */
+	return serve_held(s, err);
 }
 
 /* There is no jail to probe, and no broker */
@@ -513,11 +573,12 @@ static void stop(struct session *s)
 
 	s->finishing = true;
 	if (s->jailed)
-		jail_end(&s->jail);
+		end_jail(s);
 	crew_stop(&s->crew);
 	webhook_free(s->webhook);
 	controlled_free(s->controlled);
 	reload_free(s->reload);
+	plugged_free(s->plugged);
 	if (k->resolve)
 		resolve_free(k->resolve);	/* answers what waits, with a failure */
 	keeper_done(k);

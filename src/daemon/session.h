@@ -37,6 +37,8 @@ struct hold_plan {
 	int		 net;		/* the network namespace; borrowed */
 	pid_t		 init;		/* the first process of what lives in it; 0: unknown */
 	int		 pidfd;		/* of it: its end is the session's; borrowed; -1 */
+	int		 counters;	/* the daemon's board (watch/board.h); borrowed; -1: not counted there */
+	size_t		 counters_at;	/* our place, bytes from its start */
 	/* The walls stand and it serves.  Return: false and @err: end it. */
 	bool		(*ready)(void *arg, const char *ca, struct err *err);
 	void		*arg;

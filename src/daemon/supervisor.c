@@ -35,15 +35,20 @@
 #include "control/server.h"
 #include "daemon/clock.h"
 #include "daemon/held.h"
+#include "daemon/litter.h"
 #include "daemon/role.h"
+#include "daemon/wall.h"
 #include "policy/loader.h"
+#include "policy/ports.h"
+#include "watch/board.h"
 
 #define START_LIMIT_S 20	/* for a keeper to serve */
 #define END_LIMIT_S 5		/* for a keeper to end */
 #define RETRY_FIRST_MS 50
 #define RETRY_MAX_MS 30000
 #define STEADY_MS 60000		/* who served that long has not failed before */
-#define ARGS_MAX (16 + 4 * CONTROL_WORDS_MAX)
+#define ARGS_MAX (24 + 6 * CONTROL_WORDS_MAX)
+#define PORT_ANYBODY 1024	/* from there on a port is not root's alone */
 #define READY_FD 3
 #define LOCK_FD 4
 
@@ -73,6 +78,7 @@ struct kept {
 	char		 why[ERR_TEXT_MAX];	/* it does not serve */
 	unsigned	 failures;	/* in a row */
 	unsigned	 restarts;
+	size_t		 place;		/* on the board */
 	int64_t		 since_ms;	/* it serves */
 	bool		 asked;		/* somebody waits to hear how it goes */
 	struct control_ticket ticket;	/* who */
@@ -82,6 +88,7 @@ struct supervisor {
 	const struct supervisor_plan *plan;
 	struct event_base *loop;
 	struct control_server *server;
+	struct exported	*exported;
 	struct kept	*all;
 	size_t		 count;
 };
@@ -156,7 +163,11 @@ static void forget(struct kept *k)
 	*at = k->next;
 	s->count--;
 	drop_keeper(k);
+	/* What still lives there has lost its gate, and loses its network */
+	if (k->held.uplink)
+		wall_remove(s->plan->folder, k->held.session);
 	clean(s->plan->folder, k->held.session);
+	exported_drop(s->exported, k->held.session);
 	held_done(&k->held);
 	free(k);
 }
@@ -236,6 +247,8 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	if (k->state == KEPT_SERVING) {
 		k->restarts++;
 		role_complain(k->held.session, "its keeper has died: closed until it is held again");
+		if (k->held.uplink)
+			uplink_close(k->held.session);
 	}
 	failed(k);
 }
@@ -305,15 +318,22 @@ static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 				       k->held.session, "--ready-fd", "3" };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	size_t argc = 8;
-	char pid[16];
+	char pid[16], place[24];
 
 	snprintf(pid, sizeof(pid), "%d", (int)k->held.pid);
+	if (k->place != BOARD_NONE) {
+		snprintf(place, sizeof(place), "%zu", k->place);
+		argv[argc++] = "--counters";
+		argv[argc++] = place;
+	}
 	argv[argc++] = k->held.netns[0] ? "--netns" : "--pid";
 	argv[argc++] = k->held.netns[0] ? k->held.netns : pid;
 	if (k->held.mode[0]) {
 		argv[argc++] = "--mode";
 		argv[argc++] = k->held.mode;
 	}
+	if (k->held.uplink)
+		argv[argc++] = "--uplink";
 	if (k->held.guest[0]) {
 		argv[argc++] = "--guest";
 		argv[argc++] = k->held.guest;
@@ -325,6 +345,10 @@ static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 	for (size_t i = 0; i < k->held.labels.count; i++) {
 		argv[argc++] = "--label";
 		argv[argc++] = k->held.labels.at[i];
+	}
+	for (size_t i = 0; i < k->held.publish.count; i++) {
+		argv[argc++] = "--publish";
+		argv[argc++] = k->held.publish.at[i];
 	}
 	/* Above both numbers first: one of them may be the other's */
 	ready = fcntl(ready, F_DUPFD_CLOEXEC, LOCK_FD + 1);
@@ -364,6 +388,7 @@ static void start(struct kept *k)
 	struct err err = { "" };
 
 	kept_become(k, KEPT_STARTING);
+	k->place = exported_place(k->supervisor->exported, k->held.session);
 	k->why[0] = '\0';
 	if (fork_keeper(k, &err)) {
 		after(k, START_LIMIT_S * 1000);
@@ -411,6 +436,11 @@ static bool is_running(const struct supervisor *s, const char *session)
 	return fd >= 0;
 }
 
+static bool is_kept(void *arg, const char *session)
+{
+	return find(arg, session);
+}
+
 /* Two keepers of one namespace would take it from each other */
 static const struct kept *find_same(const struct supervisor *s, const struct held *h)
 {
@@ -442,6 +472,25 @@ static bool check_policies(const struct control_request *r, bool privileged, str
 	return true;
 }
 
+/* A listener of root's: whoever is only of the group gets one on loopback, at a port that is anybody's */
+static bool check_publish(const struct control_request *r, bool privileged, struct err *err)
+{
+	const struct net loopback4 = { addr_v4(127u << 24), 104 }, loopback6 = { { .b[15] = 1 }, 128 };
+
+	for (size_t i = 0; i < r->publish.count; i++) {
+		const char *word = r->publish.at[i];
+		struct port_map map;
+
+		if (!port_map_publish(span_str(word), &map))
+			return err_set(err, "publish %s: accepted: " ACCEPTS_PUBLISH, word);
+		if (!privileged && (map.outside < PORT_ANYBODY ||
+				    (!net_has(&loopback4, &map.addr) && !net_has(&loopback6, &map.addr))))
+			return err_set(err, "publish %s: only root publishes below port %d, or elsewhere "
+				       "than on loopback", word, PORT_ANYBODY);
+	}
+	return true;
+}
+
 static bool attach(struct supervisor *s, const struct control_request *r,
 		   const struct control_ticket *t, struct err *err)
 {
@@ -449,8 +498,9 @@ static bool attach(struct supervisor *s, const struct control_request *r,
 	struct kept *k = NULL;
 	struct held held;
 
-	if (!check_policies(r, t->privileged, err))
+	if (!check_policies(r, t->privileged, err) || !check_publish(r, t->privileged, err))
 		return false;
+	litter_sweep(s->plan->folder, is_kept, s);
 	if (!held_find(r, &held, err)) {
 		held_done(&held);
 		return false;
@@ -508,8 +558,10 @@ static void put_kept(struct buf *b, const struct kept *k)
 	json_field_str(b, "why", k->why[0] ? k->why : NULL);
 	json_field_str(b, "mode", k->held.mode[0] ? k->held.mode : NULL);
 	json_field_str(b, "guest", k->held.guest[0] ? k->held.guest : NULL);
+	json_field_bool(b, "uplink", k->held.uplink);
 	control_words_write(b, "policies", &k->held.policies);
 	control_words_write(b, "labels", &k->held.labels);
+	control_words_write(b, "publish", &k->held.publish);
 	json_close(b, '}');
 }
 
@@ -624,11 +676,17 @@ struct supervisor *supervisor_new(struct event_base *loop, const struct supervis
 		return NULL;
 	}
 	*s = (struct supervisor){ .plan = plan, .loop = loop };
-	if (!make_folder(plan, err) || !listen_there(s, err)) {
+	if (!make_folder(plan, err) || !listen_there(s, err) ||
+	    !(s->exported = exported_new(loop, &plan->metrics, err))) {
+		if (s->server)
+			control_remove(plan->folder, CONTROL_DAEMON);
+		control_server_free(s->server);
 		free(s);
 		return NULL;
 	}
 	take_over_all(s);
+	exported_sweep(s->exported, is_kept, s);
+	litter_sweep(plan->folder, is_kept, s);
 	return s;
 }
 
@@ -642,6 +700,7 @@ size_t supervisor_free(struct supervisor *s)
 	size_t count = s->count;
 
 	control_server_free(s->server);
+	exported_free(s->exported);
 	control_remove(s->plan->folder, CONTROL_DAEMON);
 	while (s->all) {
 		struct kept *k = s->all;

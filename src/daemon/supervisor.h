@@ -15,6 +15,7 @@
 #include <event2/event.h>
 
 #include "base/err.h"
+#include "daemon/exported.h"
 
 #define SUPERVISOR_SESSIONS_MAX 4096
 
@@ -27,6 +28,7 @@ struct supervisor_plan {
 	const char	*policies;	/* where a policy NAME is NAME.yaml */
 	const char	*program;	/* sluice itself */
 	const char	*version;
+	struct exported_plan metrics;	/* of all sessions */
 	gid_t		 group;		/* whose members may ask; CONTROL_GROUP_NONE */
 };
 

@@ -13,7 +13,7 @@
 #include "daemon/conn.h"
 #include "jail/jail.h"
 #include "watch/anomaly.h"
-#include "watch/shared.h"
+#include "watch/board.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -24,6 +24,7 @@ struct watched {
 	struct anomaly		 anomaly;
 	struct shared_counters	*shared;	/* NULL: nobody reads */
 	int			 shared_fd;
+	union board_place	*place;		/* that it lies in; NULL: alone */
 };
 
 static void see(void *arg, const struct audit_seen *e)
@@ -54,7 +55,9 @@ void watched_free(struct keeper *k)
 		return;
 	if (k->audit)
 		audit_watch(k->audit, NULL, NULL);
-	if (w->shared)
+	if (w->place)
+		munmap(w->place, sizeof(*w->place));
+	else if (w->shared)
 		munmap(w->shared, sizeof(*w->shared));
 	DROP_FD(w->shared_fd);
 	free(w);
@@ -80,6 +83,17 @@ int watched_share(struct keeper *k, struct err *err)
 	w->shared = at;
 	w->shared_fd = TAKE_FD(fd);
 	return w->shared_fd;
+}
+
+bool watched_share_there(struct keeper *k, int fd, size_t offset, struct err *err)
+{
+	union board_place *at = mmap(NULL, sizeof(*at), PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+
+	if (at == MAP_FAILED)
+		return err_sys(err, errno, "cannot share the counters");
+	k->watched->place = at;
+	k->watched->shared = &at->shared;
+	return true;
 }
 
 void watched_raise(struct keeper *k)
@@ -126,18 +140,36 @@ static void count_fds(struct counters *c)
 	closedir(folder);
 }
 
+static void count_packets(const struct keeper *k, struct counters *c)
+{
+	struct link_packets packets;
+	struct link_traffic t;
+
+	if (k->nft_fd < 0 || link_count(k->nft_fd, k->guest, &packets) < 0)
+		return;
+	c->gauge[GAUGE_HAS_PACKETS] = 1;
+	c->gauge[GAUGE_PACKETS_IN] = packets.in;
+	c->gauge[GAUGE_PACKETS_OUT] = packets.out;
+	if (!k->guest || link_traffic(k->stats_fd, k->guest, &t) < 0)
+		return;
+	c->gauge[GAUGE_HAS_LINK] = 1;
+	c->gauge[GAUGE_LINK_BYTES_IN] = t.bytes_in;
+	c->gauge[GAUGE_LINK_BYTES_OUT] = t.bytes_out;
+	c->gauge[GAUGE_LINK_PACKETS_IN] = t.packets_in;
+	c->gauge[GAUGE_LINK_PACKETS_OUT] = t.packets_out;
+	c->gauge[GAUGE_DROPPED_FORGED] = packets.forged;
+	c->gauge[GAUGE_DROPPED_REFUSED] = packets.refused;
+	c->gauge[GAUGE_DROPPED_BEYOND] = packets.beyond;
+	c->gauge[GAUGE_DROPPED_LOST] = t.lost_in + t.lost_out;
+}
+
 void watched_tick(struct keeper *k)
 {
 	struct watched *w = k->watched;
-	struct link_packets packets;
 
 	if (!w || !w->shared)
 		return;
-	if (k->nft_fd >= 0 && link_count(k->nft_fd, &packets) == 0) {
-		w->counters.gauge[GAUGE_HAS_PACKETS] = 1;
-		w->counters.gauge[GAUGE_PACKETS_IN] = packets.in;
-		w->counters.gauge[GAUGE_PACKETS_OUT] = packets.out;
-	}
+	count_packets(k, &w->counters);
 	count_fds(&w->counters);
 	watched_publish(k);
 }

@@ -22,6 +22,9 @@ void watched_free(struct keeper *k);
  */
 int watched_share(struct keeper *k, struct err *err);
 
+/* The same, in the page at @offset of a file: a daemon's board (watch/board.h).  @fd is borrowed. */
+bool watched_share_there(struct keeper *k, int fd, size_t offset, struct err *err);
+
 void watched_raise(struct keeper *k);		/* alerts to what the events show: before they are written */
 void watched_publish(struct keeper *k);		/* records were written */
 void watched_tick(struct keeper *k);		/* once a second */

@@ -16,6 +16,7 @@
 /* What was asked for; a format that has no use for a field ignores it */
 struct export_request {
 	enum mode	 mode;
+	bool		 every_mode;	/* none was asked for */
 };
 
 struct export_format {
@@ -33,6 +34,11 @@ bool export_libvirt_network(const struct export_request *r, struct buf *to, stru
 
 /* What `virsh nwfilter-define` takes */
 bool export_libvirt_filter(const struct export_request *r, struct buf *to, struct err *err);
+
+/* What docker-compose takes */
+bool export_compose(const struct export_request *r, struct buf *to, struct err *err);
+
+#define EXPORT_SUBNET_INTERNAL "172.28.1.0/24"	/* of Docker's network agent-internal */
 
 /* The networks of libvirt's guests, that both formats speak of */
 #define EXPORT_GATEWAY_FILTERED "192.168.101.1"	/* agent-nat-filtered, 192.168.101.0/24 */

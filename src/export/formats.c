@@ -7,6 +7,7 @@ const struct export_format export_formats[] = {
 	{ "libvirt-network", "a network of libvirt's guests, for virsh net-define",
 	  export_libvirt_network },
 	{ "libvirt-filter", "agent-network-filter, for virsh nwfilter-define", export_libvirt_filter },
+	{ "compose", "agents of Docker's in each mode, for docker-compose", export_compose },
 	{ NULL, NULL, NULL },
 };
 

@@ -18,16 +18,22 @@
 struct jail_guest {
 	char	link[IFNAMSIZ];			/* the interface's name in the namespace */
 	char	mac[GUEST_MAC_TEXT_MAX];	/* the guest's own, in small letters */
+	uint64_t down, up;			/* bytes a second into the guest, out of it; 0: no bound */
 };
 
-/* guest_parse() - LINK=MAC.  Return: false: not one, or a MAC that stands for several */
+/*
+ * guest_parse() - LINK=MAC[,down=BYTES][,up=BYTES]
+ *
+ * Return: false: not one, or a MAC that stands for several, or a bound that is none
+ */
 bool guest_parse(struct span text, struct jail_guest *ret);
 
 /* What nft is told beside the rules of link.c: pure.  @anew: in the place of what stands */
 void guest_rules(const struct jail_guest *g, bool anew, struct buf *to);
 
 /* The part of them that goes into `table inet sluice`, behind the chains gate and refuse */
-void guest_chains(const struct jail_guest *g, bool counts, struct buf *to);
+struct link_rules;
+void guest_chains(const struct link_rules *rules, struct buf *to);
 
 /* guest_up() - the gate's address, the guest's MAC, link up; in the namespace, once the rules stand */
 bool guest_up(const struct jail_guest *g, struct err *err);

@@ -80,6 +80,17 @@ static bool is_own_tunnel(const struct interface *i)
 	return false;
 }
 
+/* What root of the namespace makes for himself.  He may do so; it leads nowhere by itself. */
+static bool is_own_toy(const struct interface *i)
+{
+	static const char *const kinds[] = { "dummy", "veth", "bridge" };
+
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		if (!strcmp(i->kind, kinds[k]))
+			return !i->elsewhere;
+	return false;
+}
+
 enum interface_is interface_read(const struct nlmsghdr *h, char ret_name[IFNAMSIZ])
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
@@ -92,6 +103,8 @@ enum interface_is interface_read(const struct nlmsghdr *h, char ret_name[IFNAMSI
 	memcpy(ret_name, i.name, IFNAMSIZ);
 	if (ifi->ifi_type == ARPHRD_LOOPBACK && !strcmp(i.name, "lo"))
 		return INTERFACE_LO;
+	if (is_own_toy(&i))
+		return INTERFACE_NOWHERE;
 	return is_own_tunnel(&i) ? INTERFACE_INSIDE : INTERFACE_WAY_OUT;
 }
 
@@ -102,7 +115,7 @@ static int look_at(const struct nlmsghdr *h, void *arg)
 	enum interface_is is = interface_read(h, name);
 
 	l->has_lo = l->has_lo || is == INTERFACE_LO;
-	if (is == INTERFACE_WAY_OUT && (!l->but || strcmp(name, l->but) != 0))
+	if (is >= INTERFACE_NOWHERE && (!l->but || strcmp(name, l->but) != 0))
 		memcpy(l->other, name, sizeof(l->other));
 	return MNL_CB_OK;
 }

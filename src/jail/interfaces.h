@@ -10,10 +10,24 @@
 enum interface_is {
 	INTERFACE_LO,		/* loopback, called lo */
 	INTERFACE_INSIDE,	/* a tunnel that carries through this very namespace */
+	INTERFACE_NOWHERE,	/* its root's own toy, as long as no end of it is elsewhere */
 	INTERFACE_WAY_OUT,	/* anything else, and what cannot be read */
 };
 
 /* interface_read() - one RTM_NEWLINK message (rtnetlink(7)).  Pure. */
 enum interface_is interface_read(const struct nlmsghdr *h, char ret_name[IFNAMSIZ]);
+
+/*
+ * interfaces_changed() - something was said on @fd: is there a way out now?
+ * @fd:		the jail's JAIL_LINKS
+ * @but:	name of the guest's interface, or NULL
+ * @ret_name:	the way out, if there is one; also if the kernel does not tell
+ *
+ * All are looked at, since moving the other end of a veth is told there alone.
+ */
+bool interfaces_changed(int fd, const char *but, char ret_name[IFNAMSIZ]);
+
+/* interfaces_cut() - remove the interface, or at least set it down.  Return: is it gone or down? */
+bool interfaces_cut(int fd, const char *name);
 
 #endif

@@ -91,14 +91,22 @@ static struct link_net *nets_of(const struct policy *p, size_t *ret_count)
 
 static int ruleset_memfd(const struct jail_plan *plan, bool anew)
 {
+	struct policy_settings settings = policy_settings(plan->policy);
 	struct link_rules rules = { plan->pool4, plan->pool6, plan->open_all,
-				    plan->count_packets, anew, NULL, 0, plan->guest };
+				    plan->count_packets, anew, NULL, 0, plan->guest,
+				    settings.publish, settings.publish_count };
 	AUTO_FREE struct link_net *nets = nets_of(plan->policy, &rules.net_count);
 	struct buf text = buf_new(LINK_RULESET_MAX);
 	int fd = -1;
 
 	if (!nets)
 		return -1;
+	if (plan->uplink) {
+		uplink_rules_inside(plan->uplink, &text);
+		fd = text.full ? -1 : spawn_memfd("ruleset", text.at, text.len);
+		buf_done(&text);
+		return fd;
+	}
 	rules.nets = nets;
 	rules.open_all = plan->open_all || policy_mode(plan->policy) == MODE_MONITOR;
 	link_ruleset(&rules, &text);
@@ -158,12 +166,30 @@ static bool nets_load(int net, struct span text, struct err *err)
 	return true;
 }
 
+/* First the wall that holds: while they differ the narrower one counts */
+static bool uplink_change(const struct jail *jail, const struct policy *after, struct err *err)
+{
+	struct jail_uplink u = *jail->uplink;
+	struct buf text = buf_new(UPLINK_RULES_MAX);
+	bool ok;
+
+	if (!uplink_judge(&u, after, err))
+		return false;
+	uplink_rules_inside(&u, &text);
+	ok = text.full ? err_set(err, "too many peers") :
+	     uplink_raise(&u, err) && nets_load(jail->net, buf_span(&text), err);
+	buf_done(&text);
+	return ok;
+}
+
 bool jail_change_nets(const struct jail *jail, const struct policy *before,
 		      const struct policy *after, struct err *err)
 {
 	struct buf old = buf_new(LINK_RULESET_MAX), new = buf_new(LINK_RULESET_MAX);
 	bool ok;
 
+	if (jail->uplink)
+		return uplink_change(jail, after, err);
 	nets_text(before, &old);
 	nets_text(after, &new);
 	if (old.full || new.full)
@@ -238,7 +264,7 @@ static bool setup_do(const struct jail_plan *plan, struct spawn *s, struct jail 
 		.info = -1, .held = s ? -1 : jail->net, .ruleset = ruleset, .nft = nft_find(), .pool4 = plan->pool4,
 		.pool6 = plan->pool6, .settings = namespace_settings_of_host(),
 		.host_ports = settings.host_ports, .host_port_count = settings.host_port_count,
-		.porter = settings.publish_count > 0, .guest = plan->guest,
+		.porter = settings.publish_count > 0, .guest = plan->guest, .uplink = plan->uplink,
 	};
 	int report[2];
 	pid_t pid;
@@ -363,18 +389,21 @@ bool jail_hold(const struct jail_plan *plan, int net, struct jail *ret_jail, str
 
 	if (!nft_find())
 		return err_set(err, "nft: not found (install nftables)");
-	if (plan->guest && (settings.host_port_count || settings.publish_count))
-		return err_set(err, "a guest has a localhost of its own: no host_ports, no publish");
+	if (plan->guest && settings.host_port_count)
+		return err_set(err, "a guest has a localhost of its own: no host_ports");
+	if (plan->uplink && (settings.host_port_count || settings.publish_count))
+		return err_set(err, "mode internal on an engine's network has no host_ports and no publish");
 	if (namespace_is_ours(net))
 		return err_set(err, "the namespace is the one of this machine itself");
 	jail_clear(&jail);
 	jail.pool4 = plan->pool4;
 	jail.pool6 = plan->pool6;
 	jail.guest = plan->guest;
+	jail.uplink = plan->uplink;
 	jail.net = fcntl(net, F_DUPFD_CLOEXEC, 3);
 	if (jail.net < 0)
 		return err_sys(err, errno, "the network namespace");
-	if (!setup_do(plan, NULL, &jail, err)) {
+	if ((plan->uplink && !uplink_raise(plan->uplink, err)) || !setup_do(plan, NULL, &jail, err)) {
 		jail_end(&jail);
 		return false;
 	}

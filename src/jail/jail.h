@@ -29,10 +29,13 @@ enum jail_fd {
 	JAIL_NFT,			/* NETLINK_NETFILTER for set updates: the keeper's */
 	JAIL_NFLOG,			/* NETLINK_NETFILTER bound to log group 5: the gate's */
 	JAIL_DIAG,			/* NETLINK_SOCK_DIAG: whose socket? (jail/process.h); the keeper's */
+	JAIL_STATS,			/* NETLINK_ROUTE, for link_traffic(); the keeper's */
+	JAIL_LINKS,			/* NETLINK_ROUTE: interfaces that come (jail/interfaces.h); the keeper's */
 	JAIL_FD_NUM
 };
 
 struct jail_guest;
+struct jail_uplink;
 
 #define JAIL_HOST_PORTS_MAX 64
 
@@ -55,6 +58,8 @@ struct jail_plan {
 	bool		 count_packets;	/* in the ruleset, for link_count() */
 	const struct jail_guest *guest;	/* of a namespace that is held: what comes in by this
 					 * interface instead of lo; NULL: by lo */
+	const struct jail_uplink *uplink;	/* of one that is held: it stays on an engine's network,
+						 * mode internal; NULL */
 	const char	*session;
 	const char	*trusted_ca;		/* PEM of a CA that programs inside shall trust; or NULL */
 	const char *const *protect_read;	/* what decides and exists: read-only */
@@ -73,6 +78,7 @@ struct jail {
 	int		 net;		/* its network namespace */
 	struct net	 pool4, pool6;	/* as planned */
 	bool		 guest;		/* as planned */
+	const struct jail_uplink *uplink;	/* as planned */
 	int		 command;	/* pidfd of the command, for jail_signal() */
 	int		 fd[JAIL_FD_NUM];	/* the caller's after start; -1: none (no IPv6) */
 	int		 host_port_fd[JAIL_HOST_PORTS_MAX][2];	/* listeners on 127.0.0.1 and ::1
@@ -88,9 +94,12 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 
 /*
  * jail_hold() - the same for a network namespace that others made
- * @plan:	of it policy, pools, open_all, count_packets and guest count
+ * @plan:	of it policy, pools, open_all, count_packets, guest and uplink count
  * @net:	with no interface but lo, and the guest's if there is one; borrowed.  Rules that an earlier jail_hold() left there are
  *		replaced, with no moment without any.
+ *
+ * With an uplink no socket of the gate's is made but JAIL_NFLOG: the kernel alone lets pass or refuses, and
+ * is what tells.
  *
  * There is no command, no shim, no broker: jail_go() and jail_wait() are not for it.  After
  * jail_end() the rules still stand in it, and nobody serves: everything is refused.
@@ -155,8 +164,22 @@ int link_change(int nft_fd, const struct link_batch *before, const struct link_b
  */
 struct link_packets {
 	uint64_t in, out;
+	uint64_t refused;		/* that the rules dropped */
+	uint64_t forged, beyond;	/* of a guest: the same; beyond its bandwidth */
 };
-int link_count(int nft_fd, struct link_packets *ret);
+int link_count(int nft_fd, bool guest, struct link_packets *ret);
+
+/*
+ * link_traffic() - what the interface of a guest's counts, as the guest sees it
+ *
+ * The numbers of `virsh domifstat`: frames with their heads.  @stats_fd: JAIL_STATS.
+ * Return: 0 or negative errno.
+ */
+struct link_traffic {
+	uint64_t bytes_in, bytes_out, packets_in, packets_out;
+	uint64_t lost_in, lost_out;	/* for want of room */
+};
+int link_traffic(int stats_fd, const char *link, struct link_traffic *ret);
 
 /*
  * jail_change_nets() - the kernel lets through the networks of @after instead of @before's

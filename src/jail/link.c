@@ -157,19 +157,20 @@ void link_ruleset(const struct link_rules *rules, struct buf *to)
 		buf_add_str(to, "table inet sluice { }\ndelete table inet sluice\n");
 	rules_sets(rules, to);
 	buf_printf(to,
-		   "\tchain refuse {\n"
-		   "\t\tlog group %d prefix \"sluice\"\n"
+		   "%s\tchain refuse {\n"
+		   "%s\t\tlog group %d prefix \"sluice\"\n"
 		   "\t\tmeta l4proto tcp reject with tcp reset\n"
 		   "\t\tmeta l4proto { icmp, icmpv6 } reject with icmpx admin-prohibited\n"
 		   "\t\treject with icmpx port-unreachable\n"
-		   "\t}\n", NFLOG_GROUP);
+		   "\t}\n", rules->counts ? "\tcounter " LINK_COUNTER_REFUSED " { }\n" : "",
+		   rules->counts ? "\t\tcounter name " LINK_COUNTER_REFUSED "\n" : "", NFLOG_GROUP);
 	rules_gate(rules, to);
 	rules_nets(rules, to);
 	if (rules->counts)
 		buf_add_str(to, "\tcounter " LINK_COUNTER_IN " { }\n"
 				"\tcounter " LINK_COUNTER_OUT " { }\n");
 	if (rules->guest)
-		guest_chains(rules->guest, rules->counts, to);
+		guest_chains(rules, to);
 	rules_entry(rules, to);
 	buf_printf(to, "\t\t%smeta mark %#x %saccept\n", from, GATE_MARK,
 		   rules->counts ? "counter name " LINK_COUNTER_IN " " : "");

@@ -9,6 +9,9 @@
 #define LINK_RULESET_MAX (8u << 20) /* bytes of the ruleset's text; 100,000 ip rules */
 #define LINK_COUNTER_IN "received"	/* names of the counters: as the agent sees it */
 #define LINK_COUNTER_OUT "sent"
+#define LINK_COUNTER_REFUSED "refused"
+#define LINK_COUNTER_FORGED "forged"	/* in the table of guest.c */
+#define LINK_COUNTER_BEYOND "beyond"	/* the same */
 #define LINK_PORTS_MAX 16	/* ports of a range that become elements one by one */
 #define LINK_ELEMENTS_MAX 256	/* of one link_open(); beyond it the address is opened whole */
 
@@ -28,6 +31,8 @@ struct link_rules {
 	const struct link_net	*nets;
 	size_t			 net_count;
 	const struct jail_guest	*guest;		/* NULL: lo is the way in */
+	const struct port_map	*publish;	/* what of a guest's is reached from the host */
+	size_t			 publish_count;
 };
 
 /*

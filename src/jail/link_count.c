@@ -20,7 +20,7 @@
 
 #define ANSWER_LIMIT_MS 1000	/* the kernel answers within the call; this bounds a broken one */
 
-static int ask(int fd, const char *counter, uint32_t seq)
+static int ask(int fd, uint8_t family, const char *counter, uint32_t seq)
 {
 	char bytes[256] __attribute__((aligned(8)));
 	struct nlmsghdr *h = mnl_nlmsg_put_header(bytes);
@@ -30,7 +30,7 @@ static int ask(int fd, const char *counter, uint32_t seq)
 	h->nlmsg_flags = NLM_F_REQUEST;
 	h->nlmsg_seq = seq;
 	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
-	g->nfgen_family = NFPROTO_INET;
+	g->nfgen_family = family;
 	g->version = NFNETLINK_V0;
 	mnl_attr_put_strz(h, NFTA_OBJ_TABLE, "sluice");
 	mnl_attr_put_strz(h, NFTA_OBJ_NAME, counter);
@@ -94,14 +94,23 @@ static int answer(int fd, uint32_t seq, uint64_t *ret)
 	return -ETIMEDOUT;
 }
 
-int link_count(int nft_fd, struct link_packets *ret)
+int link_count(int nft_fd, bool guest, struct link_packets *ret)
 {
-	uint64_t *const numbers[] = { &ret->in, &ret->out };
-	static const char *const names[] = { LINK_COUNTER_IN, LINK_COUNTER_OUT };
+	uint64_t *const numbers[] = { &ret->in, &ret->out, &ret->refused, &ret->forged,
+				      &ret->beyond };
+	static const struct {
+		uint8_t		 family;
+		const char	*name;
+	} rows[] = {
+		{ NFPROTO_INET, LINK_COUNTER_IN }, { NFPROTO_INET, LINK_COUNTER_OUT },
+		{ NFPROTO_INET, LINK_COUNTER_REFUSED }, { NFPROTO_NETDEV, LINK_COUNTER_FORGED },
+		{ NFPROTO_NETDEV, LINK_COUNTER_BEYOND },
+	};
 	static uint32_t seq = 1u << 31;		/* not one of link_open.c's */
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		int r = ask(nft_fd, names[i], ++seq);
+	*ret = (struct link_packets){ 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && (guest || rows[i].family == NFPROTO_INET); i++) {
+		int r = ask(nft_fd, rows[i].family, rows[i].name, ++seq);
 
 		if (r == 0)
 			r = answer(nft_fd, seq, numbers[i]);

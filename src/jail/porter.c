@@ -16,7 +16,8 @@
 #include "jail/jail.h"
 #include "jail/pass.h"
 
-#define CONNECT_LIMIT_MS 500	/* loopback answers at once, but for a server with a full backlog */
+#define CONNECT_LIMIT_MS 500	/* loopback answers at once, but for a server with a full backlog;
+				 * a guest that is loaded takes longer, and is tried again */
 #define PORTER_LIMIT_MS 2000	/* both families, and a machine under load */
 
 struct porter_request {
@@ -41,26 +42,24 @@ static int connect_result(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) ? -errno : -error;
 }
 
-static int porter_connect(int family, uint16_t port)
+static int porter_connect(const struct addr *to, uint16_t port)
 {
-	AUTO_CLOSE int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port),
-				    .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port),
-				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in6 sa;
+	socklen_t len = addr_to_sockaddr(to, port, &sa);
+	AUTO_CLOSE int fd = socket(sa.sin6_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = family == AF_INET6 ? connect(fd, (struct sockaddr *)&in6, sizeof(in6))
-			       : connect(fd, (struct sockaddr *)&in, sizeof(in));
+	r = connect(fd, (struct sockaddr *)&sa, len);
 	if (r)
 		r = errno == EINPROGRESS ? connect_result(fd) : -errno;
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
-static void porter_serve(int sock)
+static void porter_serve(int sock, const struct addr *guest)
 {
+	const struct addr loopback4 = addr_v4(INADDR_LOOPBACK), loopback6 = { .b[15] = 1 };
 	struct porter_request q;
 	ssize_t n;
 
@@ -72,9 +71,9 @@ static void porter_serve(int sock)
 			continue;
 		if (n != sizeof(q))
 			break;
-		fd = porter_connect(AF_INET, q.port);
-		if (fd < 0)
-			fd = porter_connect(AF_INET6, q.port);
+		fd = porter_connect(guest ? guest : &loopback4, q.port);
+		if (fd < 0 && !guest)
+			fd = porter_connect(&loopback6, q.port);
 		a.error = fd < 0 ? -fd : 0;
 		if (pass_send(sock, &a, sizeof(a), &fd, fd >= 0) < 0)
 			break;
@@ -121,7 +120,7 @@ static bool porter_confine(void)
 }
 
 /* No standard descriptors, no files of the keeper's: only @sock, as 0 */
-static void porter_main(int sock)
+static void porter_main(int sock, const struct addr *guest)
 {
 	sigset_t all;
 
@@ -132,11 +131,11 @@ static void porter_main(int sock)
 	prctl(PR_SET_PDEATHSIG, 0);	/* of setup, which leaves; the socket's end is ours */
 	if (dup2(sock, 0) != 0 || syscall(SYS_close_range, 1u, ~0u, 0u) || !porter_confine())
 		_exit(1);
-	porter_serve(0);
+	porter_serve(0, guest);
 	_exit(0);
 }
 
-int porter_start(struct err *err)
+int porter_start(const struct addr *guest, struct err *err)
 {
 	int pair[2];
 	pid_t pid;
@@ -147,7 +146,7 @@ int porter_start(struct err *err)
 	}
 	pid = fork();
 	if (pid == 0)
-		porter_main(pair[1]);
+		porter_main(pair[1], guest);
 	close(pair[1]);
 	if (pid > 0)
 		return pair[0];

@@ -15,6 +15,7 @@
 #include "jail/nft.h"
 #include "jail/porter.h"
 #include "jail/sockets.h"
+#include "policy/guest.h"
 
 struct furnished {
 	int	slots[SETUP_SLOTS];
@@ -42,16 +43,28 @@ static bool setup_enter(const struct setup *s, pid_t init, struct err *err)
 	if (s->held < 0)
 		return namespace_join(init, err);
 	return namespace_enter(s->held, err) &&
-	       namespace_is_bare(s->guest ? s->guest->link : NULL, err);
+	       namespace_is_bare(s->guest ? s->guest->link : s->uplink ? s->uplink->link : NULL, err);
+}
+
+/* Rules and no gate: the engine has made all the rest */
+static bool setup_watch(struct furnished *f, struct nft *nft, struct err *err)
+{
+	bool ok = sockets_watch(f->slots, err);
+
+	return nft_wait(nft, err) && ok;
 }
 
 static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f, struct err *err)
 {
 	struct nft nft = { .says = -1 };
 	bool held = s->held >= 0, ipv6, ok;
+	struct addr guest;
 
 	if (!setup_enter(s, init, err) || !nft_start(s->nft, s->ruleset, &nft, err))
 		return false;
+	if (s->uplink)
+		return setup_watch(f, &nft, err);
+	addr_parse(SPAN(GUEST_ADDRESS), &guest);
 	namespace_enable_ipv6();
 	ipv6 = namespace_has_ipv6();
 	ok = (held ? namespace_raise_lo(err) : namespace_wait_lo(err)) &&
@@ -59,7 +72,7 @@ static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f
 	     sockets_make(&s->pool4, &s->pool6, ipv6, f->slots, err) &&
 	     setup_host_ports(s, ipv6, f, err);
 	if (ok && s->porter) {
-		f->slots[SETUP_SLOT_PORTER] = porter_start(err);
+		f->slots[SETUP_SLOT_PORTER] = porter_start(s->guest ? &guest : NULL, err);
 		ok = f->slots[SETUP_SLOT_PORTER] >= 0;
 	}
 	if (!nft_wait(&nft, err) || !ok)

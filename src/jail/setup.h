@@ -14,6 +14,7 @@
 #include "jail/link.h"
 #include "jail/namespace.h"
 #include "jail/pass.h"
+#include "jail/uplink.h"
 
 #define SETUP_SLOT_PORTS JAIL_FD_NUM	/* then two a host port: 127.0.0.1 and ::1 */
 #define SETUP_SLOT_PORTER (SETUP_SLOT_PORTS + 2 * JAIL_HOST_PORTS_MAX)
@@ -30,6 +31,7 @@ struct setup {
 	const struct port_map	*host_ports;
 	size_t			 host_port_count;
 	const struct jail_guest	*guest;		/* of a held one; NULL */
+	const struct jail_uplink *uplink;	/* the same */
 	bool			 porter;	/* leave a process behind that makes sockets */
 };
 

@@ -6,6 +6,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -107,10 +108,10 @@ static int raw_socket(int family)
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
-static int netlink_socket(int protocol)
+static int netlink_socket(int protocol, uint32_t groups)
 {
 	AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
-	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+	struct sockaddr_nl any = { .nl_family = AF_NETLINK, .nl_groups = groups };
 
 	/* The port is taken now: it belongs to this namespace */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)))
@@ -171,7 +172,7 @@ static int nflog_configure(int fd)
 
 static int nflog_socket(void)
 {
-	AUTO_CLOSE int fd = netlink_socket(NETLINK_NETFILTER);
+	AUTO_CLOSE int fd = netlink_socket(NETLINK_NETFILTER, 0);
 	int r;
 
 	if (fd < 0)
@@ -194,7 +195,8 @@ bool sockets_make(const struct net *pool4, const struct net *pool6, bool ipv6,
 		[JAIL_UDP4] = "UDP socket", [JAIL_UDP6] = "UDP socket (IPv6)",
 		[JAIL_RAW4] = "raw socket", [JAIL_RAW6] = "raw socket (IPv6)",
 		[JAIL_NFT] = "nfnetlink socket", [JAIL_NFLOG] = "nfnetlink_log socket",
-		[JAIL_DIAG] = "sock_diag socket",
+		[JAIL_DIAG] = "sock_diag socket", [JAIL_LINKS] = "rtnetlink socket",
+		[JAIL_STATS] = "rtnetlink socket",
 	};
 	struct addr at4 = reserved_addr(pool4, RESERVED_GATE);
 	struct addr at6 = reserved_addr(pool6, RESERVED_GATE);
@@ -204,8 +206,10 @@ bool sockets_make(const struct net *pool4, const struct net *pool6, bool ipv6,
 	ret_fd[JAIL_TCP4] = gate_socket(&at4, SOCK_STREAM);
 	ret_fd[JAIL_UDP4] = gate_socket(&at4, SOCK_DGRAM);
 	ret_fd[JAIL_RAW4] = raw_socket(AF_INET);
-	ret_fd[JAIL_NFT] = netlink_socket(NETLINK_NETFILTER);
-	ret_fd[JAIL_DIAG] = netlink_socket(NETLINK_SOCK_DIAG);
+	ret_fd[JAIL_NFT] = netlink_socket(NETLINK_NETFILTER, 0);
+	ret_fd[JAIL_DIAG] = netlink_socket(NETLINK_SOCK_DIAG, 0);
+	ret_fd[JAIL_STATS] = netlink_socket(NETLINK_ROUTE, 0);
+	ret_fd[JAIL_LINKS] = netlink_socket(NETLINK_ROUTE, RTMGRP_LINK);
 	ret_fd[JAIL_NFLOG] = nflog_socket();
 	if (ipv6) {
 		ret_fd[JAIL_TCP6] = gate_socket(&at6, SOCK_STREAM);
@@ -218,6 +222,20 @@ bool sockets_make(const struct net *pool4, const struct net *pool6, bool ipv6,
 		if (ret_fd[i] < 0 && (ipv6 || !six))
 			return err_sys(err, -ret_fd[i], "%s in the jail", names[i]);
 	}
+	return true;
+}
+
+bool sockets_watch(int ret_fd[JAIL_FD_NUM], struct err *err)
+{
+	static const enum jail_fd slots[] = { JAIL_NFT, JAIL_DIAG, JAIL_LINKS, JAIL_NFLOG };
+
+	ret_fd[JAIL_NFT] = netlink_socket(NETLINK_NETFILTER, 0);
+	ret_fd[JAIL_DIAG] = netlink_socket(NETLINK_SOCK_DIAG, 0);
+	ret_fd[JAIL_LINKS] = netlink_socket(NETLINK_ROUTE, RTMGRP_LINK);
+	ret_fd[JAIL_NFLOG] = nflog_socket();
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++)
+		if (ret_fd[slots[i]] < 0)
+			return err_sys(err, -ret_fd[slots[i]], "netlink socket in the container");
 	return true;
 }
 

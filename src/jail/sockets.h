@@ -22,6 +22,9 @@
 bool sockets_make(const struct net *pool4, const struct net *pool6, bool ipv6,
 		  int ret_fd[JAIL_FD_NUM], struct err *err);
 
+/* Of enum jail_fd those that only look: where no gate serves */
+bool sockets_watch(int ret_fd[JAIL_FD_NUM], struct err *err);
+
 /* A listener on 127.0.0.1 or [::1].  Return: descriptor or negative errno. */
 int sockets_listen_local(int family, uint16_t port);
 

@@ -313,6 +313,7 @@ struct policy_settings {
 	struct policy_log	 log;
 	const struct net	*peers;		/* mode internal: other agents */
 	size_t			 peer_count;
+	size_t			 peer_sure;	/* the first so many are bounded by no ceiling */
 	uint32_t		 dns_types;	/* dns.types: bits of base/dns_type.h */
 	size_t			 upstream_count;	/* dns.upstream; see policy_upstream() */
 	size_t			 ca_count;	/* tls_ca; see policy_ca() */

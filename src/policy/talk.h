@@ -34,7 +34,7 @@ enum gate_says {
 	GATE_CLOSED,		/* struct talk_closed */
 	GATE_HTTP,		/* a request is over: struct talk_http */
 	GATE_DNS,		/* struct talk_dns_ask */
-	GATE_DROP,		/* packets that the kernel refused: struct talk_drop */
+	GATE_DROP,		/* packets that the kernel refused, or let pass alone: struct talk_drop */
 	GATE_ALERT,		/* a limit of the session was crossed: struct talk_alert */
 	GATE_POLICY,		/* it judges by the policy of generation @id now */
 	GATE_UNREACHED,		/* upstream_proxy does not connect: struct talk_unreached */
@@ -160,11 +160,13 @@ struct talk_unreached {
 	uint8_t		pad[6];
 };
 
+#define TALK_PASSED "passed"	/* the rules' prefix of what they log and let pass */
+
 struct talk_drop {
 	struct addr	addr;
 	uint16_t	port;		/* 0: the protocol has none */
 	uint8_t		protocol;	/* IP protocol number */
-	uint8_t		pad;
+	uint8_t		passed;		/* boolean: the first of what the kernel let pass */
 	uint32_t	count;
 	struct addr	client;		/* as in talk_ask: of one of them */
 	uint16_t	client_port;

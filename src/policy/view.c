@@ -151,6 +151,7 @@ struct policy_settings policy_settings(const struct policy *p)
 		.log = p->log,
 		.peers = image_at(p, p->peers.at),
 		.peer_count = p->peers.count,
+		.peer_sure = p->has_ceiling ? p->system_peers : p->peers.count,
 		.dns_types = p->dns_types,
 		.upstream_count = p->upstreams.count,
 		.ca_count = p->tls_ca.count,

@@ -13,6 +13,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "proto/udp_ip.h"
@@ -31,14 +32,14 @@ struct drops {
 	struct talk_drop at[DISTINCT_MAX];
 };
 
-static void add(struct drops *d, const struct packet_facts *p)
+static void add(struct drops *d, const struct packet_facts *p, bool passed)
 {
 	struct talk_drop drop = { .addr = p->dst, .port = p->dport, .protocol = p->protocol,
-				  .count = 1, .client = p->src, .client_port = p->sport };
+				  .passed = passed, .count = 1, .client = p->src, .client_port = p->sport };
 
 	for (size_t i = 0; i < d->count; i++)
 		if (addr_eq(&d->at[i].addr, &drop.addr) && d->at[i].port == drop.port &&
-		    d->at[i].protocol == drop.protocol) {
+		    d->at[i].protocol == drop.protocol && d->at[i].passed == drop.passed) {
 			d->at[i].count++;
 			return;
 		}
@@ -48,38 +49,55 @@ static void add(struct drops *d, const struct packet_facts *p)
 		d->lost++;
 }
 
+/* What a message says */
+struct logged {
+	const struct nlattr *payload, *seq;
+	bool		 passed;
+};
+
 static int on_attr(const struct nlattr *attr, void *arg)
 {
-	const struct nlattr **ret = arg;
-	uint16_t type = mnl_attr_get_type(attr);
+	struct logged *l = arg;
 
-	if (type == NFULA_PAYLOAD || type == NFULA_SEQ)
-		ret[type == NFULA_SEQ] = attr;
+	switch (mnl_attr_get_type(attr)) {
+	case NFULA_PAYLOAD:
+		l->payload = attr;
+		break;
+	case NFULA_SEQ:
+		l->seq = attr;
+		break;
+	case NFULA_PREFIX:
+		l->passed = mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0 &&
+			    !strcmp(mnl_attr_get_str(attr), TALK_PASSED);
+		break;
+	default:
+		break;
+	}
 	return MNL_CB_OK;
 }
 
 static int on_log(const struct nlmsghdr *h, void *arg)
 {
-	const struct nlattr *attrs[2] = { NULL, NULL };
+	struct logged l = { NULL, NULL, false };
 	static const struct packet_facts no_ip = { .protocol = NO_IP };
 	struct drops *d = arg;
 	struct packet_facts p;
 	uint32_t seq;
 
-	if (mnl_attr_parse(h, sizeof(struct nfgenmsg), on_attr, attrs) < 0)
+	if (mnl_attr_parse(h, sizeof(struct nfgenmsg), on_attr, &l) < 0)
 		return MNL_CB_OK;
-	if (attrs[1] && mnl_attr_get_payload_len(attrs[1]) == sizeof(seq)) {
-		seq = ntohl(mnl_attr_get_u32(attrs[1]));
+	if (l.seq && mnl_attr_get_payload_len(l.seq) == sizeof(seq)) {
+		seq = ntohl(mnl_attr_get_u32(l.seq));
 		if (d->counting && seq != d->next_seq)
 			d->lost += seq - d->next_seq;
 		d->counting = true;
 		d->next_seq = seq + 1;
 	}
-	if (attrs[0] && packet_parse(span_of(mnl_attr_get_payload(attrs[0]),
-					     mnl_attr_get_payload_len(attrs[0])), &p) == PARSE_OK)
-		add(d, &p);
-	else if (attrs[0])
-		add(d, &no_ip);
+	if (l.payload && packet_parse(span_of(mnl_attr_get_payload(l.payload),
+					     mnl_attr_get_payload_len(l.payload)), &p) == PARSE_OK)
+		add(d, &p, l.passed);
+	else if (l.payload)
+		add(d, &no_ip, false);
 	else
 		d->lost++;
 	return MNL_CB_OK;

@@ -6,7 +6,8 @@
  * what is in the log is in the numbers, once.  Pure; fixed size; only uint64_t inside, so
  * that it can be copied word by word (shared.h).  No number wraps: a sum stays at its top.
  *
- * Bytes are those of connections that have ended, as conn.close tells them.  Packets are the
+ * Bytes are those of connections that have ended, as conn.close tells them; a guest's and its packets
+ * are those of its interface, frames with their heads, as `virsh domifstat` tells them.  Packets are the
  * kernel's own count in the jail, between the agent and the gate, in both directions: TCP,
  * UDP, ICMP, DNS, also bare acknowledgements and what is refused; not what processes in the
  * jail send to each other, and not the kernel's own answers to what it refuses.
@@ -31,6 +32,10 @@ enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_PATCH, ME
 enum gauge {
 	GAUGE_HAS_PACKETS,		/* 1: packets are counted; `proxy` has no kernel that does */
 	GAUGE_PACKETS_IN, GAUGE_PACKETS_OUT,	/* into the jail, out of it */
+	GAUGE_HAS_LINK,			/* 1: it is a guest's, whose interface counts */
+	GAUGE_LINK_BYTES_IN, GAUGE_LINK_BYTES_OUT, GAUGE_LINK_PACKETS_IN, GAUGE_LINK_PACKETS_OUT,
+	GAUGE_DROPPED_FORGED, GAUGE_DROPPED_REFUSED, GAUGE_DROPPED_BEYOND,	/* packets of a guest's */
+	GAUGE_DROPPED_LOST,
 	GAUGE_RECORDS,			/* lines of the log that were written in this session */
 	GAUGE_LOG_BYTES, GAUGE_LOG_MAX,
 	GAUGE_QUEUE_BYTES,		/* of messages to the gate that wait */

@@ -6,14 +6,21 @@
 #include "base/buf.h"
 #include "watch/counters.h"
 
-#define PAGE_MAX (64u << 10)	/* bytes; it has about 12 kB, and 4 more with the longest session name */
+/* Bytes of a page: one session has about 12 kB, and 4 more with the longest name */
+#define PAGE_MAX(sessions) ((32u << 10) + (size_t)(sessions) * (32u << 10))
 #define PAGE_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
+struct page_session {
+	const char		*name;		/* no other has it */
+	const struct counters	*counters;
+};
+
 struct page_about {
-	const char *session, *version, *revision;
+	const char *version, *revision;
 };
 
 /* A series for each value of a label that can be: none appears later.  @to full: no memory. */
-void page_print(struct buf *to, const struct counters *c, const struct page_about *about);
+void page_print(struct buf *to, const struct page_session *sessions, size_t count,
+		const struct page_about *about);
 
 #endif

@@ -31,21 +31,42 @@ def write_image(path):
             tar.addfile(entry)
 
 
-class Engine:
-    """dockerd, as Debian has it, without a bridge: it has nothing but what is made in here."""
+def bundle(folder, *command):
+    """A container without an engine, as runc takes it."""
+    (folder / "rootfs").mkdir(parents=True)
+    subprocess.run(["runc", "spec", "--bundle", folder], check=True)
+    config = json.loads((folder / "config.json").read_text())
+    config["process"].update(terminal=False, args=list(command))
+    config["root"]["readonly"] = False
+    config["mounts"] += [{"destination": d, "source": d, "type": "none", "options": ["rbind", "ro"]}
+                         for d in ("/usr", "/lib", "/lib64")]
+    return config
 
-    def __init__(self):
+
+class Engine:
+    """dockerd, as Debian has it, without a bridge: it has nothing but what is made in here.
+
+    walls: it makes rules of iptables for its networks; asks: the name server that it knows, another
+    than the machine's.
+    """
+
+    def __init__(self, walls=False, asks=None):
         self.root = stage.ROOT / "docker"
         self.root.mkdir()
         config = self.root / "daemon.json"
         config.write_text(self.documented())
         self.log = open(stage.ROOT / "dockerd.log", "wb")
         # what it leaves in /tmp must not be seen by others: they use other programs' names there
+        command = []
+        if asks:
+            (self.root / "resolv.conf").write_text(f"nameserver {asks}\n")
+            command = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"',
+                       self.root / "resolv.conf"]
         self.process = subprocess.Popen(
-            ["/usr/sbin/dockerd", "--config-file", config, "--data-root", self.root / "data",
+            [*command, "/usr/sbin/dockerd", "--config-file", config, "--data-root", self.root / "data",
              "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid", "--bridge", "none",
-             "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs",
-             "-H", f"unix://{SOCKET}"], stdin=subprocess.DEVNULL, stdout=self.log,
+             *(["--experimental", "--ip6tables=true"] if walls else ["--iptables=false", "--ip6tables=false"]),
+             "--storage-driver", "vfs", "-H", f"unix://{SOCKET}"], stdin=subprocess.DEVNULL, stdout=self.log,
             stderr=self.log, env=netns.root_env(), cwd="/")
         netns.wait_for(lambda: self("info").returncode == 0, 30)
         self.image()

@@ -23,8 +23,10 @@ esac
 class Guest(netns.Box):
     """Its end of the veth is eth0; the other one, the tap, stands in `room`, which is the gate's."""
 
-    def __init__(self):
+    def __init__(self, bounds=""):
+        """bounds: of bandwidth, as hold --guest takes them."""
         super().__init__()
+        self.bounds = bounds
         self.room = netns.Box()
         self.room.enter("ip", "link", "add", "vnet0", "type", "veth", "peer", "name", "eth0",
                         "netns", str(self.pid))
@@ -39,7 +41,7 @@ class Guest(netns.Box):
         with open(self.errors, "wb") as err:
             self.keeper = subprocess.Popen(
                 [str(sluice.PROGRAM), "hold", "--pid", str(self.room.pid), "--only", "--guest",
-                 f"vnet0={MAC}", "--log", str(self.log), "--session", session, *map(str, options)],
+                 f"vnet0={MAC}{self.bounds}", "--log", str(self.log), "--session", session, *map(str, options)],
                 stdin=subprocess.DEVNULL, stdout=err, stderr=err, cwd="/", env=netns.root_env())
         netns.wait_for(lambda: " serves\n" in self.errors.read_text() or self.keeper.poll() is not None)
         assert self.keeper.poll() is None, self.errors.read_text()

@@ -5,6 +5,7 @@ import glob
 import gzip
 import pathlib
 import re
+import socket
 import subprocess
 
 import stage
@@ -18,6 +19,7 @@ INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
 for module in {modules}; do insmod /lib/$module.ko; done
 ip link set lo up
 ip link set eth0 up
@@ -100,17 +102,41 @@ FILTER = """<filterref filter='agent-network-filter'>
 <parameter name='IP' value='192.168.101.10'/></filterref>"""
 
 
+# A guest that does what it is told through its published port 22, until it is destroyed
+SHELL = """
+udhcpc -i eth0 -n -q -s /lease
+echo serves
+nc -ll -p 22 -e /bin/sh
+"""
+# The same metadata that docs/libvirt.md speaks of
+METADATA = "<metadata><s:guest xmlns:s='https://sluice.internal/guest' {}/></metadata>"
+
+
+def ask(port, command, limit=60, address="127.0.0.1"):
+    """What a guest's shell says, by the port of this machine that it is published on."""
+    with socket.create_connection((address, port), 5) as s:
+        s.settimeout(limit)
+        s.sendall(f"{{ {command}\n}} 2>&1; echo said-all\n".encode())
+        s.shutdown(socket.SHUT_WR)
+        said = b""
+        while part := s.recv(65536):
+            said += part
+    said = said.decode(errors="replace")
+    assert said.endswith("said-all\n"), said
+    return said.removesuffix("said-all\n")
+
+
 class Machine:
     """One start of a guest, which runs a script and ends."""
 
     def __init__(self, virt, name, script, network="agent-nat-filtered", metadata="", devices="",
-                 guarded=False):
-        """guarded: by libvirt's filter too, for which a hundred programs are run."""
+                 guarded=False, extra=()):
+        """guarded: by libvirt's filter too, for which a hundred programs are run.  extra: files of the guest."""
         self.virt, self.name = virt, name
         self.console = stage.ROOT / f"{name}.console"
         init = INIT.format(modules=" ".join(MODULES), script=script).encode()
         initrd = stage.ROOT / f"{name}.initrd"
-        initrd.write_bytes(base() + gzip.compress(archive([("init", 0o100755, init)]), 1))
+        initrd.write_bytes(base() + gzip.compress(archive([("init", 0o100755, init), *extra]), 1))
         virt.define("define", DOMAIN.format(name=name, kernel=kernel(), initrd=initrd, network=network,
                                             console=self.console, metadata=metadata, devices=devices,
                                             filter=FILTER if guarded else ""))

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 
@@ -11,6 +12,7 @@ import pytest
 
 import internet
 import netns
+import scrape
 import sluice
 import stage
 from netns import call, wait_for
@@ -18,6 +20,7 @@ from stage import ZONE
 
 REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
 POLICIES = pathlib.Path("/etc/sluice/policies.d")
+METRICS = stage.ROOT / "daemon-metrics.sock"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def daemon(world):
     (POLICIES / "rec.yaml").write_text(
         f"version: 1\nallow:\n  - host: {REC}\n    ports: [80, 443, 9000, 9999]\n")
     (POLICIES / "bad.yaml").write_text("version: 1\nallwo: []\n")
-    one = netns.Daemon()
+    one = netns.Daemon("--metrics", f"unix:{METRICS}")
     yield one
     one.end()
 
@@ -134,6 +137,24 @@ def test_a_namespace_with_a_way_out_is_refused(daemon, box, name):
         assert daemon.ask({"do": "held"})["held"] == []
     finally:
         subprocess.run(["ip", "link", "del", peer], check=True)
+
+
+@pytest.mark.parametrize("kind", ["veth", "tap"])
+def test_an_interface_that_comes_later_is_cut(world, daemon, held, token, kind):
+    """Root puts one into what is held: it goes, and until it is gone nothing is served."""
+    assert passes(world, held.agent(), token)
+    restarts, name = daemon.held(held.session)["restarts"], f"way{held.pid}"
+    if kind == "veth":
+        commands = [f"ip link add {name} type veth peer name v0 netns {held.pid}"]
+    else:
+        commands = [f"ip tuntap add {name} mode tap", f"ip link set {name} netns {held.pid}"]
+    for command in commands:
+        subprocess.run(command.split(), check=True)
+    wait_for(lambda: daemon.held(held.session)["restarts"] > restarts and daemon.held(held.session)["state"] == "serving")
+    left = {row["ifname"] for row in json.loads(held.enter("ip", "-json", "link").stdout)}
+    assert not left & {"v0", name}
+    assert f"{name if kind == 'tap' else 'v0'} has come into the namespace" in daemon.errors.read_text()
+    assert passes(world, held.agent(), token + "y")
 
 
 @pytest.mark.parametrize("words, why", [
@@ -272,6 +293,45 @@ def test_sessions_outlive_the_daemon(world, held, daemon, token):
     os.kill(keeper, signal.SIGKILL)
     wait_for(lambda: daemon.held(held.session)["keeper"] not in (0, keeper))
     wait_for(lambda: passes(world, held.agent(), token + "z"))
+
+
+def numbers(session):
+    """What the daemon's exporter tells of a session."""
+    status, _, text = scrape.ask(METRICS)
+    assert status == 200 and "\nsluice_build_info{" in text
+    return scrape.read("\n".join(line for line in text.splitlines() if f'{{session="{session}"' in line))
+
+
+def counted(session, name="agent_network_connection_attempts_total", **labels):
+    return numbers(session)[name, frozenset(labels.items())]
+
+
+def test_metrics_are_of_all_sessions(world, held, daemon, token):
+    other = netns.Box()
+    try:
+        done = call("attach", "--pid", other.pid, "-p", "rec", "--session", f"box-{other.pid}")
+        assert done.code == 0, done.err
+        assert not numbers("nobody")
+        assert passes(world, held.agent(), token)
+        held.agent().do("requests", DENIED, 80, [get(token)])
+        wait_for(lambda: counted(held.session, verdict="allow") == 1)
+        wait_for(lambda: counted(held.session, "sluice_dns_queries_total", verdict="deny") > 0)
+        wait_for(lambda: counted(held.session, "agent_vm_network_tx_packets_total") > 4)
+        assert counted(f"box-{other.pid}", verdict="allow") == 0
+        # the exporter dies, and the daemon: the numbers are the keepers'
+        exporter = sluice.role(daemon.process.pid, "exporter")
+        assert os.stat(f"/proc/{exporter}").st_uid != 0
+        os.kill(exporter, signal.SIGKILL)
+        wait_for(lambda: not pathlib.Path(f"/proc/{exporter}/exe").exists())
+        assert counted(held.session, verdict="allow") == 1
+        daemon.kill()
+        assert passes(world, held.agent(), token + "y")
+        daemon.start()
+        wait_for(lambda: counted(held.session, verdict="allow") == 2)
+        call("detach", f"box-{other.pid}")
+        wait_for(lambda: not numbers(f"box-{other.pid}"))
+    finally:
+        other.kill()
 
 
 def test_what_died_with_the_daemon_is_held_again(world, held, daemon, token):

@@ -279,22 +279,10 @@ except OSError:
 """
 
 
-def bundle(folder, *command):
-    """A container without an engine, as runc takes it."""
-    (folder / "rootfs").mkdir(parents=True)
-    subprocess.run(["runc", "spec", "--bundle", folder], check=True)
-    config = json.loads((folder / "config.json").read_text())
-    config["process"].update(terminal=False, args=list(command))
-    config["root"]["readonly"] = False
-    config["mounts"] += [{"destination": d, "source": d, "type": "none", "options": ["rbind", "ro"]}
-                         for d in ("/usr", "/lib", "/lib64")]
-    return config
-
-
 def test_there_is_no_moment_before(daemon, world, token):
     """RACES=1000 tests/system/run -k no_moment: a thousand times."""
     folder, races = stage.ROOT / "bundle", int(os.environ.get("RACES", "10"))
-    config = bundle(folder, "/usr/bin/python3", "-c",
+    config = engine.bundle(folder, "/usr/bin/python3", "-c",
                     RACE.format(address=internet.RECORDER4, token=token + "x"))
     start, ended = world.wire.mark(), []
     for number in range(races):
@@ -310,6 +298,43 @@ def test_there_is_no_moment_before(daemon, world, token):
     subprocess.run(["runc", "--root", stage.ROOT / "runc", "run", "--bundle", folder, "race"], check=True,
                    stdin=subprocess.DEVNULL)
     assert world.wire.carries((token + "x").encode(), start)
+
+
+def test_an_interface_that_comes_late_stops_the_start(daemon, world, token):
+    """Newer engines connect a container only after its hooks have run."""
+    folder, root = stage.ROOT / "late", stage.ROOT / "runc"
+    mark = stage.directory(stage.HOME / "late-marks", 0o777) / token
+    config = engine.bundle(folder, "/usr/bin/touch", str(mark))
+    config["mounts"].append({"destination": str(mark.parent), "source": str(mark.parent), "type": "none",
+                             "options": ["rbind", "rw"]})
+    (folder / "config.json").write_text(json.dumps(config))
+    pristine = (folder / "config.json").read_text()
+
+    def runtime(*argv):
+        return call("runtime", "--policy", "rec", "--", "--root", root, *argv)
+    for name in "late-bare", "late-wide":
+        (folder / "config.json").write_text(pristine)
+        subprocess.run([sluice.PROGRAM, "runtime", "--policy", "rec", "--", "--root", root, "create", "--bundle",
+                        folder, name], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, env=netns.root_env())
+        pid = json.loads(runtime("state", name).out)["pid"]
+        if name == "late-wide":
+            keeper = daemon.held(name)["keeper"]
+            os.kill(keeper, signal.SIGSTOP)     # it would cut it before the start is asked for
+            subprocess.run(["ip", "link", "add", "late0", "type", "veth", "peer", "name", "late1", "netns",
+                            str(pid)], check=True)
+        done = runtime("start", name)
+        if name == "late-bare":
+            assert done.code == 0, done.err
+            wait_for(mark.exists)
+            mark.unlink()
+        else:
+            assert done.code == 125 and "got an interface after" in done.err
+            assert not mark.exists()
+            os.kill(keeper, signal.SIGCONT)
+            wait_for(lambda: "late0" not in os.listdir("/sys/class/net"))
+        call("runtime", "--", "--root", root, "delete", "--force", name)
+        wait_for(lambda: not daemon.held(name))
 
 
 # the end

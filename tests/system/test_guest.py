@@ -4,13 +4,17 @@ import json
 import os
 import pathlib
 import signal
+import socket
+import subprocess
 
 import pytest
 
 import guests
 import internet
 import netns
+import scrape
 import sluice
+import stage
 from frames import SEND, arp, frame, udp4
 from guests import ADDRESS, GATEWAY, MAC
 from netns import wait_for
@@ -18,11 +22,24 @@ from stage import ZONE
 
 REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
 OTHER_MAC = "52:54:00:00:00:0b"
+PUBLISHED, METRICS = 8322, stage.ROOT / "guest.metrics"
+
+# In the guest: a server on port 22 of all addresses, which says what it was told
+SERVE = """
+import socket
+s = socket.create_server(("0.0.0.0", 22))
+print("ready", flush=True)
+while True:
+    c = s.accept()[0]
+    c.sendall(b"said " + c.recv(100))
+    c.close()
+"""
 
 
 @pytest.fixture(scope="module")
 def guest(world):
-    one = guests.Guest().hold("--allow", f"{REC}:80,9999/udp")
+    one = guests.Guest().hold("--allow", f"{REC}:80,9999/udp", "--publish", f"{PUBLISHED}:22", "--metrics",
+                                 f"unix:{METRICS}")
     assert f"{ADDRESS}/24 {GATEWAY} {GATEWAY} 86400\n" in one.lease().stdout
     yield one
     one.kill()
@@ -110,6 +127,79 @@ def test_what_is_forged_goes_nowhere(world, guest, token):
     assert passes(world, agent, token)
 
 
+def ask_published(word, port=PUBLISHED, address="127.0.0.1"):
+    with socket.create_connection((address, port), 5) as s:
+        s.sendall(word)
+        return s.recv(100)
+
+
+def test_what_is_published_comes_in_and_nothing_else(guest, token):
+    """The host reaches port 22 of the guest; from that port the guest begins nothing."""
+    word = token.encode()
+    with pytest.raises(OSError):        # nobody listens yet
+        assert not ask_published(word)
+    server = subprocess.Popen(["nsenter", f"--net={guest.path}", "--", sluice.PYTHON, "-c", SERVE],
+                              stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout.readline() == "ready\n"
+        assert ask_published(word) == b"said " + word
+        with pytest.raises(OSError):
+            ask_published(word, address=internet.HOME4)
+        assert ask_published(word + b"y") == b"said " + word + b"y"
+    finally:
+        server.kill()
+        server.wait(10)
+    done = guest.enter(sluice.PYTHON, "-c", f"""
+import socket
+for to in ("{GATEWAY}", {PUBLISHED}), ("{GATEWAY}", 22), ("127.0.0.1", {PUBLISHED}), ("{internet.HOME4}", {PUBLISHED}):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.settimeout(2)
+    s.bind(("0.0.0.0", 22 if to[0] != "127.0.0.1" else 0))
+    try:
+        s.connect(to)
+        print("reached", to)
+    except OSError as e:
+        print("refused")
+""")
+    assert done.stdout.count("refused") == 4, done.stdout
+    opened = [e for e in sluice.read_log(guest.log) if e["event"] == "conn.open" and e["port"] == 22
+              and e["verdict"] == "allow"]
+    assert len(opened) >= 2 and opened[-1]["ips"] == [ADDRESS], opened
+
+
+def link_numbers(guest):
+    """What `virsh domifstat` would tell: the interface's own numbers, as its guest sees them."""
+    link = json.loads(guest.room.enter("ip", "-json", "-s", "link", "show", "vnet0").stdout)[0]["stats64"]
+    return {f"{guests_way}_{what}": link[way][what] for way, guests_way in (("tx", "rx"), ("rx", "tx"))
+            for what in ("bytes", "packets")}
+
+
+def test_metrics_are_those_of_the_interface(world, guest, token):
+    """And what was dropped, by why."""
+    agent = guest.agent()
+    assert passes(world, agent, token)
+
+    def page():
+        return scrape.page(METRICS)
+
+    def drops(why):
+        return page()("sluice_guest_dropped_packets_total", reason=why)
+    before = {why: drops(why) for why in ("forged", "refused")}
+    forged = frame(OTHER_MAC, 0x0800, udp4("192.168.101.11", GATEWAY, 4321, 9999, b"x"), gate_mac(guest))
+    assert guest.enter(sluice.PYTHON, "-c", SEND, *[forged] * 7).returncode == 0
+    assert "error" in agent.do("requests", internet.RECORDER4, 80, [get(token)])
+    wait_for(lambda: drops("forged") >= before["forged"] + 7 and drops("refused") > before["refused"])
+    assert drops("lost") == 0
+
+    def agree():
+        numbers = link_numbers(guest)
+        told = {key: page()(f"agent_vm_network_{key}_total") for key in numbers}
+        return told == numbers and numbers == link_numbers(guest)
+    wait_for(agree)
+    assert min(link_numbers(guest).values()) > 10
+
+
 def test_dhcp_cannot_be_used_up(world, guest):
     ask = bytes.fromhex("01010600") + bytes(24)
     tail = bytes(202) + bytes.fromhex("63825363350101ff")
@@ -146,6 +236,69 @@ def test_keeper_gone_nothing_answers_held_again_it_does(world, guest, token):
     guest.enter(sluice.PYTHON, "-c", SEND, forged("guarded"))
     assert passes(world, agent, token + "z")
     assert not world.recorder.arrived((token + "guarded").encode())
+
+
+RATE = 1000000     # bytes a second
+# In the guest, at once: take 2 MB, give 3 MB, and datagrams as many as may be
+MOVE = """
+import socket, threading, time, sys
+to, rate = sys.argv[1], int(sys.argv[2])
+def take():
+    s, got, start = socket.create_connection((to, 9003), 10), 0, time.monotonic()
+    s.sendall(b"%d\\n" % (2 * rate))
+    while got < 2 * rate:
+        got += len(s.recv(65536))
+    print("took", time.monotonic() - start, flush=True)
+def give():
+    s, start = socket.create_connection((to, 9002), 10), time.monotonic()
+    s.sendall(bytes(3 * rate))
+    s.shutdown(socket.SHUT_WR)
+    s.recv(1)
+    print("gave", time.monotonic() - start, flush=True)
+def flood():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.connect((to, 9999))
+    start = time.monotonic()
+    for i in range(8):
+        for j in range(500):
+            try:
+                s.send(bytes(1200))
+            except OSError:
+                pass
+        time.sleep(0.05)
+    print("flooded", time.monotonic() - start, flush=True)
+for work in sys.argv[3:]:
+    {"take": take, "give": give, "flood": flood}[work]()
+"""
+
+
+def test_bandwidth_of_the_interface_holds(world):
+    """Of the guest as a whole, TCP and UDP; both ways at once."""
+    metrics = stage.ROOT / "paced.metrics"
+    one = guests.Guest(bounds=f",down={RATE},up={RATE}")
+    try:
+        one.hold("--allow", f"{REC}:9002,9003,9999/udp", "--metrics", f"unix:{metrics}", session="paced")
+        assert f"{ADDRESS}/24 {GATEWAY}" in one.lease().stdout
+        to = rec4(one.agent())
+
+        def move(*works):
+            before = link_numbers(one)
+            done = one.enter(sluice.PYTHON, "-c", MOVE, to, str(RATE), *works)
+            words = done.stdout.split()
+            return dict(zip(words[::2], map(float, words[1::2]))), before, link_numbers(one)
+        took, before, after = move("take", "give")
+        # out of the guest a second's worth may pass at once, and a burst; the rest takes its time
+        assert 1.5 < took["took"] < 20 and 1.5 < took["gave"] < 30, took
+        assert after["rx_bytes"] - before["rx_bytes"] >= 2 * RATE
+        beyond = scrape.page(metrics)("sluice_guest_dropped_packets_total", reason="bandwidth")
+        flooded, before, after = move("flood")
+        assert after["tx_bytes"] - before["tx_bytes"] > 4 * 1000 * 1200
+        # what was not dropped is no more than the bound and a burst
+        least = 4 * 1000 - (RATE * (flooded["flooded"] + 1) + 300000) / 1200
+        wait_for(lambda: scrape.page(metrics)("sluice_guest_dropped_packets_total", reason="bandwidth")
+                 - beyond > least)
+    finally:
+        one.kill()
 
 
 @pytest.mark.parametrize("options, why", [

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests of a real libvirt: a machine under QEMU, attached by the hook as it starts."""
+import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -18,9 +20,9 @@ import stage
 from netns import call, wait_for
 from stage import ZONE
 
-REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
+REC, DENIED, OTHER = f"rec.{ZONE}", f"denied.{ZONE}", f"mail.{ZONE}"
 PAGE = stage.TOP / "docs/libvirt.md"
-METADATA = "<metadata><s:guest xmlns:s='https://sluice.internal/guest' policy='{}'/></metadata>"
+METADATA = machine.METADATA.format("policy='{}'")
 # Files of a libvirtd that has no system around it
 QEMU = """user = "root"
 group = "root"
@@ -173,6 +175,9 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
     wait_for(lambda: "waits" in guest.said(), 60)
     for wrong in ["--mode", "open"], ["-p", "/none.yaml"], ["--label", "x"]:   # and it keeps its interface
         assert call("attach", "--vm", "web2", *wrong).code == 125
+    # it fails later: the guest has no network then, and can be attached all the same
+    assert "absent.yaml" in call("attach", "--vm", "web2", "-p", "absent").err
+    assert len(rooms()) == 1 and not daemon.held("web2")
     done = call("attach", "--vm", "web2", "--mode", "bridge")
     assert done.code == 0 and done.out == "web2\n" and "mode monitor" in done.err, done
     assert daemon.held("web2")["mode"] == "bridge"
@@ -183,8 +188,205 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
     tried = guest.said().count("you asked")
     world.wire.settle()
     assert not world.wire.carries(token.encode(), start) and guest.said().count("you asked") == tried
-    again = call("attach", "--vm", "web2")
-    assert again.code == 125 and "start the guest anew" in again.err
-    assert len(rooms()) == 1
+    before = len(world.recorder.requests(token.encode()))
+    assert call("attach", "--vm", "web2", "--mode", "bridge").code == 0 and len(rooms()) == 1
+    assert call("attach", "--vm", "web2").code == 125           # there is such a session
+    assert "under session web2" in call("attach", "--vm", "web2", "--session", "twice").err
+    wait_for(lambda: len(world.recorder.requests(token.encode())) > before, 30)
     virt.virsh("destroy", "web2")
     wait_for(lambda: not rooms())
+
+
+# Two guests and one of the network agent-isolated, which all do what they are told
+
+PORTS = {"one": 8421, "two": 8422, "alone": 8423}
+# What comes to a guest, until something that ends with "last"
+CATCH = """
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+s.bind((sys.argv[1], 0))
+s.settimeout(60)
+print("ready", flush=True)
+while True:
+    frame, where = s.recvfrom(2000)
+    if where[2] == socket.PACKET_OUTGOING:
+        print(frame.hex(), flush=True)
+        if b"last" in frame:
+            break
+"""
+
+
+def room(daemon, name):
+    """The namespace of a guest's, and its interface there."""
+    held = daemon.held(name)
+    link, _, mac = held["guest"].split(",")[0].partition("=")
+    return held["init"], link, mac
+
+
+def enter(pid, *argv, **kwargs):
+    return subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", "--", *argv], text=True, timeout=30,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **kwargs)
+
+
+def json_links():
+    listed = subprocess.run(["ip", "-json", "link"], stdout=subprocess.PIPE, check=True).stdout
+    return {link["ifname"]: link for link in json.loads(listed)}
+
+
+def fetch(host, token):
+    return f"/usr/bin/wget -q -t 1 -T 4 -O- http://{host}/{token}"
+
+
+@pytest.fixture(scope="module")
+def several(world, virt, daemon):
+    policies = pathlib.Path("/etc/sluice/policies.d")
+    for name, allowed in ("one", REC), ("two", OTHER):
+        (policies / f"{name}.yaml").write_text(f"version: 1\nallow:\n  - host: {allowed}\n    ports: [80, 9999/udp]\n")
+    virt.define("net-define", netns.call("export", "libvirt-network", "--mode", "isolated").out)
+    virt.virsh("net-start", "agent-isolated")
+    all_of = {}
+    for name, port in PORTS.items():
+        about = f"publish='{port}:22'" + (f" policy='{name}'" if name != "alone" else "") \
+            + (" down='32mbit' up='40mbit'" if name == "two" else "")
+        all_of[name] = machine.Machine(virt, name, machine.SHELL, metadata=machine.METADATA.format(about),
+                                       network="agent-isolated" if name == "alone" else "agent-nat-filtered")
+        done = all_of[name].start()
+        assert done.returncode == 0, done.stdout
+    for one in all_of.values():
+        wait_for(lambda one=one: "serves" in one.said(), 120)
+    yield all_of
+    for name in PORTS:
+        virt.try_virsh("destroy", name)
+    wait_for(lambda: not rooms())
+
+
+def test_guest_to_guest_nothing(world, several, daemon, token):
+    """By no protocol, under no name; and each has its own policy."""
+    said = machine.ask(PORTS["one"], f"{fetch(REC, token + '-1')} && echo passes; {fetch(OTHER, token + '-bad')}")
+    assert "passes\n" in said
+    said = machine.ask(PORTS["two"], f"{fetch(OTHER, token + '-2')} && echo passes; {fetch(REC, token + '-bad')}")
+    assert "passes\n" in said
+    assert world.recorder.requests(f"{token}-1".encode()) and world.recorder.requests(f"{token}-2".encode())
+    pid, link, mac = room(daemon, "two")
+    catch = subprocess.Popen(["nsenter", f"--net=/proc/{pid}/ns/net", "--", sluice.PYTHON, "-c", CATCH, link],
+                             stdout=subprocess.PIPE, text=True)
+    assert catch.stdout.readline() == "ready\n"
+    start, bad, own = world.wire.mark(), f"{token}-bad", room(daemon, "one")[2]
+    machine.ask(PORTS["one"], f"""
+ip neigh replace 192.168.101.11 lladdr {mac} dev eth0 nud permanent
+for to in 192.168.101.11 192.168.101.255 255.255.255.255 224.0.0.1; do echo {bad} | nc -u -w 1 $to 9999; done
+echo {bad} | nc -w 1 192.168.101.11 22
+arping -c 1 -w 1 -I eth0 192.168.101.11; arping -U -c 1 -w 1 -I eth0 192.168.101.10
+ip -6 addr add fe80::66/64 dev eth0 nodad; ping6 -c 1 -W 1 -I eth0 ff02::1
+""")
+    # its MAC is the other's for a moment: nothing passes, and the connection that says so lives on
+    machine.ask(PORTS["one"], f"""
+ip link set eth0 address {mac}; echo {bad} | nc -u -w 1 192.168.101.1 9999
+{fetch(REC, bad)}
+ip link set eth0 address {own}; ip route add default via 192.168.101.1; true
+""")
+    assert "last" in machine.ask(PORTS["two"], "echo last")
+    came = catch.communicate(timeout=60)[0]
+    assert b"last".hex() in came and token.encode().hex() not in came and own.replace(":", "") not in came
+    assert not world.wire.carries(bad.encode(), start) and not world.recorder.arrived(bad.encode())
+    assert "one-is-well\n" in machine.ask(PORTS["one"], f"{fetch(REC, token + '-3')} && echo one-is-well")
+
+
+def test_bandwidth_of_the_description_is_kept(several, daemon):
+    pid, link, _ = room(daemon, "two")
+    assert re.search(r"tbf .* rate 32Mbit", enter(pid, "tc", "qdisc", "show", "dev", link).stdout)
+    assert "limit rate over " in enter(pid, "nft", "list", "table", "netdev", "sluice").stdout
+    assert "tbf" not in enter(room(daemon, "one")[0], "tc", "qdisc", "show").stdout
+
+
+def test_isolated_guest_has_nothing(world, several, daemon, fresh):
+    """Not even DNS; its port is published all the same."""
+    name = fresh(addresses=[internet.RECORDER4])
+    said = machine.ask(PORTS["alone"], f"""
+cat /etc/resolv.conf
+nslookup {name}; nslookup {name} {internet.OTHER_DNS4}; nslookup {REC}
+{fetch(internet.RECORDER4, name)} || echo refused; {fetch("192.168.101.1:8099", name)} || echo refused
+""")
+    assert "nameserver 192.168.101.1" in said and said.count("refused\n") == 2
+    assert internet.RECORDER4 not in said
+    assert not world.dns.asked(name) and not world.other_dns.asked(name)
+    log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-alone.jsonl"))[-1]
+    lines = [json.loads(line) for line in log.read_bytes().split(b"\n")[:-1]]
+    assert lines[0]["mode"] == "isolated"
+    assert {e["reason"] for e in lines if e["event"] == "dns.query"} == {"mode"}
+
+
+def test_interface_that_is_plugged_in_is_cut(world, virt, several, daemon, token):
+    """No hook hears of it; the keeper does."""
+    before = set(json_links())
+    virt.virsh("attach-interface", "two", "network", "agent-nat-filtered", "--model", "virtio", "--live")
+    new = (set(json_links()) - before).pop()
+
+    def is_cut():
+        link = json_links()[new]
+        return "UP" not in link["flags"] and "master" not in link
+    wait_for(is_cut, 20)
+    wait_for(lambda: f"{new} was plugged into the guest beside" in daemon.errors.read_text())
+    # whoever sets it up again, meanwhile, has it cut again
+    subprocess.run(["ip", "link", "set", new, "up"], check=True)
+    wait_for(is_cut)
+    assert "well\n" in machine.ask(PORTS["two"], f"{fetch(OTHER, token)} && echo well")
+    mac = re.search(r"([0-9a-f:]{17})\n*$", virt.virsh("domiflist", "two").strip()).group(1)
+    virt.try_virsh("detach-interface", "two", "network", "--mac", mac, "--live")
+
+
+# its page, until it stands: what the guest tries while nobody serves
+LOOP = "for i in $(seq 300); do /usr/bin/wget -q -t 1 -T 1 -O- http://{host}/{token}; " \
+    "echo {token} | nc -u -w 1 {address} 9999; sleep 0.1; done >/dev/null 2>&1 &"
+
+
+def children(pid):
+    return {pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[1].decode(): int(child)
+            for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+@pytest.mark.parametrize("who", ["role-gate", "role-resolver", "keeper", "daemon"])
+def test_no_death_opens_anything(world, several, daemon, token, who):
+    """While the guest tries: of gate, resolver, keeper, and daemon and keeper together; then it is served again."""
+    bad = f"{token}-bad"
+    machine.ask(PORTS["one"], LOOP.format(host=OTHER, token=bad, address=internet.RECORDER4))
+    start, before = world.wire.mark(), daemon.held("one")
+    if who == "daemon":
+        daemon.kill()
+        os.kill(before["keeper"], signal.SIGKILL)
+        assert call("attach", "--vm", "one", "--session", "x").code == 125
+        daemon.start()
+    else:
+        os.kill(before["keeper"] if who == "keeper" else children(before["keeper"])[who], signal.SIGKILL)
+    wait_for(lambda: (now := daemon.held("one")) and now["state"] == "serving"
+             and now["keeper"] != before["keeper"], 20)
+    wait_for(lambda: asked(PORTS["one"], f"{fetch(REC, token)} && echo served"), 20)
+    log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-one.jsonl"))[-1]
+    wait_for(lambda: OTHER.encode() in log.read_bytes())        # it tries all the time
+    assert not world.wire.carries(bad.encode(), start) and not world.recorder.arrived(bad.encode())
+    assert world.recorder.requests(token.encode()) and len(rooms()) == len(PORTS)
+
+
+def asked(port, command):
+    try:
+        return "served\n" in machine.ask(port, command)
+    except (OSError, AssertionError):
+        return False
+
+
+def test_destroyed_guest_leaves_nothing(virt, several, daemon):
+    """Not its session, namespace, socket or published port."""
+    virt.virsh("destroy", "two")
+    wait_for(lambda: not daemon.held("two") and len(rooms()) == len(PORTS) - 1)
+    assert not [path for path in netns.RUN.rglob("*") if path.name.startswith("two")]
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", PORTS["two"]), 5).close()
+    # what an earlier start of the machine left is forgotten, and no other's namespace is taken for it
+    stale = netns.RUN / "held" / "two.json"
+    text = (netns.RUN / "held" / "one.json").read_text()
+    daemon.kill()
+    stale.write_text(re.sub('"boot":"[^"]*"', '"boot":"another"', text.replace('"one"', '"two"')))
+    daemon.start()
+    wait_for(lambda: not daemon.held("two") and not stale.exists())
+    wait_for(lambda: daemon.held("one")["state"] == "serving")
+    assert asked(PORTS["one"], f"{fetch(REC, 'x')} && echo served")

@@ -8,6 +8,7 @@ import pytest
 
 import internet
 import sluice
+import stage
 from stage import ZONE
 
 PEER4, PEER6 = "10.20.0.5", "fd00:20::5"
@@ -20,6 +21,33 @@ def http(token, host, port=8080):
 
 def check(*options, target):
     return json.loads(sluice.call("check", "--only", "--format", "json", *options, target).out)
+
+
+# ---- nat-filtered: ports alone ----
+
+def test_nat_filtered_opens_ports_of_whatever_is_public(world, token):
+    rules = stage.TOP / "packaging/policies/nat-filtered.yaml"
+    told = sluice.call("policy", "lint", rules)
+    assert told.code == 0 and "mode monitor: wide: " in told.out
+    agent, start = sluice.jail("--only", "-p", rules), world.wire.mark()
+    try:
+        for host, name in ((f"rec.{ZONE}", f"rec.{ZONE}"), (internet.RECORDER4, internet.RECORDER4),
+                           (internet.RECORDER6, f"[{internet.RECORDER6}]")):
+            answer = agent.do("requests", host, 80, [http(token, name, 80)])
+            assert "200 OK" in answer.get("ok", [""])[0], (host, answer)
+        agent.do("tcp", internet.RECORDER4, 9418, token + "-git")
+        assert world.recorder.arrived(f"{token}-git".encode())
+        bad = token + "-bad"
+        for host, port in ((f"rec.{ZONE}", 8080), (internet.RECORDER4, 8080), (internet.RECORDER6, 8080),
+                           ("10.20.0.5", 80), ("169.254.169.254", 80), (f"private10.{ZONE}", 80)):
+            assert "200 OK" not in str(agent.do("requests", host, port, [http(bad, f"[{host}]" if ":" in host else host,
+                                                                              port)])), (host, port)
+        for host in f"rec.{ZONE}", internet.RECORDER4:
+            agent.do("udp", host, 9999, bad)
+        assert len(world.recorder.requests(token.encode())) >= 3
+        assert not world.recorder.arrived(bad.encode()) and not world.wire.carries(bad.encode(), start)
+    finally:
+        agent.kill()
 
 
 # ---- monitor ----

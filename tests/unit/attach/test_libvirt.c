@@ -62,6 +62,36 @@ static void metadata_says_what_it_may(void **state)
 	assert_string_equal(g.policies, "");
 }
 
+static void its_bandwidth_and_what_it_publishes_are_found(void **state)
+{
+	static const char nic[] = "<interface type='network'><bandwidth><inbound average='100' peak='200' burst='9'/>"
+		"<outbound average='%s'/></bandwidth></interface>";
+	struct libvirt_guest g = read_it(HEAD "<metadata><guest xmlns='" LIBVIRT_METADATA "' "
+					 "publish='2222:22,127.0.0.2:80'/></metadata></domain>");
+	struct err err = { "" };
+	char xml[1024], nics[512];
+
+	(void)state;
+	assert_string_equal(g.publish, "2222:22,127.0.0.2:80");
+	assert_true(g.down == 0 && g.up == 0);
+	snprintf(nics, sizeof(nics), nic, "7");
+	snprintf(xml, sizeof(xml), HEAD "<devices>%s</devices></domain>", nics);
+	g = read_it(xml);
+	assert_true(g.down == 100000 && g.up == 7000);
+	/* elsewhere it is nothing of the interface's; and what is no number is not taken for none */
+	g = read_it(HEAD "<devices><x><bandwidth><inbound average='5'/></bandwidth></x></devices></domain>");
+	assert_true(g.down == 0);
+	g = read_it(HEAD "<metadata><guest xmlns='" LIBVIRT_METADATA "' down='8mbit' up='1mbit'/></metadata>"
+		    "<devices><interface type='bridge'><bandwidth><inbound average='5'/><outbound average='500'/>"
+		    "</bandwidth></interface></devices></domain>");
+	assert_true(g.down == 5000 && g.up == 125000);
+	assert_false(libvirt_guest_read(SPAN(HEAD "<metadata><guest xmlns='" LIBVIRT_METADATA "' up='all'/>"
+					     "</metadata></domain>"), &g, &err));
+	snprintf(nics, sizeof(nics), nic, "much");
+	snprintf(xml, sizeof(xml), HEAD "<devices>%s</devices></domain>", nics);
+	assert_false(libvirt_guest_read(span_str(xml), &g, &err));
+}
+
 static void the_isolated_network_isolates_whatever_else_is_said(void **state)
 {
 	struct libvirt_guest g = read_it(HEAD OURS "<devices><interface type='network'>"
@@ -159,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_interface_is_found),
 		cmocka_unit_test(metadata_says_what_it_may),
+		cmocka_unit_test(its_bandwidth_and_what_it_publishes_are_found),
 		cmocka_unit_test(the_isolated_network_isolates_whatever_else_is_said),
 		cmocka_unit_test(others_are_left_alone),
 		cmocka_unit_test(ways_out_are_refused),

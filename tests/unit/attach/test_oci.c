@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../unit.h"
 
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "attach/oci.h"
@@ -268,6 +269,31 @@ static void a_stricter_profile_stays_so(void **state)
 	json_decref(none);
 }
 
+static void who_could_change_the_rules_is_no_peer(void **state)
+{
+	static const char *const bad[] = { "CAP_NET_ADMIN", "CAP_SYS_ADMIN" };
+	struct err err = { "" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		AUTO_FREE char *text = NULL;
+		json_t *config;
+
+		/* over a user namespace of its own too: that owns the network namespace */
+		assert_true(asprintf(&text, "{\"process\":{\"capabilities\":{\"bounding\":[\"CAP_NET_RAW\",\"%s\"]}},"
+			    "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"user\"}]}}", bad[i]) > 0);
+		config = config_of(text);
+		err.text[0] = '\0';
+		assert_false(oci_check_uplink(config, &err));
+		assert_non_null(strstr(err.text, bad[i]));
+		json_decref(config);
+	}
+	json_t *good = quoted("{'process':{'capabilities':{'bounding':['CAP_NET_RAW'],'effective':[]}}}");
+
+	assert_true(oci_check_uplink(good, &err));
+	json_decref(good);
+}
+
 static void no_linux_is_refused(void **state)
 {
 	json_t *config = quoted("{'windows':{}}");
@@ -280,7 +306,7 @@ static void no_linux_is_refused(void **state)
 
 static void the_hook_comes_last(void **state)
 {
-	static const struct oci_hook hook = { "/usr/bin/sluice", "web", "0123", { "a", "b" }, 2 };
+	static const struct oci_hook hook = { "/usr/bin/sluice", "web", "0123", { "a", "b" }, 2, true, true, "none" };
 	json_t *config = quoted("{'hooks':{'createRuntime':[{'path':'/other'}],'prestart':[]}}");
 	json_t *bare = quoted("{}");
 	struct err err = { "" };
@@ -293,7 +319,7 @@ static void the_hook_comes_last(void **state)
 	ours = json_array_get(json_object_get(json_object_get(config, "hooks"), "createRuntime"), 1);
 	text = json_dumps(ours, JSON_COMPACT);
 	assert_string_equal(text, "{\"path\":\"/usr/bin/sluice\",\"args\":[\"sluice\",\"attach\",\"--oci\","
-			    "\"--session\",\"web\",\"--label\",\"container=0123\",\"--policy\",\"a\","
+			    "\"--session\",\"web\",\"--label\",\"container=0123\",\"--mode\",\"none\",\"--uplink\",\"--defer\",\"--policy\",\"a\","
 			    "\"--policy\",\"b\"],\"timeout\":40}");
 	assert_int_equal(json_array_size(json_object_get(json_object_get(bare, "hooks"),
 							 "createRuntime")), 1);
@@ -329,6 +355,7 @@ int main(void)
 		cmocka_unit_test(ways_out_by_mounts_are_refused),
 		cmocka_unit_test(only_known_families_pass),
 		cmocka_unit_test(a_stricter_profile_stays_so),
+		cmocka_unit_test(who_could_change_the_rules_is_no_peer),
 		cmocka_unit_test(no_linux_is_refused),
 		cmocka_unit_test(the_hook_comes_last),
 		cmocka_unit_test(files_and_variables),

@@ -21,6 +21,8 @@ static const char *const bad[] = {
 	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"guest\":\"\"}",
 	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"guest\":1}",
 	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"mode\":true}",
+	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"uplink\":1}",
+	"{\"do\":\"detach\",\"session\":\"x\",\"uplink\":true}",
 	"{\"do\":\"detach\",\"session\":\"x\",\"guest\":\"tap=52:54:00:00:00:0a\"}",
 	"{\"do\":\"attach\",\"session\":\"x\",\"pid\":1,\"policies\":[\"web\",1]}",
 	"{\"do\":\"detach\"}", "{\"do\":\"held\",\"session\":\"x\"}",
@@ -60,6 +62,7 @@ static void same_request(const struct control_request *a, const struct control_r
 	assert_int_equal(a->port, b->port);
 	assert_int_equal(a->transport, b->transport);
 	assert_int_equal(a->from, b->from);
+	assert_int_equal(a->uplink, b->uplink);
 	same_text(a->session, b->session);
 	same_text(a->netns, b->netns);
 	same_text(a->mode, b->mode);
@@ -81,6 +84,7 @@ static void what_is_written_reads_back(void **state)
 		{ .what = CONTROL_WEB },
 		{ .what = CONTROL_HELD }, { .what = CONTROL_DETACH, .session = "a.b-c" },
 		{ .what = CONTROL_ATTACH, .session = "x", .pid = INT32_MAX },
+		{ .what = CONTROL_ATTACH, .session = "x", .pid = 7, .uplink = true },
 		{ .what = CONTROL_ATTACH, .session = "x", .pid = 7, .mode = "isolated",
 		  .guest = "vnet0=52:54:00:00:00:0a" },
 		{ .what = CONTROL_ATTACH, .session = "x", .netns = "/run/netns/n",

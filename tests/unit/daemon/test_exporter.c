@@ -23,7 +23,7 @@
 
 #define WAIT_MS 2000		/* for what should come at once */
 #define BUSY_MS 20000		/* for a writer to get its turn on a machine that others use */
-#define ANSWER_MAX (PAGE_MAX + 4096)
+#define ANSWER_MAX (PAGE_MAX(1) + 4096)
 #define GET "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 #define PAGES 200		/* read while somebody writes */
 

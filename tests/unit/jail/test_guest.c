@@ -2,6 +2,7 @@
 #include "../unit.h"
 
 #include "jail/guest.h"
+#include "jail/link.h"
 
 static void only_a_link_and_a_mac_of_one(void **state)
 {
@@ -11,6 +12,9 @@ static void only_a_link_and_a_mac_of_one(void **state)
 		"vnet0=01:54:00:00:00:0a", "vnet0=ff:ff:ff:ff:ff:ff", "lo=52:54:00:00:00:0a",
 		".=52:54:00:00:00:0a", "..=52:54:00:00:00:0a", "-a=52:54:00:00:00:0a",
 		"a/b=52:54:00:00:00:0a", "a b=52:54:00:00:00:0a", "a\"=52:54:00:00:00:0a",
+		"v=52:54:00:00:00:0a,", "v=52:54:00:00:00:0a,up=", "v=52:54:00:00:00:0a,up=0",
+		"v=52:54:00:00:00:0a,up=1,up=2", "v=52:54:00:00:00:0a,up=1 ", "v=52:54:00:00:00:0aup=1",
+		"v=52:54:00:00:00:0a,low=1", "v=52:54:00:00:00:0a,up=99999999999999",
 		"a;=52:54:00:00:00:0a", "abcdefghijklmnop=52:54:00:00:00:0a",
 	};
 	struct jail_guest g;
@@ -22,22 +26,25 @@ static void only_a_link_and_a_mac_of_one(void **state)
 	assert_true(guest_parse(SPAN("abcdefghijklmno=52:54:00:AB:cD:0a"), &g));
 	assert_string_equal(g.link, "abcdefghijklmno");
 	assert_string_equal(g.mac, "52:54:00:ab:cd:0a");
+	assert_true(g.down == 0 && g.up == 0);
+	assert_true(guest_parse(SPAN("v=52:54:00:00:00:0a,down=1000,up=5"), &g));
+	assert_true(g.down == 1000 && g.up == 5);
 }
 
-static char *text_of(void (*write)(const struct jail_guest *, bool, struct buf *), bool flag)
+static char *text_of(bool anew)
 {
 	struct jail_guest g;
 	struct buf b = buf_new(8192);
 
 	assert_true(guest_parse(SPAN("vnet7=52:54:00:00:00:0a"), &g));
-	write(&g, flag, &b);
+	guest_rules(&g, anew, &b);
 	assert_true(buf_add(&b, "", 1));
 	return (char *)b.at;
 }
 
 static void what_is_forged_is_dropped_first(void **state)
 {
-	AUTO_FREE char *text = text_of(guest_rules, false);
+	AUTO_FREE char *text = text_of(false);
 	const char *hook = strstr(text, "hook ingress device \"vnet7\""), *mac, *ip;
 
 	(void)state;
@@ -53,15 +60,29 @@ static void what_is_forged_is_dropped_first(void **state)
 
 static void rules_that_stand_are_replaced(void **state)
 {
-	AUTO_FREE char *text = text_of(guest_rules, true);
+	AUTO_FREE char *text = text_of(true);
 
 	(void)state;
 	assert_int_equal(strncmp(text, "table netdev sluice { }\ndelete table netdev sluice\n", 50), 0);
 }
 
+static char *chains_of(bool counts, size_t publish_count)
+{
+	static const struct port_map publish[] = { { .outside = 2222, .inside = 22 } };
+	struct buf b = buf_new(8192);
+	struct jail_guest g;
+	const struct link_rules rules = { .counts = counts, .guest = &g, .publish = publish,
+					  .publish_count = publish_count };
+
+	assert_true(guest_parse(SPAN("vnet7=52:54:00:00:00:0a"), &g));
+	guest_chains(&rules, &b);
+	assert_true(buf_add(&b, "", 1));
+	return (char *)b.at;
+}
+
 static void its_own_network_is_refused_but_dhcp_and_dns(void **state)
 {
-	AUTO_FREE char *text = text_of(guest_chains, false), *counted = text_of(guest_chains, true);
+	AUTO_FREE char *text = chains_of(false, 0), *counted = chains_of(true, 0);
 	const char *dhcp = strstr(text, "udp sport 68 udp dport 67 goto gate\n");
 	const char *dns = strstr(text, "th dport 53 goto gate\n");
 	const char *rest = strstr(text, "192.168.101.0/24, 224.0.0.0/4, 255.255.255.255 } goto refuse\n");
@@ -72,12 +93,25 @@ static void its_own_network_is_refused_but_dhcp_and_dns(void **state)
 	assert_non_null(strstr(counted, "oifname \"vnet7\" counter name received\n"));
 }
 
+static void what_is_published_answers_and_begins_nothing(void **state)
+{
+	AUTO_FREE char *text = chains_of(false, 1), *without = chains_of(false, 0);
+	const char *rule = strstr(text, "\t\tip daddr 192.168.101.1 tcp sport 22 "
+				  "tcp flags & (syn | ack) != syn accept\n");
+	const char *rest = strstr(text, "goto refuse\n");
+
+	(void)state;
+	assert_true(rule && rest && rule < rest);
+	assert_null(strstr(without, "sport 22 "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_a_link_and_a_mac_of_one),
 		cmocka_unit_test(what_is_forged_is_dropped_first),
 		cmocka_unit_test(rules_that_stand_are_replaced),
+		cmocka_unit_test(what_is_published_answers_and_begins_nothing),
 		cmocka_unit_test(its_own_network_is_refused_but_dhcp_and_dns),
 	};
 

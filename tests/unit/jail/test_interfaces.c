@@ -47,12 +47,19 @@ static const struct {
 	/* names that lie */
 	{ { "lo", "veth", ARPHRD_ETHER, 0 }, INTERFACE_WAY_OUT },
 	{ { "sit0", "veth", ARPHRD_ETHER, 0 }, INTERFACE_WAY_OUT },
-	{ { "tunl0", "veth", ARPHRD_ETHER, -1 }, INTERFACE_WAY_OUT },
+	{ { "tunl0", "veth", ARPHRD_ETHER, -1 }, INTERFACE_NOWHERE },
 	{ { "gre0", NULL, ARPHRD_ETHER, -1 }, INTERFACE_WAY_OUT },
 	{ { "other", NULL, ARPHRD_LOOPBACK, -1 }, INTERFACE_WAY_OUT },
 	/* tunnels that carry elsewhere */
 	{ { "sit0", "sit", ARPHRD_SIT, 0 }, INTERFACE_WAY_OUT },
 	{ { "t", "gre", ARPHRD_IPGRE, 3 }, INTERFACE_WAY_OUT },
+	/* what its root makes; with an end elsewhere it is a way out */
+	{ { "d0", "dummy", ARPHRD_ETHER, -1 }, INTERFACE_NOWHERE },
+	{ { "br0", "bridge", ARPHRD_ETHER, -1 }, INTERFACE_NOWHERE },
+	{ { "v0", "veth", ARPHRD_ETHER, 2 }, INTERFACE_WAY_OUT },
+	{ { "tap0", "tun", ARPHRD_ETHER, -1 }, INTERFACE_WAY_OUT },
+	{ { "m0", "macvlan", ARPHRD_ETHER, -1 }, INTERFACE_WAY_OUT },
+	{ { "i0", "ipvlan", ARPHRD_ETHER, -1 }, INTERFACE_WAY_OUT },
 	/* what else there is */
 	{ { "eth0", NULL, ARPHRD_ETHER, -1 }, INTERFACE_WAY_OUT },
 	{ { "w", "wireguard", ARPHRD_NONE, -1 }, INTERFACE_WAY_OUT },

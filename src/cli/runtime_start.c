@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/runtime_start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "attach/oci.h"
+#include "cli/ask_daemon.h"
+#include "jail/uplink.h"
+
+#define WORDS_MAX 128	/* of a command line of ours */
+#define STATE_MAX (1u << 20)
+
+json_t *runtime_session_of(const char *path, struct err *err)
+{
+	const struct control_request r = { .what = CONTROL_HELD };
+	json_t *answer = ask_daemon(&r, err), *list = json_object_get(answer, "held"), *found = NULL;
+	struct stat st;
+
+	if (answer && stat(path, &st))
+		err_sys(err, errno, "%s", path);
+	for (size_t i = 0; !err->text[0] && !found && i < json_array_size(list); i++) {
+		json_t *one = json_array_get(list, i);
+
+		if ((ino_t)json_integer_value(json_object_get(one, "inode")) == st.st_ino &&
+		    (dev_t)json_integer_value(json_object_get(one, "device")) == st.st_dev)
+			found = json_incref(one);
+	}
+	json_decref(answer);
+	return found;
+}
+
+/* Run a program with @in to read, or nothing.  What it says: to read from *@ret_says */
+static int run(const char *program, const char *const *argv, int in, int *ret_says)
+{
+	int says = memfd_create("says", MFD_CLOEXEC), status = -1;
+	pid_t pid;
+
+	if (in < 0)
+		in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	pid = says < 0 || in < 0 ? -1 : fork();
+	if (pid == 0) {
+		if (dup2(in, 0) == 0 && dup2(says, 1) == 1 && dup2(says, 2) == 2)
+			execv(program, (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (says >= 0)
+		lseek(says, 0, SEEK_SET);
+	*ret_says = says;
+	return status;
+}
+
+/* `runc state ID`; its text stays in *@ret_text */
+static json_t *state_of(const char *runc, int count, char *const *argv, const char *id, int *ret_text,
+			struct err *err)
+{
+	const char *words[WORDS_MAX];
+	json_t *state = NULL;
+	int n = 0;
+
+	*ret_text = -1;
+	if (count > WORDS_MAX - 3) {
+		err_set(err, "runtime: too many options");
+		return NULL;
+	}
+	words[n++] = runc;
+	for (int i = 1; i < count; i++)
+		words[n++] = argv[i];
+	words[n++] = "state";
+	words[n++] = id;
+	words[n] = NULL;
+	if (run(runc, words, -1, ret_text) == 0)
+		state = json_loadfd(*ret_text, 0, NULL);
+	if (!state)
+		err_set(err, "runtime: container %s: runc does not know its state", id);
+	return state;
+}
+
+/* The hook's words, but the one that let it wait.  Return: their count; 0: it did not wait, or is not there */
+static size_t deferred_words(const json_t *config, const char *words[WORDS_MAX + 1])
+{
+	char program[PATH_MAX];
+	const json_t *args = realpath("/proc/self/exe", program) ? oci_find_hook(config, program) : NULL;
+	bool deferred = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(args) && n < WORDS_MAX; i++) {
+		words[n] = json_string_value(json_array_get(args, i));
+		if (words[n] && !strcmp(words[n], OCI_DEFER))
+			deferred = true;
+		else
+			n++;
+	}
+	words[n] = NULL;
+	return deferred && n < WORDS_MAX ? n : 0;
+}
+
+/* What the hook put off: whatever network there is to be is there by now */
+static bool attach_now(const json_t *state, int text, struct err *err)
+{
+	const char *bundle = json_string_value(json_object_get(state, "bundle")), *words[WORDS_MAX + 1];
+	char path[PATH_MAX], said[ERR_TEXT_MAX] = "";
+	AUTO_CLOSE int says = -1;
+	json_t *config;
+	bool ok;
+
+	if (!bundle || snprintf(path, sizeof(path), "%s/config.json", bundle) >= PATH_MAX)
+		return err_set(err, "runtime: the container's bundle is not known");
+	config = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	if (!deferred_words(config, words))
+		ok = err_set(err, "the container's network is under no session");
+	else
+		ok = lseek(text, 0, SEEK_SET) == 0 && run("/proc/self/exe", words, text, &says) == 0;
+	json_decref(config);
+	if (!ok && says >= 0 && read(says, said, sizeof(said) - 1) > 0) {
+		said[strcspn(said, "\n")] = '\0';
+		err_set(err, "%s", !strncmp(said, "sluice: ", 8) ? said + 8 : said);
+	}
+	return ok || err_set(err, "runtime: the container cannot be attached");
+}
+
+/* Nothing but what its session knows of */
+static bool check(const json_t *session, const char *path, struct err *err)
+{
+	AUTO_CLOSE int net = open(path, O_RDONLY | O_CLOEXEC);
+	const char *name = json_string_value(json_object_get(session, "session"));
+	struct err why = { "" };
+	struct jail_uplink u;
+	bool bare = false, known;
+
+	if (net < 0)
+		return err_sys(err, errno, "%s", path);
+	known = uplink_look(net, &u, &bare, &why);
+	return (known && bare) ||
+	       (known && name && json_is_true(json_object_get(session, "uplink")) && uplink_stands(name)) ||
+	       err_set(err, "the container got an interface after it was attached: a way out beside the gate "
+		       "(--network none, or a policy of mode internal)");
+}
+
+bool runtime_check_start(const char *runc, int count, char *const *argv, const char *id, struct err *err)
+{
+	AUTO_CLOSE int text = -1;
+	json_t *state = state_of(runc, count, argv, id, &text, err);
+	char path[64];
+	json_t *session;
+	bool ok;
+
+	if (!state)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%lld/ns/net", (long long)json_integer_value(json_object_get(state, "pid")));
+	session = runtime_session_of(path, err);
+	if (!session && !err->text[0] && attach_now(state, text, err))
+		session = runtime_session_of(path, err);
+	ok = session && check(session, path, err);
+	json_decref(session);
+	json_decref(state);
+	return ok;
+}

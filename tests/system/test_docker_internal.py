@@ -1,0 +1,511 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Containers that stay on a network of Docker's, in mode internal: their peers, and nothing else."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import struct
+import subprocess
+import threading
+
+import pytest
+
+import engine
+import internet
+import netns
+import sluice
+import stage
+from netns import call, wait_for
+
+POLICIES = pathlib.Path("/etc/sluice/policies.d")
+NET, GATEWAY, ONE, TWO, PLAIN = "172.28.1.0/24", "172.28.1.1", "172.28.1.11", "172.28.1.12", "172.28.1.13"
+
+
+class Asked:
+    """The machine's own name server, on its loopback: what it is asked for."""
+
+    def __init__(self):
+        self.seen = []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 53))
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            data, client = self.socket.recvfrom(2000)
+            self.seen.append(data)
+            self.socket.sendto(data[:2] + b"\x81\x83" + data[4:], client)
+
+    def has(self, token):
+        return any(token.encode() in data for data in self.seen)
+
+
+class Taps:
+    """Every frame that the bridge takes for the machine, and that goes out of the port of one on it."""
+
+    def __init__(self, *names):
+        self.frames = []
+        for name in names:
+            tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            tap.bind((name, 0))
+            threading.Thread(target=self.listen, args=(tap,), daemon=True).start()
+
+    def listen(self, tap):
+        with contextlib.suppress(OSError):      # its device goes with the container
+            while True:
+                self.frames.append(tap.recv(2000))
+
+    def count(self, token):
+        return sum(token.encode() in frame for frame in self.frames)
+
+    def carries(self, token):
+        return self.count(token) > 0
+
+
+@pytest.fixture(scope="module")
+def daemon(world):
+    POLICIES.mkdir(parents=True, exist_ok=True)
+    (POLICIES / "team.yaml").write_text(f"version: 1\nmode: internal\npeers: [{NET}]\n")
+    (POLICIES / "others.yaml").write_text("version: 1\nmode: internal\npeers: [10.9.0.0/16]\n")
+    (POLICIES / "web.yaml").write_text("version: 1\nallow:\n  - host: www.example.com\n")
+    one = netns.Daemon()
+    yield one
+    one.end()
+
+
+@pytest.fixture(scope="module")
+def docker(daemon):
+    one = engine.Engine(walls=True, asks="127.0.0.1")
+    text = (stage.TOP / "docs" / "docker.md").read_text()
+    made = next(line for line in text.splitlines() if line.startswith("docker network create"))
+    done = one(*made.split()[1:])
+    assert done.returncode == 0, done.stdout
+    one.bridge = "br-" + done.stdout.strip()[:12]
+    one("network", "create", "--subnet", "172.28.2.0/24", "wide")
+    yield one
+    one.end()
+
+
+@pytest.fixture(scope="module")
+def asked(world):
+    return Asked()
+
+
+@pytest.fixture(scope="module")
+def port(docker, plain):
+    index = int(plain.ok("command", "cat", "/sys/class/net/eth0/iflink")["out"])
+    return Taps(docker.bridge, socket.if_indextoname(index))
+
+
+def word(agent, host):
+    """What the server there says, or the error."""
+    answer = agent.do("tcp", host, 8000)
+    return answer["ok"]["data"] if "ok" in answer else answer["error"]
+
+
+def member(docker, name, address, **kwargs):
+    agent = docker.agent("--ip", address, network="agent-internal", name=name,
+                         **{"policy": "team", **kwargs})
+    agent.session = docker("ps", "-q", "--filter", f"name=^{name}$").stdout.strip()
+    return agent
+
+
+@pytest.fixture(scope="module")
+def two(docker):
+    agent = member(docker, "two", TWO)
+    agent.ok("serve", 8000, "peer", listen="0.0.0.0", stay=True)
+    yield agent
+    agent.kill()
+
+
+@pytest.fixture(scope="module")
+def one(docker, two):
+    """An agent as Docker starts one: root, and it may make raw and packet sockets."""
+    agent = member(docker, "one", ONE)
+    yield agent
+    agent.kill()
+
+
+@pytest.fixture(scope="module")
+def plain(docker, asked):
+    """No sluice around it: the positive control."""
+    agent = member(docker, "plain", PLAIN, runtime=None, policy=None)
+    agent.ok("serve", 8000, "plain", listen="0.0.0.0", stay=True)
+    yield agent
+    agent.kill()
+
+
+class Home:
+    """Services of the machine: all that comes to any of its addresses."""
+
+    def __init__(self):
+        self.seen, self.tcp = [], socket.create_server(("::", 8081), family=socket.AF_INET6, dualstack_ipv6=True)
+        self.udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.udp.bind(("::", 8081))
+        for work in self.stream, self.datagrams:
+            threading.Thread(target=work, daemon=True).start()
+
+    def stream(self):
+        while True:
+            peer, _ = self.tcp.accept()
+            peer.settimeout(2)
+            self.seen.append(b"connected")
+            try:
+                self.seen.append(peer.recv(999))
+            except OSError:
+                pass
+            peer.close()
+
+    def datagrams(self):
+        while True:
+            self.seen.append(self.udp.recv(2000))
+
+    def has(self, token):
+        return any(token.encode() in data for data in self.seen)
+
+
+@pytest.fixture(scope="module")
+def home(world):
+    return Home()
+
+
+def events(session, *kinds):
+    files = list(pathlib.Path("/var/lib/sluice/audit").glob(f"*-{session}.jsonl"))
+    assert len(files) == 1
+    return [e for e in sluice.read_log(files[0]) if e["event"] in kinds]
+
+
+def rules():
+    """All that stands on the machine for anybody."""
+    return subprocess.run("nft list ruleset; iptables-save; ip6tables-save", shell=True, text=True, check=True,
+                          capture_output=True).stdout
+
+
+# what passes
+
+def test_peers_by_address_and_name(daemon, one, two, plain):
+    assert word(one, TWO) == "peer"
+    assert one.ok("resolve", "two", "inet") == [TWO]
+    assert word(one, "two") == "peer"
+    assert word(one, "plain") == "plain"
+    assert word(plain, "two") == "peer"
+    opened = wait_for(lambda: [e for e in events(one.session, "conn.open") if e["port"] == 8000][2:])
+    assert opened[0]["verdict"] == "allow" and opened[0]["host"] == PLAIN and opened[0]["proto"] == "tcp"
+    sessions = {s["session"]: s for s in json.loads(call("sessions", "--format", "json").out)}
+    assert sessions[one.session]["mode"] == "internal"
+    assert daemon.held(one.session)["uplink"] is True
+
+
+def test_nothing_else_by_address(world, docker, home, one, plain, token):
+    """Neither the machine, by whatever address, nor what is behind it."""
+    start = world.wire.mark()
+    plain.do("tcp", GATEWAY, 8081, token + "c")
+    wait_for(lambda: home.has(token + "c"))         # Docker's own internal network lets that pass
+    for address in (GATEWAY, internet.HOME4, internet.HOME6, "172.28.2.1", internet.RECORDER4, internet.RECORDER6,
+                    internet.DNS4, "169.254.169.254", "10.20.0.5", "172.28.1.255", "224.0.0.1", "255.255.255.255"):
+        assert "error" in one.do("tcp", address, 8081, token + "x")
+        one.do("udp", address, 8081, token + "x", wait=0)
+    assert not home.has(token + "x") and not world.recorder.arrived((token + "x").encode())
+    assert not world.wire.carries((token + "x").encode(), start)
+    denied = wait_for(lambda: [e for e in events(one.session, "conn.open") if e["host"] == GATEWAY])
+    assert all(e["verdict"] == "deny" and e["reason"] == "mode" for e in denied)
+    assert word(one, "two") == "peer"
+
+
+# names
+
+def query(*labels, count=1, ident=0x5157, more=b""):
+    name = b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
+    return (struct.pack("!6H", ident, 0x0100, count, 0, 0, 0) + (name + b"\0\1\0\1") * count + more).hex()
+
+
+def test_the_engine_carries_no_name_away(world, asked, one, plain, token):
+    """Docker 20.10 asks the machine's loopback for what it doesn't know, on an internal network too."""
+    plain.do("dns", "127.0.0.11", query(token + "c", "farm", "example"), wait=2)
+    wait_for(lambda: asked.has(token + "c"))
+    start = world.wire.mark()
+    table = one.ok("command", "cat", "/proc/net/udp")["out"]
+    inner = int(re.search(r" 0B00007F:(\w+) ", table)[1], 16)      # behind the engine's translation
+    for message in (query(token + "x", "farm", "example"), query("x" + token, "two"),
+                    query("two", count=2), query("two", more=token.encode() + b"x")[:24] + "00" * 9,
+                    query(token + "x", "farm", "example")[:4] + "0900" + query(token + "x", "farm", "example")[8:]):
+        for where in 53, inner:
+            one.do("dns", "127.0.0.11", message, port=where, wait=0.2)
+    one.do("dns", "127.0.0.11", query(token + "x", "farm", "example"), tcp=True, wait=1)
+    for server in internet.DNS4, internet.OTHER_DNS4, GATEWAY, "8.8.8.8":
+        assert "error" in one.do("dns", server, query(token + "x", "farm", "example"), wait=0.2)
+    assert one.ok("resolve", "two", "inet") == [TWO]
+    assert not asked.has(token + "x") and not asked.has("x" + token)
+    assert not world.wire.carries((token + "x").encode(), start)
+
+
+def test_a_packet_socket_on_lo_reaches_no_engine(docker, asked, one, token):
+    """Past the output rules, into the translation of a question that stands."""
+    code = f"""
+import socket, struct
+q = bytes.fromhex('{query(token + "x", "farm", "example")}')
+inner = [int(l.split()[1].split(':')[1], 16) for l in open('/proc/net/udp') if l.split()[1].startswith('0B00007F')][0]
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(('127.0.0.11', 53))
+s.send(bytes.fromhex('{query("two")}'))
+assert s.recv(999)
+own = s.getsockname()
+p = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+p.bind(('lo', 0))
+for port in 53, inner:
+    for data in q, bytes.fromhex('{query("two")}'):
+        udp = struct.pack('!HHHH', own[1], port, 8 + len(data), 0) + data
+        ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 7, 0, 64, 17, 0, socket.inet_aton(own[0]),
+                         socket.inet_aton('127.0.0.11'))
+        total = sum(struct.unpack('!10H', ip))
+        total = (total & 0xffff) + (total >> 16)
+        ip = ip[:10] + struct.pack('!H', ~(total + (total >> 16)) & 0xffff) + ip[12:]
+        p.send(bytes(12) + bytes((8, 0)) + ip + udp)
+print('sent')
+"""
+    done = docker("exec", "one", "/usr/bin/python3", "-c", code)
+    assert done.stdout == "sent\n", done.stdout
+    one.ok("resolve", "two")
+    assert not asked.has(token + "x")
+
+
+# frames
+
+def frames(token, own_mac, own, gateway_mac):
+    """What a packet socket may try, each with the token."""
+    return rf"""
+import socket, struct
+OWN, GW, ALL = (bytes.fromhex(m.replace(':', '')) for m in ('{own_mac}', '{gateway_mac}', 'ff:ff:ff:ff:ff:ff'))
+OTHER = bytes.fromhex('020000000099')
+T = b'{token}'
+def ip4(src, dst, payload=T, proto=17):
+    body = struct.pack('!HHHH', 5000, 8081, 8 + len(payload), 0) + payload
+    head = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(body), 7, 0, 64, proto, 0, socket.inet_aton(src),
+                       socket.inet_aton(dst))
+    total = sum(struct.unpack('!10H', head))
+    total = (total & 0xffff) + (total >> 16)
+    return head[:10] + struct.pack('!H', ~(total + (total >> 16)) & 0xffff) + head[12:] + body
+def ip6(dst):
+    body = struct.pack('!HHHH', 5000, 8081, 8 + len(T), 0) + T
+    return struct.pack('!IHBB', 6 << 28, len(body), 17, 255) + socket.inet_pton(10, 'fe80::42') + \
+        socket.inet_pton(10, dst) + body
+def arp(src_mac, src, dst, op=1):
+    return struct.pack('!HHBBH', 1, 0x800, 6, 4, op) + src_mac + socket.inet_aton(src) + b'\0' * 6 + \
+        socket.inet_aton(dst) + T
+IP, IP6, ARP = b'\x08\0', b'\x86\xdd', b'\x08\6'
+own = '{own}'
+sent = [
+    GW + OWN + IP + ip4(own, '{internet.RECORDER4}'), GW + OWN + IP + ip4(own, '{GATEWAY}'),
+    GW + OWN + IP + ip4(own, '{TWO}'), ALL + OWN + IP + ip4(own, '{GATEWAY}'), ALL + OWN + IP + ip4(own, '{TWO}'),
+    GW + OWN + IP + ip4('{GATEWAY}', '{internet.RECORDER4}'), GW + OWN + IP + ip4('{TWO}', '{internet.RECORDER4}'),
+    ALL + OTHER + IP + ip4(own, '{PLAIN}'), ALL + OWN + IP + ip4('{TWO}', '{PLAIN}'),
+    ALL + OWN + IP + ip4(own, '172.28.1.255'), ALL + OWN + IP + ip4(own, '255.255.255.255'),
+    b'\x01\0\x5e\0\0\x01' + OWN + IP + ip4(own, '224.0.0.1'),
+    b'\x33\x33\0\0\0\1' + OWN + IP6 + ip6('ff02::1'), GW + OWN + IP6 + ip6('{internet.RECORDER6}'),
+    ALL + OWN + ARP + arp(OWN, '172.28.1.77', '{PLAIN}'), ALL + OWN + ARP + arp(OTHER, own, '{PLAIN}'),
+    ALL + OWN + ARP + arp(OWN, '{GATEWAY}', '{PLAIN}', 2), ALL + OTHER + ARP + arp(OTHER, own, '{PLAIN}'),
+    ALL + OWN + ARP + arp(OWN, own, '{GATEWAY}'), ALL + OWN + ARP + arp(OWN, own, own, 2),
+    ALL + OWN + b'\x81\0\0\x05' + IP + ip4(own, '{GATEWAY}'), ALL + OWN + b'\x88\xb5' + T,
+    ALL + OWN + b'\0\x2a' + T, ALL + OWN + b'\x88\x64' + T,
+]
+p = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+p.bind(('eth0', 0))
+for one in sent:
+    p.send(one)
+print(len(sent))
+"""
+
+
+def mac_of(agent):
+    return agent.ok("command", "cat", "/sys/class/net/eth0/address")["out"].strip()
+
+
+def mac_of_bridge(bridge):
+    return json.loads(subprocess.check_output(["ip", "-j", "link", "show", bridge]))[0]["address"]
+
+
+def test_no_forged_frame_leaves_the_port(world, docker, home, port, one, plain, token):
+    gateway, start = mac_of_bridge(docker.bridge), world.wire.mark()
+    done = docker("exec", "one", "/usr/bin/python3", "-c", frames(token + "x", mac_of(one), ONE, gateway))
+    assert done.stdout.strip() == "24", done.stdout
+    done = docker("exec", "plain", "/usr/bin/python3", "-c", frames(token + "c", mac_of(plain), PLAIN, gateway))
+    assert done.stdout.strip() == "24", done.stdout
+    wait_for(lambda: home.has(token + "c"))
+    wait_for(lambda: port.count(token + "c") >= 20)
+    assert not port.carries(token + "x") and not home.has(token + "x")
+    assert not world.wire.carries((token + "x").encode(), start)
+    assert word(one, "two") == "peer"
+
+
+# what does not start
+
+REFUSED = {
+    "wide": (dict(network="wide", policy="wide"), "is not internal"),
+    "rules-on-a-network": (dict(policy="web"), "way out beside the gate"),
+    "no-peer": (dict(policy="others"), "none of the policy's peers"),
+    "net-admin": (dict(options=("--cap-add", "NET_ADMIN")), "CAP_NET_ADMIN"),
+    "no-nft": (dict(), "the wall around veth"),
+}
+
+
+def test_refused_before_it_starts(docker, daemon, token):
+    (POLICIES / "wide.yaml").write_text("version: 1\nmode: internal\npeers: [172.28.2.0/24]\n")
+    before, held = quiet(rules()), len(daemon.ask({"do": "held"})["held"])
+    mark = stage.directory(stage.HOME / "marks") / token
+    shared = ("-v", f"{mark.parent}:{mark.parent}")
+    for case, (how, why) in REFUSED.items():
+        how = {"network": "agent-internal", "policy": "team", **how}
+        options = (*how.pop("options", ()), *shared)
+        if case == "no-nft":
+            subprocess.run(["mount", "--bind", "/bin/false", "/usr/sbin/nft"], check=True)
+        done = docker.run("touch", mark, options=options, **how)
+        if case == "no-nft":
+            subprocess.run(["umount", "/usr/sbin/nft"], check=True)
+        assert done.returncode == 125 and why in done.stdout, (case, done.stdout)
+        assert not mark.exists()
+    wait_for(lambda: len(daemon.ask({"do": "held"})["held"]) == held)
+    wait_for(lambda: quiet(rules()) == before)
+    for network in "wide", "agent-internal":
+        done = docker.run("touch", mark, options=shared, runtime=None, network=network)
+        assert done.returncode == 0 and mark.exists(), done.stdout
+        mark.unlink()
+
+
+def quiet(text):
+    """Without what counts and what dates."""
+    return re.sub(r"counter packets \d+ bytes \d+|\[\d+:\d+\]|^#.*$", "", text, flags=re.M)
+
+
+def test_an_engine_that_connects_after_the_hook(docker, daemon, two, home, token):
+    """As Docker does since 26: until its start the container is shut, and then it is among its peers."""
+    folder, root = stage.ROOT / "late-in", stage.ROOT / "runc"
+    config = engine.bundle(folder, "/usr/bin/python3", "-c", f"""
+import socket
+print(socket.create_connection(('{TWO}', 8000), 9).recv(9))
+try:
+    socket.create_connection(('{GATEWAY}', 8081), 9).send(b'{token}x')
+except OSError as e:
+    print(e.errno)
+""")
+    (folder / "config.json").write_text(json.dumps(config))
+    out = open(stage.ROOT / "late.out", "wb")
+    runtime = [str(sluice.PROGRAM), "runtime", "--policy", "team", "--", "--root", str(root)]
+    subprocess.run([*runtime, "create", "--bundle", folder, "late"], check=True, stdin=subprocess.DEVNULL,
+                   stdout=out, stderr=out, env=netns.root_env())
+    assert daemon.held("late") is None
+    pid = json.loads(subprocess.check_output([*runtime, "state", "late"], env=netns.root_env()))["pid"]
+    subprocess.run(f"""ip link add late0 type veth peer name eth0 netns {pid} && ip link set late0 master {docker.bridge} up &&
+        nsenter -t {pid} -n sh -c 'ip addr add 172.28.1.30/24 dev eth0 && ip link set eth0 up && ip link set lo up &&
+        ip route add default via {GATEWAY} && ! ping -c 1 -W 1 {TWO}' >/dev/null""", shell=True, check=True)
+    done = subprocess.run([*runtime, "start", "late"], env=netns.root_env(), text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: len(pathlib.Path(out.name).read_text().splitlines()) == 2)
+    assert pathlib.Path(out.name).read_text().splitlines() == ["b'peer'", "111"]
+    assert not home.has(token + "x")
+    subprocess.run([*runtime, "delete", "--force", "late"], check=False, env=netns.root_env())
+    wait_for(lambda: not left("late") and daemon.held("late") is None)
+
+
+def test_one_word_is_a_mode(docker, daemon, world):
+    """Its own word makes a container's policy stricter, and never weaker."""
+    for word in "none", "isolated":
+        agent = docker.agent("-e", f"SLUICE_MODE={word}", policy="web")
+        session = docker("ps", "-q", "--latest").stdout.strip()
+        assert "error" in agent.do("resolve", "www.example.com")
+        sessions = {s["session"]: s["mode"] for s in json.loads(call("sessions", "--format", "json").out)}
+        assert sessions[session] == "isolated"
+        agent.kill()
+    for word, why in ("bridge", "a container does not say so itself"), ("open", "accepted: filtered"):
+        done = docker.run("true", options=("-e", f"SLUICE_MODE={word}"), policy="web")
+        assert done.returncode == 125 and why in done.stdout, done.stdout
+    done = docker.run("true", options=("-e", "SLUICE_MODE=restricted"), policy="team")
+    assert done.returncode == 125 and "internal" in done.stdout, done.stdout
+
+
+def test_compose(docker, daemon, home, token):
+    """packaging/docker/compose.yaml, as it is but for names and a subnet that are free here."""
+    text = (stage.TOP / "packaging" / "docker" / "compose.yaml").read_text()
+    assert call("export", "compose").out == text
+    folder = stage.ROOT / "compose"
+    folder.mkdir()
+    for old, new in (NET, "172.28.3.0/24"), ("agent-internal", "agent-compose"), ("team", "crew"):
+        text = text.replace(old, new)
+    (folder / "compose.yaml").write_text(text)
+    (folder / "programs.yaml").write_text('version: "3.5"\nservices:\n' + "".join(
+        f"  {name}: {{volumes: ['/usr:/usr:ro'], command: ['/usr/bin/python3', '-m', 'http.server', '8000'],"
+        " stop_grace_period: 1s}\n" for name in ("offline", "worker", "planner", "coder")))
+    (POLICIES / "crew.yaml").write_text("version: 1\nmode: internal\npeers: [172.28.3.0/24]\n")
+
+    def compose(*argv):
+        done = subprocess.run(["docker-compose", "-p", "c", "-f", "compose.yaml", "-f", "programs.yaml", *argv],
+                              cwd=folder, env=netns.root_env(AGENT_IMAGE=engine.IMAGE), text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+    compose("up", "-d")
+    ids = docker("ps", "-q", "--no-trunc", "--filter", "name=^c_").stdout.split()
+    modes = sorted(s["mode"] for s in json.loads(call("sessions", "--format", "json").out)
+                   if any(i.startswith(s["session"]) for i in ids))
+    assert modes == ["filtered", "internal", "internal", "isolated"]
+    get = "import urllib.request as r, sys; print(r.urlopen(sys.argv[1], timeout=9).status)"
+    reach = [("planner", "http://coder:8000/", "200\n"), ("coder", "http://planner:8000/", "200\n"),
+             ("planner", f"http://172.28.3.1:8081/{token}", None), ("offline", f"http://172.28.3.1:8081/{token}", None),
+             ("worker", "http://coder:8000/", None), ("worker", f"http://172.28.3.1:8081/{token}", None)]
+    for name, url, want in reach:
+        done = docker("exec", f"c_{name}_1", "/usr/bin/python3", "-c", get, url)
+        assert done.stdout == want if want else done.returncode != 0, (name, url, done.stdout)
+    assert not home.has(token)
+    docker("rm", "-f", *ids)
+    docker("network", "rm", "agent-compose")
+    wait_for(lambda: not any(left(i[:12]) for i in ids))
+
+
+# the end
+
+def left(session):
+    return f"sluice-{session}" in rules() or f"sluice {session}\"" in rules()
+
+
+@pytest.mark.parametrize("how", ["stop", "rm", "daemon", "detach"])
+def test_nothing_is_left_behind(docker, daemon, one, two, how):
+    before = quiet(rules())
+    agent = member(docker, f"end-{how}", "172.28.1.20")
+    assert word(agent, "two") == "peer"
+    assert rules().count(agent.session) >= 4 and quiet(rules()) != before
+    if how == "detach":
+        assert call("detach", agent.session).code == 0
+        assert "error" in agent.do("tcp", TWO, 8000) and "error" in agent.do("tcp", GATEWAY, 8081)
+    elif how == "daemon":
+        keeper = daemon.held(agent.session)["keeper"]
+        daemon.kill()
+        os.kill(keeper, signal.SIGKILL)
+        assert "error" in agent.do("tcp", GATEWAY, 8081) and "error" in agent.do("tcp", internet.RECORDER4, 80)
+        docker("kill", f"end-{how}")
+        assert left(agent.session)
+        daemon.start()
+    else:
+        docker(*{"stop": ["stop", "-t", "1"], "rm": ["rm", "-f"]}[how], f"end-{how}")
+    wait_for(lambda: quiet(rules()) == before)
+    assert not list(netns.RUN.rglob(f"*{agent.session}*"))
+    agent.kill()
+
+
+def test_a_dead_keeper_opens_nothing_and_comes_back(docker, daemon, home, one, two, token):
+    keeper = daemon.held(two.session)["keeper"]
+    os.kill(daemon.held(one.session)["keeper"], signal.SIGKILL)
+    assert "error" in one.do("tcp", GATEWAY, 8081, token + "x")
+    wait_for(lambda: (s := daemon.held(one.session)) and s["state"] == "serving" and s["restarts"] == 1)
+    assert word(one, "two") == "peer"
+    assert not home.has(token + "x") and daemon.held(two.session)["keeper"] == keeper
+
+
+def test_peers_can_change(daemon, one, two):
+    (POLICIES / "team.yaml").write_text(f"version: 1\nmode: internal\npeers: [{NET}]\ndeny:\n  - ip: {TWO}\n")
+    assert call("reload", one.session).code == 0
+    assert "error" in one.do("tcp", TWO, 8000)
+    (POLICIES / "team.yaml").write_text(f"version: 1\nmode: internal\npeers: [{NET}]\n")
+    assert call("reload", one.session).code == 0
+    assert word(one, TWO) == "peer"
