@@ -226,7 +226,7 @@
 			}
 			card.q = q;
 			set(card.facts, [q.session, q.exe, q.method ? q.method + " " + (q.path || "") : q.path, q.reason,
-				q.waiting + " waiting", q.left_s + " s left"].filter(Boolean).join(" · "));
+				q.waiting && q.waiting + " waiting", q.left_s + " s left"].filter(Boolean).join(" · "));
 			set(card.says, q.agent_says ? "the agent says: " + q.agent_says : "");
 			card.says.hidden = !q.agent_says;
 		}

@@ -21,11 +21,11 @@
 struct daemon_command {
 	struct supervisor_plan	 plan;
 	bool			 foreground;
-	char			 folder[PATH_MAX], policies[PATH_MAX], program[PATH_MAX], programs[PATH_MAX];
-	struct metrics_options	 metrics;
-	struct role_user	 user;		/* whom exporter and dashboard run as */
 	struct metrics_options	 dashboard;
 	struct display_plan	 display;
+	char			 folder[PATH_MAX], policies[PATH_MAX], program[PATH_MAX], programs[PATH_MAX];
+	struct metrics_options	 metrics;
+	struct role_user	 user;
 	int			 parent;	/* it waits for a byte: we serve; -1: there is none */
 };
 
@@ -150,9 +150,9 @@ int daemon_main(int argc, char **argv)
 	const struct option rows[] = {
 		{ 0, "foreground", OPTION_FLAG, NULL, "stay in the foreground, as under systemd",
 		  &d.foreground },
-		METRICS_OPTIONS(&d.metrics),
 		{ 0, "dashboard", OPTION_TEXT, "ADDR",
 		  "serve a page of all sessions on 127.0.0.1:PORT or unix:PATH", &d.dashboard.at },
+		METRICS_OPTIONS(&d.metrics),
 		{ .name = NULL },
 	};
 	struct err err = { "" };

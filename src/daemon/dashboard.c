@@ -17,7 +17,7 @@
 #include "daemon/clock.h"
 #include "daemon/panel.h"
 #include "daemon/role.h"
-#include "dashboard_pages.h"
+#include "daemon/dashboard_pages.h"
 #include "jail/jail.h"
 #include "proto/local_web.h"
 

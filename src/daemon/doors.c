@@ -165,10 +165,11 @@ static int unix_socket(const char *path, struct err *err)
 /* The jail's way to loopback of the host is not to be one to the metrics */
 static bool is_host_port(const struct policy *p, uint16_t port)
 {
-	struct policy_settings settings = { 0 };
+	struct policy_settings settings;
 
-	if (p)
-		settings = policy_settings(p);
+	if (!p)
+		return false;
+	settings = policy_settings(p);
 	for (size_t i = 0; i < settings.host_port_count; i++)
 		if (settings.host_ports[i].outside == port)
 			return true;

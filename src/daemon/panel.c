@@ -179,14 +179,14 @@ static void desk_add(struct panel *p, const char *name)
 static void take_held(struct panel *p, const json_t *answer)
 {
 	json_t *list = json_object_get(answer, "held");
-	const json_t *one;
 	size_t i;
 
 	json_decref(p->held);
 	p->held = json_incref(list);
 	for (i = 1; i < p->count; i++)
 		p->desks[i].there = false;
-	json_array_foreach(list, i, one) {
+	for (i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
 		const char *name = json_string_value(json_object_get(one, "session"));
 		struct desk *d = name ? desk_of(p, name) : NULL;
 
@@ -225,11 +225,10 @@ static void take_status(struct panel *p, struct desk *d, json_t *answer)
 static void take_events(struct panel *p, struct desk *d, const json_t *answer)
 {
 	json_int_t next = json_integer_value(json_object_get(answer, "next"));
-	const json_t *event;
-	size_t i;
+	const json_t *events = json_object_get(answer, "events");
 
-	json_array_foreach(json_object_get(answer, "events"), i, event)
-		keep_event(p, event);
+	for (size_t i = 0; i < json_array_size(events); i++)
+		keep_event(p, json_array_get(events, i));
 	d->from = next > 0 ? (uint64_t)next : 0;
 }
 

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <pwd.h>
 #include <sched.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>

@@ -560,8 +560,8 @@ static void put_kept(struct buf *b, const struct kept *k)
 	json_field_str(b, "guest", k->held.guest[0] ? k->held.guest : NULL);
 	json_field_bool(b, "uplink", k->held.uplink);
 	control_words_write(b, "policies", &k->held.policies);
-	control_words_write(b, "publish", &k->held.publish);
 	control_words_write(b, "labels", &k->held.labels);
+	control_words_write(b, "publish", &k->held.publish);
 	json_close(b, '}');
 }
 

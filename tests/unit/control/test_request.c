@@ -58,11 +58,11 @@ static void same_request(const struct control_request *a, const struct control_r
 	assert_int_equal(a->for_s, b->for_s);
 	assert_int_equal(a->never, b->never);
 	assert_int_equal(a->pid, b->pid);
-	assert_int_equal(a->uplink, b->uplink);
 	same_text(a->host, b->host);
 	assert_int_equal(a->port, b->port);
 	assert_int_equal(a->transport, b->transport);
 	assert_int_equal(a->from, b->from);
+	assert_int_equal(a->uplink, b->uplink);
 	same_text(a->session, b->session);
 	same_text(a->netns, b->netns);
 	same_text(a->mode, b->mode);

@@ -176,57 +176,57 @@ static int try_thread(void)
 static const struct attempt {
 	const char	*name;
 	int		(*try)(void);
-	int		 gate, resolver, broker, exporter, courier;
+	int		 gate, resolver, broker, exporter, courier, dashboard;
 } attempts[] = {
-#define A(name, gate, resolver, broker, exporter, courier) \
-	{ #name, try_##name, gate, resolver, broker, exporter, courier }
-	A(tcp,		DIES,	OK,	DIES, DIES, OK),
-	A(udp6,		DIES,	OK,	DIES, DIES, OK),
-	A(unix,		DIES,	DIES,	DIES, DIES, NO),
-	A(netlink,	DIES,	DIES,	DIES, DIES, OK),
-	A(pair,		DIES,	DIES,	DIES, DIES, OK),
-	A(connect,	DIES,	OK,	OK, DIES, OK),
-	A(bind_udp,	DIES,	OK,	DIES, DIES, OK),
-	A(bind_tcp,	DIES,	NO,	DIES, DIES, NO),
-	A(listen,	DIES,	DIES,	DIES, DIES, DIES),
-	A(accept,	OK,	DIES,	DIES, OK, DIES),
-	A(read_file,	NO,	NO,	NO_NEW, NO, OK),
-	A(write_file,	NO,	NO,	NO_NEW, NO, DIES),
-	A(path_file,	NO,	NO,	OK, NO, OK),
-	A(openat2,	DIES,	DIES,	DIES, DIES, DIES),
-	A(unlink,	DIES,	DIES,	DIES, DIES, DIES),
-	A(exec,		DIES,	DIES,	DIES, DIES, DIES),
-	A(fork,		DIES,	DIES,	DIES, DIES, DIES),
-	A(thread,	DIES,	DIES,	OK, DIES, OK),
-	A(signal,	DIES,	DIES,	DIES, DIES, DIES),
-	A(signal_thread, DIES,	DIES,	DIES, DIES, DIES),
-	A(ptrace,	DIES,	DIES,	DIES, DIES, DIES),
-	A(unshare,	DIES,	DIES,	DIES, DIES, DIES),
-	A(pidfd,	DIES,	DIES,	OK, DIES, DIES),
-	A(peek,		DIES,	DIES,	OK, DIES, DIES),
-	A(code,		SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, NO_SANITIZED),
-	A(map_file,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, OK),
-	A(map_shared,	OK,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, OK),
-	A(map_shared_code, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, NO_SANITIZED),
-	A(map_shared_write, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(new_code,	DIES,	DIES,	DIES, DIES, DIES),
-	A(memory,	OK,	OK,	OK, OK, OK),
-	A(write,	OK,	OK,	SKIP_SANITIZED, OK, OK),
-	A(read,		OK,	OK,	DIES_NEW, DIES, OK),
-	A(send,		OK,	OK,	OK, OK, OK),
-	A(send_to,	OK,	OK,	DIES, OK, OK),
-	A(splice,	OK,	DIES,	DIES, DIES, DIES),
-	A(new_pipe,	OK,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, OK),
-	A(pipe_size,	OK,	DIES,	DIES, DIES, DIES),
-	A(flags,	OK,	OK,	DIES, DIES, OK),
-	A(copy_fd,	DIES,	DIES,	DIES, DIES, DIES),
-	A(available,	OK,	OK,	DIES, DIES, OK),
-	A(terminal,	DIES,	DIES,	DIES, DIES, DIES),
-	A(watch,	OK,	OK,	DIES, DIES, OK),
-	A(option,	OK,	OK,	DIES, DIES, OK),
-	A(prctl,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
-	A(limits,	DIES,	DIES,	DIES, DIES, DIES),
-	A(io_uring,	DIES,	DIES,	DIES, DIES, DIES),
+#define A(name, gate, resolver, broker, exporter, courier, dashboard) \
+	{ #name, try_##name, gate, resolver, broker, exporter, courier, dashboard }
+	A(tcp,		DIES,	OK,	DIES, DIES, OK, DIES),
+	A(udp6,		DIES,	OK,	DIES, DIES, OK, DIES),
+	A(unix,		DIES,	DIES,	DIES, DIES, NO, DIES),
+	A(netlink,	DIES,	DIES,	DIES, DIES, OK, DIES),
+	A(pair,		DIES,	DIES,	DIES, DIES, OK, DIES),
+	A(connect,	DIES,	OK,	OK, DIES, OK, DIES),
+	A(bind_udp,	DIES,	OK,	DIES, DIES, OK, DIES),
+	A(bind_tcp,	DIES,	NO,	DIES, DIES, NO, DIES),
+	A(listen,	DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(accept,	OK,	DIES,	DIES, OK, DIES, OK),
+	A(read_file,	NO,	NO,	NO_NEW, NO, OK, NO),
+	A(write_file,	NO,	NO,	NO_NEW, NO, DIES, NO),
+	A(path_file,	NO,	NO,	OK, NO, OK, NO),
+	A(openat2,	DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(unlink,	DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(exec,		DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(fork,		DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(thread,	DIES,	DIES,	OK, DIES, OK, DIES),
+	A(signal,	DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(signal_thread, DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(ptrace,	DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(unshare,	DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(pidfd,	DIES,	DIES,	OK, DIES, DIES, DIES),
+	A(peek,		DIES,	DIES,	OK, DIES, DIES, DIES),
+	A(code,		SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, NO_SANITIZED, SKIP_SANITIZED),
+	A(map_file,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, OK, SKIP_SANITIZED),
+	A(map_shared,	OK,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, OK, SKIP_SANITIZED),
+	A(map_shared_code, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, NO_SANITIZED, SKIP_SANITIZED),
+	A(map_shared_write, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(new_code,	DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(memory,	OK,	OK,	OK, OK, OK, OK),
+	A(write,	OK,	OK,	SKIP_SANITIZED, OK, OK, OK),
+	A(read,		OK,	OK,	DIES_NEW, DIES, OK, DIES),
+	A(send,		OK,	OK,	OK, OK, OK, OK),
+	A(send_to,	OK,	OK,	DIES, OK, OK, OK),
+	A(splice,	OK,	DIES,	DIES, DIES, DIES, DIES),
+	A(new_pipe,	OK,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, OK, SKIP_SANITIZED),
+	A(pipe_size,	OK,	DIES,	DIES, DIES, DIES, DIES),
+	A(flags,	OK,	OK,	DIES, DIES, OK, DIES),
+	A(copy_fd,	DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(available,	OK,	OK,	DIES, DIES, OK, DIES),
+	A(terminal,	DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(watch,	OK,	OK,	DIES, DIES, OK, DIES),
+	A(option,	OK,	OK,	DIES, DIES, OK, DIES),
+	A(prctl,	SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED, SKIP_SANITIZED),
+	A(limits,	DIES,	DIES,	DIES, DIES, DIES, DIES),
+	A(io_uring,	DIES,	DIES,	DIES, DIES, DIES, DIES),
 };
 
 /* ---- driving ------------------------------------------------------------- */
@@ -348,6 +348,12 @@ static void test_courier(void **state)
 	try_role(confine_a_courier, 5);
 }
 
+static void test_dashboard(void **state)
+{
+	(void)state;
+	try_role(confine_dashboard, 6);
+}
+
 /* It reads what is in /etc, and not what is the user's */
 static int try_read_own(void)
 {
@@ -399,7 +405,7 @@ static void read_proc(pid_t pid, const char *what, char *ret_text, size_t size)
 static void test_rights(void **state)
 {
 	bool (*const roles[])(struct err *) = { confine_gate, confine_resolver, confine_broker,
-						   confine_exporter, confine_a_courier };
+						   confine_exporter, confine_a_courier, confine_dashboard };
 	char text[4096];
 	int said[2];
 	char byte;
@@ -442,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_broker),
 		cmocka_unit_test(test_exporter),
+		cmocka_unit_test(test_dashboard),
 		cmocka_unit_test(test_courier),
 		cmocka_unit_test(test_courier_reads_no_file_of_the_user),
 		cmocka_unit_test(test_assert_is_seen),
