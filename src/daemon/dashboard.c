@@ -112,7 +112,7 @@ static void decide(struct dashboard *d, struct client *c, struct span query, str
 {
 	struct span key = SPAN("session=");
 	char session[CONTROL_NAME_MAX + 1];
-	struct control_request r;
+	struct control_request r = { .object = NULL };
 	const char *why;
 
 	if (!span_starts(query, key) || !span_copy(span_skip(query, key.len), session, sizeof(session)) ||

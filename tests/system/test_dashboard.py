@@ -329,6 +329,20 @@ def test_slow_clients_keep_nobody_out(daemon, box):
         s.close()
 
 
+def test_what_is_no_decision_changes_nothing(daemon, box):
+    old, words = role(daemon), {"Authorization": f"Bearer {token()}", "Origin": HERE}
+    decision = {"do": "approve", "id": 1, "scope": "once", "host": REC, "port": 80, "transport": "tcp"}
+    for query, body, status in (("", "{}", 400), ("?session=", "", 400), ("?session=asker", "{", 400),
+                                ("?nothing=asker", json.dumps(decision), 400),
+                                (f"?session={99 * 'x'}", json.dumps(decision), 400),
+                                ("?session=asker", '{"do": "reload"}', 403),
+                                ("?session=asker", '{"do": "detach", "session": "asker"}', 403),
+                                ("?session=asker", '{"do": "approve", "id": 1, "scope": "once"}', 403)):
+        assert http("POST", "/decide" + query, body=body, **words)[0] == status, (query, body)
+    assert http("GET", "/decide?session=asker", **words)[0] == 405
+    assert role(daemon) == old and daemon.held("asker")["state"] == "serving"
+
+
 def test_killed_it_comes_back_and_sessions_go_on(world, daemon, browser, box):
     old = role(daemon)
     os.kill(old, signal.SIGKILL)
