@@ -196,7 +196,7 @@ static void decide(struct controlled *c, const struct control_request *r, bool w
 	struct approval_answer answer = {
 		.decision = r->what == CONTROL_APPROVE ? DECISION_APPROVED : DECISION_DENIED,
 		.scope = r->what == CONTROL_APPROVE ? r->scope : r->never ? SCOPE_SESSION : SCOPE_ONCE,
-		.for_ms = r->for_s ? r->for_s * 1000 : APPROVAL_TIMED_MS, 
+		.for_ms = r->for_s ? r->for_s * 1000 : APPROVAL_TIMED_MS,
 		.by = web ? "web" : "control",
 	};
 	struct err err = { "" };
