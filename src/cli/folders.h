@@ -6,6 +6,7 @@
 #include "base/err.h"
 
 #define FOLDER_SYSTEM "/etc/sluice"
+#define FOLDER_RUN_ROOT "/run/sluice"	/* folder_run() of root */
 
 /*
  * folder_config() - $XDG_CONFIG_HOME/sluice, or .config/sluice at home; for root

@@ -28,7 +28,7 @@ static struct client feed(struct exporter *x, struct span input, size_t piece)
 
 static void fuzz_one(struct span input)
 {
-	static struct exporter x = { .shared = &counters, .about = { "s", "0", "r" } };
+	static struct exporter x = { .shared = &counters, .session = "s", .about = { "0", "r" } };
 	struct client whole, cut;
 	struct span answer;
 

@@ -210,10 +210,18 @@ def test_only_root_and_the_group_ask(held, daemon):
     for mode in "monitor", "bridge":
         request = json.dumps({**attach, "mode": mode})
         assert "only root attaches with it" in ask(stage.UID, stage.GID, [stage.ROLES_ID], request).stdout
-    request = json.dumps({**attach, "mode": "isolated"})
-    assert json.loads(ask(stage.UID, stage.GID, [stage.ROLES_ID], request).stdout)["ok"]
+    # what he may he does with sluice's own commands, which find the daemon though their folder is another
+    def sluice_as(groups, *words):
+        return subprocess.run([sluice.PROGRAM, *words], user=stage.UID, group=stage.GID, extra_groups=groups,
+                              env={"HOME": str(stage.HOME), "PATH": "/usr/bin"}, capture_output=True, text=True,
+                              timeout=30, cwd="/")
+    words = ["attach", "--pid", str(box.pid), "-p", "rec", "--mode", "isolated", "--session", "x"]
+    done = sluice_as([], *words)
+    assert done.returncode == 125 and "root and the group sluice" in done.stderr and not daemon.held("x")
+    done = sluice_as([stage.ROLES_ID], *words)
+    assert done.returncode == 0 and done.stdout == "x\n" and daemon.held("x"), done.stderr
+    assert sluice_as([stage.ROLES_ID], "detach", "x").returncode == 0 and not daemon.held("x")
     box.kill()
-    wait_for(lambda: not daemon.held("x"))
 
 
 def test_the_name_of_a_session_that_runs_is_not_taken(daemon, box):
