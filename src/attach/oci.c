@@ -443,6 +443,10 @@ bool oci_add_hook(json_t *config, const struct oci_hook *hook, struct err *err)
 		r |= json_array_append_new(args, json_string("--mode"));
 		r |= json_array_append_new(args, json_string(hook->mode));
 	}
+	if (hook->ca) {
+		r |= json_array_append_new(args, json_string("--ca"));
+		r |= json_array_append_new(args, json_string(hook->ca));
+	}
 	if (hook->uplink)
 		r |= json_array_append_new(args, json_string("--uplink"));
 	if (hook->defer)

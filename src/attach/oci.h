@@ -79,6 +79,7 @@ struct oci_hook {
 	bool		 uplink;	/* it may stay on its engine's network */
 	bool		 defer;		/* and its engine may connect it only after the hook */
 	const char	*mode;		/* NULL: what the policy says */
+	const char	*ca;		/* a file that it fills with the session's CA; NULL: the keeper does */
 };
 
 /* Attach it before its first process starts */

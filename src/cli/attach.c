@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* attach.c - `sluice attach` and `sluice detach`: sessions of the daemon */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include "attach/oci.h"
 #include "cli/ask_daemon.h"
 #include "cli/commands.h"
+#include "cli/folders.h"
 #include "cli/guest.h"
 #include "cli/naming.h"
 #include "jail/guest.h"
@@ -20,6 +23,8 @@
 #include "jail/uplink.h"
 #include "policy/loader.h"
 #include "policy/ports.h"
+
+#define CA_CHUNK (1u << 20)	/* bytes that are copied at once */
 
 struct attach_command {
 	const char		*pid, *netns, *container, *session;
@@ -29,6 +34,7 @@ struct attach_command {
 	char			 name[CONTROL_NAME_MAX + 1];
 	bool			 oci;		/* we are a hook */
 	const char		*vm, *mode;
+	const char		*ca;		/* a hook's: where the session's CA goes */
 	bool			 uplink;	/* of a hook: it may stay on its engine's network */
 	bool			 defer;		/* and its engine may connect it only later */
 	bool			 deferred;	/* it was shut instead */
@@ -242,6 +248,22 @@ static void warn_of_mode(const char *word)
 		fprintf(stderr, "sluice: mode monitor: every public destination passes and is logged\n");
 }
 
+/* What root's keeper has written for root's engine, a rootless one's container finds in a file of its own */
+static bool take_ca(const struct attach_command *a, struct err *err)
+{
+	AUTO_CLOSE int to = open(a->ca, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC), from = -1;
+	char path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), FOLDER_RUN_ROOT "/%s-ca.pem", a->session);
+	from = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (to < 0 || from < 0)
+		return err_sys(err, errno, "--ca %s: %s", a->ca, to < 0 ? "it" : path);
+	while ((n = sendfile(to, from, NULL, CA_CHUNK)) > 0)
+		;
+	return n == 0 || err_sys(err, errno, "--ca %s", a->ca);
+}
+
 static int attach(struct attach_command *a, struct err *err)
 {
 	struct control_request r = { .what = CONTROL_ATTACH };
@@ -253,6 +275,7 @@ static int attach(struct attach_command *a, struct err *err)
 		kill(a->room, SIGKILL);
 		waitpid(a->room, NULL, 0);
 	}
+	ok = ok && (!a->ca || take_ca(a, err));
 	if (ok)
 		warn_of_mode(a->mode);
 	for (size_t i = 0; i < CONTROL_WORDS_MAX; i++)
@@ -276,6 +299,8 @@ int attach_main(int argc, char **argv)
 		{ 0, "defer", OPTION_FLAG, NULL,
 		  "with --uplink: if it has no network yet shut it, for sluice runtime to attach at its start",
 		  &a.defer },
+		{ 0, "ca", OPTION_TEXT, "FILE",
+		  "with --oci: write the session's CA there, for a rootless engine", &a.ca },
 		{ 0, "vm", OPTION_TEXT, "DOMAIN", "a guest of libvirt's, by its name", &a.vm },
 		{ 0, "hook", OPTION_FLAG, NULL,
 		  "as libvirt's hook: the guest's description is on standard input", &a.hook },

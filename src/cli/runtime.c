@@ -29,7 +29,7 @@ struct runtime_command {
 	const char		*runc, *mode;
 	struct option_list	 allow_unix;
 	struct option_list	 policies;	/* the administrator's: then the container's word counts not */
-	char			 program[PATH_MAX], bundle[PATH_MAX], session[65];
+	char			 program[PATH_MAX], bundle[PATH_MAX], session[65], ca[PATH_MAX];
 	const char		*id;
 	bool			 starts_later;	/* by a command of its own */
 	char			 words[PATH_MAX];	/* of the container's, cut into policies */
@@ -254,8 +254,26 @@ static bool read_wanted(const struct oci_hook *hook, struct wanted *ret, struct 
 	return ok;
 }
 
+static bool ca_path(const char *folder, const char *session, char ret[PATH_MAX], struct err *err)
+{
+	return snprintf(ret, PATH_MAX, "%s/%s-ca.pem", folder, session) < PATH_MAX ||
+	       err_set(err, "%s: path too long", folder);
+}
+
+/* What was made for a rootless engine's container, root's keeper cannot remove */
+static void forget(const char *id)
+{
+	char folder[PATH_MAX], path[PATH_MAX], session[CONTROL_NAME_MAX + 1];
+	struct err err = { "" };
+
+	oci_session(id, session);
+	if (folder_run(folder, &err) && strcmp(folder, FOLDER_RUN_ROOT) != 0 &&
+	    ca_path(folder, session, path, &err))
+		unlink(path);
+}
+
 /* Its engine's names are looked up in the file that the engine made */
-static bool furnish(const struct runtime_command *c, json_t *config, struct oci_hook *hook, struct err *err)
+static bool furnish(struct runtime_command *c, json_t *config, struct oci_hook *hook, struct err *err)
 {
 	char folder[PATH_MAX], path[PATH_MAX];
 	struct wanted wanted;
@@ -266,11 +284,18 @@ static bool furnish(const struct runtime_command *c, json_t *config, struct oci_
 	hook->defer = wanted.internal && c->starts_later;
 	if (wanted.internal)
 		return oci_check_uplink(config, err);
-	if (!folder_run(folder, err) || !folder_join(path, folder, "resolv.conf", err) || !write_resolver(path, err) ||
+	if (!folder_run(folder, err) || !folder_make(folder, err))
+		return false;
+	if (!folder_join(path, folder, "resolv.conf", err) || !write_resolver(path, err) ||
 	    !oci_add_file(config, path, "/etc/resolv.conf", err))
 		return false;
-	return !wanted.inspects || (snprintf(path, sizeof(path), "%s/%s-ca.pem", folder, c->session) < PATH_MAX &&
-			      add_ca(config, path, err));
+	if (!wanted.inspects)
+		return true;
+	if (!ca_path(folder, c->session, c->ca, err) || !add_ca(config, c->ca, err))
+		return false;
+	/* A rootless engine's folder is not the daemon's */
+	hook->ca = strcmp(folder, FOLDER_RUN_ROOT) ? c->ca : NULL;
+	return true;
 }
 
 static bool change(struct runtime_command *c, json_t *config, struct err *err)
@@ -357,6 +382,8 @@ static int runtime(struct runtime_command *c, int argc, char **argv, struct err 
 		runtime_check_start(runc, at, argv, argv[argc - 1], err);
 	else if (!strcmp(word, "create") || !strcmp(word, "run"))
 		prepare(c, argc - at, argv + at, !strcmp(word, "create"), err);
+	else if (!strcmp(word, "delete"))
+		forget(argv[argc - 1]);
 	if (err->text[0])
 		return refuse(argc, argv, err);
 	argv[0] = (char *)(uintptr_t)runc;

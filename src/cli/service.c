@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/approved.h"
 #include "cli/commands.h"
@@ -88,9 +89,10 @@ bool service_write_ca(struct service *s, const char *pem, struct err *err)
 	if (!folder_run(s->run_folder, err) || !folder_make(s->run_folder, err) ||
 	    snprintf(s->ca_path, PATH_MAX, "%s/%s-ca.pem", s->run_folder, s->naming.name) >= PATH_MAX)
 		return err_set(err, "cannot write the session's CA: no folder for it");
-	/* In place: what is there may be mounted into a container.  The folder is ours alone. */
-	fd = open(s->ca_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
+	/* In place: what is there may be mounted into a container.  The folder is ours, and the group
+	 * of a daemon's may pass on what is no secret. */
+	fd = open(s->ca_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0 || fchmod(fd, 0644) < 0) {
 		err_sys(err, errno, "%s", s->ca_path);
 		s->ca_path[0] = '\0';
 		return false;

@@ -74,10 +74,10 @@ static void close_board(struct exported *x)
 
 	if (!x->board)
 		return;
-	while (i < BOARD_PLACES && !x->board->place[i].session[0])
+	while (i < board_end(x->board) && !x->board->place[i].session[0])
 		i++;
 	snprintf(path, sizeof(path), "%s/" EXPORTED_FILE, x->plan->folder);
-	if (i == BOARD_PLACES)
+	if (i == board_end(x->board))
 		unlink(path);
 	munmap(x->board, sizeof(*x->board));
 }
@@ -94,7 +94,7 @@ void exported_drop(struct exported *x, const char *session)
 
 void exported_sweep(struct exported *x, bool (*is_kept)(void *arg, const char *session), void *arg)
 {
-	for (size_t i = 0; i < BOARD_PLACES; i++) {
+	for (size_t i = 0; i < board_end(x->board); i++) {
 		const char *session = x->board->place[i].session;
 
 		if (session[0] && !is_kept(arg, session))

@@ -15,9 +15,15 @@ bool board_is_ours(const struct board *b, const char *mark)
 
 void board_begin(struct board *b, const char *mark)
 {
-	for (size_t i = 0; i < BOARD_PLACES; i++)
-		b->place[i].session[0] = '\0';
+	__atomic_store_n(&b->used, 0, __ATOMIC_RELEASE);
 	span_copy(span_head(span_str(mark), sizeof(b->mark) - 1), b->mark, sizeof(b->mark));
+}
+
+size_t board_end(const struct board *b)
+{
+	uint64_t used = __atomic_load_n(&b->used, __ATOMIC_ACQUIRE);
+
+	return used < BOARD_PLACES ? (size_t)used : BOARD_PLACES;
 }
 
 /* Readers have no lock: a name is there with its first letter, which comes last and goes first */
@@ -38,7 +44,7 @@ static bool is_of(const union board_place *p, const char *session)
 
 size_t board_find(const struct board *b, const char *session)
 {
-	for (size_t i = 0; i < BOARD_PLACES; i++)
+	for (size_t i = 0; i < board_end(b); i++)
 		if (first_letter(&b->place[i]) && is_of(&b->place[i], session))
 			return i;
 	return BOARD_NONE;
@@ -53,11 +59,13 @@ size_t board_take(struct board *b, const char *session)
 	for (i = 0; i < BOARD_PLACES; i++) {
 		union board_place *p = &b->place[i];
 
-		if (first_letter(p))
+		if (i < board_end(b) && first_letter(p))
 			continue;
 		memset(&p->shared, 0, sizeof(p->shared));
 		memcpy(p->session + 1, session + 1, len);	/* its zero too */
 		set_first_letter(p, session[0]);
+		if (i >= board_end(b))
+			__atomic_store_n(&b->used, i + 1, __ATOMIC_RELEASE);
 		return i;
 	}
 	return BOARD_NONE;
@@ -87,10 +95,10 @@ struct board_copy *board_read(const struct board *b, size_t *ret_count)
 	size_t count = 0, at = 0;
 	struct board_copy *copies;
 
-	for (size_t i = 0; i < BOARD_PLACES; i++)
+	for (size_t i = 0; i < board_end(b); i++)
 		count += first_letter(&b->place[i]) != '\0';
 	copies = calloc(count + 1, sizeof(*copies));
-	for (size_t i = 0; copies && i < BOARD_PLACES && at < count; i++)
+	for (size_t i = 0; copies && i < board_end(b) && at < count; i++)
 		at += copy_place(&b->place[i], &copies[at]);
 	*ret_count = at;
 	return copies;

@@ -27,7 +27,10 @@ union board_place {
 
 struct board {
 	union {
-		char	mark[64];	/* of the build: another one's places may look different */
+		struct {
+			char	 mark[64];	/* of the build: another one's places may look different */
+			uint64_t used;		/* places that were ever given out: those beyond take no memory */
+		};
 		char	page[BOARD_PAGE];
 	};
 	union board_place place[BOARD_PLACES];
@@ -38,9 +41,12 @@ struct board_copy {
 	struct counters	counters;
 };
 
-/* Is it of this build?  Else its places are nobody's from now on.  @mark: program_mark */
+/* Is it of this build?  @mark: program_mark */
 bool board_is_ours(const struct board *b, const char *mark);
-void board_begin(struct board *b, const char *mark);
+void board_begin(struct board *b, const char *mark);	/* all places are nobody's */
+
+/* Places from here on are nobody's */
+size_t board_end(const struct board *b);
 
 /* Return: the place of @session, BOARD_NONE if it has none */
 size_t board_find(const struct board *b, const char *session);

@@ -60,3 +60,53 @@ def test_refused_before_it_starts(podman, how, why):
     done = podman("echo", "it", "runs", **how)
     assert done.returncode != 0 and why in done.stdout and "it runs" not in done.stdout, done.stdout
     assert podman("echo", "it", "runs", runtime="/usr/sbin/runc").stdout == "it runs\n"
+
+
+# without root
+
+@pytest.fixture(scope="module")
+def rootless(world, podman):
+    """The same engine as an ordinary user's own, who is of the daemon's group or is not."""
+    for name in "subuid", "subgid":
+        pathlib.Path(f"/etc/{name}").write_text(f"{stage.UID}:200000:65536\n")
+    home, runtime = stage.directory(stage.HOME / "podman", 0o755), stage.directory(stage.HOME / "podman-run", 0o700)
+    env = {"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "PATH": "/usr/bin:/usr/sbin:/bin:/sbin"}
+    image = home / "image.tar"
+    engine.write_image(image)
+    image.chmod(0o644)
+
+    def user(*words, groups=(stage.ROLES_ID,)):
+        return subprocess.run(
+            ["podman", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file",
+             *map(str, words)], user=stage.UID, group=stage.GID, extra_groups=list(groups), env=env, cwd=home,
+            text=True, timeout=90, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def run(*command, policy="rec", **kwargs):
+        return user("--runtime", RUNTIME, "run", "--rm", "--network", "none", "--ulimit", "host", "-e",
+                    f"SLUICE_POLICY={policy}", "-v", "/usr:/usr:ro", "-v", "/etc/ssl:/etc/ssl:ro", engine.IMAGE,
+                    *command, **kwargs)
+    done = user("import", image, engine.IMAGE)
+    assert done.returncode == 0, done.stdout
+    yield run, runtime / "sluice"
+
+
+def test_rootless(world, rootless, token):
+    run, folder = rootless
+    start = world.wire.mark()
+    done = run("sh", "-c", "grep -c BEGIN /etc/sluice-ca.pem || exit 4; ip link show type veth | grep . && exit 5; "
+               f"curl -sS --max-time 20 https://{REC}/{token}g || exit 1; "
+               f"curl -sS --max-time 20 https://{DENIED}/{token}x && exit 2; "
+               f"curl -sS --max-time 20 http://{internet.RECORDER4}/{token}x && exit 3; exit 0")
+    assert done.returncode == 0, done.stdout
+    assert world.recorder.requests((token + "g").encode())
+    assert not world.recorder.arrived((token + "x").encode())
+    assert not world.wire.carries((token + "x").encode(), start)
+    assert not list(folder.glob("*.pem"))
+
+
+def test_rootless_is_the_groups_alone(world, rootless):
+    run, _ = rootless
+    done = run("echo", "it", "runs", groups=())
+    assert done.returncode != 0 and "root and the group sluice" in done.stdout and "it runs" not in done.stdout
+    done = run("echo", "it", "runs", policy="nowhere")
+    assert done.returncode != 0 and "nowhere.yaml" in done.stdout and "it runs" not in done.stdout

@@ -306,7 +306,8 @@ static void no_linux_is_refused(void **state)
 
 static void the_hook_comes_last(void **state)
 {
-	static const struct oci_hook hook = { "/usr/bin/sluice", "web", "0123", { "a", "b" }, 2, true, true, "none" };
+	static const struct oci_hook hook = { "/usr/bin/sluice", "web", "0123", { "a", "b" }, 2, true, true, "none",
+					      "/run/x-ca.pem" };
 	json_t *config = quoted("{'hooks':{'createRuntime':[{'path':'/other'}],'prestart':[]}}");
 	json_t *bare = quoted("{}");
 	struct err err = { "" };
@@ -319,7 +320,7 @@ static void the_hook_comes_last(void **state)
 	ours = json_array_get(json_object_get(json_object_get(config, "hooks"), "createRuntime"), 1);
 	text = json_dumps(ours, JSON_COMPACT);
 	assert_string_equal(text, "{\"path\":\"/usr/bin/sluice\",\"args\":[\"sluice\",\"attach\",\"--oci\","
-			    "\"--session\",\"web\",\"--label\",\"container=0123\",\"--mode\",\"none\",\"--uplink\",\"--defer\",\"--policy\",\"a\","
+			    "\"--session\",\"web\",\"--label\",\"container=0123\",\"--mode\",\"none\",\"--ca\",\"/run/x-ca.pem\",\"--uplink\",\"--defer\",\"--policy\",\"a\","
 			    "\"--policy\",\"b\"],\"timeout\":40}");
 	assert_int_equal(json_array_size(json_object_get(json_object_get(bare, "hooks"),
 							 "createRuntime")), 1);

@@ -39,6 +39,7 @@ static void a_place_is_of_one(void **state)
 	b = board_take(&board, "another");
 	assert_int_not_equal(a, b);
 	assert_int_equal(board_take(&board, "one"), a);
+	assert_int_equal(board_end(&board), 2);		/* nobody looks further: what is not used has no memory */
 	assert_int_equal(board_find(&board, "another"), b);
 	assert_int_equal(board_find(&board, "on"), BOARD_NONE);
 	shared_write(&board.place[b].shared, &c);
