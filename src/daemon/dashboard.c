@@ -17,6 +17,7 @@
 #include "daemon/clock.h"
 #include "daemon/panel.h"
 #include "daemon/role.h"
+#include "daemon/web.h"
 #include "daemon/dashboard_pages.h"
 #include "jail/jail.h"
 #include "proto/local_web.h"
@@ -24,32 +25,22 @@
 #define CLIENTS_MAX 32
 #define CLIENT_LIMIT_MS 5000	/* for a request */
 #define ANSWER_LIMIT_MS 20000	/* for an answer to be taken */
-#define REQUEST_MAX 16384	/* bytes of a head and its body */
 
 /* The page takes nothing from anywhere, is in no frame, and makes no markup of what it is told */
 #define POLICY "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " \
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " \
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
-enum stage { STAGE_HEAD, STAGE_WAIT, STAGE_ANSWER, STAGE_END };
-
-struct client {
-	int		 fd;		/* -1: free */
-	uint32_t	 serial;	/* of who has the slot */
-	enum stage	 stage;
-	int64_t		 since_ms, end_ms;
-	uint8_t		 in[REQUEST_MAX];
-	size_t		 in_len;
-	struct buf	 answer;
-	size_t		 sent;
-};
+#define FIELDS "Content-Security-Policy: " POLICY "\r\nX-Frame-Options: DENY\r\n" \
+	"X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n" \
+	"Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n"
 
 struct dashboard {
 	struct panel	*panel;
 	uint16_t	 port;		/* 0: a Unix socket */
 	char		 token[DASHBOARD_TOKEN_LEN];
 	uint32_t	 serial;
-	struct client	 clients[CLIENTS_MAX];
+	struct web_client	 clients[CLIENTS_MAX];
 };
 
 static const struct { const char *path, *type; struct span body; } pages[] = {
@@ -59,35 +50,20 @@ static const struct { const char *path, *type; struct span body; } pages[] = {
 	{ "/icon.svg", "image/svg+xml", { icon_svg, sizeof(icon_svg) } },
 };
 
-static void client_end(struct client *c)
+static void answer(struct web_client *c, const char *status, const char *type, struct span body)
 {
-	DROP_FD(c->fd);
-	buf_done(&c->answer);
-}
-
-static void answer(struct client *c, const char *status, const char *type, struct span body)
-{
-	c->answer = buf_new(PANEL_STATE_MAX + 2048);
-	buf_printf(&c->answer,
-		   "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-		   "Cache-Control: no-store\r\nConnection: close\r\n"
-		   "Content-Security-Policy: " POLICY "\r\nX-Frame-Options: DENY\r\n"
-		   "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
-		   "Cross-Origin-Opener-Policy: same-origin\r\n"
-		   "Cross-Origin-Resource-Policy: same-origin\r\n\r\n", status, type, body.len);
-	buf_add_span(&c->answer, body);
-	c->stage = STAGE_ANSWER;
+	web_answer(c, status, type, FIELDS, body, false);
 	c->end_ms = clock_ms() + ANSWER_LIMIT_MS;
 }
 
-static void refuse(struct client *c, const char *status)
+static void refuse(struct web_client *c, const char *status)
 {
 	answer(c, status, "text/plain", span_str(status));
 }
 
 /* ---- what a request asks for ---- */
 
-static void answer_state(struct dashboard *d, struct client *c, struct span query)
+static void answer_state(struct dashboard *d, struct web_client *c, struct span query)
 {
 	struct span key = SPAN("after=");
 	struct buf state = buf_new(PANEL_STATE_MAX);
@@ -108,7 +84,7 @@ static void answer_state(struct dashboard *d, struct client *c, struct span quer
 }
 
 /* The body is what a session takes (control/request.h), and no more than a decision */
-static void decide(struct dashboard *d, struct client *c, struct span query, struct span body)
+static void decide(struct dashboard *d, struct web_client *c, struct span query, struct span body)
 {
 	struct span key = SPAN("session=");
 	char session[CONTROL_NAME_MAX + 1];
@@ -125,7 +101,7 @@ static void decide(struct dashboard *d, struct client *c, struct span query, str
 	else if (!panel_decide(d->panel, session, &r, (unsigned)(c - d->clients), c->serial))
 		refuse(c, "503 Service Unavailable");
 	else
-		c->stage = STAGE_WAIT;
+		c->stage = WEB_WAIT;
 out:
 	control_request_done(&r);
 }
@@ -133,9 +109,9 @@ out:
 static void on_told(void *arg, unsigned slot, uint32_t serial, struct span said)
 {
 	struct dashboard *d = arg;
-	struct client *c = &d->clients[slot];
+	struct web_client *c = &d->clients[slot];
 
-	if (c->fd < 0 || c->serial != serial || c->stage != STAGE_WAIT)
+	if (c->fd < 0 || c->serial != serial || c->stage != WEB_WAIT)
 		return;
 	if (said.len)
 		answer(c, "200 OK", "application/json", said);
@@ -143,7 +119,7 @@ static void on_told(void *arg, unsigned slot, uint32_t serial, struct span said)
 		refuse(c, "502 Bad Gateway");
 }
 
-static void answer_page(struct client *c, const struct http_request *r)
+static void answer_page(struct web_client *c, const struct http_request *r)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
 		if (span_eq(r->path, span_str(pages[i].path)) && span_eq(r->method, SPAN("GET"))) {
@@ -160,7 +136,7 @@ static struct span query_of(const struct http_request *r)
 	return at < 0 ? (struct span){ 0 } : span_skip(r->target, (size_t)at + 1);
 }
 
-static void answer_request(struct dashboard *d, struct client *c, const struct http_request *r)
+static void answer_request(struct dashboard *d, struct web_client *c, const struct http_request *r)
 {
 	struct span head = span_of(c->in, r->head_bytes), token = span_of(d->token, sizeof(d->token));
 	struct span body = span_of(c->in + r->head_bytes, (size_t)r->length);
@@ -182,7 +158,7 @@ static void answer_request(struct dashboard *d, struct client *c, const struct h
 		decide(d, c, query_of(r), body);
 }
 
-static void client_asks(struct dashboard *d, struct client *c)
+static void client_asks(struct dashboard *d, struct web_client *c)
 {
 	struct http_request r;
 	enum parse p = http_request_parse(span_of(c->in, c->in_len), &r);
@@ -195,100 +171,48 @@ static void client_asks(struct dashboard *d, struct client *c)
 		refuse(c, "413 Content Too Large");
 	else if (p == PARSE_OK && c->in_len - r.head_bytes >= r.length)
 		answer_request(d, c, &r);
-	else if (c->in_len == REQUEST_MAX)
+	else if (c->in_len == WEB_REQUEST_MAX)
 		refuse(c, "431 Request Header Fields Too Large");
 }
 
 /* ---- a client's turn ---- */
 
-static void client_reads(struct dashboard *d, struct client *c)
+static void client_takes_turn(struct dashboard *d, struct web_client *c)
 {
-	ssize_t n = recv(c->fd, c->in + c->in_len, REQUEST_MAX - c->in_len, MSG_DONTWAIT);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		client_end(c);
-		return;
-	}
-	c->in_len += (size_t)n;
-	client_asks(d, c);
-}
-
-static void client_writes(struct client *c)
-{
-	struct span rest = span_skip(buf_span(&c->answer), c->sent);
-	ssize_t n = send(c->fd, rest.at, rest.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0 || c->answer.full) {
-		client_end(c);
-		return;
-	}
-	c->sent += (size_t)n;
-	if (c->sent < c->answer.len)
-		return;
-	/* what it still sends must not reset what it has yet to read */
-	shutdown(c->fd, SHUT_WR);
-	c->stage = STAGE_END;
-}
-
-static void client_ends(struct client *c)
-{
-	uint8_t rest[1024];
-	ssize_t n = recv(c->fd, rest, sizeof(rest), MSG_DONTWAIT);
-
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		client_end(c);
-}
-
-static void client_takes_turn(struct dashboard *d, struct client *c)
-{
-	switch (c->stage) {
-	case STAGE_HEAD:
-		client_reads(d, c);
-		break;
-	case STAGE_ANSWER:
-		client_writes(c);
-		break;
-	case STAGE_WAIT:
-	case STAGE_END:
-		client_ends(c);
-		break;
-	}
+	if (c->stage == WEB_ANSWER)
+		web_writes(c);
+	else if (c->stage != WEB_HEAD)
+		web_drains(c);
+	else if (web_reads(c, WEB_REQUEST_MAX))
+		client_asks(d, c);
 }
 
 /* A free slot, or that of who has waited longest and was not answered */
-static struct client *free_slot(struct dashboard *d)
+static struct web_client *free_slot(struct dashboard *d)
 {
-	struct client *old = NULL;
+	struct web_client *old = NULL;
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		struct client *c = &d->clients[i];
+		struct web_client *c = &d->clients[i];
 
 		if (c->fd < 0)
 			return c;
-		if (c->stage != STAGE_WAIT && (!old || c->since_ms < old->since_ms))
+		if (c->stage != WEB_WAIT && (!old || c->since_ms < old->since_ms))
 			old = c;
 	}
 	if (old)
-		client_end(old);
+		web_end(old);
 	return old;
 }
 
 static void accept_one(struct dashboard *d)
 {
 	int fd = accept4(DASHBOARD_LISTEN_FD, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct client *c = fd < 0 ? NULL : free_slot(d);
+	struct web_client *c = fd < 0 ? NULL : free_slot(d);
 
 	if (c) {
-		c->fd = TAKE_FD(fd);
+		web_begin(c, TAKE_FD(fd), CLIENT_LIMIT_MS);
 		c->serial = ++d->serial;
-		c->stage = STAGE_HEAD;
-		c->in_len = c->sent = 0;
-		c->since_ms = clock_ms();
-		c->end_ms = c->since_ms + CLIENT_LIMIT_MS;
 	}
 	DROP_FD(fd);
 }
@@ -302,11 +226,11 @@ static void gather(struct dashboard *d, struct pollfd *polled)
 	int64_t now = clock_ms();
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		struct client *c = &d->clients[i];
+		struct web_client *c = &d->clients[i];
 
 		if (c->fd >= 0 && now >= c->end_ms)
-			client_end(c);
-		polled[i] = (struct pollfd){ .fd = c->fd, .events = c->stage == STAGE_ANSWER ? POLLOUT :
+			web_end(c);
+		polled[i] = (struct pollfd){ .fd = c->fd, .events = c->stage == WEB_ANSWER ? POLLOUT :
 								       POLLIN };
 	}
 	polled[CLIENTS_MAX] = (struct pollfd){ DASHBOARD_LISTEN_FD, POLLIN, 0 };

@@ -19,6 +19,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/role.h"
+#include "daemon/web.h"
 #include "jail/jail.h"
 #include "proto/http_head.h"
 #include "watch/board.h"
@@ -28,47 +29,18 @@
 #define CLIENT_LIMIT_MS 5000
 #define HEAD_MAX 8192		/* bytes of a request's head */
 
-enum stage { STAGE_HEAD, STAGE_ANSWER, STAGE_END };
-
-struct client {
-	int		 fd;		/* -1: free */
-	enum stage	 stage;
-	int64_t		 end_ms;
-	uint8_t		 head[HEAD_MAX];
-	size_t		 head_len;
-	struct buf	 answer;
-	size_t		 sent;
-};
-
 struct exporter {
 	const struct shared_counters *shared;	/* of one session; or */
 	const struct board *board;	/* of a daemon's */
 	const char	*session;	/* the one's name; NULL: there is a board */
 	struct page_about about;
 	bool		 local;
-	struct client	 clients[CLIENTS_MAX];
+	struct web_client	 clients[CLIENTS_MAX];
 };
 
-static void client_end(struct client *c)
+static void refuse(struct web_client *c, const char *status)
 {
-	DROP_FD(c->fd);
-	buf_done(&c->answer);
-}
-
-static void answer(struct client *c, const char *status, const char *type, struct span body, bool head_only)
-{
-	c->answer = buf_new(1024 + body.len);
-	buf_printf(&c->answer,
-		   "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-		   "Cache-Control: no-store\r\nConnection: close\r\n\r\n", status, type, body.len);
-	if (!head_only)
-		buf_add_span(&c->answer, body);
-	c->stage = STAGE_ANSWER;
-}
-
-static void refuse(struct client *c, const char *status)
-{
-	answer(c, status, "text/plain", span_str(status), false);
+	web_answer(c, status, "text/plain", "", span_str(status), false);
 }
 
 /* What there is to tell now.  Return: to be freed; NULL: no whole copy, or no memory */
@@ -99,7 +71,7 @@ static bool print(const struct exporter *x, struct buf *page, const struct board
 	return sessions && !page->full;
 }
 
-static void answer_page(struct exporter *x, struct client *c, bool head_only)
+static void answer_page(struct exporter *x, struct web_client *c, bool head_only)
 {
 	size_t count;
 	AUTO_FREE struct board_copy *copies = read_counters(x, &count);
@@ -111,7 +83,7 @@ static void answer_page(struct exporter *x, struct client *c, bool head_only)
 	}
 	page = buf_new(PAGE_MAX(count));
 	if (print(x, &page, copies, count))
-		answer(c, "200 OK", PAGE_TYPE, buf_span(&page), head_only);
+		web_answer(c, "200 OK", PAGE_TYPE, "", buf_span(&page), head_only);
 	else
 		refuse(c, "500 Internal Server Error");
 	buf_done(&page);
@@ -124,14 +96,14 @@ static bool host_is_fine(const struct exporter *x, struct span host)
 	return !x->local || !host.len || span_eq(host, SPAN("localhost")) || addr_parse(host, &addr);
 }
 
-static void client_asks(struct exporter *x, struct client *c)
+static void client_asks(struct exporter *x, struct web_client *c)
 {
 	struct http_request r;
 	bool head_only;
 
-	switch (http_request_parse(span_of(c->head, c->head_len), &r)) {
+	switch (http_request_parse(span_of(c->in, c->in_len), &r)) {
 	case PARSE_MORE:
-		if (c->head_len == HEAD_MAX)
+		if (c->in_len == HEAD_MAX)
 			refuse(c, "431 Request Header Fields Too Large");
 		return;
 	case PARSE_BAD:
@@ -151,77 +123,23 @@ static void client_asks(struct exporter *x, struct client *c)
 		answer_page(x, c, head_only);
 }
 
-static void client_reads(struct exporter *x, struct client *c)
+static void client_takes_turn(struct exporter *x, struct web_client *c)
 {
-	ssize_t n = recv(c->fd, c->head + c->head_len, HEAD_MAX - c->head_len, MSG_DONTWAIT);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		client_end(c);
-		return;
-	}
-	c->head_len += (size_t)n;
-	client_asks(x, c);
-}
-
-static void client_writes(struct client *c)
-{
-	struct span rest = span_skip(buf_span(&c->answer), c->sent);
-	ssize_t n = send(c->fd, rest.at, rest.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n < 0 || c->answer.full) {
-		client_end(c);
-		return;
-	}
-	c->sent += (size_t)n;
-	if (c->sent < c->answer.len)
-		return;
-	/* what it still sends must not reset what it has yet to read */
-	shutdown(c->fd, SHUT_WR);
-	c->stage = STAGE_END;
-}
-
-static void client_ends(struct client *c)
-{
-	uint8_t rest[1024];
-	ssize_t n = recv(c->fd, rest, sizeof(rest), MSG_DONTWAIT);
-
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		client_end(c);
-}
-
-static void client_takes_turn(struct exporter *x, struct client *c)
-{
-	switch (c->stage) {
-	case STAGE_HEAD:
-		client_reads(x, c);
-		break;
-	case STAGE_ANSWER:
-		client_writes(c);
-		break;
-	case STAGE_END:
-		client_ends(c);
-		break;
-	}
+	if (c->stage == WEB_ANSWER)
+		web_writes(c);
+	else if (c->stage == WEB_END)
+		web_drains(c);
+	else if (web_reads(c, HEAD_MAX))
+		client_asks(x, c);
 }
 
 static void accept_one(struct exporter *x)
 {
 	int fd = accept4(EXPORTER_LISTEN_FD, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	for (size_t i = 0; fd >= 0 && i < CLIENTS_MAX; i++) {
-		struct client *c = &x->clients[i];
-
-		if (c->fd >= 0)
-			continue;
-		c->fd = TAKE_FD(fd);
-		c->stage = STAGE_HEAD;
-		c->head_len = c->sent = 0;
-		c->end_ms = clock_ms() + CLIENT_LIMIT_MS;
-	}
+	for (size_t i = 0; fd >= 0 && i < CLIENTS_MAX; i++)
+		if (x->clients[i].fd < 0)
+			web_begin(&x->clients[i], TAKE_FD(fd), CLIENT_LIMIT_MS);
 	DROP_FD(fd);
 }
 
@@ -232,11 +150,11 @@ static size_t gather(struct exporter *x, struct pollfd *polled, int *ret_wait_ms
 	size_t busy = 0;
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		struct client *c = &x->clients[i];
+		struct web_client *c = &x->clients[i];
 
 		if (c->fd >= 0 && now >= c->end_ms)
-			client_end(c);
-		polled[i] = (struct pollfd){ .fd = c->fd, .events = c->stage == STAGE_ANSWER ?
+			web_end(c);
+		polled[i] = (struct pollfd){ .fd = c->fd, .events = c->stage == WEB_ANSWER ?
 								       POLLOUT : POLLIN };
 		if (c->fd < 0)
 			continue;

@@ -188,7 +188,8 @@ static bool see(int net, struct inside *s)
 	return take_address(&s->uplink, &s->err);
 }
 
-static bool look_inside(int net, struct inside *ret, struct err *err)
+/* @work is done by a process of its own, which enters the namespace @net */
+static bool inside(int net, bool (*work)(int net, struct inside *s), struct inside *ret, struct err *err)
 {
 	int p[2];
 	ssize_t n = -1;
@@ -199,7 +200,7 @@ static bool look_inside(int net, struct inside *ret, struct err *err)
 		return err_sys(err, errno, "pipe");
 	pid = fork();
 	if (pid == 0) {
-		ret->ok = see(net, ret);
+		ret->ok = work(net, ret);
 		_exit(write(p[1], ret, sizeof(*ret)) != sizeof(*ret));
 	}
 	close(p[1]);
@@ -209,7 +210,7 @@ static bool look_inside(int net, struct inside *ret, struct err *err)
 	}
 	close(p[0]);
 	if (n != sizeof(*ret))
-		return err_set(err, "the namespace cannot be looked at");
+		return err_set(err, "the namespace: its process has died");
 	return ret->ok || err_set(err, "%s", ret->err.text);
 }
 
@@ -243,7 +244,7 @@ bool uplink_look(int net, struct jail_uplink *ret, bool *ret_bare, struct err *e
 	struct devices port, bridge;
 	struct inside seen;
 
-	if (!look_inside(net, &seen, err))
+	if (!inside(net, see, &seen, err))
 		return false;
 	*ret_bare = seen.bare;
 	if (seen.bare)
@@ -273,30 +274,21 @@ static bool load(struct span text, struct err *err)
 	return nft_start(nft_find(), fd, &nft, err) && nft_wait(&nft, err);
 }
 
-bool uplink_shut(int net, struct err *err)
+static bool shut(int net, struct inside *s)
 {
 	static const char text[] = "table inet sluice {\n"
 		"\tchain shut_in { type filter hook prerouting priority -500; policy drop; }\n"
 		"\tchain shut_out { type filter hook output priority -500; policy drop; }\n}\n";
-	struct inside s = { .ok = false };
-	int p[2];
-	ssize_t n = -1;
-	pid_t pid;
 
-	if (pipe2(p, O_CLOEXEC))
-		return err_sys(err, errno, "pipe");
-	pid = fork();
-	if (pid == 0) {
-		s.ok = namespace_enter(net, &s.err) && load(SPAN(text), &s.err);
-		_exit(write(p[1], &s, sizeof(s)) != sizeof(s));
-	}
-	close(p[1]);
-	if (pid > 0) {
-		n = read(p[0], &s, sizeof(s));
-		waitpid(pid, NULL, 0);
-	}
-	close(p[0]);
-	return (n == sizeof(s) && s.ok) || err_set(err, "the namespace cannot be shut: %s", s.err.text);
+	return namespace_enter(net, &s->err) && load(SPAN(text), &s->err);
+}
+
+bool uplink_shut(int net, struct err *err)
+{
+	struct err why = { "" };
+	struct inside s;
+
+	return inside(net, shut, &s, &why) || err_set(err, "the namespace cannot be shut: %s", why.text);
 }
 
 bool uplink_raise(const struct jail_uplink *u, struct err *err)

@@ -10,16 +10,16 @@
 
 static struct shared_counters counters;
 
-static struct client feed(struct exporter *x, struct span input, size_t piece)
+static struct web_client feed(struct exporter *x, struct span input, size_t piece)
 {
-	static struct client c;
+	static struct web_client c;
 
-	c = (struct client){ .fd = -1, .stage = STAGE_HEAD };
-	while (input.len && c.stage == STAGE_HEAD) {
-		struct span now = span_head(span_head(input, piece), HEAD_MAX - c.head_len);
+	c = (struct web_client){ .fd = -1, .stage = WEB_HEAD };
+	while (input.len && c.stage == WEB_HEAD) {
+		struct span now = span_head(span_head(input, piece), HEAD_MAX - c.in_len);
 
-		memcpy(c.head + c.head_len, now.at, now.len);
-		c.head_len += now.len;
+		memcpy(c.in + c.in_len, now.at, now.len);
+		c.in_len += now.len;
 		input = span_skip(input, now.len);
 		client_asks(x, &c);
 	}
@@ -29,7 +29,7 @@ static struct client feed(struct exporter *x, struct span input, size_t piece)
 static void fuzz_one(struct span input)
 {
 	static struct exporter x = { .shared = &counters, .session = "s", .about = { "0", "r" } };
-	struct client whole, cut;
+	struct web_client whole, cut;
 	struct span answer;
 
 	if (!input.len)
@@ -38,7 +38,7 @@ static void fuzz_one(struct span input)
 	whole = feed(&x, span_skip(input, 1), HEAD_MAX);
 	cut = feed(&x, span_skip(input, 1), 1 + input.at[0] / 2);
 	answer = buf_span(&whole.answer);
-	assert(whole.stage == (answer.len ? STAGE_ANSWER : STAGE_HEAD));
+	assert(whole.stage == (answer.len ? WEB_ANSWER : WEB_HEAD));
 	assert(!whole.answer.full && !cut.answer.full);
 	assert(answer.len == 0 || span_starts(answer, SPAN("HTTP/1.1 ")));
 	if (span_starts(answer, SPAN("HTTP/1.1 200")))
@@ -47,6 +47,6 @@ static void fuzz_one(struct span input)
 	/* what is too long may be seen to be bad, or not, by where it is cut */
 	if (input.len <= HEAD_MAX)
 		assert(span_eq(answer, buf_span(&cut.answer)));
-	client_end(&whole);
-	client_end(&cut);
+	web_end(&whole);
+	web_end(&cut);
 }
