@@ -50,8 +50,8 @@ bool crew_begin(struct crew *c, struct keeper *k, const char *folder, const stru
 static bool spawn(struct crew *c, enum role role, const char *const argv[], const int *fds,
 		  size_t fd_count, struct err *err)
 {
-	struct role_plan plan = { c->programs.fd[roles[role].program], argv, fds, fd_count,
-				  c->user };
+	struct role_plan plan = { .program = c->programs.fd[roles[role].program], .argv = argv,
+				  .fds = fds, .fd_count = fd_count, .user = c->user };
 
 	c->pid[role] = role_spawn(&plan, err);
 	return c->pid[role] > 0;

@@ -136,7 +136,8 @@ static void begin(struct exported *x)
 			       x->plan->at->local ? "--local" : NULL, NULL };
 	int fds[2];
 	struct err err = { "" };
-	struct role_plan plan = { x->program, argv, fds, ARRAY_SIZE(fds), x->plan->user };
+	struct role_plan plan = { .program = x->program, .argv = argv, .fds = fds,
+				  .fd_count = ARRAY_SIZE(fds), .user = x->plan->user };
 
 	fds[EXPORTER_COUNTERS_FD - ROLE_FD] = x->board_fd;
 	fds[EXPORTER_LISTEN_FD - ROLE_FD] = x->listening;
