@@ -63,6 +63,16 @@ static void done(struct desk *d, struct shared_policy *s)
 	share_done(s);
 }
 
+/* Connection 7 is allowed; then @new holds, and the gate has been told */
+static void allowed_before(struct desk *d, const struct shared_policy *new)
+{
+	desk_open(d);
+	ask(d, 7, desk_bind(d), 22);
+	answered(d, 7, KEEPER_ALLOW);
+	change(d, new);
+	answered(d, 1, KEEPER_POLICY);
+}
+
 static void what_is_denied_now_is_reset(void **state)
 {
 	struct talk_closed c = { .bytes_out = 3, .end = END_KILLED, .reason = REASON_DENY_RULE };
@@ -70,11 +80,7 @@ static void what_is_denied_now_is_reset(void **state)
 	struct desk d;
 
 	(void)state;
-	desk_open(&d);
-	ask(&d, 7, desk_bind(&d), 22);
-	answered(&d, 7, KEEPER_ALLOW);
-	change(&d, &s);
-	answered(&d, 1, KEEPER_POLICY);
+	allowed_before(&d, &s);
 	assert_int_equal(answered(&d, 7, KEEPER_KILL)->kill.reason, REASON_DENY_RULE);
 	acknowledge(&d, 1);
 	desk_say(&d, GATE_CLOSED, 7, &c, sizeof(c), (struct span){ 0 });
@@ -92,11 +98,7 @@ static void a_request_ends_after_its_rule(void **state)
 	struct desk d;
 
 	(void)state;
-	desk_open(&d);
-	ask(&d, 7, desk_bind(&d), 22);
-	answered(&d, 7, KEEPER_ALLOW);
-	change(&d, &s);
-	answered(&d, 1, KEEPER_POLICY);
+	allowed_before(&d, &s);
 	assert_int_equal(answered(&d, 7, KEEPER_KILL)->kill.reason, REASON_NO_RULE);
 	desk_say(&d, GATE_HTTP, 7, &h, sizeof(h), SPAN("GET" DESK_HOST "/x"));
 	assert_int_equal(desk_count(&d, "http", "\"rule\":null"), 1);
@@ -110,11 +112,7 @@ static void what_is_allowed_still_stays(void **state)
 	struct desk d;
 
 	(void)state;
-	desk_open(&d);
-	ask(&d, 7, desk_bind(&d), 22);
-	answered(&d, 7, KEEPER_ALLOW);
-	change(&d, &s);
-	answered(&d, 1, KEEPER_POLICY);
+	allowed_before(&d, &s);
 	answered(&d, 7, KEEPER_RULE);
 	assert_null(desk_answer(&d));
 	acknowledge(&d, 1);
@@ -129,11 +127,7 @@ static void an_address_that_is_denied_now_is_reset(void **state)
 	struct desk d;
 
 	(void)state;
-	desk_open(&d);
-	ask(&d, 7, desk_bind(&d), 22);
-	answered(&d, 7, KEEPER_ALLOW);
-	change(&d, &s);
-	answered(&d, 1, KEEPER_POLICY);
+	allowed_before(&d, &s);
 	assert_int_equal(answered(&d, 7, KEEPER_KILL)->kill.reason, REASON_DENY_RULE);
 	done(&d, &s);
 }
