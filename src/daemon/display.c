@@ -5,23 +5,20 @@
 #include <event2/event_struct.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "control/place.h"
 #include "control/request.h"
+#include "daemon/attendant.h"
 #include "daemon/clock.h"
 #include "daemon/dashboard.h"
 #include "daemon/panel.h"
 #include "jail/pass.h"
 
-#define RETRY_MS 500		/* before it is started again */
 #define OPENS_MAX 256		/* connections that are made in a second: no session is kept busy */
 #define URL_FILE "dashboard.url"
 
@@ -30,9 +27,9 @@ struct display {
 	const struct supervisor *supervisor;
 	struct event_base *loop;
 	struct programs	 programs;
-	int		 listening, link, pidfd;	/* -1 */
-	pid_t		 pid;
-	struct event	 link_ev, ended_ev, timer;
+	int		 listening, link;	/* -1 */
+	struct attendant dashboard;
+	struct event	 link_ev;
 	char		 token[DASHBOARD_TOKEN_LEN + 1];
 	int64_t		 second;	/* of the clock */
 	unsigned	 opens;		/* in it */
@@ -91,83 +88,46 @@ static void on_link(evutil_socket_t link, short what, void *arg)
 	fd = open_for(d, open.name);
 	open.error = fd < 0 ? -fd : 0;
 	if (pass_send(link, &open, sizeof(open), &fd, fd >= 0) < 0)
-		kill(d->pid, SIGKILL);	/* it does not read: started anew it does */
+		attendant_kill(&d->dashboard);	/* it does not read: started anew it does */
 	DROP_FD(fd);
 }
 
 /* ---- the process ---- */
 
-static void on_ended(evutil_socket_t fd, short what, void *arg);
-
-static bool start(struct display *d, struct err *err)
+static pid_t spawn(void *arg, struct err *err)
 {
+	struct display *d = arg;
 	char port[8];
-	const char *argv[] = { "sluice", "role-dashboard", "--port", port, NULL };
+	const char *argv[] = { "sluice", "role-dashboard", d->plan->at.path ? NULL : "--port", port, NULL };
 	int ends[2], fds[2];
-	struct role_plan plan = { .program = d->programs.fd[PROGRAM_DASHBOARD], .argv = argv, .fds = fds,
-				  .fd_count = 2, .alone = true, .user = d->plan->user };
+	const struct role_plan plan = { .program = d->programs.fd[PROGRAM_DASHBOARD], .argv = argv,
+					.fds = fds, .fd_count = 2, .alone = true, .user = d->plan->user };
+	pid_t pid;
 
-	if (d->plan->at.path)
-		argv[2] = NULL;
 	snprintf(port, sizeof(port), "%u", d->plan->at.listen.port);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return err_sys(err, errno, "cannot start the dashboard");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+		err_sys(err, errno, "cannot start the dashboard");
+		return -1;
+	}
+	d->link = ends[0];
+	event_assign(&d->link_ev, d->loop, d->link, EV_READ | EV_PERSIST, on_link, d);
+	event_add(&d->link_ev, NULL);
 	fds[DASHBOARD_LINK_FD - ROLE_FD] = ends[1];
 	fds[DASHBOARD_LISTEN_FD - ROLE_FD] = d->listening;
-	d->pid = role_spawn(&plan, err);
+	pid = send(d->link, d->token, DASHBOARD_TOKEN_LEN, MSG_NOSIGNAL) == DASHBOARD_TOKEN_LEN ?
+	      role_spawn(&plan, err) : -1;
 	close(ends[1]);
-	d->link = ends[0];
 	fcntl(d->link, F_SETFL, O_NONBLOCK);
-	d->pidfd = d->pid > 0 ? (int)syscall(SYS_pidfd_open, d->pid, 0) : -1;
-	if (d->pidfd < 0)
-		return err->text[0] ? false : err_sys(err, errno, "cannot start the dashboard");
-	if (send(d->link, d->token, DASHBOARD_TOKEN_LEN, MSG_NOSIGNAL) != DASHBOARD_TOKEN_LEN)
-		return err_sys(err, errno, "cannot start the dashboard");
-	event_assign(&d->link_ev, d->loop, d->link, EV_READ | EV_PERSIST, on_link, d);
-	event_assign(&d->ended_ev, d->loop, d->pidfd, EV_READ, on_ended, d);
-	event_add(&d->link_ev, NULL);
-	event_add(&d->ended_ev, NULL);
-	return true;
+	return pid;
 }
 
-static void stop(struct display *d)
+static void ended(void *arg)
 {
-	if (d->pidfd >= 0) {
+	struct display *d = arg;
+
+	if (d->link >= 0)
 		event_del(&d->link_ev);
-		event_del(&d->ended_ev);
-	}
-	if (d->pid > 0) {
-		kill(d->pid, SIGKILL);
-		waitpid(d->pid, NULL, 0);
-	}
-	d->pid = 0;
-	DROP_FD(d->pidfd);
 	DROP_FD(d->link);
-}
-
-static void on_ended(evutil_socket_t fd, short what, void *arg)
-{
-	const struct timeval later = clock_timeval(RETRY_MS);
-	struct display *d = arg;
-
-	(void)fd, (void)what;
-	stop(d);
-	role_complain("dashboard", "it has ended, and is started again");
-	event_add(&d->timer, &later);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	const struct timeval later = clock_timeval(RETRY_MS);
-	struct display *d = arg;
-	struct err err = { "" };
-
-	(void)fd, (void)what;
-	if (start(d, &err))
-		return;
-	role_complain("dashboard", err.text);
-	stop(d);
-	event_add(&d->timer, &later);
 }
 
 /* ---- the whole ---- */
@@ -215,11 +175,11 @@ struct display *display_new(struct event_base *loop, struct display_plan *plan,
 		return NULL;
 	}
 	*d = (struct display){ .plan = plan, .supervisor = s, .loop = loop, .programs = PROGRAMS_NONE,
-			       .listening = -1, .link = -1, .pidfd = -1 };
-	event_assign(&d->timer, loop, -1, 0, on_timer, d);
+			       .listening = -1, .link = -1 };
+	d->dashboard = (struct attendant){ .name = "dashboard", .spawn = spawn, .ended = ended, .arg = d };
 	d->listening = make_token(d, err) && programs_open(plan->programs, &d->programs, err) ?
 		       doors_of_metrics(&plan->at, NULL, err) : -1;
-	if (d->listening >= 0 && write_url(d, err) && start(d, err))
+	if (d->listening >= 0 && write_url(d, err) && attendant_start(&d->dashboard, loop, err))
 		return d;
 	display_free(d);
 	return NULL;
@@ -231,8 +191,7 @@ void display_free(struct display *d)
 
 	if (!d)
 		return;
-	stop(d);
-	event_del(&d->timer);
+	attendant_stop(&d->dashboard);
 	if (d->listening >= 0) {
 		snprintf(path, sizeof(path), "%s/" URL_FILE, d->plan->folder);
 		unlink(path);

@@ -2,21 +2,16 @@
 #include "daemon/exported.h"
 
 #include <errno.h>
-#include <event2/event_struct.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/attendant.h"
 #include "daemon/exporter.h"
 #include "watch/board.h"
-
-#define AGAIN_MS 1000		/* after an exporter has died */
 
 struct exported {
 	const struct exported_plan *plan;
@@ -24,10 +19,7 @@ struct exported {
 	int		 board_fd;	/* for reading alone: the exporter's */
 	int		 listening;	/* -1: nobody serves */
 	int		 program;
-	pid_t		 pid;		/* of the exporter; 0 */
-	int		 pidfd;
-	struct event	 ended_ev, timer;
-	struct event_base *loop;
+	struct attendant exporter;
 };
 
 /* ---- the board ---- */
@@ -104,59 +96,21 @@ void exported_sweep(struct exported *x, bool (*is_kept)(void *arg, const char *s
 
 /* ---- the exporter ---- */
 
-static void begin(struct exported *x);
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static pid_t spawn(void *arg, struct err *err)
 {
-	(void)fd, (void)what;
-	begin(arg);
-}
-
-static void again(struct exported *x, const char *why)
-{
-	role_complain("exporter", why);
-	event_add(&x->timer, &(struct timeval){ AGAIN_MS / 1000, AGAIN_MS % 1000 * 1000 });
-}
-
-static void on_ended(evutil_socket_t fd, short what, void *arg)
-{
-	struct exported *x = arg;
-
-	(void)fd, (void)what;
-	waitpid(x->pid, NULL, 0);
-	x->pid = 0;
-	event_del(&x->ended_ev);
-	DROP_FD(x->pidfd);
-	again(x, "it has ended: it is started again");
-}
-
-static void begin(struct exported *x)
-{
+	const struct exported *x = arg;
 	const char *argv[] = { "sluice", "role-exporter", "--board", "--version", x->plan->version,
 			       x->plan->at->local ? "--local" : NULL, NULL };
 	int fds[2];
-	struct err err = { "" };
-	struct role_plan plan = { .program = x->program, .argv = argv, .fds = fds,
-				  .fd_count = ARRAY_SIZE(fds), .user = x->plan->user };
+	const struct role_plan plan = { .program = x->program, .argv = argv, .fds = fds,
+					.fd_count = ARRAY_SIZE(fds), .user = x->plan->user };
 
 	fds[EXPORTER_COUNTERS_FD - ROLE_FD] = x->board_fd;
 	fds[EXPORTER_LISTEN_FD - ROLE_FD] = x->listening;
-	x->pid = role_spawn(&plan, &err);
-	x->pidfd = x->pid > 0 ? (int)syscall(SYS_pidfd_open, x->pid, 0) : -1;
-	if (x->pidfd >= 0) {
-		event_assign(&x->ended_ev, x->loop, x->pidfd, EV_READ, on_ended, x);
-		event_add(&x->ended_ev, NULL);
-		return;
-	}
-	if (x->pid > 0) {
-		kill(x->pid, SIGKILL);
-		waitpid(x->pid, NULL, 0);
-	}
-	x->pid = 0;
-	again(x, err.text[0] ? err.text : "it cannot be watched");
+	return role_spawn(&plan, err);
 }
 
-static bool serve(struct exported *x, struct err *err)
+static bool serve(struct exported *x, struct event_base *loop, struct err *err)
 {
 	struct programs programs = PROGRAMS_NONE;
 
@@ -167,8 +121,8 @@ static bool serve(struct exported *x, struct err *err)
 		return false;
 	x->program = TAKE_FD(programs.fd[PROGRAM_EXPORTER]);
 	programs_close(&programs);
-	begin(x);
-	return true;
+	x->exporter = (struct attendant){ .name = "exporter", .spawn = spawn, .arg = x };
+	return attendant_start(&x->exporter, loop, err);
 }
 
 /* ---- the whole ---- */
@@ -181,10 +135,8 @@ struct exported *exported_new(struct event_base *loop, const struct exported_pla
 		err_set(err, "out of memory");
 		return NULL;
 	}
-	*x = (struct exported){ .plan = plan, .loop = loop, .board_fd = -1, .listening = -1,
-				.program = -1, .pidfd = -1 };
-	event_assign(&x->timer, loop, -1, 0, on_timer, x);
-	if (open_board(x, err) && serve(x, err))
+	*x = (struct exported){ .plan = plan, .board_fd = -1, .listening = -1, .program = -1 };
+	if (open_board(x, err) && serve(x, loop, err))
 		return x;
 	exported_free(x);
 	return NULL;
@@ -194,15 +146,9 @@ void exported_free(struct exported *x)
 {
 	if (!x)
 		return;
-	event_del(&x->timer);
-	if (x->pid > 0) {
-		event_del(&x->ended_ev);
-		kill(x->pid, SIGKILL);
-		waitpid(x->pid, NULL, 0);
-	}
+	attendant_stop(&x->exporter);
 	if (x->listening >= 0)
 		doors_forget_metrics(x->plan->at);
-	DROP_FD(x->pidfd);
 	DROP_FD(x->listening);
 	DROP_FD(x->program);
 	DROP_FD(x->board_fd);
