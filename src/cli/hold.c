@@ -142,7 +142,8 @@ static bool on_ready(void *arg, const char *ca, struct err *err)
 {
 	struct hold_command *h = arg;
 
-	if (ca && !service_write_ca(&h->service, ca, err))
+	/* Whoever is in a container reads it, and the daemon's group may pass it on: it is no secret */
+	if (ca && !service_write_ca(&h->service, ca, 0644, err))
 		return false;
 	if (h->ready < 0)
 		fprintf(stderr, "sluice: hold: session %s serves\n", h->service.naming.name);

@@ -126,7 +126,7 @@ static bool on_ready(void *arg, const struct listen_at *at, const char *ca, stru
 {
 	struct proxy_command *p = arg;
 
-	if (!check_upstream(p, at, err) || (ca && !service_write_ca(&p->service, ca, err)))
+	if (!check_upstream(p, at, err) || (ca && !service_write_ca(&p->service, ca, 0600, err)))
 		return false;
 	fputs("sluice: proxy: cooperative, not enforcement: a program that does not use it goes "
 	      "where it likes (sluice run holds what it runs)\n", stderr);

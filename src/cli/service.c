@@ -77,7 +77,7 @@ void service_plan(struct service *s, struct session_plan *plan)
 	}
 }
 
-bool service_write_ca(struct service *s, const char *pem, struct err *err)
+bool service_write_ca(struct service *s, const char *pem, mode_t mode, struct err *err)
 {
 	const char *bundle = trusted_ca_path();
 	AUTO_FREE char *text = trusted_ca_text(bundle ? bundle : "/dev/null", pem, environ);
@@ -89,10 +89,9 @@ bool service_write_ca(struct service *s, const char *pem, struct err *err)
 	if (!folder_run(s->run_folder, err) || !folder_make(s->run_folder, err) ||
 	    snprintf(s->ca_path, PATH_MAX, "%s/%s-ca.pem", s->run_folder, s->naming.name) >= PATH_MAX)
 		return err_set(err, "cannot write the session's CA: no folder for it");
-	/* In place: what is there may be mounted into a container.  The folder is ours, and the group
-	 * of a daemon's may pass on what is no secret. */
-	fd = open(s->ca_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0 || fchmod(fd, 0644) < 0) {
+	/* In place: what is there may be mounted into a container.  The folder is ours alone. */
+	fd = open(s->ca_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0 || fchmod(fd, mode) < 0) {
 		err_sys(err, errno, "%s", s->ca_path);
 		s->ca_path[0] = '\0';
 		return false;

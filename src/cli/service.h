@@ -47,9 +47,9 @@ void service_plan(struct service *s, struct session_plan *plan);
 /*
  * service_write_ca() - the session's CA, with what is trusted without it, for clients to read
  *
- * In FOLDER/SESSION-ca.pem, of which service.ca_path tells.  Its key is the gate's.
+ * In FOLDER/SESSION-ca.pem, of which service.ca_path tells, for those whom @mode lets.  Its key is the gate's.
  */
-bool service_write_ca(struct service *s, const char *pem, struct err *err);
+bool service_write_ca(struct service *s, const char *pem, mode_t mode, struct err *err);
 
 /* Return: the exit code; what is to be said was said */
 int service_run(struct service *s, struct session_plan *plan, struct err *err);
