@@ -14,47 +14,30 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "cli/approved.h"
 #include "cli/commands.h"
-#include "cli/judge.h"
 #include "cli/learn_file.h"
-#include "cli/listen.h"
-#include "cli/naming.h"
-#include "cli/reread.h"
 #include "cli/print.h"
 #include "cli/question.h"
-#include "daemon/session.h"
-#include "daemon/share.h"
+#include "cli/service.h"
 #include "jail/program.h"
 
-#define SUMMARY_LINES 5		/* at the end of a run that denied something */
 #define EXIT_DENIED 124		/* --fail-on-deny */
 
 struct run {
-	struct judge_options	 judge;
-	struct judged		 judged;
-	struct shared_policy	 shared;	/* the policy, once it is judged */
-	struct reread		 reread;
-	struct secret_store	 secrets;
-	bool			 watch;
-	struct naming		 naming;
-	struct metrics_options	 metrics;
+	struct service		 service;
 	struct option_list	 allow_unix;
 	const char		*report;
 	const char		*learn, *learn_full;
 	struct learn_file	 learnt;
-	bool			 dry_run, fail_on_deny, quiet;
+	bool			 dry_run, fail_on_deny;
 	const char		*ask;		/* --ask: "" or a number of seconds; NULL */
 	int64_t			 ask_ms;
 	struct asker		 asker;
 	char			 data[PATH_MAX], self[PATH_MAX], cwd[PATH_MAX];
-	char			 root[PATH_MAX];	/* of the project, for approvals */
-	char			 config[PATH_MAX], run_folder[PATH_MAX], programs[PATH_MAX];
+	char			 config[PATH_MAX];
 	char			*program[PROGRAM_NUM];
 	const char		**read_only, **hidden;
 	size_t			 read_only_count, hidden_count;
-	const char		*control_folder;	/* of the control socket; NULL: none */
-	const char		*command;		/* its name alone */
 	size_t			 deciding_count;	/* the first of read_only: policies and the like */
 	char			**env;
 	char *const		*argv;
@@ -95,12 +78,12 @@ static bool make_env(struct run *r, struct err *err)
 		return err_set(err, "out of memory");
 	for (size_t i = 0; i < count; i++)
 		if (!is_proxy_variable(environ[i]) && !is_our_variable(environ[i]))
-			r->env[at++] = secret_store_mask(&r->secrets, environ[i]);
+			r->env[at++] = secret_store_mask(&r->service.secrets, environ[i]);
 	for (size_t i = 0; i < at; i++)
 		if (!r->env[i])
 			return err_set(err, "out of memory");
 	r->env[at++] = strdup("SLUICE=1");
-	if (asprintf(&r->env[at], "SLUICE_SESSION=%s", r->naming.name) < 0)
+	if (asprintf(&r->env[at], "SLUICE_SESSION=%s", r->service.naming.name) < 0)
 		return err_set(err, "out of memory");
 	return true;
 }
@@ -114,10 +97,9 @@ static void add_read_only(struct run *r, const char *path)
 
 static bool add_programs(struct run *r, struct err *err)
 {
-	if (!folder_programs(r->programs, err))
-		return false;
 	for (int i = 0; i < PROGRAM_NUM; i++) {
-		if (asprintf(&r->program[i], "%s/%s", r->programs, program_name((enum program)i)) < 0)
+		if (asprintf(&r->program[i], "%s/%s", r->service.programs,
+			     program_name((enum program)i)) < 0)
 			return err_set(err, "out of memory");
 		add_read_only(r, r->program[i]);
 	}
@@ -127,6 +109,7 @@ static bool add_programs(struct run *r, struct err *err)
 /* Files that decide are read-only; files that sluice writes are out of reach */
 static bool make_protection(struct run *r, struct err *err)
 {
+	struct service *s = &r->service;
 	ssize_t len = readlink("/proc/self/exe", r->self, sizeof(r->self) - 1);
 	size_t secret_files = 0;
 
@@ -134,35 +117,33 @@ static bool make_protection(struct run *r, struct err *err)
 		return err_sys(err, errno, "/proc/self/exe");
 	r->self[len] = '\0';
 	if (!folder_data(r->data, err) || !folder_config(r->config, err) ||
-	    !folder_make(r->config, err) || !folder_run(r->run_folder, err) ||
-	    !getcwd(r->cwd, sizeof(r->cwd)))
+	    !folder_make(r->config, err) || !getcwd(r->cwd, sizeof(r->cwd)))
 		return err_sys(err, errno, "cannot find sluice's folders");
-	r->read_only = calloc(r->judged.file_count + r->judged.folder_count + PROGRAM_NUM + 3,
+	r->read_only = calloc(s->judged.file_count + s->judged.folder_count + PROGRAM_NUM + 3,
 			      sizeof(*r->read_only));
-	while (secret_store_file(&r->secrets, secret_files))
+	while (secret_store_file(&s->secrets, secret_files))
 		secret_files++;
 	r->hidden = calloc(secret_files + 5, sizeof(*r->hidden));
 	if (!r->read_only || !r->hidden)
 		return err_set(err, "out of memory");
-	for (size_t i = 0; i < r->judged.file_count; i++)
-		add_read_only(r, r->judged.files[i]);
-	for (size_t i = 0; i < r->judged.folder_count; i++)
-		add_read_only(r, r->judged.folders[i]);
+	for (size_t i = 0; i < s->judged.file_count; i++)
+		add_read_only(r, s->judged.files[i]);
+	for (size_t i = 0; i < s->judged.folder_count; i++)
+		add_read_only(r, s->judged.folders[i]);
 	add_read_only(r, r->config);
 	add_read_only(r, r->data);
 	r->deciding_count = r->read_only_count;
 	add_read_only(r, r->self);
-	r->hidden[r->hidden_count++] = r->naming.state;
-	r->hidden[r->hidden_count++] = r->run_folder;
-	r->control_folder = control_folder_make(r->run_folder);
-	if (r->naming.log)
-		r->hidden[r->hidden_count++] = r->naming.log_path;
-	if (r->metrics.path[0])
-		r->hidden[r->hidden_count++] = r->metrics.path;
+	r->hidden[r->hidden_count++] = s->naming.state;
+	r->hidden[r->hidden_count++] = s->run_folder;
+	if (s->naming.log)
+		r->hidden[r->hidden_count++] = s->naming.log_path;
+	if (s->metrics.path[0])
+		r->hidden[r->hidden_count++] = s->metrics.path;
 	if (r->learnt.path[0])
 		r->hidden[r->hidden_count++] = r->learnt.path;
 	for (size_t i = 0; i < secret_files; i++)
-		r->hidden[r->hidden_count++] = secret_store_file(&r->secrets, i);
+		r->hidden[r->hidden_count++] = secret_store_file(&s->secrets, i);
 	return add_programs(r, err);
 }
 
@@ -207,7 +188,7 @@ bool run_in_a_jail(void)
 
 static int run_inside(const struct run *r)
 {
-	if (!r->quiet)
+	if (!r->service.quiet)
 		fprintf(stderr, "sluice: already in a jail: its policy holds, not this one%s\n",
 			r->learn || r->learn_full ? ", and nothing is learnt" : "");
 	execvp(r->argv[0], r->argv);
@@ -217,82 +198,59 @@ static int run_inside(const struct run *r)
 
 /* ---- the run ---- */
 
-static bool keep_always(void *arg, const struct approval_question *q, struct err *err)
-{
-	struct run *r = arg;
-
-	return approved_add(r->root, q, err);
-}
-
 static void plan_fill(struct run *r, struct session_plan *p)
 {
-	struct policy_settings s = policy_settings(r->shared.policy);
+	struct jail_plan *jail = &p->jail;
 
-	p->policy_fd = r->shared.fd;
-	p->secrets_fd = r->shared.secrets;
-	p->jail = (struct jail_plan){
-		.argv = r->argv, .envp = r->env, .cwd = r->cwd, .policy = r->shared.policy,
-		.pool4 = s.synthetic4, .pool6 = s.synthetic6, .session = r->naming.name,
-		.protect_read = r->read_only, .protect_read_count = r->read_only_count,
-		.protect_hide = r->hidden, .protect_hide_count = r->hidden_count,
-		.allow_unix = (const char *const *)r->allow_unix.at,
-		.allow_unix_count = r->allow_unix.count,
-	};
-	p->proxy_credentials = r->judged.proxy_credentials;
-	p->log_path = r->naming.log_path;
-	memcpy(p->copies, r->naming.copies, sizeof(p->copies));
-	p->key_path = r->naming.key_path;
-	p->webhook = r->judged.webhook;
-	p->webhook_key = r->naming.webhook_key;
-	p->labels = r->naming.label;
-	p->label_count = r->naming.labels.count;
-	p->version = SLUICE_VERSION;
-	p->programs = r->programs;
-	p->metrics = r->metrics.plan;
-	p->alarm = (struct alarm_plan){ .quiet = r->quiet,
-		.begin = print_colour(stderr, COLOUR_WAIT), .end = print_colour(stderr, COLOUR_PLAIN) };
-	p->keep_always = keep_always;
-	p->keep_arg = r;
+	service_plan(&r->service, p);
+	jail->argv = r->argv;
+	jail->envp = r->env;
+	jail->cwd = r->cwd;
+	jail->protect_read = r->read_only;
+	jail->protect_read_count = r->read_only_count;
+	jail->protect_hide = r->hidden;
+	jail->protect_hide_count = r->hidden_count;
+	jail->allow_unix = (const char *const *)r->allow_unix.at;
+	jail->allow_unix_count = r->allow_unix.count;
 	p->terminal = r->asker.terminal;
 	if (p->terminal) {
-		p->jail.terminal = terminal_slave(p->terminal);
+		jail->terminal = terminal_slave(p->terminal);
 		p->questions = asker_changed;
 		p->questions_arg = &r->asker;
 	}
 	p->ask_ms = r->ask_ms;
-	p->control = (struct controlled_plan){ r->control_folder, r->naming.name, r->command, false };
-	p->reload = (struct reload_source){ .load = reread_load, .arg = &r->reread };
-	if (r->watch) {
+	if (r->service.watch) {
 		p->reload.watch = r->read_only;
 		p->reload.watch_count = r->deciding_count;
 	}
 }
 
-static int finish(struct run *r, const struct session_plan *p,
-		  const struct session_result *result)
+static int finish(struct run *r)
 {
+	struct service *s = &r->service;
+	const char *log = s->naming.log_path;
+
 	/* The command had the terminal, and could hide what is said of it */
-	if (r->report || r->learnt.path[0] || (!r->quiet && result->denied))
+	if (r->report || r->learnt.path[0] || (!s->quiet && s->result.denied))
 		print_afresh(stderr);
-	if (!r->quiet)
-		summary_print(p->summary, stderr, SUMMARY_LINES);
-	if (r->report && report_print(r->naming.log_path, r->report[0] ? r->report : "text", stderr) != 0)
-		fprintf(stderr, "sluice: %s: no report could be made of it\n", r->naming.log_path);
-	if (r->learnt.path[0] && !learn_file_write(&r->learnt, r->naming.log_path) &&
-	    result->exit_code == 0)
+	if (!s->quiet)
+		summary_print(&s->summary, stderr, SUMMARY_LINES);
+	if (r->report && report_print(log, r->report[0] ? r->report : "text", stderr) != 0)
+		fprintf(stderr, "sluice: %s: no report could be made of it\n", log);
+	if (r->learnt.path[0] && !learn_file_write(&r->learnt, log) && s->result.exit_code == 0)
 		return EXIT_SLUICE;
-	if (result->exit_code == 0 && r->fail_on_deny && result->denied)
+	if (s->result.exit_code == 0 && r->fail_on_deny && s->result.denied)
 		return EXIT_DENIED;
-	return result->exit_code;
+	return s->result.exit_code;
 }
 
 /* What the jail cannot write may decide later as well */
 static bool make_reread(struct run *r, struct err *err)
 {
-	if (!reread_begin(&r->reread, &r->judge, r->read_only, r->read_only_count, err))
+	if (!reread_begin(&r->service.reread, &r->service.judge, r->read_only, r->read_only_count, err))
 		return false;
 	for (size_t i = 0; i < r->hidden_count; i++)
-		if (!reread_add(&r->reread, r->hidden[i], err))
+		if (!reread_add(&r->service.reread, r->hidden[i], err))
 			return false;
 	return true;
 }
@@ -301,7 +259,7 @@ static bool make_reread(struct run *r, struct err *err)
 static bool check_arguments(const struct run *r, struct err *err)
 {
 	for (char *const *arg = r->argv; *arg; arg++) {
-		const char *words = secret_store_shows(&r->secrets, *arg);
+		const char *words = secret_store_shows(&r->service.secrets, *arg);
 
 		if (words)
 			return err_set(err, "argument %d of the command holds the value of ${%s} "
@@ -314,32 +272,34 @@ static bool check_arguments(const struct run *r, struct err *err)
 /* A piece of a log gets its name while the command runs: that cannot be masked beforehand */
 static bool check_rotation(const struct run *r, struct err *err)
 {
-	size_t state = strlen(r->naming.state);
+	const struct service *s = &r->service;
+	size_t state = strlen(s->naming.state);
 
-	if (policy_settings(r->shared.policy).log.rotate_bytes == AMOUNT_NONE || !r->naming.log ||
-	    (!strncmp(r->naming.log_path, r->naming.state, state) &&
-	     r->naming.log_path[state] == '/'))
+	if (policy_settings(s->shared.policy).log.rotate_bytes == AMOUNT_NONE || !s->naming.log ||
+	    (!strncmp(s->naming.log_path, s->naming.state, state) &&
+	     s->naming.log_path[state] == '/'))
 		return true;
 	return err_set(err, "--log %s: with log.rotate its pieces would be in reach of the command "
-		       "(leave --log out, or name a file below %s)", r->naming.log_path,
-		       r->naming.state);
+		       "(leave --log out, or name a file below %s)", s->naming.log_path,
+		       s->naming.state);
 }
 
 /* Learning is mode monitor; FILE is made, and must be none that decides now */
 static bool prepare_learn(struct run *r, struct err *err)
 {
+	const struct service *s = &r->service;
 	const char *path = r->learn_full ? r->learn_full : r->learn;
 	struct stat st;
 
 	if (!path || r->dry_run)
 		return true;
-	if (stat(r->naming.log_path, &st) == 0 && !S_ISREG(st.st_mode))
+	if (stat(s->naming.log_path, &st) == 0 && !S_ISREG(st.st_mode))
 		return err_set(err, "--learn: the log %s is no file that could be read again",
-			       r->naming.log_path);
+			       s->naming.log_path);
 	if (!learn_file_open(&r->learnt, path, err))
 		return false;
-	for (size_t i = 0; i < r->judged.file_count; i++)
-		if (!strcmp(r->judged.files[i], r->learnt.path))
+	for (size_t i = 0; i < s->judged.file_count; i++)
+		if (!strcmp(s->judged.files[i], r->learnt.path))
 			return err_set(err, "--learn %s: it is a policy of this very run (name another "
 				       "file)", path);
 	return true;
@@ -356,8 +316,8 @@ static bool make_asker(struct run *r, struct err *err)
 		r->asker.terminal = terminal_open(err);
 	if (err->text[0])
 		return false;
-	r->judge.ask = r->asker.terminal || r->dry_run;
-	if (!r->judge.ask)
+	r->service.judge.ask = r->asker.terminal || r->dry_run;
+	if (!r->service.judge.ask)
 		fprintf(stderr, "sluice: --ask: no terminal: what no rule matches is denied\n");
 	return true;
 }
@@ -366,26 +326,14 @@ static bool prepare(struct run *r, struct err *err)
 {
 	const char *command = strrchr(r->argv[0], '/');
 
-	r->command = command ? command + 1 : r->argv[0];
-	if (!metrics_where(&r->metrics, err) || !make_asker(r, err) ||
-	    !judge(&r->judge, &r->judged, err) || !check_standard_fds(err) ||
-	    !naming_words(&r->naming, r->command, err))
-		return false;
-	if (!check_arguments(r, err) || !share_policy(TAKE(r->judged.policy), &r->shared, err) ||
-	    !share_secrets(&r->judged.secrets, &r->shared, err))
-		return false;
-	policy_secrets_done(&r->judged.secrets);
-	secret_store_guard(&r->secrets);
-	if (!approved_root_here(r->root, err))
-		return false;
-	if (!naming_paths(&r->naming, err) || !check_rotation(r, err) || !prepare_learn(r, err) ||
+	if (!make_asker(r, err) || !check_standard_fds(err) ||
+	    !service_judge(&r->service, command ? command + 1 : r->argv[0], err) ||
+	    !check_arguments(r, err) || !service_share(&r->service, err) ||
+	    !check_rotation(r, err) || !prepare_learn(r, err) ||
 	    !make_protection(r, err) || !make_env(r, err) || !make_reread(r, err))
 		return false;
-	if (geteuid() == 0 && !r->quiet)
+	if (geteuid() == 0 && !r->service.quiet)
 		fprintf(stderr, "sluice: running as root: the command can change this system's files\n");
-	if (policy_mode(r->shared.policy) == MODE_MONITOR)
-		fprintf(stderr, "sluice: mode monitor: every public destination passes and is "
-			"logged; only deny rules, the ceiling, limits and special addresses hold\n");
 	return true;
 }
 
@@ -422,23 +370,16 @@ static void rules_print(const struct policy *p)
 
 static int run(struct run *r, struct err *err)
 {
-	struct summary summary = { .count = 0 };
-	struct session_plan plan = { .summary = &summary };
-	struct session_result result;
-	int code = EXIT_SLUICE;
+	struct service *s = &r->service;
+	struct session_plan plan = { .policy_fd = -1 };
 
 	plan_fill(r, &plan);
 	if (r->dry_run) {
-		rules_print(r->shared.policy);
+		rules_print(s->shared.policy);
 		jail_plan_print(&plan.jail, stdout);
-		code = 0;
-	} else if (session_run(&plan, &result, err)) {
-		code = finish(r, &plan, &result);
-	} else {
-		code = complain(err);
+		return 0;
 	}
-	summary_done(&summary);
-	return code;
+	return session_run(&plan, &s->result, err) ? finish(r) : complain(err);
 }
 
 static void run_done(struct run *r)
@@ -449,21 +390,17 @@ static void run_done(struct run *r)
 	free(r->env);
 	for (int i = 0; i < PROGRAM_NUM; i++)
 		free(r->program[i]);
-	naming_done(&r->naming);
 	free(r->read_only);
 	free(r->hidden);
-	secret_store_done(&r->secrets);
 	learn_file_done(&r->learnt);
-	share_done(&r->shared);
-	reread_done(&r->reread);
-	judge_done(&r->judged);
+	service_done(&r->service);
 }
 
 int run_alone(char *policy_path, char *const *argv)
 {
 	char *policies[] = { policy_path, NULL };
-	struct run r = { .judge = { .policies = { policies, 1 }, .alone = true }, .quiet = true,
-			 .argv = argv };
+	struct run r = { .argv = argv, .service = { .quiet = true,
+			 .judge = { .policies = { policies, 1 }, .alone = true } } };
 	struct err err = { "" };
 	int code = prepare(&r, &err) ? run(&r, &err) : complain(&err);
 
@@ -484,7 +421,7 @@ static bool report_known(const char *format)
 /* What --learn means for the policy */
 static bool check_learn(struct run *r, struct err *err)
 {
-	const char *mode = r->judge.mode;
+	const char *mode = r->service.judge.mode;
 
 	if (r->learn && r->learn_full)
 		return err_set(err, "run: --learn and --learn=full do not go together");
@@ -492,41 +429,41 @@ static bool check_learn(struct run *r, struct err *err)
 		return true;
 	if (mode && strcmp(mode, "monitor") != 0 && strcmp(mode, "bridge") != 0)
 		return err_set(err, "run: --learn is mode monitor, and --mode %s is not", mode);
-	if (r->learn_full && r->judge.no_inspect)
+	if (r->learn_full && r->service.judge.no_inspect)
 		return err_set(err, "run: --learn=full inspects TLS, and --no-inspect forbids it");
-	r->judge.mode = "monitor";
-	r->judge.inspect |= r->learn_full != NULL;
+	r->service.judge.mode = "monitor";
+	r->service.judge.inspect |= r->learn_full != NULL;
 	return true;
 }
 
 int run_main(int argc, char **argv)
 {
-	struct run r = { .judge = { .secrets = &r.secrets, .proxy_variables = true } };
+	struct run r = { .service.judge = { .secrets = &r.service.secrets, .proxy_variables = true } };
 	const struct option rows[] = {
-		JUDGE_OPTIONS(&r.judge),
+		JUDGE_OPTIONS(&r.service.judge),
 		{ 0, "host-port", OPTION_LIST, "[JAIL:]PORT",
 		  "localhost:JAIL in the jail reaches the host's 127.0.0.1:PORT; may repeat",
-		  &r.judge.host_ports },
+		  &r.service.judge.host_ports },
 		{ 0, "publish", OPTION_LIST, "[ADDR:]PORT[:JAIL]",
 		  "the host's 127.0.0.1:PORT (or ADDR) reaches a server in the jail; may repeat",
-		  &r.judge.publishes },
+		  &r.service.judge.publishes },
 		{ 0, "allow-unix", OPTION_LIST, "PATH",
 		  "let the jail use this Unix socket of the host; may repeat", &r.allow_unix },
 		{ 0, "dry-run", OPTION_FLAG, NULL,
 		  "print what would be allowed, hidden, added; start nothing", &r.dry_run },
 		{ 0, "fail-on-deny", OPTION_FLAG, NULL,
 		  "exit 124 if the command succeeded but something was denied", &r.fail_on_deny },
-		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &r.quiet },
+		{ 'q', "quiet", OPTION_FLAG, NULL, "say nothing of denials at the end", &r.service.quiet },
 		{ 0, "ask", OPTION_MAYBE, "SECONDS", "ask on the terminal for what no rule matches "
 		  "(default 30 s, then deny)", &r.ask },
 		{ 0, "watch", OPTION_FLAG, NULL,
-		  "reload when a policy file changes (SIGHUP reloads always)", &r.watch },
-		METRICS_OPTIONS(&r.metrics),
+		  "reload when a policy file changes (SIGHUP reloads always)", &r.service.watch },
+		METRICS_OPTIONS(&r.service.metrics),
 		{ 0, "learn=full", OPTION_TEXT, "FILE",
 		  "as --learn, and inspect TLS: methods and paths are learnt too", &r.learn_full },
 		{ 0, "learn", OPTION_TEXT, "FILE",
 		  "mode monitor, and write the policy that would have allowed it", &r.learn },
-		NAMING_OPTIONS(&r.naming),
+		NAMING_OPTIONS(&r.service.naming),
 		{ 0, "report", OPTION_MAYBE, "FORMAT", "print the report at the end, on stderr: "
 		  "text | json | markdown | html", &r.report },
 		{ 0, NULL, OPTION_FLAG, NULL, NULL, NULL },
@@ -550,7 +487,7 @@ int run_main(int argc, char **argv)
 		return complain(&err);
 	}
 	r.argv = argv + rest;
-	r.secrets.dry = r.dry_run;
+	r.service.secrets.dry = r.dry_run;
 	if (run_in_a_jail())
 		return run_inside(&r);
 	code = prepare(&r, &err) ? run(&r, &err) : complain(&err);

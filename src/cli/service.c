@@ -12,28 +12,38 @@
 #include "cli/print.h"
 #include "jail/trusted_ca.h"
 
-#define SUMMARY_LINES 5		/* at the end, as run has it */
-
-bool service_prepare(struct service *s, const char *word, struct err *err)
+bool service_judge(struct service *s, const char *word, struct err *err)
 {
-	snprintf(s->word, sizeof(s->word), "%s", word);
-	s->argv[0] = s->word;
-	if (!metrics_where(&s->metrics, err) || !judge(&s->judge, &s->judged, err) ||
-	    !naming_words(&s->naming, word, err) ||
-	    !share_policy(TAKE(s->judged.policy), &s->shared, err) ||
-	    !share_secrets(&s->judged.secrets, &s->shared, err) ||
-	    !naming_paths(&s->naming, err) || !folder_programs(s->programs, err) ||
-	    !reread_begin(&s->reread, &s->judge, NULL, 0, err))
+	s->word = word;
+	return metrics_where(&s->metrics, err) && judge(&s->judge, &s->judged, err) &&
+	       naming_words(&s->naming, word, err);
+}
+
+bool service_share(struct service *s, struct err *err)
+{
+	if (!share_policy(TAKE(s->judged.policy), &s->shared, err) ||
+	    !share_secrets(&s->judged.secrets, &s->shared, err))
 		return false;
-	s->reread.all = true;
-	if (!folder_run(s->run_folder, err) || !approved_root_here(s->root, err))
-		return false;
-	s->control_folder = control_folder_make(s->run_folder);
 	policy_secrets_done(&s->judged.secrets);
 	secret_store_guard(&s->secrets);
+	if (!naming_paths(&s->naming, err) || !folder_programs(s->programs, err) ||
+	    !folder_run(s->run_folder, err) || !approved_root_here(s->root, err))
+		return false;
+	s->control_folder = control_folder_make(s->run_folder);
 	if (policy_mode(s->shared.policy) == MODE_MONITOR)
 		fprintf(stderr, "sluice: mode monitor: every public destination passes and is "
 			"logged; only deny rules, the ceiling, limits and special addresses hold\n");
+	return true;
+}
+
+bool service_prepare(struct service *s, const char *word, struct err *err)
+{
+	snprintf(s->name, sizeof(s->name), "%s", word);
+	s->argv[0] = s->name;
+	if (!service_judge(s, s->name, err) || !service_share(s, err) ||
+	    !reread_begin(&s->reread, &s->judge, NULL, 0, err))
+		return false;
+	s->reread.all = true;
 	return true;
 }
 
@@ -48,6 +58,7 @@ void service_plan(struct service *s, struct session_plan *plan)
 {
 	struct policy_settings settings = policy_settings(s->shared.policy);
 
+	plan->summary = &s->summary;
 	plan->policy_fd = s->shared.fd;
 	plan->secrets_fd = s->shared.secrets;
 	plan->jail = (struct jail_plan){
@@ -110,7 +121,6 @@ int service_run(struct service *s, struct session_plan *plan, struct err *err)
 {
 	int code;
 
-	plan->summary = &s->summary;
 	if (session_run(plan, &s->result, err)) {
 		code = s->result.exit_code;
 		if (!s->quiet)
@@ -120,12 +130,12 @@ int service_run(struct service *s, struct session_plan *plan, struct err *err)
 	}
 	if (s->ca_path[0])
 		unlink(s->ca_path);
-	summary_done(&s->summary);
 	return code;
 }
 
 void service_done(struct service *s)
 {
+	summary_done(&s->summary);
 	naming_done(&s->naming);
 	share_done(&s->shared);
 	reread_done(&s->reread);

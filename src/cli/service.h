@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * service.h - a session that serves others and starts no command: what proxy and hold share
+ * service.h - a session, from the words of its command line to its end: what run, proxy and hold share
  */
 #ifndef SLUICE_CLI_SERVICE_H
 #define SLUICE_CLI_SERVICE_H
@@ -10,6 +10,8 @@
 #include "cli/naming.h"
 #include "cli/reread.h"
 #include "daemon/session.h"
+
+#define SUMMARY_LINES 5		/* of what was denied, at the end */
 
 struct service {
 	struct judge_options	 judge;
@@ -26,7 +28,8 @@ struct service {
 	char			 ca_path[PATH_MAX];	/* what clients shall trust; "": nothing */
 	struct summary		 summary;
 	struct session_result	 result;	/* of service_run() */
-	char			 word[16];	/* sluice's command, in place of one of the user's */
+	const char		*word;		/* the command's name; the user's, or sluice's own */
+	char			 name[16];	/* in place of a command of the user's */
 	char			*argv[2];
 };
 
@@ -38,7 +41,11 @@ struct service {
 	METRICS_OPTIONS(&(s)->metrics), \
 	NAMING_OPTIONS(&(s)->naming)
 
-/* Judge, name, find folders; service_done() in any case */
+/* In turn: judge the policy; share it, and find folders.  service_done() in any case. */
+bool service_judge(struct service *s, const char *word, struct err *err);
+bool service_share(struct service *s, struct err *err);
+
+/* Both, for a session that serves others and starts no command: nobody in it writes files that decide */
 bool service_prepare(struct service *s, const char *word, struct err *err);
 
 /* What of a session's plan is alike */
