@@ -88,6 +88,17 @@ class Proxy:
         self.process.wait(20)
 
 
+def hear(s, words):
+    """What comes until it has these words; the end is too early."""
+    s.settimeout(15)
+    data = b""
+    while words not in data:
+        got = s.recv(65536)
+        assert got, data
+        data += got
+    return data
+
+
 def listen(s, wait=0.7):
     """What comes until nothing does for a while, or the end."""
     s.settimeout(wait)

@@ -195,7 +195,6 @@ INTERNAL_DENIED = {
 }
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("case", INTERNAL_DENIED)
 def test_internal_reaches_nothing_else(world, policy, jail, outside, token, case):
     host, port, reason = INTERNAL_DENIED[case]

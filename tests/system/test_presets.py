@@ -53,9 +53,8 @@ def git(script, url, token, place, options, http="HTTP/1.1"):
                       env=sluice.environment(URL=url, TOKEN=token, HTTP=http))
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("http", ["HTTP/1.1", "HTTP/2"])
-@pytest.mark.parametrize("clone", ["", "--depth=1", "--filter=blob:none"])
+@pytest.mark.parametrize("clone", [pytest.param("", marks=pytest.mark.core), "--depth=1", "--filter=blob:none"])
 def test_clone_and_fetch_pass(place, token, clone, http):
     script = SHELL + f'git clone -q {clone} "$URL" copy && cat copy/hello.txt && git -C copy fetch'
     done = git(script, f"{GITHUB}/acme/tool", token, place, ["--preset", "github"], http)
@@ -154,7 +153,6 @@ def pinned(policy):
     return ["-p", policy("version: 1\nallow: [{preset: github, repos: [acme/tool, open/*]}]\n")]
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("name, passes", [
     ("acme/tool", True), ("acme/tool.git", True), ("open/one", True), ("acme/tool2", False),
     ("acme/tool2.git", False), ("closed/one", False),
@@ -217,7 +215,6 @@ def test_npm_installs(place):
     assert ("POST", "/-/npm/v1/security/advisories/bulk") in daemons.npm_requests
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("rules", ["preset", "methods"])
 def test_npm_does_not_publish(policy, place, rules):
     methods = policy("version: 1\nallow: [{host: registry.npmjs.org, methods: [GET, HEAD]}]\n")
@@ -274,7 +271,6 @@ def test_no_inspection_no_reading():
     assert done.code == 0 and daemons.npm_requests, done.err
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("options", [[], ["--no-inspect"]])
 def test_packages_of_debian_in_clear(world, place, options):
     for folder in ("lists/partial", "archives/partial", "state"):

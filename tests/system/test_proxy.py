@@ -145,7 +145,6 @@ def test_the_proxy_may_have_a_name(world, proxy, start, fresh, token):
 
 # ---- what is denied does not reach the proxy ----
 
-@pytest.mark.core
 @pytest.mark.parametrize("host, port, reason", [
     ("denied.other.example", 443, "no_rule"), (REC, 7, "port"),
     (f"private10.{ZONE}", 8080, "special_address"), (f"mixed.{ZONE}", 8080, "special_address"),
