@@ -19,6 +19,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
+#include "jail/guest.h"
 #include "jail/namespace.h"
 #include "jail/nft.h"
 #include "jail/spawn.h"
@@ -110,34 +111,50 @@ static bool try_nft(struct ability *a)
 	return say(a, path, path ? path : "not found; install nftables");
 }
 
-/* In a child that ends: is @ruleset accepted in a new network namespace? */
-static void ruleset_child(const char *ruleset)
+enum { TRY_WORKS, TRY_FAILS, TRY_NO_NAMESPACE };
+
+/* Run @try in a child, in a new network namespace.  Return: one of TRY_ */
+static int try_in_namespace(bool (*try)(const char *arg), const char *arg)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
+			_exit(TRY_NO_NAMESPACE);
+		_exit(try(arg) ? TRY_WORKS : TRY_FAILS);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : TRY_FAILS;
+}
+
+static bool try_module(struct ability *a, bool (*try)(const char *arg), const char *arg, const char *module)
+{
+	switch (try_in_namespace(try, arg)) {
+	case TRY_WORKS:
+		return say(a, true, "");
+	case TRY_NO_NAMESPACE:
+		return say(a, true, "not tried: no user namespace without bwrap");
+	default:
+		snprintf(a->why, sizeof(a->why), "the kernel has no %s; load the module", module);
+		return false;
+	}
+}
+
+static bool is_accepted(const char *ruleset)
 {
 	AUTO_CLOSE int fd = spawn_memfd("ruleset", ruleset, strlen(ruleset));
 	struct nft nft = { .says = -1 };
 	const char *path = nft_find();
 	struct err err = { 0 };
 
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
-		_exit(2);
-	_exit(path && fd >= 0 && nft_start(path, fd, &nft, &err) && nft_wait(&nft, &err) ? 0 : 1);
+	return path && fd >= 0 && nft_start(path, fd, &nft, &err) && nft_wait(&nft, &err);
 }
 
 static bool try_ruleset(struct ability *a, const char *ruleset, const char *module)
 {
-	int status = -1;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		ruleset_child(ruleset);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (pid > 0 && status == 0)
-		return say(a, true, "");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
-		return say(a, true, "not tried: no user namespace without bwrap");
-	snprintf(a->why, sizeof(a->why), "the kernel has no %s; load the module", module);
-	return false;
+	return try_module(a, is_accepted, ruleset, module);
 }
 
 #define RULESET(rules) \
@@ -206,6 +223,20 @@ static bool try_ipv6(struct ability *a)
 	return say(a, works, works ? "" : "switched off; jails have IPv4 only");
 }
 
+static bool is_paced(const char *link)
+{
+	struct err err = { 0 };
+
+	return guest_pace(link, 1 << 20, &err);
+}
+
+static bool try_tbf(struct ability *a)
+{
+	if (try_module(a, is_paced, "lo", "sch_tbf"))
+		return a->why[0] || say(a, true, "for bandwidth into guests");
+	return false;
+}
+
 static const struct {
 	const char	*name;
 	bool		 required;
@@ -223,6 +254,7 @@ static const struct {
 	{ "pidfd_getfd", true, try_pidfd },
 	{ "ptrace_scope", true, try_ptrace },
 	{ "ipv6", false, try_ipv6 },
+	{ "tbf", false, try_tbf },
 };
 
 size_t jail_abilities(struct ability *ret_abilities, size_t max)

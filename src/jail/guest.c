@@ -274,6 +274,14 @@ static void add_pace(struct routing *r, int index, uint64_t rate)
 	routing_end(r, h);
 }
 
+bool guest_pace(const char *link, uint64_t rate, struct err *err)
+{
+	struct routing r = { .len = 0 };
+
+	add_pace(&r, (int)if_nametoindex(link), rate);
+	return routing_send(&r, link, err);
+}
+
 bool guest_up(const struct jail_guest *g, struct err *err)
 {
 	int index = (int)if_nametoindex(g->link);

@@ -38,6 +38,9 @@ void guest_chains(const struct link_rules *rules, struct buf *to);
 /* guest_up() - the gate's address, the guest's MAC, link up; in the namespace, once the rules stand */
 bool guest_up(const struct jail_guest *g, struct err *err);
 
+/* guest_pace() - bytes a second that leave by the interface @link, of the caller's namespace, at most */
+bool guest_pace(const char *link, uint64_t rate, struct err *err);
+
 /* guest_move() - the interface @link of the caller's namespace goes into @net; it is down there */
 bool guest_move(const char *link, int net, struct err *err);
 

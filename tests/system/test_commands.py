@@ -156,7 +156,10 @@ def test_doctor_finds_this_machine_usable(world):
 
 
 def test_doctor_as_json(world):
-    assert json.loads(sluice.call("doctor", "--format", "json").out)
+    rows = {row["name"]: row for row in sluice.call("doctor", "--format", "json").json()["abilities"]}
+    assert rows["tbf"]["works"] and rows["tbf"]["why"] == "for bandwidth into guests"
+    assert rows["nft_tproxy"]["required"] and not rows["tbf"]["required"]
+    assert not rows["daemon"]["works"] and "sluice daemon" in rows["daemon"]["why"]
 
 
 def test_doctor_says_what_is_missing(world):
