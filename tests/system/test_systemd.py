@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The unit that packaging/systemd has, under systemd."""
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import booted
+import sluice
+import stage
+from netns import wait_for
+from stage import ZONE
+
+REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
+POLICIES = pathlib.Path("/etc/sluice/policies.d")
+
+
+@pytest.fixture(scope="module")
+def machine(world):
+    POLICIES.mkdir(parents=True, exist_ok=True)
+    (POLICIES / "rec.yaml").write_text(f"version: 1\nallow:\n  - host: {REC}\n    ports: [80]\n")
+    one = booted.Booted(sluice.PROGRAM)
+    yield one
+    one.end()
+
+
+def get(machine, host, token):
+    return machine("ip", "netns", "exec", "box", "curl", "-sm5", f"http://{host}/{token}")
+
+
+def test_the_service_holds_namespaces_and_systemd_starts_it_again(world, machine, token):
+    run = sluice.PROGRAM
+    machine("ip", "netns", "add", "box")
+    done = machine(run, "attach", "--netns", "/run/netns/box", "-p", "rec")
+    assert (done.returncode, done.stdout) == (0, "box\n")
+
+    def holds(step):
+        assert f"you asked {REC}" in get(machine, REC, f"{step}-{token}").stdout
+        assert world.recorder.requests(f"{step}-{token}".encode())
+        assert get(machine, DENIED, f"no-{token}").returncode
+        assert not world.arrived(f"no-{token}".encode())
+
+    holds("first")
+    keeper = re.search(r"^box +(\d+)", machine(run, "sessions").stdout, re.M).group(1)
+    assert machine("systemctl", "restart", "sluice").returncode == 0
+    holds("restarted")
+    daemon = machine.show("MainPID")
+    machine("kill", "-9", daemon)
+    wait_for(lambda: machine.show("MainPID") not in ("0", daemon) and machine.show("NRestarts") == "1")
+    wait_for(lambda: f"box{keeper:>20}".split() == machine(run, "sessions").stdout.splitlines()[1].split()[:2])
+    holds("killed")
+    assert machine("systemctl", "stop", "sluice").returncode == 0
+    holds("stopped")
+    assert machine("systemctl", "start", "sluice").returncode == 0
+    assert machine(run, "detach", "box").returncode == 0
+    assert get(machine, REC, f"closed-{token}").returncode
+    assert not world.arrived(f"closed-{token}".encode())
+    log, = machine("sh", "-c", "echo /var/lib/sluice/audit/*-box.jsonl").stdout.split()
+    told = machine(run, "log", "verify", log).stdout
+    assert "good" in told and "complete  yes" in told, told
+    assert machine("ls", "/run/sluice/held").stdout == ""
+
+
+def test_what_the_unit_takes_away(machine):
+    if machine.show("ActiveState") != "active":
+        machine("systemctl", "start", "sluice")
+    status = machine("cat", f"/proc/{machine.show('MainPID')}/status").stdout
+    for words in ("NoNewPrivs:\t1", "Seccomp:\t2"):
+        assert words in status, status
+    bound = int(re.search(r"CapBnd:\t([0-9a-f]+)", status).group(1), 16)
+    # neither CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_BOOT, CAP_MKNOD nor CAP_SYS_TIME
+    assert bound and not bound & sum(1 << n for n in (16, 17, 22, 27, 25))
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager",
+                           booted.UNITS / "sluice.service"], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    score = float(re.search(r"Overall exposure level for sluice.service: ([0-9.]+)", done.stdout).group(1))
+    said = float(re.search(r"score of ([0-9.]+)", (stage.TOP / "docs/docker.md").read_text()).group(1))
+    assert score == said, done.stdout
