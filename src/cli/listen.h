@@ -21,8 +21,8 @@ struct metrics_options {
 	const char	*at;		/* HOST:PORT or unix:PATH; NULL: no metrics */
 	bool		 open;
 	char		 path[PATH_MAX];
-	struct metrics_at where;
-	struct metrics_at *plan;	/* for the session: &where, or NULL */
+	struct page_at where;
+	struct page_at *plan;	/* for the session: &where, or NULL */
 };
 
 #define METRICS_OPTIONS(m) \

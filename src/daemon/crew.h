@@ -46,7 +46,7 @@ bool crew_broker(struct crew *c, struct jail *jail, const struct jail_plan *plan
 
 struct exporter_plan {
 	int		 listening;	/* borrowed */
-	bool		 local;		/* metrics_at.local */
+	bool		 local;		/* page_at.local */
 	const char	*session, *version;
 };
 bool crew_exporter(struct crew *c, const struct exporter_plan *plan, struct err *err);

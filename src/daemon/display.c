@@ -178,7 +178,7 @@ struct display *display_new(struct event_base *loop, struct display_plan *plan,
 			       .listening = -1, .link = -1 };
 	d->dashboard = (struct attendant){ .name = "dashboard", .spawn = spawn, .ended = ended, .arg = d };
 	d->listening = make_token(d, err) && programs_open(plan->programs, &d->programs, err) ?
-		       doors_of_metrics(&plan->at, NULL, err) : -1;
+		       doors_of_page(&plan->at, NULL, err) : -1;
 	if (d->listening >= 0 && write_url(d, err) && attendant_start(&d->dashboard, loop, err))
 		return d;
 	display_free(d);
@@ -195,7 +195,7 @@ void display_free(struct display *d)
 	if (d->listening >= 0) {
 		snprintf(path, sizeof(path), "%s/" URL_FILE, d->plan->folder);
 		unlink(path);
-		doors_forget_metrics(&d->plan->at);
+		doors_forget_page(&d->plan->at);
 	}
 	DROP_FD(d->listening);
 	programs_close(&d->programs);

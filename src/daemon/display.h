@@ -13,7 +13,7 @@
 #include "daemon/supervisor.h"
 
 struct display_plan {
-	struct metrics_at	 at;		/* where it listens: loopback or a Unix socket */
+	struct page_at	 at;		/* where it listens: loopback or a Unix socket */
 	const char		*folder;	/* of control sockets; the address with the token is there too */
 	const char		*programs;	/* folder of sluice's own */
 	const struct role_user	*user;		/* whom it runs as */

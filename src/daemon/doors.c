@@ -142,12 +142,12 @@ static int unix_socket(const char *path, struct err *err)
 	int r;
 
 	if (fd < 0 || !span_copy(span_str(path), at.sun_path, sizeof(at.sun_path))) {
-		err_set(err, "metrics %s: no socket can have this path (107 bytes at most)", path);
+		err_set(err, "%s: no socket can have this path (107 bytes at most)", path);
 		return -1;
 	}
 	/* the mode of the file that bind(2) makes: there is no moment in which it is wider */
 	if (fchmod(fd, 0600) < 0) {
-		err_sys(err, errno, "metrics %s", path);
+		err_sys(err, errno, "%s", path);
 		return -1;
 	}
 	r = bind(fd, (const void *)&at, sizeof(at));
@@ -156,7 +156,7 @@ static int unix_socket(const char *path, struct err *err)
 		r = bind(fd, (const void *)&at, sizeof(at));
 	}
 	if (r < 0 || listen(fd, BACKLOG) < 0) {
-		err_sys(err, errno, "metrics %s", path);
+		err_sys(err, errno, "%s", path);
 		return -1;
 	}
 	return TAKE_FD(fd);
@@ -176,18 +176,8 @@ static bool is_host_port(const struct policy *p, uint16_t port)
 	return false;
 }
 
-static void say_where(const struct listen_at *at)
+int doors_of_page(struct page_at *at, const struct policy *p, struct err *err)
 {
-	char text[ADDR_TEXT_MAX], line[ADDR_TEXT_MAX + 64];
-
-	snprintf(line, sizeof(line), addr_is_v4(&at->addr) ? "http://%s:%u/metrics" :
-		 "http://[%s]:%u/metrics", addr_text(&at->addr, text), at->port);
-	role_complain("metrics", line);
-}
-
-int doors_of_metrics(struct metrics_at *at, const struct policy *p, struct err *err)
-{
-	bool any = at->listen.port == 0;
 	AUTO_CLOSE int fd = -1;
 
 	if (at->path)
@@ -198,16 +188,25 @@ int doors_of_metrics(struct metrics_at *at, const struct policy *p, struct err *
 		return -1;
 	}
 	if (is_host_port(p, at->listen.port)) {
-		err_set(err, "--metrics: port %u is a host port of the jail (serve them at another "
-			"one)", at->listen.port);
+		err_set(err, "port %u is a host port of the jail (serve the page at "
+			"another one)", at->listen.port);
 		return -1;
 	}
-	if (any)
-		say_where(&at->listen);
 	return TAKE_FD(fd);
 }
 
-void doors_forget_metrics(const struct metrics_at *at)
+void doors_say_metrics(const struct page_at *at)
+{
+	char text[ADDR_TEXT_MAX], line[ADDR_TEXT_MAX + 64];
+
+	if (at->path)
+		return;
+	snprintf(line, sizeof(line), addr_is_v4(&at->listen.addr) ? "http://%s:%u/metrics" :
+		 "http://[%s]:%u/metrics", addr_text(&at->listen.addr, text), at->listen.port);
+	role_complain("metrics", line);
+}
+
+void doors_forget_page(const struct page_at *at)
 {
 	if (at->path)
 		unlink(at->path);

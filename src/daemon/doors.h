@@ -18,23 +18,24 @@ struct listen_at {
 	uint16_t	port;		/* 0: any; then the one that it became */
 };
 
-/* Where /metrics is served */
-struct metrics_at {
+/* Where a page is served: /metrics, or the dashboard */
+struct page_at {
 	bool		 local;		/* for requests to a loopback address alone: see exporter.c */
 	const char	*path;		/* of a Unix socket, absolute; NULL: listen */
 	struct listen_at listen;
 };
 
 /*
- * doors_of_metrics() - the socket that the exporter gets
+ * doors_of_page() - the socket that who serves the page gets
  *
- * A port that was 0 is filled in, and said on stderr; one of the jail's host ports is refused.
+ * A port that was 0 is filled in; one of the jail's host ports is refused.
  * @p: NULL: a daemon's, of no one policy.
  * A Unix socket is 0600; one at which nobody listens any more is replaced.
  * Return: -1 and @err.
  */
-int doors_of_metrics(struct metrics_at *at, const struct policy *p, struct err *err);
-void doors_forget_metrics(const struct metrics_at *at);	/* remove the Unix socket */
+int doors_of_page(struct page_at *at, const struct policy *p, struct err *err);
+void doors_say_metrics(const struct page_at *at);	/* its port, for who asked for any, on stderr */
+void doors_forget_page(const struct page_at *at);	/* remove the Unix socket */
 
 /* Hand over the sockets of @jail, and listeners for the policy's `publish`.  @jail's are gone then. */
 bool doors_of_jail(struct keeper *k, struct jail *jail, struct err *err);

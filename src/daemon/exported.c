@@ -113,12 +113,15 @@ static pid_t spawn(void *arg, struct err *err)
 static bool serve(struct exported *x, struct event_base *loop, struct err *err)
 {
 	struct programs programs = PROGRAMS_NONE;
+	bool any = x->plan->at && x->plan->at->listen.port == 0;
 
 	if (!x->plan->at)
 		return true;
-	x->listening = doors_of_metrics(x->plan->at, NULL, err);
+	x->listening = doors_of_page(x->plan->at, NULL, err);
 	if (x->listening < 0 || !programs_open(x->plan->programs, &programs, err))
 		return false;
+	if (any)
+		doors_say_metrics(x->plan->at);
 	x->program = TAKE_FD(programs.fd[PROGRAM_EXPORTER]);
 	programs_close(&programs);
 	x->exporter = (struct attendant){ .name = "exporter", .spawn = spawn, .arg = x };
@@ -148,7 +151,7 @@ void exported_free(struct exported *x)
 		return;
 	attendant_stop(&x->exporter);
 	if (x->listening >= 0)
-		doors_forget_metrics(x->plan->at);
+		doors_forget_page(x->plan->at);
 	DROP_FD(x->listening);
 	DROP_FD(x->program);
 	DROP_FD(x->board_fd);

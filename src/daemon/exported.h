@@ -17,7 +17,7 @@
 
 struct exported_plan {
 	const char	*folder;	/* of the daemon */
-	struct metrics_at *at;		/* NULL: nobody serves them */
+	struct page_at *at;		/* NULL: nobody serves them */
 	const char	*programs;	/* folder of sluice's own programs */
 	const char	*version;
 	const struct role_user *user;	/* whom the exporter runs as */

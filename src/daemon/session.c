@@ -408,12 +408,15 @@ static bool keeper_prepare(struct session *s, struct err *err)
 static bool start_exporter(struct session *s, struct err *err)
 {
 	const struct hold_plan *hold = s->plan->hold;
-	struct metrics_at *at = s->plan->metrics;
-	AUTO_CLOSE int listening = at ? doors_of_metrics(at, s->keeper.policy, err) : -1;
+	struct page_at *at = s->plan->metrics;
+	bool any = at && at->listen.port == 0;
+	AUTO_CLOSE int listening = at ? doors_of_page(at, s->keeper.policy, err) : -1;
 	struct exporter_plan plan = { listening, at && at->local, s->plan->jail.session,
 				      s->plan->version };
 
 	s->serves_metrics = listening >= 0;
+	if (s->serves_metrics && any)
+		doors_say_metrics(at);
 	if (hold && hold->counters >= 0)
 		return watched_share_there(&s->keeper, hold->counters, hold->counters_at, err);
 	return !at || (s->serves_metrics && crew_exporter(&s->crew, &plan, err));
@@ -584,7 +587,7 @@ static void stop(struct session *s)
 	keeper_done(k);
 	watched_free(k);
 	if (s->serves_metrics)
-		doors_forget_metrics(s->plan->metrics);
+		doors_forget_page(s->plan->metrics);
 	if (k->audit)
 		audit_close(k->audit);
 	bindings_free(k->bindings);

@@ -61,7 +61,7 @@ struct session_plan {
 	const char		*version;
 	const char		*programs;	/* folder of sluice's own (jail/program.h) */
 	const struct role_user	*role_user;	/* whom the roles run as; NULL: as we do */
-	struct metrics_at	*metrics;	/* where they are served; NULL: nowhere */
+	struct page_at	*metrics;	/* where they are served; NULL: nowhere */
 	struct alarm_plan	 alarm;
 	struct summary		*summary;	/* denials are added to it */
 	struct controlled_plan	 control;
