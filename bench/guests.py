@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """See bench/guests.  Both guests are the same but for their network, and work in turns."""
+import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -17,6 +19,7 @@ import test_libvirt
 
 ROUNDS = 5
 PORT = 8422
+ANSWER_S = 30       # beyond a load's own time: an emulated guest on a busy machine is slow, not silent
 NAT = """<network><name>nat</name><forward mode='nat'/><bridge name='virbr-nat'/>
 <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp>
 <range start='192.168.122.10' end='192.168.122.20'/></dhcp></ip></network>"""
@@ -46,28 +49,62 @@ def start_all():
     virt.define("net-define", NAT)
     virt.define("nwfilter-define", netns.call("export", "libvirt-filter").out)     # ends with libvirt
     extra = machine.program(str(stage.ROOT / "client"))
-    guests = {}
+    machines = {}
     for name, network, about in ("sluice", "agent-nat-filtered", f"policy='bench' publish='{PORT}:22'"), \
             ("NAT", "nat", ""):
         virt.virsh("net-start", network)
         metadata = machine.METADATA.format(about) if about else ""
-        guests[name] = machine.Machine(virt, name, machine.SHELL, network=network, metadata=metadata,
-                                       extra=extra)
-        done = guests[name].start()
+        machines[name] = machine.Machine(virt, name, machine.SHELL, network=network, metadata=metadata,
+                                         extra=extra)
+        done = machines[name].start()
         if done.returncode:
-            sys.exit(f"bench/guests: {done.stdout}")
-    for one in guests.values():
-        netns.wait_for(lambda one=one: "serves" in one.said(), 120)
-    address = re.search(r"lease: ([0-9.]+)/", guests["NAT"].said()).group(1)
-    return virt, {"NAT": (address, 22), "sluice": ("127.0.0.1", PORT)}
+            sys.exit(f"bench/guests: {' '.join(done.stdout.split())}")
+    for name, one in machines.items():
+        with contextlib.suppress(AssertionError):
+            netns.wait_for(lambda one=one: "serves" in one.said(), 120)
+        if "serves" not in one.said() or "lease:" not in one.said():
+            sys.exit(f"bench/guests: the guest behind {name} does not come up: "
+                     f"{(one.said().splitlines() or ['its console is empty'])[-1]}")
+    address = re.search(r"lease: ([0-9.]+)/", machines["NAT"].said()).group(1)
+    return virt, {"NAT": Guest(address, 22), "sluice": Guest("127.0.0.1", PORT)}
 
 
-def take(where, words, seconds):
-    said = machine.ask(where[1], f"{stage.ROOT}/client {words.split()[0]} -d {seconds} "
-                       f"{' '.join(words.split()[1:])} {places.SERVER} 80", address=where[0])
-    seen = json.loads(said.splitlines()[-1])
-    if seen["failed"]:
-        sys.exit(f"bench/guests: {where}: {seen['failed']} failed")
+@dataclasses.dataclass
+class Guest:
+    """Where its shell is."""
+    address: str
+    port: int
+
+
+def take(name, guest, words, seconds):
+    """What the client in a guest counted.  However it fails, the run ends with a line that says how."""
+    command, rest = words.split(maxsplit=1)
+    try:
+        said = machine.ask(guest.port, f"{stage.ROOT}/client {command} -d {seconds} {rest} {places.SERVER} 80",
+                           seconds + ANSWER_S, guest.address)
+        seen = json.loads(said.splitlines()[-1])
+    except (OSError, AssertionError, IndexError, ValueError) as e:
+        why = " ".join(f"{type(e).__name__}: {e}".split())[:200]
+        sys.exit(f"bench/guests: the guest behind {name} does not answer to `{words}`: {why}")
+    if seen["failed"] or not seen["count"] and not seen["bytes"]:
+        sys.exit(f"bench/guests: the guest behind {name}, `{words}`: {seen['failed']} failed, {seen['count']} did not")
+    return seen
+
+
+def spread(figures, digits):
+    """The median, and how far the turns lie apart."""
+    low, middle, high = (f"{f:.{digits}f}" for f in (min(figures), statistics.median(figures), max(figures)))
+    return f"{middle:>9} {f'{low}..{high}':17}"
+
+
+def measure(guests, words, figure, seconds):
+    seen = {name: [] for name in guests}
+    for turn in range(ROUNDS + 1):
+        for name, guest in guests.items():
+            # the first turn warms caches and does not count
+            one = take(name, guest, words, seconds if turn else 0.5)
+            if turn:
+                seen[name].append(figure(one))
     return seen
 
 
@@ -75,19 +112,12 @@ def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2
     begin = time.monotonic()
     virt, guests = start_all()
-    print(f"{'':38}{'sluice':>10}{'NAT':>10}{'of NAT':>10}")
+    print(f"{'':38}{'sluice':>9} {'':17}{'NAT':>9} {'':17}{'of NAT':>9}")
     for title, words, figure in LOADS:
-        seen = {name: [] for name in guests}
-        for turn in range(ROUNDS + 1):
-            for name, where in guests.items():
-                # the first turn warms caches and does not count
-                one = take(where, words, seconds if turn else 0.5)
-                if turn:
-                    seen[name].append(figure(one))
-        median = {name: statistics.median(figures) for name, figures in seen.items()}
-        print(f"{title:38}{median['sluice']:10.1f}{median['NAT']:10.1f}"
-              f"{median['sluice'] / median['NAT']:10.2f}", flush=True)
-    print(f"\nmedians of {ROUNDS} turns of {seconds} s; {'KVM' if os.path.exists('/dev/kvm') else 'emulated'}; "
+        seen = measure(guests, words, figure, seconds)
+        ratios = [s / n for s, n in zip(seen["sluice"], seen["NAT"])]
+        print(f"{title:38}{spread(seen['sluice'], 1)}{spread(seen['NAT'], 1)}{spread(ratios, 2)}".rstrip(), flush=True)
+    print(f"\nmedian min..max of {ROUNDS} turns of {seconds:g} s; {'KVM' if os.path.exists('/dev/kvm') else 'emulated'}; "
           f"{time.monotonic() - begin:.0f} s in all")
     virt.end()
     os._exit(0)         # the DNS thread has no end; the namespaces' end ends the rest

@@ -102,11 +102,14 @@ FILTER = """<filterref filter='agent-network-filter'>
 <parameter name='IP' value='192.168.101.10'/></filterref>"""
 
 
-# A guest that does what it is told through its published port 22, until it is destroyed
+# A guest that does what it is told through its published port 22, until it is destroyed; it says so
+# once somebody listens there
 SHELL = """
 udhcpc -i eth0 -n -q -s /lease
+nc -ll -p 22 -e /bin/sh &
+until grep -q ':0016 .* 0A ' /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
 echo serves
-nc -ll -p 22 -e /bin/sh
+wait
 """
 # The same metadata that docs/libvirt.md speaks of
 METADATA = "<metadata><s:guest xmlns:s='https://sluice.internal/guest' {}/></metadata>"
