@@ -9,6 +9,17 @@ for frame in sys.argv[1:]:
     s.send(bytes.fromhex(frame))
 """
 
+# The same in a booted guest, which has no Python: as the file /bin/frames
+PERL = r"""#!/usr/bin/perl
+open(my $f, "<", "/sys/class/net/eth0/ifindex") or die "eth0: $!";
+socket(my $s, 17, 3, 0) or die "a packet socket: $!";       # AF_PACKET, SOCK_RAW
+my $to = pack("S n l S C C x8", 17, 0, <$f>, 0, 0, 6);
+for (@ARGV) {
+    defined(send($s, pack("H*", $_), 0, $to)) or print "not sent: $!\n";
+}
+"""
+
+
 def mac(text):
     return bytes.fromhex(text.replace(":", ""))
 
@@ -21,15 +32,31 @@ def ip(address):
     return bytes(map(int, address.split(".")))
 
 
-def udp4(source, to, sport, dport, data):
-    udp = sport.to_bytes(2, "big") + dport.to_bytes(2, "big") + (8 + len(data)).to_bytes(2, "big") + bytes(2)
-    head = bytes.fromhex("4500") + (28 + len(data)).to_bytes(2, "big") + bytes.fromhex("0000000040110000")
-    head += ip(source) + ip(to)
-    total = sum(int.from_bytes(head[i:i + 2], "big") for i in range(0, 20, 2))
+def ip4(source, to, protocol, data, options=b"", fragment=0):
+    """fragment: flags and offset, as in the header."""
+    words = 5 + len(options) // 4
+    head = bytes([0x40 | words, 0]) + (4 * words + len(data)).to_bytes(2, "big") + b"\x12\x34"
+    head += fragment.to_bytes(2, "big") + bytes([64, protocol]) + bytes(2) + ip(source) + ip(to) + options
+    total = sum(int.from_bytes(head[i:i + 2], "big") for i in range(0, len(head), 2))
     total = (total & 0xffff) + (total >> 16)
     check = (~((total & 0xffff) + (total >> 16)) & 0xffff).to_bytes(2, "big")
-    return head[:10] + check + head[12:] + udp + data
+    return head[:10] + check + head[12:] + data
+
+
+def udp(sport, dport, data):
+    """Without a checksum."""
+    return sport.to_bytes(2, "big") + dport.to_bytes(2, "big") + (8 + len(data)).to_bytes(2, "big") + bytes(2) + data
+
+
+def udp4(source, to, sport, dport, data):
+    return ip4(source, to, 17, udp(sport, dport, data))
 
 
 def arp(source, address, target):
     return bytes.fromhex("0001080006040001") + mac(source) + ip(address) + bytes(6) + ip(target)
+
+
+def dhcp(source, client, kind=1):
+    """DHCPDISCOVER, or another message, of a client by its hardware address (RFC 2131)."""
+    ask = bytes.fromhex("01010600") + bytes(24) + client + bytes(202) + bytes.fromhex("638253633501") + bytes([kind, 255])
+    return frame(source, 0x0800, udp4("0.0.0.0", "255.255.255.255", 68, 67, ask))

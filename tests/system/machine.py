@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 
+import frames
 import stage
 from netns import wait_for
 
@@ -96,6 +97,11 @@ def base():
     files += [("bin/busybox", 0o100755, pathlib.Path("/bin/busybox").read_bytes()),
               ("lease", 0o100755, LEASE.encode()), *modules(), *program("/usr/bin/wget")]
     return gzip.compress(archive(files), 1)
+
+
+def writer():
+    """Files for a guest that sends frames as it likes: frames HEX..."""
+    return [*program("/usr/bin/perl"), ("bin/frames", 0o100755, frames.PERL.encode())]
 
 
 FILTER = """<filterref filter='agent-network-filter'>

@@ -15,7 +15,7 @@ import netns
 import scrape
 import sluice
 import stage
-from frames import SEND, arp, frame, udp4
+from frames import SEND, arp, dhcp, frame, udp4
 from guests import ADDRESS, GATEWAY, MAC
 from netns import wait_for
 from stage import ZONE
@@ -201,10 +201,7 @@ def test_metrics_are_those_of_the_interface(world, guest, token):
 
 
 def test_dhcp_cannot_be_used_up(world, guest):
-    ask = bytes.fromhex("01010600") + bytes(24)
-    tail = bytes(202) + bytes.fromhex("63825363350101ff")
-    frames = [frame(MAC, 0x0800, udp4("0.0.0.0", "255.255.255.255", 68, 67, ask + bytes.fromhex("5254000100")
-                                      + bytes([i]) + tail)) for i in range(256)]
+    frames = [dhcp(MAC, bytes.fromhex("5254000100") + bytes([i])) for i in range(256)]
     assert guest.enter(sluice.PYTHON, "-c", SEND, *frames).returncode == 0
     assert f"{ADDRESS}/24 {GATEWAY}" in guest.lease().stdout
     assert f"{ADDRESS}/24 {GATEWAY}" in guest.lease("-B").stdout       # answered to everybody

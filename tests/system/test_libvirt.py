@@ -17,6 +17,7 @@ import machine
 import netns
 import sluice
 import stage
+from frames import arp, dhcp, frame, ip, ip4, udp, udp4
 from netns import call, wait_for
 from stage import ZONE
 
@@ -199,6 +200,7 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
 
 # Two guests and one of the network agent-isolated, which all do what they are told
 
+GATEWAY, ADDRESS, ALL = "192.168.101.1", "192.168.101.10", "ff:ff:ff:ff:ff:ff"
 PORTS = {"one": 8421, "two": 8422, "alone": 8423}
 # What comes to a guest, until something that ends with "last"
 CATCH = """
@@ -249,7 +251,8 @@ def several(world, virt, daemon):
         about = f"publish='{port}:22'" + (f" policy='{name}'" if name != "alone" else "") \
             + (" down='32mbit' up='40mbit'" if name == "two" else "")
         all_of[name] = machine.Machine(virt, name, machine.SHELL, metadata=machine.METADATA.format(about),
-                                       network="agent-isolated" if name == "alone" else "agent-nat-filtered")
+                                       network="agent-isolated" if name == "alone" else "agent-nat-filtered",
+                                       extra=machine.writer() if name == "one" else [])
         done = all_of[name].start()
         assert done.returncode == 0, done.stdout
     for one in all_of.values():
@@ -272,16 +275,19 @@ def test_guest_to_guest_nothing(world, several, daemon, token):
                              stdout=subprocess.PIPE, text=True)
     assert catch.stdout.readline() == "ready\n"
     start, bad, own = world.wire.mark(), f"{token}-bad", room(daemon, "one")[2]
+    others = [frame(own, 0x0800, udp4(ADDRESS, to, 9, 9999, bad.encode()), lladdr)
+              for to, lladdr in (("192.168.101.11", mac), ("192.168.101.255", ALL), ("255.255.255.255", ALL),
+                                 ("224.0.0.1", "01:00:5e:00:00:01"))]
     machine.ask(PORTS["one"], f"""
 ip neigh replace 192.168.101.11 lladdr {mac} dev eth0 nud permanent
-for to in 192.168.101.11 192.168.101.255 255.255.255.255 224.0.0.1; do echo {bad} | nc -u -w 1 $to 9999; done
+frames {" ".join(others)}
 echo {bad} | nc -w 1 192.168.101.11 22
 arping -c 1 -w 1 -I eth0 192.168.101.11; arping -U -c 1 -w 1 -I eth0 192.168.101.10
 ip -6 addr add fe80::66/64 dev eth0 nodad; ping6 -c 1 -W 1 -I eth0 ff02::1
 """)
     # its MAC is the other's for a moment: nothing passes, and the connection that says so lives on
     machine.ask(PORTS["one"], f"""
-ip link set eth0 address {mac}; echo {bad} | nc -u -w 1 192.168.101.1 9999
+ip link set eth0 address {mac}; frames {frame(mac, 0x0800, udp4(ADDRESS, GATEWAY, 9, 9999, bad.encode()))}
 {fetch(REC, bad)}
 ip link set eth0 address {own}; ip route add default via 192.168.101.1; true
 """)
@@ -290,6 +296,81 @@ ip link set eth0 address {own}; ip route add default via 192.168.101.1; true
     assert b"last".hex() in came and token.encode().hex() not in came and own.replace(":", "") not in came
     assert not world.wire.carries(bad.encode(), start) and not world.recorder.arrived(bad.encode())
     assert "one-is-well\n" in machine.ask(PORTS["one"], f"{fetch(REC, token + '-3')} && echo one-is-well")
+
+
+def forged_frames(own, other, gate, to, token):
+    """What no guest may say, by a word for each: from its own MAC unless it is that which is forged."""
+    def say(word, kind=0x0800, source=ADDRESS, target=to, before=b"", lladdr=gate, by=own):
+        return frame(by, kind, before + udp4(source, target, 4321, 9999, (token + word).encode()), lladdr)
+
+    def inner(word):
+        return udp4(ADDRESS, internet.RECORDER4, 4321, 9999, (token + word).encode())
+    radv = bytes.fromhex("6000000000103aff" + "fe80" + "00" * 13 + "66" + "ff02" + "00" * 13 + "01"
+                         + "8600000040000e10") + bytes(8)
+    forged = {f"from-{a}": say(f"from-{a}", source=a)
+              for a in (GATEWAY, "192.168.101.11", "127.0.0.1", "0.0.0.0", "255.255.255.255", internet.HOME4)}
+    forged |= {f"to-{a}": say(f"to-{a}", target=a)
+               for a in (GATEWAY, "192.168.101.255", "127.0.0.1", "198.19.255.254", "224.0.0.251", internet.HOME4,
+                         internet.RECORDER4)}
+    forged |= {
+        "vlan0": say("vlan0", 0x8100, before=bytes.fromhex("00000800")),
+        "vlan5": say("vlan5", 0x8100, before=bytes.fromhex("00050800")),
+        "qinq": say("qinq", 0x88a8, before=bytes.fromhex("0005810000060800")),
+        "mac": say("mac", by=other), "stp": frame(own, 0x0026, bytes.fromhex("424203") + (token + "stp").encode()
+                                                  + bytes(30), "01:80:c2:00:00:00"),
+        "snap": frame(own, 0x0060, bytes.fromhex("aaaa030000000800") + inner("snap"), gate),
+        "lldp": frame(own, 0x88cc, (token + "lldp").encode(), "01:80:c2:00:00:0e"),
+        "ipip": frame(own, 0x0800, ip4(ADDRESS, to, 4, inner("ipip")), gate),
+        "gre": frame(own, 0x0800, ip4(ADDRESS, to, 47, bytes.fromhex("00000800") + inner("gre")), gate),
+        "sctp": frame(own, 0x0800, ip4(ADDRESS, to, 132, (token + "sctp").encode()), gate),
+        "echo": frame(own, 0x0800, ip4(ADDRESS, to, 1, bytes.fromhex("0800") + (token + "echo").encode()), gate),
+        "redirect": frame(own, 0x0800, ip4(ADDRESS, ADDRESS, 1, bytes.fromhex("05010000") + bytes(4)
+                                           + inner("redirect")), gate),
+        # to where it may not go by way of where it may; and in two pieces
+        "route": frame(own, 0x0800, ip4(ADDRESS, to, 17, udp(9, 9999, (token + "route").encode()),
+                                        bytes.fromhex("830704") + ip(internet.RECORDER4) + b"\0"), gate),
+        "tiny": frame(own, 0x0800, ip4(ADDRESS, internet.RECORDER4, 17, udp(9, 9999, bytes(16))[:8],
+                                       fragment=0x2000), gate)
+                + " " + frame(own, 0x0800, ip4(ADDRESS, internet.RECORDER4, 17, (token + "tiny").encode(),
+                                               fragment=1), gate),
+        "dns": frame(own, 0x0800, udp4(ADDRESS, GATEWAY, 9, 53, (token + "dns").encode()), gate),
+        "ra": frame(own, 0x86dd, radv, "33:33:00:00:00:01"),
+        "arp-gate": frame(own, 0x0806, arp(own, GATEWAY, ADDRESS)),
+        "arp-other": frame(other, 0x0806, arp(other, ADDRESS, GATEWAY)),
+        "short": frame(own, 0x0800, b"E", gate),
+    }
+    return forged
+
+
+def test_frames_of_a_booted_guest_go_nowhere(world, several, daemon, token):
+    """As its root writes them; of all only the honest one arrives, and the guest is served as before."""
+    pid, link, own = room(daemon, "one")
+    gate = json.loads(enter(pid, "ip", "-json", "link", "show", link).stdout)[0]["address"]
+    to = re.search(r"Address: (28\.[0-9.]+)", machine.ask(PORTS["one"], f"nslookup {REC}")).group(1)
+    other_pid, other_link, other = room(daemon, "two")
+    catch = subprocess.Popen(["nsenter", f"--net=/proc/{other_pid}/ns/net", "--", sluice.PYTHON, "-c", CATCH,
+                              other_link], stdout=subprocess.PIPE, text=True)
+    assert catch.stdout.readline() == "ready\n"
+    neighbours, start = enter(pid, "ip", "neigh").stdout, world.wire.mark()
+    forged = forged_frames(own, other, gate, to, token + "-bad-")
+    # as many clients as would use up a range of addresses
+    starve = [dhcp(own, bytes.fromhex("5254000100") + bytes([i])) for i in range(256)]
+    honest = frame(own, 0x0800, udp4(ADDRESS, to, 4321, 9999, (token + "-honest").encode()), gate)
+    said = machine.ask(PORTS["one"], f"""
+frames {" ".join(starve)}
+frames {" ".join(forged.values())} {honest}
+ip addr flush dev eth0; udhcpc -i eth0 -n -q -s /lease
+{fetch(REC, token + "-1")} && echo one-is-well
+""")
+    assert "not sent" not in said and "lease: 192.168.101.10/24" in said and "one-is-well\n" in said, said
+    wait_for(lambda: world.recorder.arrived((token + "-honest").encode()))
+    assert "last" in machine.ask(PORTS["two"], "echo last")
+    assert token.encode().hex() not in catch.communicate(timeout=60)[0]
+    world.wire.settle()
+    assert not world.wire.carries((token + "-bad").encode(), start)
+    assert not world.recorder.arrived((token + "-bad").encode())
+    assert set(neighbours.splitlines()) <= set(enter(pid, "ip", "neigh").stdout.splitlines())
+    assert f"{GATEWAY} " not in enter(pid, "ip", "neigh").stdout
 
 
 def test_bandwidth_of_the_description_is_kept(several, daemon):
@@ -337,7 +418,7 @@ def test_interface_that_is_plugged_in_is_cut(world, virt, several, daemon, token
 
 # its page, until it stands: what the guest tries while nobody serves
 LOOP = "for i in $(seq 300); do /usr/bin/wget -q -t 1 -T 1 -O- http://{host}/{token}; " \
-    "echo {token} | nc -u -w 1 {address} 9999; sleep 0.1; done >/dev/null 2>&1 &"
+    "frames {datagram}; sleep 0.1; done >/dev/null 2>&1 &"
 
 
 def children(pid):
@@ -349,7 +430,8 @@ def children(pid):
 def test_no_death_opens_anything(world, several, daemon, token, who):
     """While the guest tries: of gate, resolver, keeper, and daemon and keeper together; then it is served again."""
     bad = f"{token}-bad"
-    machine.ask(PORTS["one"], LOOP.format(host=OTHER, token=bad, address=internet.RECORDER4))
+    datagram = frame(room(daemon, "one")[2], 0x0800, udp4(ADDRESS, internet.RECORDER4, 9, 9999, bad.encode()))
+    machine.ask(PORTS["one"], LOOP.format(host=OTHER, token=bad, datagram=datagram))
     start, before = world.wire.mark(), daemon.held("one")
     if who == "daemon":
         daemon.kill()
