@@ -96,6 +96,9 @@ static void in_device(struct reading *r, const char *name, const char **attribut
 
 	if (!strcmp(type, "tcp") || !strcmp(type, "udp"))
 		leads_out(r, name, type);
+	/* to a socket of a server of the host's: whose it is, is not known */
+	if (!strcmp(name, "source") && !strcmp(attribute(attributes, "mode"), "connect"))
+		leads_out(r, r->path[2], "unix");
 	if (at(r, 5, "devices", "interface") && !strcmp(r->path[3], "bandwidth"))
 		bandwidth(r, name, attributes);
 	if (!at(r, 4, "devices", "interface"))
@@ -223,6 +226,6 @@ bool libvirt_guest_check(const struct libvirt_guest *g, struct err *err)
 		return err_set(err, "guest %s: it has %zu interfaces, one can be held", g->name,
 			       g->interfaces);
 	if (!g->link[0])
-		return err_set(err, "guest %s: it does not run", g->name);
+		return err_set(err, "guest %s: it does not run (virsh start %s)", g->name, g->name);
 	return true;
 }

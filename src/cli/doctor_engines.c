@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* doctor_engines.c - what this machine has for `sluice daemon`: none of it is needed for run */
+#include <glob.h>
 #include <limits.h>
 #include <pwd.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "base/read.h"
 #include "cli/commands.h"
 #include "cli/folders.h"
 #include "control/place.h"
@@ -14,6 +16,8 @@
 
 #define DOCKER_CONFIG "/etc/docker/daemon.json"
 #define LIBVIRT_HOOK "/etc/libvirt/hooks/qemu"
+#define HOOK_SAYS "sluice attach --vm"
+#define HOOK_BYTES_MAX (1u << 20)	/* a hook that is larger is not ours */
 
 static bool say(struct ability *a, bool works, const char *why)
 {
@@ -95,12 +99,32 @@ static bool try_podman(struct ability *a)
 	return say(a, there, there ? "with --runtime sluice-runc (see docs/podman.md)" : "not installed");
 }
 
+/* Others have hooks there as well: ours attaches */
+static bool is_hook(const char *path)
+{
+	struct buf text = buf_new(HOOK_BYTES_MAX);
+	bool ours = access(path, X_OK) == 0 && read_regular(path, &text) &&
+		    memmem(text.at, text.len, HOOK_SAYS, strlen(HOOK_SAYS));
+
+	buf_done(&text);
+	return ours;
+}
+
+/* libvirt runs the one file, and those of the folder beside it */
 static bool try_libvirt(struct ability *a)
 {
+	glob_t found = { .gl_pathc = 0 };
+	bool ours = is_hook(LIBVIRT_HOOK);
+
 	if (access("/usr/bin/virsh", X_OK))
 		return say(a, false, "not installed");
-	return access(LIBVIRT_HOOK, X_OK) == 0 ? say(a, true, "a hook is at " LIBVIRT_HOOK) :
-		say(a, false, "no hook at " LIBVIRT_HOOK ": guests start unattached (see docs/libvirt.md)");
+	if (!ours && glob(LIBVIRT_HOOK ".d/*", 0, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc && !ours; i++)
+			ours = is_hook(found.gl_pathv[i]);
+		globfree(&found);
+	}
+	return say(a, ours, ours ? "a hook attaches guests as they start" :
+		   "no hook of sluice's at " LIBVIRT_HOOK ": guests start unattached (see docs/libvirt.md)");
 }
 
 static const struct {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,39 +30,57 @@
 
 #define VIRSH "/usr/bin/virsh"	/* never by PATH */
 #define LIBVIRT_URI "qemu:///system"	/* unless LIBVIRT_DEFAULT_URI says another */
+#define VIRSH_TROUBLE_MAX 512	/* bytes of it that are read */
 #define NOBODY 65534
 #define ROOM_NAME "sluice-room"
 
 /* ---- what libvirt says ---- */
 
-static _Noreturn void become_virsh(const char *domain, int out)
+static _Noreturn void become_virsh(const char *domain, int out, int trouble)
 {
 	const char *uri = getenv("LIBVIRT_DEFAULT_URI");
 
-	if (dup2(out, 1) >= 0)
+	if (dup2(out, 1) >= 0 && dup2(trouble, 2) >= 0)
 		execl(VIRSH, "virsh", "-q", "-c", uri && *uri ? uri : LIBVIRT_URI, "dumpxml", "--",
 		       domain, NULL);
 	_exit(127);
 }
 
+/* Of what virsh wrote of its trouble the last line, which says most: always false */
+static bool blame_virsh(const char *domain, int status, int trouble, struct err *err)
+{
+	char text[VIRSH_TROUBLE_MAX] = "", *line, *last = NULL, *left = text;
+	ssize_t n = pread(trouble, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	while ((line = strsep(&left, "\n")))
+		if (*line)
+			last = line;
+	if (last && !strncmp(last, "error: ", 7))
+		last += 7;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return err_set(err, "--vm %s: " VIRSH " cannot be run (install libvirt-clients)", domain);
+	return err_set(err, "--vm %s: virsh: %s", domain, last ? last : "it does not tell of it");
+}
+
 static bool ask_virsh(const char *domain, struct buf *to, struct err *err)
 {
+	AUTO_CLOSE int trouble = memfd_create("virsh", MFD_CLOEXEC);
 	int ends[2], status = -1;
 	bool ok;
 	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC))
-		return err_sys(err, errno, "pipe");
+	if (trouble < 0 || pipe2(ends, O_CLOEXEC))
+		return err_sys(err, errno, "a pipe from virsh");
 	pid = fork();
 	if (pid == 0)
-		become_virsh(domain, ends[1]);
+		become_virsh(domain, ends[1], trouble);
 	close(ends[1]);
 	ok = pid > 0 && read_all(ends[0], to);
 	close(ends[0]);
 	if (pid > 0 && waitpid(pid, &status, 0) != pid)
 		status = -1;
-	return (ok && status == 0) ||
-	       err_set(err, "--vm %s: " VIRSH " does not tell of it (is libvirt-clients installed?)", domain);
+	return (ok && status == 0) || blame_virsh(domain, status, trouble, err);
 }
 
 bool guest_find(const char *domain, bool hook, struct libvirt_guest *ret, struct err *err)

@@ -507,11 +507,13 @@ static bool attach(struct supervisor *s, const struct control_request *r,
 	}
 	same = find_same(s, &held);
 	if (find(s, held.session))
-		err_set(err, "a session of the name %s is there already", held.session);
+		err_set(err, "a session of the name %s is there already (sluice detach %s ends it)", held.session,
+			held.session);
 	else if (is_running(s, held.session))
 		err_set(err, "a session of the name %s runs, and is not the daemon's", held.session);
 	else if (same)
-		err_set(err, "the namespace is under session %s", same->held.session);
+		err_set(err, "the namespace is under session %s (sluice detach %s ends it)", same->held.session,
+			same->held.session);
 	else if (s->count >= SUPERVISOR_SESSIONS_MAX)
 		err_set(err, "there are %zu sessions, as many as can be", s->count);
 	else if (held_write(s->plan->folder, &held, err))

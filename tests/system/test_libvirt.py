@@ -145,8 +145,10 @@ def rooms():
      "<shmem> would be a way out"),
     (METADATA.format("web"), "<serial type='tcp'><source mode='bind' host='127.0.0.1' service='8123'/></serial>",
      "<serial type='tcp'> would be a way out"),
+    (METADATA.format("web"), "<channel type='unix'><source mode='connect' path='/run/docker.sock'/>"
+     "<target type='virtio' name='x'/></channel>", "<channel type='unix'> would be a way out"),
     ("", "<interface type='network'><source network='agent-nat-filtered'/></interface>", "it has 2 interfaces")],
-    ids=["policy", "shmem", "serial", "interfaces"])
+    ids=["policy", "shmem", "serial", "channel", "interfaces"])
 def test_guest_that_cannot_be_attached_does_not_start(virt, daemon, metadata, devices, why):
     guest = machine.Machine(virt, "bad", "", metadata=metadata, devices=devices)
     done = guest.start()
@@ -174,6 +176,9 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
 """, network="plain")
     assert guest.start().returncode == 0 and not daemon.held("web2")
     wait_for(lambda: "waits" in guest.said(), 60)
+    done = call("attach", "--vm", "absent")
+    assert done.code == 125 and done.err == "sluice: --vm absent: virsh: failed to get domain 'absent'\n"
+    assert "a hook attaches guests" in call("doctor").out
     for wrong in ["--mode", "open"], ["-p", "/none.yaml"], ["--label", "x"]:   # and it keeps its interface
         assert call("attach", "--vm", "web2", *wrong).code == 125
     # it fails later: the guest has no network then, and can be attached all the same

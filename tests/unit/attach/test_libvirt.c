@@ -117,6 +117,8 @@ static void ways_out_are_refused(void **state)
 		"<serial type='tcp'><source mode='connect' host='203.0.113.9' service='1'/></serial>",
 		"<console type='udp'/>", "<channel type='tcp'/>", "<redirdev bus='usb' type='tcp'/>",
 		"<rng model='virtio'><backend model='egd' type='tcp'/></rng>",
+		"<serial type='unix'><source mode='connect' path='/run/docker.sock'/></serial>",
+		"<channel type='unix'><source mode='connect' path='/run/x'/></channel>",
 		"<interface type='user'><target dev='x'/></interface>", "<interface type='direct'/>",
 		"<interface type='hostdev'/>", "<interface type='vhostuser'/>", "<interface/>",
 		"<interface type='server'/>", "<interface type='vdpa'/>", "<interface type='mcast'/>",
@@ -132,6 +134,10 @@ static void ways_out_are_refused(void **state)
 		if (!strstr(check(&g), "a way out beside the gate"))
 			fail_msg("%s: %s", rows[i], check(&g));
 	}
+	/* the guest's agent, whom the host asks */
+	g = read_it(HEAD "<devices><channel type='unix'><source mode='bind' path='/run/x'/></channel>"
+		    NIC "</devices></domain>");
+	assert_string_equal(check(&g), "");
 	snprintf(xml, sizeof(xml), HEAD "<devices>" NIC "</devices><q:commandline xmlns:q="
 		 "'http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='-nic'/></q:commandline></domain>");
 	g = read_it(xml);
