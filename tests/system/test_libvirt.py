@@ -15,6 +15,7 @@ import internet
 import libvirt
 import machine
 import netns
+import scrape
 import sluice
 import stage
 from frames import arp, dhcp, frame, ip, ip4, udp, udp4
@@ -23,6 +24,7 @@ from stage import ZONE
 
 REC, DENIED, OTHER = f"rec.{ZONE}", f"denied.{ZONE}", f"mail.{ZONE}"
 PAGE = stage.TOP / "docs/libvirt.md"
+METRICS = stage.ROOT / "daemon.metrics"
 METADATA = machine.METADATA.format("policy='{}'")
 # Files of a libvirtd that has no system around it
 QEMU = """user = "root"
@@ -48,7 +50,7 @@ def follow(part):
 
 @pytest.fixture(scope="module")
 def daemon(world):
-    one = netns.Daemon()
+    one = netns.Daemon("--metrics", f"unix:{METRICS}")
     yield one
     one.end()
 
@@ -166,6 +168,15 @@ def test_guest_does_not_start_without_the_daemon(virt, daemon):
     daemon.start()
 
 
+def count_goes_on(before):
+    """From what virsh told of the interface when it could; @before: of a guest that says nothing meanwhile."""
+    told = {key: int(n) for key, n in re.findall(r'^agent_vm_network_(\w+)_total\{session="web2"\} (\d+)$',
+                                                 scrape.page(METRICS).text, re.M)}
+    if set(told) != set(before):
+        return False
+    return all(told[key] == before[key] if key.startswith("tx") else told[key] >= before[key] for key in before)
+
+
 def test_guest_that_runs_is_attached_by_hand_and_detached(world, virt, daemon, token):
     virt.define("net-define", "<network><name>plain</name><bridge name='virbr-plain'/></network>")
     virt.virsh("net-start", "plain")
@@ -176,6 +187,11 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
 """, network="plain")
     assert guest.start().returncode == 0 and not daemon.held("web2")
     wait_for(lambda: "waits" in guest.said(), 60)
+    virt.virsh("suspend", "web2")
+    link = virt.virsh("domiflist", "web2").split()[0]
+    stat = dict(re.findall(r"([rt]x_(?:bytes|packets)) (\d+)", virt.virsh("domifstat", "web2", link)))
+    before = {key: int(value) for key, value in stat.items()}
+    assert len(before) == 4 and before["tx_packets"] >= 2
     done = call("attach", "--vm", "absent")
     assert done.code == 125 and done.err == "sluice: --vm absent: virsh: failed to get domain 'absent'\n"
     assert "a hook attaches guests" in call("doctor").out
@@ -187,6 +203,8 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
     done = call("attach", "--vm", "web2", "--mode", "bridge")
     assert done.code == 0 and done.out == "web2\n" and "mode monitor" in done.err, done
     assert daemon.held("web2")["mode"] == "bridge"
+    wait_for(lambda: count_goes_on(before))
+    virt.virsh("resume", "web2")
     wait_for(lambda: len(world.recorder.requests(token.encode())) >= 2, 30)
     assert call("detach", "web2").code == 0
     start = world.wire.mark()
