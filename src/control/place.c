@@ -83,7 +83,10 @@ int control_listen(const char *folder, const char *name, struct err *err)
 	int r;
 
 	if (is_alive(folder, name)) {
-		err_set(err, "a session of the name %s is running", name);
+		if (!strcmp(name, CONTROL_DAEMON))
+			err_set(err, "the daemon runs already: %s/" CONTROL_DAEMON CONTROL_ENDING " answers", folder);
+		else
+			err_set(err, "a session of the name %s is running", name);
 		return -1;
 	}
 	control_remove(folder, name);

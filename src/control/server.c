@@ -16,6 +16,7 @@ struct client {
 	int		 fd;		/* -1: the slot is free */
 	uint32_t	 serial;	/* of who has it now */
 	bool		 privileged;
+	uid_t		 uid;
 	bool		 waiting;	/* for control_answer() */
 	bool		 web;		/* it gave up the rest */
 	struct event	 ev;
@@ -71,7 +72,7 @@ static void answer_line(struct client *c, struct span line)
 {
 	struct control_server *s = c->server;
 	struct buf answer = buf_new(CONTROL_ANSWER_MAX);
-	struct control_ticket t = { (unsigned)(c - s->clients), c->serial, c->privileged, c->web };
+	struct control_ticket t = { (unsigned)(c - s->clients), c->serial, c->privileged, c->uid, c->web };
 	struct control_request r;
 	const char *why;
 
@@ -181,13 +182,15 @@ void control_answer(struct control_server *s, const struct control_ticket *t, st
 			client_write(c));
 }
 
-static bool is_ours(int fd)
+/* Is it this user or root?  *@ret_uid: who it is, in any case */
+static bool is_ours(int fd, uid_t *ret_uid)
 {
 	socklen_t len = sizeof(struct ucred);
-	struct ucred who;
+	struct ucred who = { .uid = (uid_t)-1 };
+	bool told = fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
-	       (who.uid == geteuid() || who.uid == 0);
+	*ret_uid = who.uid;
+	return told && (who.uid == geteuid() || who.uid == 0);
 }
 
 /* Its groups as they were when it connected */
@@ -206,20 +209,27 @@ static bool is_of_group(int fd, gid_t group)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && who.gid == group;
 }
 
-static struct client *free_slot(struct control_server *s)
+static struct client *free_slot(struct control_server *s, bool privileged)
 {
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+	struct client *found = NULL;
+	size_t others = 0;
+
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		if (s->clients[i].fd < 0)
-			return &s->clients[i];
-	return NULL;
+			found = &s->clients[i];
+		else
+			others += !s->clients[i].privileged;
+	}
+	return privileged || others < CONTROL_GROUP_MAX ? found : NULL;
 }
 
 static void on_accept(evutil_socket_t listener, short what, void *arg)
 {
 	struct control_server *s = arg;
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct client *c = free_slot(s);
-	bool ours = fd >= 0 && is_ours(fd);
+	uid_t uid;
+	bool ours = is_ours(fd, &uid);
+	struct client *c = free_slot(s, ours);
 
 	(void)what;
 	if (fd < 0)
@@ -228,8 +238,8 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 		close(fd);
 		return;
 	}
-	*c = (struct client){ .server = s, .fd = fd, .serial = ++s->serial, .privileged = ours, .in = buf_new(CONTROL_LINE_MAX),
-			      .out = buf_new(CONTROL_ANSWER_MAX + 1) };
+	*c = (struct client){ .server = s, .fd = fd, .serial = ++s->serial, .privileged = ours, .uid = uid,
+			      .in = buf_new(CONTROL_LINE_MAX), .out = buf_new(CONTROL_ANSWER_MAX + 1) };
 	client_arm(c);
 }
 

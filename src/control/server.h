@@ -16,6 +16,7 @@
 #define CONTROL_CLIENTS_MAX 16
 #define CONTROL_IDLE_S 60
 #define CONTROL_WEB_MAX 2	/* connections that said "web": they leave room for others */
+#define CONTROL_GROUP_MAX 12	/* of who is only of the group: for root there is always room */
 
 #define CONTROL_GROUP_NONE ((gid_t)-1)
 
@@ -24,6 +25,7 @@ struct control_ticket {
 	unsigned	slot;
 	uint32_t	serial;
 	bool		privileged;	/* the asker is this user or root, not just of the group */
+	uid_t		uid;		/* who it is */
 	bool		web;		/* it said so: only what control_request_is_web() passes comes */
 };
 

@@ -38,6 +38,7 @@
 #include "daemon/litter.h"
 #include "daemon/role.h"
 #include "daemon/wall.h"
+#include "jail/namespace.h"
 #include "policy/loader.h"
 #include "policy/ports.h"
 #include "watch/board.h"
@@ -491,6 +492,18 @@ static bool check_publish(const struct control_request *r, bool privileged, stru
 	return true;
 }
 
+/* Whoever is only of the group has his own namespaces, in which root's policies cannot be taken away
+ * from others.  A path of his may lead elsewhere by the time that it is opened. */
+static bool check_owner(const struct held *h, const struct control_ticket *t, struct err *err)
+{
+	AUTO_CLOSE int net = t->privileged || h->netns[0] ? -1 : namespace_of(h->pid);
+
+	if (!t->privileged && h->netns[0])
+		return err_set(err, "session %s: only root names a namespace's path (--pid)", h->session);
+	return t->privileged || (net >= 0 && namespace_is_of(net, t->uid)) ||
+	       err_set(err, "session %s: the namespace is another user's (root may, and who made it)", h->session);
+}
+
 static bool attach(struct supervisor *s, const struct control_request *r,
 		   const struct control_ticket *t, struct err *err)
 {
@@ -501,7 +514,7 @@ static bool attach(struct supervisor *s, const struct control_request *r,
 	if (!check_policies(r, t->privileged, err) || !check_publish(r, t->privileged, err))
 		return false;
 	litter_sweep(s->plan->folder, is_kept, s);
-	if (!held_find(r, &held, err)) {
+	if (!held_find(r, &held, err) || !check_owner(&held, t, err)) {
 		held_done(&held);
 		return false;
 	}
@@ -537,6 +550,8 @@ static bool detach(struct supervisor *s, const struct control_request *r,
 
 	if (!k || k->state == KEPT_ENDING)
 		return err_set(err, "%s: no such session of the daemon's (see sluice sessions)", r->session);
+	if (!check_owner(&k->held, t, err))
+		return false;
 	tell(k, "it was detached meanwhile");
 	k->ticket = *t;
 	k->asked = true;

@@ -78,6 +78,23 @@ bool namespace_is_ours(int net)
 	return is_namespace(net, "/proc/self/ns/net") != 0;
 }
 
+bool namespace_is_of(int net, uid_t uid)
+{
+	int user = ioctl(net, NS_GET_USERNS), above;
+	uid_t owner;
+	bool is = false;
+
+	while (user >= 0 && !is && ioctl(user, NS_GET_OWNER_UID, &owner) == 0) {
+		is = owner == uid;
+		above = ioctl(user, NS_GET_PARENT);
+		close(user);
+		user = above;
+	}
+	if (user >= 0)
+		close(user);
+	return is;
+}
+
 bool namespace_enter(int net, struct err *err)
 {
 	AUTO_CLOSE int user = ioctl(net, NS_GET_USERNS);

@@ -13,6 +13,14 @@ bool namespace_info(int info_fd, pid_t *ret_pid, struct err *err);
 /* The network namespace of @pid: a descriptor, or negative errno */
 int namespace_of(pid_t pid);
 
+/*
+ * namespace_is_of() - is it this user's own?
+ *
+ * Whoever made the user namespace that owns it, or one above that, could do to it what he likes
+ * (ioctl_ns(2), NS_GET_OWNER_UID).  False also if that can't be told.
+ */
+bool namespace_is_of(int net, uid_t uid);
+
 /* The one that we are in ourselves?  True also if that can't be told. */
 bool namespace_is_ours(int net);
 

@@ -215,13 +215,36 @@ def test_only_root_and_the_group_ask(held, daemon):
         return subprocess.run([sluice.PROGRAM, *words], user=stage.UID, group=stage.GID, extra_groups=groups,
                               env={"HOME": str(stage.HOME), "PATH": "/usr/bin"}, capture_output=True, text=True,
                               timeout=30, cwd="/")
-    words = ["attach", "--pid", str(box.pid), "-p", "rec", "--mode", "isolated", "--session", "x"]
+    own = netns.Box("setpriv", f"--reuid={stage.UID}", f"--regid={stage.GID}", "--clear-groups",
+                    "unshare", "--user", "--map-root-user", "--net")
+    words = ["attach", "--pid", str(own.pid), "-p", "rec", "--mode", "isolated", "--session", "x"]
     done = sluice_as([], *words)
     assert done.returncode == 125 and "root and the group sluice" in done.stderr and not daemon.held("x")
     done = sluice_as([stage.ROLES_ID], *words)
     assert done.returncode == 0 and done.stdout == "x\n" and daemon.held("x"), done.stderr
     assert sluice_as([stage.ROLES_ID], "detach", "x").returncode == 0 and not daemon.held("x")
+    # another's namespace he neither attaches nor detaches, nor one by a path, which may lead elsewhere later
+    request = json.dumps({"do": "attach", "session": "x", "netns": own.path, "policies": ["rec"]})
+    assert "only root names a namespace's path" in ask(stage.UID, stage.GID, [stage.ROLES_ID], request).stdout
+    done = sluice_as([stage.ROLES_ID], "attach", "--pid", str(box.pid), "-p", "rec", "--session", "x")
+    assert done.returncode == 125 and "another user's" in done.stderr and not daemon.held("x"), done.stderr
+    assert call("attach", "--pid", box.pid, "-p", "rec", "--session", "x").code == 0
+    done = sluice_as([stage.ROLES_ID], "detach", "x")
+    assert done.returncode == 125 and "another user's" in done.stderr and daemon.held("x")["state"] == "serving"
+    assert call("detach", "x").code == 0
     box.kill()
+    own.kill()
+
+
+def test_the_group_leaves_room_for_root(daemon):
+    code = ("import socket\nall = [socket.socket(socket.AF_UNIX) for _ in range(40)]\n"
+            "for s in all: s.connect('/run/sluice/control.sock')\nprint('full', flush=True)\ninput()")
+    crowd = subprocess.Popen([sluice.PYTHON, "-c", code], user=stage.UID, group=stage.GID,
+                             extra_groups=[stage.ROLES_ID], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert crowd.stdout.readline() == "full\n"
+    assert daemon.ask({"do": "held"})["ok"]
+    crowd.communicate("\n")
+    assert crowd.returncode == 0
 
 
 def test_the_name_of_a_session_that_runs_is_not_taken(daemon, box):
