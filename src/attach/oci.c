@@ -47,14 +47,21 @@ static const json_t *namespace_of_kind(const json_t *config, const char *kind)
 	return NULL;
 }
 
+const char *oci_joined(const json_t *config, const char *kind)
+{
+	const char *path = json_string_value(json_object_get(namespace_of_kind(config, kind), "path"));
+
+	return path && *path ? path : NULL;
+}
+
 enum oci_network oci_network(const json_t *config, const char **ret_path)
 {
 	const json_t *network = namespace_of_kind(config, "network");
 
-	*ret_path = json_string_value(json_object_get(network, "path"));
+	*ret_path = oci_joined(config, "network");
 	if (!network)
 		return OCI_NETWORK_HOST;
-	return *ret_path && **ret_path ? OCI_NETWORK_JOINED : OCI_NETWORK_OWN;
+	return *ret_path ? OCI_NETWORK_JOINED : OCI_NETWORK_OWN;
 }
 
 static json_t *environment_of(const json_t *config)
@@ -125,40 +132,107 @@ bool oci_check_uplink(const json_t *config, struct err *err)
 			       "network (no --cap-add of it)", has);
 }
 
-bool oci_check(const json_t *config, struct err *err)
+const char *oci_rights(const json_t *config)
 {
 	static const char *const never[] = { "CAP_SYS_ADMIN", "CAP_SYS_MODULE", "CAP_SYS_RAWIO",
-					     "CAP_SYS_PTRACE", "CAP_SYS_BOOT" };
-	const char *has = capability_of(config, never, ARRAY_SIZE(never));
+					     "CAP_SYS_PTRACE", "CAP_SYS_BOOT", "CAP_DAC_READ_SEARCH", "CAP_BPF",
+					     "CAP_PERFMON" };
+
+	return capability_of(config, never, ARRAY_SIZE(never));
+}
+
+/* Settings of the whole machine are root's by uid, with no capability: engines leave them read-only */
+static bool has_settings(const json_t *config)
+{
+	const json_t *list = json_object_get(linux_of(config), "readonlyPaths");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *path = json_string_value(json_array_get(list, i));
+
+		if (path && !strcmp(path, "/proc/sys"))
+			return false;
+	}
+	return true;
+}
+
+/* A rule for all devices of a kind.  To make nodes is let pass by default; to open them is not. */
+static bool has_devices(const json_t *config)
+{
+	const json_t *list = json_object_get(json_object_get(linux_of(config), "resources"), "devices");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i), *major = json_object_get(one, "major");
+		const char *access = json_string_value(json_object_get(one, "access"));
+
+		if (json_is_true(json_object_get(one, "allow")) && (!access || strpbrk(access, "rw")) &&
+		    (!json_is_integer(major) || json_integer_value(major) < 0))
+			return true;
+	}
+	return false;
+}
+
+/* One of a kind: of two, readers could take either */
+static bool check_namespaces(const json_t *config, struct err *err)
+{
+	const json_t *list = json_object_get(linux_of(config), "namespaces");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+		const char *type = json_string_value(json_object_get(one, "type"));
+
+		if (!type || namespace_of_kind(config, type) != one)
+			return err_set(err, "config.json: namespace %s twice, or of no type", type ? type : "");
+	}
+	if (!namespace_of_kind(config, "pid"))
+		return err_set(err, "the container sees the machine's processes, sluice's too (no --pid "
+			       "host)");
+	return namespace_of_kind(config, "mount") ||
+	       err_set(err, "the container has the machine's own files (a mount namespace)");
+}
+
+bool oci_check(const json_t *config, struct err *err)
+{
+	const char *has = oci_rights(config);
 
 	if (json_object_size(json_object_get(linux_of(config), "netDevices")))
 		return err_set(err, "the container gets a network device of the machine's: a way out "
 			       "beside the gate (no netDevices)");
-	if (!namespace_of_kind(config, "pid"))
-		return err_set(err, "the container sees the machine's processes, sluice's too (no --pid "
-			       "host)");
+	if (!check_namespaces(config, err))
+		return false;
 	/* Over a user namespace of its own they are no rights over this machine */
-	return !has || namespace_of_kind(config, "user") ||
-	       err_set(err, "the container has %s: it could leave its namespaces (no --privileged, no "
-		       "--cap-add of it)", has);
+	if (namespace_of_kind(config, "user"))
+		return true;
+	if (has)
+		return err_set(err, "the container has %s: it could leave its namespaces (no --privileged, no "
+			       "--cap-add of it)", has);
+	if (has_settings(config))
+		return err_set(err, "the container may write the machine's /proc/sys (no --security-opt "
+			       "systempaths=unconfined, no unmask=ALL)");
+	return !has_devices(config) ||
+	       err_set(err, "the container may open every device of the machine (no --device-cgroup-rule for "
+		       "all of a kind)");
 }
 
-/* Who is asked there starts a container without sluice, or a program outside */
-static const char *const engines[] = {
-	"/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock",
-	"/var/run/containerd/containerd.sock", "/run/podman/podman.sock", "/var/run/podman/podman.sock",
-	"/run/crio/crio.sock", "/var/run/crio/crio.sock", "/run/systemd/private",
-	"/run/dbus/system_bus_socket", "/run/libvirt/libvirt-sock", "/run/sluice/control.sock",
+/* What is not mounted */
+static const struct guarded {
+	const char	*path;
+	bool		 inside;	/* nor what lies in it */
+	bool		 to_read;	/* nor read-only */
+} guarded[] = {
+	/* Who is asked there starts a container without sluice, or a program outside */
+	{ "/run/docker.sock", false, true }, { "/var/run/docker.sock", false, true },
+	{ "/run/containerd/containerd.sock", false, true }, { "/var/run/containerd/containerd.sock", false, true },
+	{ "/run/podman/podman.sock", false, true }, { "/var/run/podman/podman.sock", false, true },
+	{ "/run/crio/crio.sock", false, true }, { "/var/run/crio/crio.sock", false, true },
+	{ "/run/systemd/private", false, true }, { "/run/dbus/system_bus_socket", false, true },
+	{ "/run/libvirt/libvirt-sock", false, true }, { "/run/sluice", true, true },
+	/* Its own log, and processes of the machine with their files */
+	{ "/var/lib/sluice", true, true }, { "/proc", true, true },
+	/* What decides for it: our policies, what engines run and how, what the kernel runs */
+	{ "/etc/sluice", true, false }, { "/etc/docker", true, false }, { "/etc/containers", true, false },
+	{ "/var/lib/docker", false, false }, { "/var/lib/containers", false, false },
+	{ "/sys/kernel", true, false },
 };
-
-static bool holds(const char *folder, const char *path)
-{
-	size_t len = strlen(folder);
-
-	while (len && folder[len - 1] == '/')
-		len--;
-	return !strncmp(path, folder, len) && path[len] == '/';
-}
 
 static bool is_listed(const char *path, const char *const *list)
 {
@@ -167,26 +241,62 @@ static bool is_listed(const char *path, const char *const *list)
 	return list && *list;
 }
 
-bool oci_check_mounts(const json_t *config, bool (*look)(const char *path, char ret_real[PATH_MAX]),
-		      const char *const *allow, struct err *err)
+/* The last word counts, as for mount(8) */
+static bool is_read_only(const json_t *mount)
+{
+	const json_t *options = json_object_get(mount, "options");
+	bool is = false;
+
+	for (size_t i = 0; i < json_array_size(options); i++) {
+		const char *word = json_string_value(json_array_get(options, i));
+
+		if (word && (!strcmp(word, "ro") || !strcmp(word, "rro")))
+			is = true;
+		else if (word && !strcmp(word, "rw"))
+			is = false;
+	}
+	return is;
+}
+
+static bool check_guarded(const struct guarded *g, const char *path, bool read_only,
+			  const struct oci_eyes *eyes, struct err *err)
+{
+	if (read_only && !g->to_read)
+		return true;
+	if (g->inside && eyes->holds(g->path, path))
+		return err_set(err, "%s is mounted: a way out, as all in %s is (no such mount%s)", path, g->path,
+			       g->to_read ? "" : ", or read-only");
+	return !eyes->holds(path, g->path) ||
+	       err_set(err, "%s is mounted, and %s in it: a way out (mount less%s)", path, g->path,
+		       g->to_read ? "" : ", or read-only");
+}
+
+static bool check_mount(const json_t *mount, const struct oci_eyes *eyes, const char *const *allow,
+			struct err *err)
+{
+	const char *path = json_string_value(json_object_get(mount, "source"));
+	const struct guarded own = { eyes->program, true, false };
+	bool read_only = is_read_only(mount);
+
+	if (!path || path[0] != '/' || is_listed(path, allow))
+		return true;
+	if (eyes->is_socket(path))
+		return err_set(err, "%s is mounted: a way out through whoever listens there "
+			       "(sluice runtime --allow-unix %s)", path, path);
+	for (size_t i = 0; i < ARRAY_SIZE(guarded); i++)
+		if (!check_guarded(&guarded[i], path, read_only, eyes, err))
+			return false;
+	return check_guarded(&own, path, read_only, eyes, err);
+}
+
+bool oci_check_mounts(const json_t *config, const struct oci_eyes *eyes, const char *const *allow,
+		      struct err *err)
 {
 	const json_t *mounts = json_object_get(config, "mounts");
-	char real[PATH_MAX];
 
-	for (size_t i = 0; i < json_array_size(mounts); i++) {
-		const json_t *one = json_array_get(mounts, i);
-		const char *path = json_string_value(json_object_get(one, "source"));
-
-		if (!path || path[0] != '/' || is_listed(path, allow))
-			continue;
-		if (look(path, real))
-			return err_set(err, "%s is mounted: a way out through whoever listens there "
-				       "(sluice runtime --allow-unix %s)", path, path);
-		for (size_t n = 0; n < ARRAY_SIZE(engines); n++)
-			if (holds(path, engines[n]) || holds(real, engines[n]))
-				return err_set(err, "%s is mounted, and %s in it: a way out (mount less)",
-					       path, engines[n]);
-	}
+	for (size_t i = 0; i < json_array_size(mounts); i++)
+		if (!check_mount(json_array_get(mounts, i), eyes, allow, err))
+			return false;
 	return true;
 }
 

@@ -43,23 +43,39 @@ const char *oci_mode(const json_t *config);
 /* A container's name as a session is called: of 64 hexadecimal digits the first 12, as engines show it */
 void oci_session(const char *id, char ret[65]);
 
+/* A capability of its process with which the machine could be had; NULL: none.  Where it has a user namespace
+ * of its own it is none over the machine. */
+const char *oci_rights(const json_t *config);
+
 /* Refuse what can leave its namespaces, load code into the kernel or reach our own processes:
- * capabilities over more than a user namespace of its own, the machine's processes */
+ * capabilities over more than a user namespace of its own, the machine's processes, files, settings, all
+ * its devices */
 bool oci_check(const json_t *config, struct err *err);
+
+/* The path of a namespace that it joins, of a @kind as config.json has it; NULL: it has its own, or none */
+const char *oci_joined(const json_t *config, const char *kind);
 
 /* Refuse whoever could change the rules in its network namespace: for one on an engine's network */
 bool oci_check_uplink(const json_t *config, struct err *err);
 
+/* What is seen of the machine's files */
+struct oci_eyes {
+	bool	(*is_socket)(const char *path);
+	/* Is @path @folder itself or in it, whatever the two are called? */
+	bool	(*holds)(const char *folder, const char *path);
+	const char *program;	/* of sluice */
+};
+
 /*
- * oci_check_mounts() - refuse mounts through which others would be asked to act for the container
- * @look:	gives a path of the machine in its one true form; is a Unix socket there?
+ * oci_check_mounts() - refuse mounts that are a way out
  * @allow:	paths of sockets that may be mounted, up to NULL
  *
- * That is a Unix socket, and a folder that has an engine's in it.  What other sockets a folder holds,
- * now or later, is not known.
+ * That is a Unix socket; a folder with an engine's in it; the machine's processes; and what sluice and the
+ * engines write or go by: theirs to change would be what holds the container.  What other sockets a folder
+ * holds, now or later, is not known.
  */
-bool oci_check_mounts(const json_t *config, bool (*look)(const char *path, char ret_real[PATH_MAX]),
-		      const char *const *allow, struct err *err);
+bool oci_check_mounts(const json_t *config, const struct oci_eyes *eyes, const char *const *allow,
+		      struct err *err);
 
 /* Put the families that a network namespace does not keep in, and io_uring, out of reach */
 bool oci_confine(json_t *config, struct err *err);

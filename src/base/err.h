@@ -5,6 +5,7 @@
  * Functions that can fail for reasons a user must read take a struct err.
  * The text has no trailing newline and no "sluice: " prefix; the caller that
  * gives up prints it.  The form is WHAT: WHY (HINT).
+ * Control characters in it become '?'.
  */
 #ifndef SLUICE_BASE_ERR_H
 #define SLUICE_BASE_ERR_H

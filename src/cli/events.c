@@ -98,9 +98,12 @@ static void print_place(FILE *to, const json_t *event, const char *key)
 	struct span host = event_text(event, key);
 	bool v6 = span_find(host, ':') >= 0;
 
-	fputs(v6 ? "[" : "", to);
+	uint64_t port = event_uint(event, "port");
+
+	fputs(v6 && port ? "[" : "", to);
 	print_safe(to, host);
-	fprintf(to, "%s:%" PRIu64, v6 ? "]" : "", event_uint(event, "port"));
+	if (port)	/* there is none of ICMP */
+		fprintf(to, "%s:%" PRIu64, v6 ? "]" : "", port);
 }
 
 static void print_why(FILE *to, const json_t *event)
@@ -165,9 +168,11 @@ static void http(FILE *to, const json_t *event)
 
 static void packet_drop(FILE *to, const json_t *event)
 {
+	uint64_t count = event_uint(event, "count");
+
 	print_place(to, event, "ip");
 	print_more(to, event, "proto", " ");
-	fprintf(to, "  %" PRIu64 " packets", event_uint(event, "count"));
+	fprintf(to, "  %" PRIu64 " packet%s", count, count == 1 ? "" : "s");
 }
 
 static void denials(FILE *to, const json_t *event)

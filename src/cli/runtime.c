@@ -35,6 +35,7 @@ struct runtime_command {
 	char			 words[PATH_MAX];	/* of the container's, cut into policies */
 };
 
+#define NETWORK_OURS "the container has the machine's own network (--network none)"
 #define ISO_TIME_MAX 32
 
 static const char *iso_time(char dst[ISO_TIME_MAX])
@@ -119,9 +120,12 @@ static int refuse(int argc, char *const *argv, const struct err *err)
 /* Of another container's namespace that container's session is the gate: there must be one */
 static bool check_joined(const json_t *config, const char *path, struct err *err)
 {
-	json_t *one = runtime_session_of(path, err);
+	json_t *one;
 	bool ok;
 
+	if (runtime_is_ours(path))
+		return err_set(err, NETWORK_OURS);
+	one = runtime_session_of(path, err);
 	if (!one)
 		return err_set(err, "the network that the container joins is under no session (start that one "
 			       "with this runtime too)");
@@ -150,6 +154,8 @@ static bool take_mode(const struct runtime_command *c, const json_t *config, str
 
 static bool add_policy(struct oci_hook *hook, const char *word, struct err *err)
 {
+	if (!*word)
+		return err_set(err, "policy: an empty name (" OCI_POLICY_VARIABLE "=NAME,NAME)");
 	if (!control_name_is_valid(word))
 		return err_set(err, "policy %s: not a name (of a file in /etc/sluice/policies.d, without "
 			       ".yaml)", word);
@@ -178,24 +184,60 @@ static bool take_policies(struct runtime_command *c, const json_t *config, struc
 	return true;
 }
 
-static bool look(const char *path, char ret_real[PATH_MAX])
+static bool is_socket(const char *path)
 {
 	struct stat st;
 
-	if (!realpath(path, ret_real))
-		snprintf(ret_real, PATH_MAX, "%s", path);
 	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* By their names alone */
+static bool is_in(const char *folder, const char *path)
+{
+	size_t len = strlen(folder);
+
+	while (len && folder[len - 1] == '/')
+		len--;
+	return !strncmp(path, folder, len) && (path[len] == '/' || !path[len]);
+}
+
+/* Links, volumes that an engine binds, second mounts: the folder itself is the same in all of them */
+static bool holds(const char *folder, const char *path)
+{
+	char true_folder[PATH_MAX], at[PATH_MAX];
+	struct stat wanted, st;
+	bool same = false;
+	char *slash = at;
+
+	if (!realpath(folder, true_folder))
+		snprintf(true_folder, sizeof(true_folder), "%s", folder);
+	if (!realpath(path, at))
+		snprintf(at, sizeof(at), "%s", path);
+	if (is_in(folder, path) || is_in(true_folder, path) || is_in(true_folder, at))
+		return true;
+	if (stat(true_folder, &wanted))
+		return false;
+	while (!same && slash) {
+		same = stat(*at ? at : "/", &st) == 0 && st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino;
+		slash = strrchr(at, '/');
+		if (slash)
+			*slash = '\0';
+	}
+	return same;
 }
 
 static bool check(const struct runtime_command *c, const json_t *config, struct err *err)
 {
+	const struct oci_eyes eyes = { is_socket, holds, c->program };
 	AUTO_FREE const char **allow = calloc(c->allow_unix.count + 1, sizeof(*allow));
+	const char *pid = oci_joined(config, "pid");
 
 	if (!allow)
 		return err_set(err, "out of memory");
 	for (size_t i = 0; i < c->allow_unix.count; i++)
 		allow[i] = c->allow_unix.at[i];
-	return oci_check(config, err) && oci_check_mounts(config, look, allow, err);
+	return oci_check(config, err) && oci_check_mounts(config, &eyes, allow, err) &&
+	       (!pid || runtime_check_processes(pid, err));
 }
 
 /* ---- what it finds inside ---- */
@@ -307,7 +349,7 @@ static bool change(struct runtime_command *c, json_t *config, struct err *err)
 		return false;
 	switch (oci_network(config, &path)) {
 	case OCI_NETWORK_HOST:
-		return err_set(err, "the container has the machine's own network (--network none)");
+		return err_set(err, NETWORK_OURS);
 	case OCI_NETWORK_JOINED:
 		return check_joined(config, path, err);
 	case OCI_NETWORK_OWN:
@@ -380,6 +422,8 @@ static int runtime(struct runtime_command *c, int argc, char **argv, struct err 
 			"anew)");
 	else if (!strcmp(word, "start"))
 		runtime_check_start(runc, at, argv, argv[argc - 1], err);
+	else if (!strcmp(word, "exec") && option_of(argc - at, argv + at, "--process"))
+		runtime_check_exec(runc, at, argv, option_of(argc - at, argv + at, "--process"), argv[argc - 1], err);
 	else if (!strcmp(word, "create") || !strcmp(word, "run"))
 		prepare(c, argc - at, argv + at, !strcmp(word, "create"), err);
 	else if (!strcmp(word, "delete"))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/runtime_start.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,6 +20,19 @@
 #define WORDS_MAX 128	/* of a command line of ours */
 #define STATE_MAX (1u << 20)
 
+/* Of the namespace that was looked at */
+static json_t *find_held(const json_t *list, const struct stat *st)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *one = json_array_get(list, i);
+
+		if ((ino_t)json_integer_value(json_object_get(one, "inode")) == st->st_ino &&
+		    (dev_t)json_integer_value(json_object_get(one, "device")) == st->st_dev)
+			return one;
+	}
+	return NULL;
+}
+
 json_t *runtime_session_of(const char *path, struct err *err)
 {
 	const struct control_request r = { .what = CONTROL_HELD };
@@ -26,15 +41,54 @@ json_t *runtime_session_of(const char *path, struct err *err)
 
 	if (answer && stat(path, &st))
 		err_sys(err, errno, "%s", path);
-	for (size_t i = 0; !err->text[0] && !found && i < json_array_size(list); i++) {
-		json_t *one = json_array_get(list, i);
-
-		if ((ino_t)json_integer_value(json_object_get(one, "inode")) == st.st_ino &&
-		    (dev_t)json_integer_value(json_object_get(one, "device")) == st.st_dev)
-			found = json_incref(one);
-	}
+	if (answer && !err->text[0])
+		found = json_incref(find_held(list, &st));
 	json_decref(answer);
 	return found;
+}
+
+bool runtime_is_ours(const char *path)
+{
+	struct stat ours, st;
+
+	return stat("/proc/self/ns/net", &ours) || stat(path, &st) ||
+	       (st.st_dev == ours.st_dev && st.st_ino == ours.st_ino);
+}
+
+/* A process of @pid's namespace, whose network is under no session; it may have gone */
+static bool is_free(const char *name, const struct stat *pids, const json_t *list)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/ns/pid", name);
+	if (stat(path, &st) || st.st_dev != pids->st_dev || st.st_ino != pids->st_ino)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%.20s/ns/net", name);
+	return stat(path, &st) == 0 && !find_held(list, &st);
+}
+
+bool runtime_check_processes(const char *path, struct err *err)
+{
+	const struct control_request r = { .what = CONTROL_HELD };
+	json_t *answer = ask_daemon(&r, err);
+	DIR *dir = answer ? opendir("/proc") : NULL;
+	const struct dirent *entry;
+	struct stat pids;
+	bool found = false;
+
+	if (answer && (!dir || stat(path, &pids)))
+		err_sys(err, errno, "%s", path);
+	while (!err->text[0] && !found && (entry = readdir(dir)))
+		found = isdigit((unsigned char)entry->d_name[0]) &&
+			is_free(entry->d_name, &pids, json_object_get(answer, "held"));
+	if (found)
+		err_set(err, "the container sees processes with a network that is under no session, and could act "
+			"through them (start that one with this runtime too)");
+	if (dir)
+		closedir(dir);
+	json_decref(answer);
+	return !err->text[0];
 }
 
 /* Run a program with @in to read, or nothing.  What it says: to read from *@ret_says */
@@ -126,6 +180,31 @@ static bool attach_now(const json_t *state, int text, struct err *err)
 		err_set(err, "%s", !strncmp(said, "sluice: ", 8) ? said + 8 : said);
 	}
 	return ok || err_set(err, "runtime: the container cannot be attached");
+}
+
+bool runtime_check_exec(const char *runc, int count, char *const *argv, const char *process, const char *id,
+			struct err *err)
+{
+	AUTO_CLOSE int text = -1;
+	json_t *new = json_pack("{s:o}", "process", json_load_file(process, JSON_REJECT_DUPLICATES, NULL));
+	json_t *state = NULL, *config = NULL;
+	const char *bundle;
+	char path[PATH_MAX];
+	bool ok;
+
+	if (new && !oci_rights(new)) {
+		json_decref(new);
+		return true;
+	}
+	state = state_of(runc, count, argv, id, &text, err);
+	bundle = json_string_value(json_object_get(state, "bundle"));
+	if (bundle && snprintf(path, sizeof(path), "%s/config.json", bundle) < PATH_MAX)
+		config = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	ok = config && new && json_object_update(config, new) == 0 && oci_check(config, err);
+	json_decref(new);
+	json_decref(config);
+	json_decref(state);
+	return ok || err_set(err, "runtime: container %s: what is to be run in it cannot be read", id);
 }
 
 /* Nothing but what its session knows of */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* runtime_start.h - a container that was made is to start: is its network still what was attached? */
+/* runtime_start.h - what `sluice runtime` asks of the machine before a container is made, starts, runs one more */
 #ifndef SLUICE_CLI_RUNTIME_START_H
 #define SLUICE_CLI_RUNTIME_START_H
 
@@ -20,5 +20,19 @@ json_t *runtime_session_of(const char *path, struct err *err);
  * Return: false and @err: it must not start.
  */
 bool runtime_check_start(const char *runc, int count, char *const *argv, const char *id, struct err *err);
+
+/* Is the network namespace at @path the one that we are in?  True also if that can't be told. */
+bool runtime_is_ours(const char *path);
+
+/* Every process in the pid namespace @path has a network that is under a session: whoever shares one can act
+ * through another (ptrace(2)).  Return: false and @err: it has not. */
+bool runtime_check_processes(const char *path, struct err *err);
+
+/*
+ * runtime_check_exec() - one more process of a container gets no rights that its first one would not
+ * @process:	the file that an engine has written of it
+ */
+bool runtime_check_exec(const char *runc, int count, char *const *argv, const char *process, const char *id,
+			struct err *err);
 
 #endif

@@ -195,13 +195,17 @@ REFUSED = {
     "policy": (dict(policy="bad"), "allwo"),
     "no-policy-file": (dict(policy="nowhere"), "nowhere.yaml: No such file"),
     "policy-path": (dict(policy="../policies.d/rec"), "not a name"),
-    "host": (dict(network="host"), "under no session"),
+    "host": (dict(network="host"), "machine's own network"),
     "privileged": (dict(options=("--privileged",)), "could leave its namespaces"),
     "sys-admin": (dict(options=("--cap-add", "SYS_ADMIN")), "CAP_SYS_ADMIN"),
     "pid-host": (dict(options=("--pid", "host")), "the machine's processes"),
     "engine-socket": (dict(options=("-v", "/run/docker.sock:/s")), "/run/docker.sock is mounted"),
     "engine-folder": (dict(options=("-v", "/run:/host")), "is mounted, and "),
     "bridge": (dict(network="wide"), "a way out beside the gate"),
+    "policies": (dict(options=("-v", "/etc/sluice:/s")), "or read-only"),
+    "engine-volume": (dict(options=("-v", "folder:/s")), "/run/docker.sock in it"),
+    "settings": (dict(options=("--security-opt", "systempaths=unconfined")), "the machine's /proc/sys"),
+    "processes": (dict(options=("--pid", "container:free")), "under no session"),
 }
 
 
@@ -210,6 +214,11 @@ def test_refused_before_it_starts(docker, daemon, world, token, case):
     how, why = REFUSED[case]
     if how.get("network") == "wide":
         docker("network", "create", "wide")
+    elif case == "engine-volume":
+        docker("volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", "device=/run", "folder")
+    elif case == "processes":
+        docker("run", "-d", "--rm", "--network", "none", "--name", "free", "-v", "/usr:/usr:ro", engine.IMAGE,
+               "sleep", "60")
     before = len(daemon.ask({"do": "held"})["held"])
     mark = stage.directory(stage.HOME / "marks") / token
     options = (*how.get("options", ()), "-v", f"{mark.parent}:{mark.parent}")
@@ -221,6 +230,20 @@ def test_refused_before_it_starts(docker, daemon, world, token, case):
     done = docker.run("touch", mark, options=options[-2:], runtime=None, network=how.get("network", "none"))
     assert done.returncode == 0, done.stdout
     assert mark.exists()
+    if case == "processes":
+        docker("rm", "-f", "free")
+
+
+def test_words_of_an_image_move_no_cursor(docker):
+    done = docker.run("true", options=("-e", "SLUICE_MODE=a\x1b[31mb\nc"))
+    assert done.returncode == 125 and "SLUICE_MODE a?[31mb?c: accepted" in done.stdout
+
+
+def test_no_more_rights_by_exec(docker, inside):
+    name = docker("ps", "-q", "--latest").stdout.strip()
+    done = docker("exec", "--privileged", name, "echo", "it", "runs")
+    assert done.returncode != 0 and "could leave its namespaces" in done.stdout
+    assert docker("exec", name, "echo", "it", "runs").stdout == "it runs\n"
 
 
 def test_no_daemon_no_container(docker, daemon, inside, world, token):

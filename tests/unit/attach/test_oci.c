@@ -26,7 +26,7 @@ static const struct {
 	{ "{}", OCI_NETWORK_HOST, NULL },
 	{ "{'linux':{'namespaces':[{'type':'pid'}]}}", OCI_NETWORK_HOST, NULL },
 	{ "{'linux':{'namespaces':[{'type':'pid'},{'type':'network'}]}}", OCI_NETWORK_OWN, NULL },
-	{ "{'linux':{'namespaces':[{'type':'network','path':''}]}}", OCI_NETWORK_OWN, "" },
+	{ "{'linux':{'namespaces':[{'type':'network','path':''}]}}", OCI_NETWORK_OWN, NULL },
 	{ "{'linux':{'namespaces':[{'type':'network','path':'/proc/7/ns/net'}]}}",
 	  OCI_NETWORK_JOINED, "/proc/7/ns/net" },
 };
@@ -89,23 +89,39 @@ static void a_long_id_is_cut(void **state)
 
 /* ---- what is refused ---- */
 
-#define PID "'linux':{'namespaces':[{'type':'pid'}]}"
+#define OWN "{'type':'pid'},{'type':'mount'}"
+#define SETTINGS "'readonlyPaths':['/proc/bus','/proc/sys']"
+#define PID "'linux':{'namespaces':[" OWN "]," SETTINGS "}"
+#define DEVICES(rule) "{'linux':{'namespaces':[" OWN "]," SETTINGS ",'resources':{'devices':[{'allow':false," \
+	"'access':'rwm'}," rule "]}}}"
 
 static void rights_over_the_machine_are_refused(void **state)
 {
 	static const struct { const char *text; bool ok; } rows[] = {
 		{ "{}", false },
-		{ "{'linux':{'namespaces':[{'type':'network'},{'type':'mount'}]}}", false },
+		{ "{'linux':{'namespaces':[{'type':'network'},{'type':'mount'}]," SETTINGS "}}", false },
+		{ "{'linux':{'namespaces':[{'type':'network'},{'type':'pid'}]," SETTINGS "}}", false },
+		{ "{'linux':{'namespaces':[" OWN ",{'type':'network'},{'type':'network','path':'/x'}]," SETTINGS "}}",
+		  false },
+		{ "{'linux':{'namespaces':[" OWN ",{}]," SETTINGS "}}", false },
 		{ "{" PID "}", true },
-		{ "{'linux':{'namespaces':[{'type':'pid'}],'netDevices':{}}}", true },
-		{ "{'linux':{'namespaces':[{'type':'pid'}],'netDevices':{'eth0':{'name':'x'}}}}", false },
+		{ "{'linux':{'namespaces':[" OWN "],'readonlyPaths':['/proc/bus']}}", false },
+		{ "{'linux':{'namespaces':[{'type':'user'}," OWN "]}}", true },
+		{ DEVICES("{'allow':true,'type':'c','access':'m'},{'allow':true,'major':5,'minor':-1,'access':'rwm'}"), true },
+		{ DEVICES("{'allow':true,'type':'b','access':'rwm'}"), false },
+		{ DEVICES("{'allow':true,'major':-1,'access':'r'}"), false },
+		{ DEVICES("{'allow':true,'type':'a'}"), false },
+		{ "{'linux':{'namespaces':[" OWN "]," SETTINGS ",'netDevices':{}}}", true },
+		{ "{'linux':{'namespaces':[" OWN "]," SETTINGS ",'netDevices':{'eth0':{'name':'x'}}}}", false },
 		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_NET_ADMIN','CAP_NET_RAW']}}}", true },
 		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_SYS_ADMIN']}}}", false },
 		{ "{" PID ",'process':{'capabilities':{'effective':[],'inheritable':['CAP_SYS_MODULE']}}}",
 		  false },
 		{ "{" PID ",'process':{'capabilities':{'permitted':['CAP_KILL','CAP_SYS_PTRACE']}}}", false },
+		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_DAC_READ_SEARCH']}}}", false },
+		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_BPF']}}}", false },
 		{ "{'process':{'capabilities':{'bounding':['CAP_SYS_ADMIN']}},"
-		  "'linux':{'namespaces':[{'type':'user'},{'type':'pid'}]}}", true },
+		  "'linux':{'namespaces':[{'type':'user'}," OWN "]}}", true },
 	};
 
 	(void)state;
@@ -119,30 +135,51 @@ static void rights_over_the_machine_are_refused(void **state)
 	}
 }
 
-static bool look(const char *path, char ret_real[PATH_MAX])
+static bool is_socket(const char *path)
 {
-	snprintf(ret_real, PATH_MAX, "%s", strcmp(path, "/link") ? path : "/run");
 	return strstr(path, "sock");
+}
+
+/* /link is /run */
+static bool has_in(const char *folder, const char *path)
+{
+	size_t len;
+
+	folder = strcmp(folder, "/link") ? folder : "/run";
+	len = strlen(folder) - (folder[strlen(folder) - 1] == '/');
+	return !strncmp(path, folder, len) && (!path[len] || path[len] == '/');
 }
 
 static void ways_out_by_mounts_are_refused(void **state)
 {
 	static const char *const allow[] = { "/run/ok.sock", NULL };
-	static const struct { const char *source; bool ok; } rows[] = {
-		{ "/srv/data", true }, { "proc", true }, { "/run/ok.sock", true }, { "/run/no.sock", false },
-		{ "/", false }, { "/run", false }, { "/run/", false }, { "/var/run", false },
-		{ "/run/podman", false }, { "/var", false }, { "/runs", true }, { "/link", false }, { "/run/user", true },
+	static const struct oci_eyes eyes = { is_socket, has_in, "/opt/bin/sluice" };
+	static const struct { const char *source; bool ok, ok_to_read; } rows[] = {
+		{ "/srv/data", true, true }, { "proc", true, true }, { "/run/ok.sock", true, true },
+		{ "/run/no.sock", false, false }, { "/", false, false }, { "/run", false, false },
+		{ "/run/", false, false }, { "/var/run", false, false }, { "/run/podman", false, false },
+		{ "/var", false, false }, { "/runs", true, true }, { "/link", false, false }, { "/run/user", true, true },
+		{ "/run/sluice/held", false, false }, { "/var/lib/sluice", false, false }, { "/var/lib/x", true, true },
+		{ "/var/lib/sluice/audit", false, false }, { "/proc", false, false }, { "/proc/1/root", false, false },
+		{ "/etc", false, true }, { "/etc/sluice/policies.d", false, true }, { "/etc/ssl", true, true },
+		{ "/etc/docker", false, true }, { "/var/lib/docker", false, true }, { "/sys", false, true },
+		{ "/var/lib/docker/volumes/v/_data", true, true }, { "/sys/fs/cgroup", true, true },
+		{ "/opt/bin/sluice", false, true }, { "/opt", false, true }, { "/opt/bin/other", true, true },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		json_t *config = json_pack("{s:[{s:s}]}", "mounts", "source", rows[i].source);
-		struct err err = { "" };
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		for (int n = 0; n < 3; n++) {
+			static const char *const options[][2] = { { "bind", "rw" }, { "rbind", "ro" }, { "ro", "rw" } };
+			json_t *config = json_pack("{s:[{s:s, s:[s,s]}]}", "mounts", "source", rows[i].source,
+						   "options", options[n][0], options[n][1]);
+			struct err err = { "" };
 
-		if (oci_check_mounts(config, look, allow, &err) != rows[i].ok)
-			fail_msg("%s: %s", rows[i].source, err.text);
-		json_decref(config);
-	}
+			if (oci_check_mounts(config, &eyes, allow, &err) !=
+			    (n == 1 ? rows[i].ok_to_read : rows[i].ok))
+				fail_msg("%s %s: %s", rows[i].source, options[n][1], err.text);
+			json_decref(config);
+		}
 }
 
 /* ---- the profile, as libseccomp would read it ---- */

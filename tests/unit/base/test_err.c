@@ -39,12 +39,22 @@ static void long_texts_are_cut(void **state)
 	assert_int_equal(strlen(e.text), ERR_TEXT_MAX - 1);
 }
 
+static void others_words_move_no_cursor(void **state)
+{
+	struct err e = { "" };
+
+	(void)state;
+	assert_false(err_set(&e, "%s", "a\nb\x1b[31mc\x7f\xc2\x9b" "d\xc3\xa9"));
+	assert_string_equal(e.text, "a?b?[31mc???d\xc3\xa9");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_cause_stays),
 		cmocka_unit_test(the_system_says_why),
 		cmocka_unit_test(long_texts_are_cut),
+		cmocka_unit_test(others_words_move_no_cursor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
