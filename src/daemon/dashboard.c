@@ -236,7 +236,8 @@ static void gather(struct dashboard *d, struct pollfd *polled)
 	polled[CLIENTS_MAX] = (struct pollfd){ DASHBOARD_LISTEN_FD, POLLIN, 0 };
 }
 
-static void serve(struct dashboard *d)
+/* Return: why it does so no longer */
+static const char *serve(struct dashboard *d)
 {
 	static struct pollfd polled[CLIENTS_MAX + 1 + PANEL_SESSIONS_MAX + 2];
 	struct pollfd *desks = polled + CLIENTS_MAX + 1;
@@ -246,14 +247,14 @@ static void serve(struct dashboard *d)
 
 		gather(d, polled);
 		if (poll(polled, CLIENTS_MAX + 1 + count, TICK_MS) < 0 && errno != EINTR)
-			return;
+			return strerror(errno);
 		for (size_t i = 0; i < CLIENTS_MAX; i++)
 			if (polled[i].fd >= 0 && polled[i].revents && d->clients[i].fd == polled[i].fd)
 				client_takes_turn(d, &d->clients[i]);
 		if (polled[CLIENTS_MAX].revents)
 			accept_one(d);
 		if (!panel_turn(d->panel, desks, count))
-			return;
+			return "the daemon has gone";
 	}
 }
 
@@ -277,6 +278,7 @@ int dashboard_main(int argc, char **argv)
 {
 	static struct dashboard d;
 	struct err err = { "" };
+	const char *why = NULL;
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		d.clients[i].fd = -1;
@@ -286,7 +288,7 @@ int dashboard_main(int argc, char **argv)
 	    recv(DASHBOARD_LINK_FD, d.token, sizeof(d.token), 0) != sizeof(d.token))
 		err_set(&err, "started by hand (sluice daemon --dashboard starts it)");
 	if (!err.text[0] && confine_dashboard(&err))
-		serve(&d);
-	role_complain("dashboard", err.text[0] ? err.text : strerror(errno));
+		why = serve(&d);
+	role_complain("dashboard", why ? why : err.text);
 	return 1;
 }
