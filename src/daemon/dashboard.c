@@ -187,33 +187,13 @@ static void client_takes_turn(struct dashboard *d, struct web_client *c)
 		client_asks(d, c);
 }
 
-/* A free slot, or that of who has waited longest and was not answered */
-static struct web_client *free_slot(struct dashboard *d)
-{
-	struct web_client *old = NULL;
-
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		struct web_client *c = &d->clients[i];
-
-		if (c->fd < 0)
-			return c;
-		if (c->stage != WEB_WAIT && (!old || c->since_ms < old->since_ms))
-			old = c;
-	}
-	if (old)
-		web_end(old);
-	return old;
-}
-
 static void accept_one(struct dashboard *d)
 {
 	int fd = accept4(DASHBOARD_LISTEN_FD, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct web_client *c = fd < 0 ? NULL : free_slot(d);
+	struct web_client *c = fd < 0 ? NULL : web_slot(d->clients, CLIENTS_MAX);
 
-	if (c) {
-		web_begin(c, TAKE_FD(fd), CLIENT_LIMIT_MS);
-		c->serial = ++d->serial;
-	}
+	if (c)
+		web_begin(c, TAKE_FD(fd), CLIENT_LIMIT_MS, ++d->serial);
 	DROP_FD(fd);
 }
 

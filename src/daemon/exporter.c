@@ -36,6 +36,7 @@ struct exporter {
 	struct page_about about;
 	bool		 local;
 	struct web_client	 clients[CLIENTS_MAX];
+	uint32_t		 serial;	/* of the last of them */
 };
 
 static void refuse(struct web_client *c, const char *status)
@@ -136,18 +137,17 @@ static void client_takes_turn(struct exporter *x, struct web_client *c)
 static void accept_one(struct exporter *x)
 {
 	int fd = accept4(EXPORTER_LISTEN_FD, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct web_client *c = fd < 0 ? NULL : web_slot(x->clients, CLIENTS_MAX);
 
-	for (size_t i = 0; fd >= 0 && i < CLIENTS_MAX; i++)
-		if (x->clients[i].fd < 0)
-			web_begin(&x->clients[i], TAKE_FD(fd), CLIENT_LIMIT_MS);
+	if (c)
+		web_begin(c, TAKE_FD(fd), CLIENT_LIMIT_MS, ++x->serial);
 	DROP_FD(fd);
 }
 
 /* What to wait for.  @ret_wait_ms: until the first client has waited too long; -1: none waits */
-static size_t gather(struct exporter *x, struct pollfd *polled, int *ret_wait_ms)
+static void gather(struct exporter *x, struct pollfd *polled, int *ret_wait_ms)
 {
 	int64_t now = clock_ms(), first = -1;
-	size_t busy = 0;
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		struct web_client *c = &x->clients[i];
@@ -156,14 +156,10 @@ static size_t gather(struct exporter *x, struct pollfd *polled, int *ret_wait_ms
 			web_end(c);
 		polled[i] = (struct pollfd){ .fd = c->fd, .events = c->stage == WEB_ANSWER ?
 								       POLLOUT : POLLIN };
-		if (c->fd < 0)
-			continue;
-		busy++;
-		if (first < 0 || c->end_ms < first)
+		if (c->fd >= 0 && (first < 0 || c->end_ms < first))
 			first = c->end_ms;
 	}
 	*ret_wait_ms = first < 0 ? -1 : (int)(first - now);
-	return busy;
 }
 
 static void serve(struct exporter *x)
@@ -172,9 +168,8 @@ static void serve(struct exporter *x)
 	int wait_ms;
 
 	for (;;) {
-		bool full = gather(x, polled, &wait_ms) == CLIENTS_MAX;
-
-		polled[CLIENTS_MAX] = (struct pollfd){ full ? -1 : EXPORTER_LISTEN_FD, POLLIN, 0 };
+		gather(x, polled, &wait_ms);
+		polled[CLIENTS_MAX] = (struct pollfd){ EXPORTER_LISTEN_FD, POLLIN, 0 };
 		if (poll(polled, ARRAY_SIZE(polled), wait_ms) < 0 && errno != EINTR)
 			return;
 		for (size_t i = 0; i < CLIENTS_MAX; i++)

@@ -9,13 +9,30 @@
 
 #define HEAD_MAX 2048		/* bytes of an answer's head */
 
-void web_begin(struct web_client *c, int fd, int64_t limit_ms)
+struct web_client *web_slot(struct web_client *clients, size_t count)
+{
+	struct web_client *old = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		struct web_client *c = &clients[i];
+
+		if (c->fd < 0)
+			return c;
+		if (c->stage != WEB_WAIT && (!old || (int32_t)(c->serial - old->serial) < 0))
+			old = c;
+	}
+	if (old)
+		web_end(old);
+	return old;
+}
+
+void web_begin(struct web_client *c, int fd, int64_t limit_ms, uint32_t serial)
 {
 	c->fd = fd;
 	c->stage = WEB_HEAD;
 	c->in_len = c->sent = 0;
-	c->since_ms = clock_ms();
-	c->end_ms = c->since_ms + limit_ms;
+	c->serial = serial;
+	c->end_ms = clock_ms() + limit_ms;
 }
 
 void web_end(struct web_client *c)

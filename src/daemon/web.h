@@ -18,15 +18,23 @@ struct web_client {
 	int		 fd;		/* -1: free */
 	enum web_stage	 stage;
 	uint32_t	 serial;	/* of who has the slot */
-	int64_t		 since_ms, end_ms;
+	int64_t		 end_ms;
 	uint8_t		 in[WEB_REQUEST_MAX];
 	size_t		 in_len;
 	struct buf	 answer;
 	size_t		 sent;
 };
 
-/* @fd is taken.  It has @limit_ms. */
-void web_begin(struct web_client *c, int fd, int64_t limit_ms);
+/*
+ * web_slot() - a free slot, or that of who has been there longest, who is let go
+ *
+ * Connections that say nothing keep nobody out.  Who waits for an answer of somebody else's (WEB_WAIT) stays.
+ * Return: NULL: all do
+ */
+struct web_client *web_slot(struct web_client *clients, size_t count);
+
+/* @fd is taken.  It has @limit_ms.  @serial: one more than of who came before */
+void web_begin(struct web_client *c, int fd, int64_t limit_ms, uint32_t serial);
 void web_end(struct web_client *c);
 
 /*
