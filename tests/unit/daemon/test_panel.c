@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/panel.h"
+#include "daemon/panel.c"
 
 static struct panel *panel;
 static int daemon_link;		/* the daemon's end of the link */
@@ -107,10 +107,16 @@ static int begin(void **state)
 	return panel ? 0 : -1;
 }
 
-/* Its process ends with it: nothing is given back but what is open */
+/* Its process ends with it, so there is no function for that */
 static int end(void **state)
 {
 	(void)state;
+	for (size_t i = 0; i < panel->count; i++)
+		desk_close(panel, &panel->desks[i]);
+	while (panel->first < panel->next)
+		drop_event(panel);
+	json_decref(panel->held);
+	close(panel->link);
 	free(panel);
 	return daemon_link >= 0 ? close(daemon_link) : 0;
 }

@@ -97,7 +97,7 @@ static void a_request_comes_cut_and_is_bounded(void **state)
 	(void)state;
 	assert_false(web_reads(&client, 8));
 	for (size_t i = 0; i < 8; i++) {
-		assert_int_equal(send(fd, "request!" + i, 1, 0), 1);
+		assert_int_equal(send(fd, &"request!"[i], 1, 0), 1);
 		assert_true(web_reads(&client, 8));
 		assert_int_equal(client.in_len, i + 1);
 	}
