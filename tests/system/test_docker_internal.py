@@ -498,7 +498,7 @@ def test_nothing_is_left_behind(docker, daemon, one, two, how):
     else:
         docker(*{"stop": ["stop", "-t", "1"], "rm": ["rm", "-f"]}[how], f"end-{how}")
     wait_for(lambda: quiet(rules()) == before)
-    assert not list(netns.RUN.rglob(f"*{agent.session}*"))
+    wait_for(lambda: not list(netns.RUN.rglob(f"*{agent.session}*")))
     agent.kill()
 
 
