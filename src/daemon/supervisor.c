@@ -154,7 +154,8 @@ static void clean(const char *folder, const char *session)
 	unlink(path);
 }
 
-static void forget(struct kept *k)
+/* Who asked is told at last: when he hears of it, nothing is left.  @why: as for tell() */
+static void forget(struct kept *k, const char *why)
 {
 	struct supervisor *s = k->supervisor;
 	struct kept **at = &s->all;
@@ -169,6 +170,7 @@ static void forget(struct kept *k)
 		wall_remove(s->plan->folder, k->held.session);
 	clean(s->plan->folder, k->held.session);
 	exported_drop(s->exported, k->held.session);
+	tell(k, why);
 	held_done(&k->held);
 	free(k);
 }
@@ -183,8 +185,7 @@ static void kill_keeper(const struct kept *k, int signo)
 static void failed(struct kept *k)
 {
 	if (!k->has_served || !held_is_there(&k->held)) {
-		tell(k, k->why[0] ? k->why : "the keeper has ended before it served");
-		forget(k);
+		forget(k, k->why[0] ? k->why : "the keeper has ended before it served");
 		return;
 	}
 	kept_become(k, KEPT_WAITING);
@@ -241,8 +242,7 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 		k->failures = 0;
 	drop_keeper(k);
 	if (k->state == KEPT_ENDING || (k->state == KEPT_SERVING && (code == 0 || code == HOLD_LIMIT))) {
-		tell(k, NULL);
-		forget(k);
+		forget(k, NULL);
 		return;
 	}
 	if (k->state == KEPT_SERVING) {
@@ -295,8 +295,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		if (!adopt(k))
 			start(k);
 	} else {
-		tell(k, k->state == KEPT_WAITING ? "the namespace has gone" : NULL);
-		forget(k);
+		forget(k, k->state == KEPT_WAITING ? "the namespace has gone" : NULL);
 	}
 }
 
@@ -556,6 +555,9 @@ static bool detach(struct supervisor *s, const struct control_request *r,
 	k->ticket = *t;
 	k->asked = true;
 	kept_become(k, KEPT_ENDING);
+	/* No peer is reached while nobody records it any more */
+	if (k->held.uplink)
+		uplink_close(k->held.session);
 	kill_keeper(k, SIGTERM);
 	after(k, k->pid ? END_LIMIT_S * 1000 : 0);
 	return true;
