@@ -414,6 +414,7 @@ static int runtime(struct runtime_command *c, int argc, char **argv, struct err 
 	const char *runc = c->runc ? c->runc : runtime_find();
 	int at = command_at(argc - 1, argv + 1) + 1;
 	const char *word = at < argc ? argv[at] : "";
+	const char *process = option_of(argc - at, argv + at, "--process");	/* of an engine's exec */
 
 	if (!runc)
 		err_set(err, "runtime: no runc (install runc, or say --runc PATH)");
@@ -422,8 +423,8 @@ static int runtime(struct runtime_command *c, int argc, char **argv, struct err 
 			"anew)");
 	else if (!strcmp(word, "start"))
 		runtime_check_start(runc, at, argv, argv[argc - 1], err);
-	else if (!strcmp(word, "exec") && option_of(argc - at, argv + at, "--process"))
-		runtime_check_exec(runc, at, argv, option_of(argc - at, argv + at, "--process"), argv[argc - 1], err);
+	else if (!strcmp(word, "exec") && process)
+		runtime_check_exec(runc, at, argv, process, argv[argc - 1], err);
 	else if (!strcmp(word, "create") || !strcmp(word, "run"))
 		prepare(c, argc - at, argv + at, !strcmp(word, "create"), err);
 	else if (!strcmp(word, "delete"))
