@@ -68,6 +68,7 @@ bool doors_of_jail(struct keeper *k, struct jail *jail, struct err *err)
 		[JAIL_UDP6] = SOCKET_UDP6, [JAIL_RAW4] = SOCKET_RAW4, [JAIL_RAW6] = SOCKET_RAW6,
 		[JAIL_NFLOG] = SOCKET_NFLOG, [JAIL_NFT] = SOCKET_NUM,
 		[JAIL_DIAG] = SOCKET_NUM, [JAIL_LINKS] = SOCKET_NUM, [JAIL_STATS] = SOCKET_NUM,
+		[JAIL_ALIVE_KEEPER] = SOCKET_NUM, [JAIL_ALIVE_GATE] = SOCKET_ALIVE,
 	};
 	struct policy_settings settings = policy_settings(k->policy);
 	int fd;

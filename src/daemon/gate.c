@@ -287,6 +287,8 @@ static void serve(struct gate *g, const struct talk_socket *about, int fd)
 	case SOCKET_NFLOG:
 		drops_start(x, fd);
 		return;
+	case SOCKET_ALIVE:	/* ours until we end */
+		return;
 	case SOCKET_HOST_PORT:
 		accept_start(x, fd, DOOR_HOST_PORT, about->port);
 		return;

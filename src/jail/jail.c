@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "jail/deadman.h"
 #include "jail/namespace.h"
 #include "jail/nft.h"
 #include "jail/plan.h"
@@ -382,6 +383,24 @@ bool jail_start(const struct jail_plan *plan, struct jail *ret_jail, struct err 
 	return true;
 }
 
+/* From here on the wall is open while keeper and gate live */
+static bool uplink_switch(const struct jail_uplink *u, int ret_fd[JAIL_FD_NUM], struct err *err)
+{
+	static const struct {
+		enum jail_fd	fd;
+		enum deadman	who;
+	} switches[] = { { JAIL_ALIVE_KEEPER, DEADMAN_KEEPER }, { JAIL_ALIVE_GATE, DEADMAN_GATE } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+		int fd = deadman_hold(switches[i].who, u->session, u->port);
+
+		if (fd < 0)
+			return err_sys(err, -fd, "the wall around %s: its dead man's switch", u->port);
+		ret_fd[switches[i].fd] = fd;
+	}
+	return true;
+}
+
 bool jail_hold(const struct jail_plan *plan, int net, struct jail *ret_jail, struct err *err)
 {
 	struct policy_settings settings = policy_settings(plan->policy);
@@ -403,7 +422,8 @@ bool jail_hold(const struct jail_plan *plan, int net, struct jail *ret_jail, str
 	jail.net = fcntl(net, F_DUPFD_CLOEXEC, 3);
 	if (jail.net < 0)
 		return err_sys(err, errno, "the network namespace");
-	if ((plan->uplink && !uplink_raise(plan->uplink, err)) || !setup_do(plan, NULL, &jail, err)) {
+	if ((plan->uplink && !uplink_raise(plan->uplink, err)) || !setup_do(plan, NULL, &jail, err) ||
+	    (plan->uplink && !uplink_switch(plan->uplink, jail.fd, err))) {
 		jail_end(&jail);
 		return false;
 	}

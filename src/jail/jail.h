@@ -31,6 +31,7 @@ enum jail_fd {
 	JAIL_DIAG,			/* NETLINK_SOCK_DIAG: whose socket? (jail/process.h); the keeper's */
 	JAIL_STATS,			/* NETLINK_ROUTE, for link_traffic(); the keeper's */
 	JAIL_LINKS,			/* NETLINK_ROUTE: interfaces that come (jail/interfaces.h); the keeper's */
+	JAIL_ALIVE_KEEPER, JAIL_ALIVE_GATE,	/* with an uplink, made on this machine: jail/deadman.h */
 	JAIL_FD_NUM
 };
 

@@ -6,21 +6,15 @@
  *
  * The sets live in the jail's namespace; the keeper, outside, holds a netlink
  * socket that was made there and is the owner of the namespace's user
- * namespace, which is the right that the kernel asks for.  A change is a batch:
- * begin, one message a set, end.  Each set message asks for an acknowledgement;
- * a failure of any undoes the batch, and then the name must not be answered.
+ * namespace, which is the right that the kernel asks for.  A change is one
+ * batch: if it fails, the name must not be answered.
  */
 #include <netinet/in.h>		/* before linux/netfilter.h, which has the same types else */
 
-#include <assert.h>
-#include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <sys/socket.h>
 
-#include "jail/acks.h"
+#include "jail/batch.h"
 #include "jail/link.h"
 
 #define ELEMENT_BYTES 48	/* nest, key, data and an IPv6 key of 24 */
@@ -47,34 +41,7 @@ static struct key key_of(const struct addr *a, const struct port_range *r, unsig
 	return k;
 }
 
-/* Messages one after the other; libmnl keeps each a multiple of four bytes */
-struct batch {
-	char		 bytes[BATCH_BYTES] __attribute__((aligned(8)));
-	size_t		 len;
-	uint32_t	 seq;
-};
-
-static struct nlmsghdr *batch_message(struct batch *b, uint16_t type, uint16_t flags, int resource)
-{
-	struct nlmsghdr *h = mnl_nlmsg_put_header(b->bytes + b->len);
-	struct nfgenmsg *g;
-
-	h->nlmsg_type = type;
-	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-	h->nlmsg_seq = ++b->seq;
-	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
-	g->nfgen_family = resource ? AF_UNSPEC : NFPROTO_INET;
-	g->version = NFNETLINK_V0;
-	g->res_id = htons((uint16_t)resource);
-	return h;
-}
-
-static void batch_mark(struct batch *b, uint16_t type)
-{
-	b->len += batch_message(b, type, 0, NFNL_SUBSYS_NFTABLES)->nlmsg_len;
-}
-
-static void batch_key(struct nlmsghdr *h, const struct key *k)
+static void put_key(struct nlmsghdr *h, const struct key *k)
 {
 	struct nlattr *element = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
 	struct nlattr *key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
@@ -85,12 +52,11 @@ static void batch_key(struct nlmsghdr *h, const struct key *k)
 }
 
 /* Elements of one set that come or go: @ranges, or the address alone */
-static void batch_set(struct batch *b, int what, const char *set, const struct addr *a,
+static void put_set(struct batch *b, int what, const char *set, const struct addr *a,
 		      const struct port_range *ranges, size_t count)
 {
 	uint16_t create = what == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0;
-	struct nlmsghdr *h = batch_message(b, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | what),
-					   create | NLM_F_ACK, 0);
+	struct nlmsghdr *h = batch_add(b, what, create);
 	struct nlattr *list;
 	struct key k;
 
@@ -99,21 +65,20 @@ static void batch_set(struct batch *b, int what, const char *set, const struct a
 	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
 	if (!ranges) {
 		k = key_of(a, NULL, 0);
-		batch_key(h, &k);
+		put_key(h, &k);
 	}
 	for (size_t i = 0; ranges && i < count; i++) {
 		for (unsigned port = ranges[i].first; port <= ranges[i].last; port++) {
 			k = key_of(a, &ranges[i], port);
-			batch_key(h, &k);
+			put_key(h, &k);
 		}
 	}
 	mnl_attr_nest_end(h, list);
-	b->len += h->nlmsg_len;
-	assert(b->len <= sizeof(b->bytes));
+	batch_added(b, h);
 }
 
 /* Would one element a port be too many? */
-static bool batch_whole(const struct link_batch *l)
+static bool is_whole(const struct link_batch *l)
 {
 	size_t elements = 0;
 
@@ -127,36 +92,28 @@ static bool batch_whole(const struct link_batch *l)
 	return l->all_ports || elements > LINK_ELEMENTS_MAX;
 }
 
-/* What one name has in the sets.  Return: how many messages that is. */
-static unsigned batch_name(struct batch *b, int what, const struct link_batch *l)
+/* What one name has in the sets */
+static void put_name(struct batch *b, int what, const struct link_batch *l)
 {
-	bool whole = batch_whole(l);
+	bool whole = is_whole(l);
 	const struct port_range *ranges = whole ? NULL : l->ranges;
 
 	if (!whole && l->range_count == 0)
-		return 0;
-	batch_set(b, what, whole ? "any4" : "open4", &l->addr4, ranges, l->range_count);
-	batch_set(b, what, whole ? "any6" : "open6", &l->addr6, ranges, l->range_count);
-	return 2;
+		return;
+	put_set(b, what, whole ? "any4" : "open4", &l->addr4, ranges, l->range_count);
+	put_set(b, what, whole ? "any6" : "open6", &l->addr6, ranges, l->range_count);
 }
 
 int link_change(int nft_fd, const struct link_batch *before, const struct link_batch *after)
 {
-	unsigned count = 0;
+	char bytes[BATCH_BYTES] __attribute__((aligned(8)));
 	struct batch b;
 
-	b.len = 0;
-	b.seq = 0;
-	batch_mark(&b, NFNL_MSG_BATCH_BEGIN);
+	batch_begin(&b, bytes, sizeof(bytes), NFPROTO_INET);
 	if (before)
-		count = batch_name(&b, NFT_MSG_DELSETELEM, before);
-	count += batch_name(&b, NFT_MSG_NEWSETELEM, after);
-	batch_mark(&b, NFNL_MSG_BATCH_END);
-	if (!count)
-		return 0;
-	if (send(nft_fd, b.bytes, b.len, 0) != (ssize_t)b.len)
-		return errno ? -errno : -EIO;
-	return acks_wait(nft_fd, count);
+		put_name(&b, NFT_MSG_DELSETELEM, before);
+	put_name(&b, NFT_MSG_NEWSETELEM, after);
+	return batch_send(&b, nft_fd);
 }
 
 int link_open(int nft_fd, const struct link_batch *l)

@@ -216,7 +216,7 @@ bool sockets_make(const struct net *pool4, const struct net *pool6, bool ipv6,
 		ret_fd[JAIL_UDP6] = gate_socket(&at6, SOCK_DGRAM);
 		ret_fd[JAIL_RAW6] = raw_socket(AF_INET6);
 	}
-	for (size_t i = 0; i < JAIL_FD_NUM; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		bool six = i == JAIL_TCP6 || i == JAIL_UDP6 || i == JAIL_RAW6;
 
 		if (ret_fd[i] < 0 && (ipv6 || !six))

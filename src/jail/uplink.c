@@ -14,6 +14,7 @@
  *    frame for the bridge itself, so none for the machine or through it; no IPv6.  At its egress the same
  *    the other way round.  The other ports' own MACs are the machine's too: what is its address, now or
  *    later, is left out by the kernel's own word (fib).
+ *  - It is open only while keeper and gate live: the kernel shuts it with their death (deadman.h).
  *  - The rules in the namespace are the ones that tell: what they refuse is refused at once and logged
  *    (nfnetlink_log is of a namespace), as is the first packet to a peer.  Who could change them (CAP_NET_ADMIN)
  *    is not started.
@@ -26,13 +27,19 @@
  */
 #include "jail/uplink.h"
 
+#include <assert.h>
 #include <string.h>
 
+#include "jail/deadman.h"
 #include "jail/sockets.h"
 #include "policy/talk.h"
 
 #define ENGINE_DNS "127.0.0.11"
 #define LABEL_MAX 63
+
+/* What stands at the head of the port's chains: nobody is reached unless keeper and gate live */
+#define ALIVE "\t\tmeta mark & 3 != 3 drop\n\t\tmeta mark set 0\n"
+static_assert(DEADMAN_ALL == 3, "ALIVE says so");
 
 static void put_set(const struct jail_uplink *u, bool open, struct buf *to)
 {
@@ -175,6 +182,13 @@ void uplink_rules_inside(const struct jail_uplink *u, struct buf *to)
 		    "\t}\n}\n");
 }
 
+/* No mark but what the switches set counts: a peer's port has set one too */
+static void put_unmarked(const struct jail_uplink *u, const char *way, const char *hook, struct buf *to)
+{
+	buf_printf(to, "\tchain un%s {\n\t\ttype filter hook %s device \"%s\" priority %d; policy accept;\n"
+		   "\t\tmeta mark set 0\n\t}\n", way, hook, u->port, DEADMAN_BEFORE);
+}
+
 void uplink_rules_port(const struct jail_uplink *u, bool open, struct buf *to)
 {
 	char own[ADDR_TEXT_MAX];
@@ -183,9 +197,12 @@ void uplink_rules_port(const struct jail_uplink *u, bool open, struct buf *to)
 	buf_printf(to, "table netdev sluice-%s { }\ndelete table netdev sluice-%s\n"
 		   "table netdev sluice-%s {\n", u->session, u->session, u->session);
 	put_set(u, open, to);
+	put_unmarked(u, "from", "ingress", to);
+	put_unmarked(u, "to", "egress", to);
 	buf_printf(to,
 		   "\tchain from {\n"
 		   "\t\ttype filter hook ingress device \"%s\" priority -500; policy drop;\n"
+		   ALIVE
 		   "\t\tether saddr != %s drop\n"
 		   "\t\tether type arp arp htype 1 arp ptype ip arp plen 4 arp hlen 6 "
 		   "arp saddr ether %s arp saddr ip %s ", u->port, u->mac, u->mac, own);
@@ -200,6 +217,7 @@ void uplink_rules_port(const struct jail_uplink *u, bool open, struct buf *to)
 		   "\t}\n"
 		   "\tchain to {\n"
 		   "\t\ttype filter hook egress device \"%s\" priority -500; policy drop;\n"
+		   ALIVE
 		   "\t\tether type arp ", u->port);
 	put_peer(u, "arp saddr ip", to);
 	buf_printf(to, " accept\n"

@@ -183,6 +183,7 @@ struct talk_alert {
 enum talk_socket_kind {
 	SOCKET_TCP4, SOCKET_TCP6, SOCKET_UDP4, SOCKET_UDP6, SOCKET_RAW4, SOCKET_RAW6,
 	SOCKET_NFLOG,
+	SOCKET_ALIVE,		/* is open while the gate lives, and that is all (jail/deadman.h) */
 	SOCKET_HOST_PORT,	/* a listener inside; port is the one inside */
 	SOCKET_PUBLISH,		/* a listener on the host; port is the one inside */
 	SOCKET_HTTP,		/* listeners of `sluice proxy` */

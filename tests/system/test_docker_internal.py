@@ -97,8 +97,7 @@ def asked(world):
 
 @pytest.fixture(scope="module")
 def port(docker, plain):
-    index = int(plain.ok("command", "cat", "/sys/class/net/eth0/iflink")["out"])
-    return Taps(docker.bridge, socket.if_indextoname(index))
+    return Taps(docker.bridge, name_of_port(plain))
 
 
 def word(agent, host):
@@ -330,8 +329,12 @@ def mac_of_device(name):
     return json.loads(subprocess.check_output(["ip", "-j", "link", "show", name]))[0]["address"]
 
 
+def name_of_port(agent):
+    return socket.if_indextoname(int(agent.ok("command", "cat", "/sys/class/net/eth0/iflink")["out"]))
+
+
 def mac_of_port(agent):
-    return mac_of_device(socket.if_indextoname(int(agent.ok("command", "cat", "/sys/class/net/eth0/iflink")["out"])))
+    return mac_of_device(name_of_port(agent))
 
 
 def test_no_forged_frame_leaves_the_port(world, docker, home, port, one, plain, token):
@@ -509,6 +512,49 @@ def test_a_dead_keeper_opens_nothing_and_comes_back(docker, daemon, home, one, t
     wait_for(lambda: (s := daemon.held(one.session)) and s["state"] == "serving" and s["restarts"] == 1)
     assert word(one, "two") == "peer"
     assert not home.has(token + "x") and daemon.held(two.session)["keeper"] == keeper
+
+
+def is_dead(pid):
+    """Its descriptors are closed, whether or not somebody took note of its end."""
+    stat = pathlib.Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"
+
+
+@contextlib.contextmanager
+def standing_still(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("role", ["keeper", "gate"])
+def test_nobody_is_reached_while_nobody_records_it(daemon, one, two, plain, token, role):
+    """No process had to notice: the daemon is stopped, and with a dead gate its keeper too."""
+    keeper = daemon.held(one.session)["keeper"]
+    victim, stopped = keeper, [daemon.process.pid]
+    if role == "gate":
+        victim = sluice.role(keeper, "gate")
+        stopped.append(keeper)
+    to_one, to_two = Taps(name_of_port(one)), Taps(name_of_port(two))
+    one.do("udp", TWO, 9, token + "c", wait=0)
+    two.do("udp", ONE, 9, token + "d", wait=0)
+    wait_for(lambda: to_two.carries(token + "c") and to_one.carries(token + "d"))
+    with standing_still(stopped):
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: is_dead(victim))
+        for _ in range(3):
+            one.do("udp", TWO, 9, token + "x", wait=0)
+            two.do("udp", ONE, 9, token + "y", wait=0)
+        assert "error" in one.do("tcp", TWO, 8000, token + "x", wait=0.2)
+        two.do("udp", PLAIN, 9, token + "z", wait=0)
+    wait_for(lambda: (s := daemon.held(one.session)) and s["state"] == "serving" and s["keeper"] != keeper, 20)
+    assert word(one, "two") == "peer"
+    wait_for(lambda: to_two.carries(token + "z"))       # and so is what was sent before
+    assert not to_two.carries(token + "x") and not to_one.carries(token + "y")
 
 
 def test_peers_can_change(daemon, one, two):

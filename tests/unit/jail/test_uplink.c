@@ -79,6 +79,9 @@ static char *text_of(const struct jail_uplink *u, int which)
 	return (char *)b.at;
 }
 
+/* Without both bits nothing passes, closed or open */
+#define ALIVE "\t\tmeta mark & 3 != 3 drop\n\t\tmeta mark set 0\n"
+
 #define PEER(field) field " 172.28.1.0/24 " field \
 	" != { 172.28.1.11, 172.28.1.0, 172.28.1.255, 172.28.1.1, 172.28.1.12/32 } " field " @peers accept\n"
 
@@ -95,13 +98,15 @@ static void the_port_lets_pass_its_own_and_peers(void **state)
 	closed = text_of(&u, false);
 	assert_non_null(strstr(text, "delete table netdev sluice-s.1\n"));
 	assert_non_null(strstr(text, "elements = { 172.28.1.0/24 }"));
-	assert_non_null(strstr(text, "hook ingress device \"veth7\" priority -500; policy drop;\n"
+	assert_non_null(strstr(text, "hook ingress device \"veth7\" priority -500; policy drop;\n" ALIVE
 			       "\t\tether saddr != 02:42:ac:1c:01:0b drop\n"));
 	assert_non_null(strstr(text, "\t\tether daddr 02:42:00:00:00:01 drop\n"));
 	assert_non_null(strstr(text, "\t\tfib daddr type != unicast drop\n\t\tether type ip ip saddr"));
 	assert_non_null(strstr(text, "ether type ip ip saddr 172.28.1.11 " PEER("ip daddr") "\t}\n\tchain to {"));
 	assert_non_null(strstr(text, "arp saddr ip 172.28.1.11 " PEER("arp daddr ip")));
-	assert_non_null(strstr(text, "hook egress device \"veth7\" priority -500; policy drop;\n"));
+	assert_non_null(strstr(text, "hook egress device \"veth7\" priority -500; policy drop;\n" ALIVE));
+	assert_non_null(strstr(text, "ingress device \"veth7\" priority -520; policy accept;\n\t\tmeta mark set 0\n\t}\n"));
+	assert_non_null(strstr(text, "egress device \"veth7\" priority -520; policy accept;\n\t\tmeta mark set 0\n\t}\n"));
 	assert_null(strstr(text, "ip6"));
 	assert_null(strstr(closed, "elements"));
 	assert_non_null(strstr(closed, "policy drop;"));
