@@ -69,6 +69,11 @@ def test_what_the_unit_takes_away(machine):
     status = machine("cat", f"/proc/{machine.show('MainPID')}/status").stdout
     for words in ("NoNewPrivs:\t1", "Seccomp:\t2"):
         assert words in status, status
+    # nothing is written but its own folders, and what iptables' programs lock
+    inside = ("nsenter", "-t", machine.show("MainPID"), "--mount", "--")
+    for path, may in ("/run/xtables.lock", True), ("/run/sluice/x", True), ("/usr/x", False), ("/etc/x", False):
+        assert (machine(*inside, "touch", path).returncode == 0) == may, path
+    machine(*inside, "rm", "/run/sluice/x")
     bound = int(re.search(r"CapBnd:\t([0-9a-f]+)", status).group(1), 16)
     # neither CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_BOOT, CAP_MKNOD nor CAP_SYS_TIME
     assert bound and not bound & sum(1 << n for n in (16, 17, 22, 27, 25))
