@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The unit that packaging/systemd has, under systemd."""
-import os
+import json
 import pathlib
 import re
 import subprocess
@@ -8,18 +8,52 @@ import subprocess
 import pytest
 
 import booted
+import engine
 import sluice
 import stage
 from netns import wait_for
 from stage import ZONE
 
 REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
+NET, ONE, TWO = "172.28.4.0/24", "172.28.4.11", "172.28.4.12"
 POLICIES = pathlib.Path("/etc/sluice/policies.d")
 
 
+class Peers:
+    """Two containers on an internal network of Docker's; netns, socket: where systemd's services find one's, and the engine."""
+
+    def __init__(self):
+        self.docker = engine.Engine(walls=True)
+        self.docker("network", "create", "--internal", "--subnet", NET, "agent-internal")
+        self.one, self.two = (self.docker.agent("--ip", ip, runtime=None, policy=None, network="agent-internal", name=name)
+                              for name, ip in (("one", ONE), ("two", TWO)))
+        self.two.ok("serve", 8000, "peer", listen="0.0.0.0", stay=True)
+        self.one.ok("resolve", "two", "inet")
+        pid = self.docker("inspect", "-f", "{{.State.Pid}}", "one").stdout.strip()
+        self.netns, self.socket = stage.ROOT / "one.netns", stage.ROOT / "engine.sock"
+        for path, kept in (f"/proc/{pid}/ns/net", self.netns), (engine.SOCKET, self.socket):
+            kept.touch()
+            subprocess.run(["mount", "--bind", path, kept], check=True)
+
+    def end(self):
+        self.one.kill()
+        self.two.kill()
+        for path in self.netns, self.socket:
+            subprocess.run(["umount", path], check=True)
+        self.docker.end()
+
+
 @pytest.fixture(scope="module")
-def machine(world):
+def peers(world):
+    them = Peers()
+    yield them
+    them.end()
+
+
+@pytest.fixture(scope="module")
+def machine(world, peers):
     POLICIES.mkdir(parents=True, exist_ok=True)
+    (POLICIES / "team.yaml").write_text(f"version: 1\nmode: internal\npeers: [{NET}]\n")
     (POLICIES / "rec.yaml").write_text(f"version: 1\nallow:\n  - host: {REC}\n    ports: [80]\n")
     one = booted.Booted(sluice.PROGRAM)
     yield one
@@ -61,6 +95,37 @@ def test_the_service_holds_namespaces_and_systemd_starts_it_again(world, machine
     told = machine(run, "log", "verify", log).stdout
     assert "good" in told and "complete  yes" in told, told
     assert machine("ls", "/run/sluice/held").stdout == ""
+
+
+def word(agent, host, port=8000):
+    answer = agent.do("tcp", host, port, wait=2)
+    return answer["ok"]["data"] if "ok" in answer else answer["error"]
+
+
+ASK = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect("/run/sluice/control.sock")
+s.sendall(sys.argv[1].encode() + b"\\n")
+print(s.makefile().readline())
+"""
+
+
+def test_the_service_holds_a_container_among_its_peers(machine, peers):
+    """The engine is asked, both walls are put up and taken down, with what the unit leaves of rights."""
+    machine("ln", "-sf", peers.socket, engine.SOCKET)
+    request = {"do": "attach", "session": "one", "netns": str(peers.netns), "uplink": True,
+               "policies": [str(POLICIES / "team.yaml")]}
+    said = machine(sluice.PYTHON, "-c", ASK, json.dumps(request)).stdout
+    assert '"ok":true' in said, said
+    assert word(peers.one, TWO) == "peer"
+    for rules in "iptables-save", "ip6tables-save":
+        assert "sluice one" in machine(rules).stdout
+    assert machine(sluice.PROGRAM, "detach", "one").returncode == 0
+    assert word(peers.one, TWO) != "peer"
+    for rules in "iptables-save", "ip6tables-save":
+        assert "sluice one" not in machine(rules).stdout
+    assert "sluice" not in machine("nft", "list", "tables").stdout
 
 
 def test_what_the_unit_takes_away(machine):
