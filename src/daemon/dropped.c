@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dropped.c - packets that the kernel refused, as the gate tells of them */
+/* dropped.c - packets that the kernel refused: as the gate tells of them, or as it counts */
 #include "base/auto.h"
 #include "daemon/conn.h"
+#include "jail/jail.h"
 
 #define DROPS_RECORDED_MAX 64	/* of one kind in one message; the rest is a count */
 
@@ -39,6 +40,24 @@ static struct verdict verdict_of(const struct keeper *k, const struct talk_drop 
 	if (k->kernel_alone && !d->passed && v.answer == ANSWER_ALLOW)
 		return (struct verdict){ .answer = ANSWER_DENY, .reason = REASON_MODE, .rule = RULE_NONE };
 	return v;
+}
+
+void conn_forged(struct keeper *k)
+{
+	struct audit_drop drop = { .proto = "frame" };
+	uint64_t all;
+
+	if (!k->port.session || k->closed || link_count_forged(k->port.fd, k->port.session, &all) < 0)
+		return;
+	if (all < k->port.forged)	/* the wall is a new one */
+		k->port.forged = 0;
+	drop.count = all - k->port.forged;
+	k->port.forged = all;
+	if (!drop.count)
+		return;
+	audit_packet_drop(k->audit, &drop);
+	k->denied_count++;
+	keeper_stir(k);
 }
 
 void conn_drop(struct keeper *k, const struct talk_drop *d)

@@ -295,6 +295,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		keeper_close(k, "the audit log cannot be written; everything is denied from now on");
 	if (!k->closed)
 		keeper_check_gate(k);
+	conn_forged(k);
 	watched_tick(k);
 	if (!k->closed)
 		approvals_tick(k);

@@ -68,6 +68,11 @@ struct keeper {
 	const char		*guest;		/* its interface, if the jail is a virtual machine's; NULL */
 	int			 stats_fd;	/* what that counts; -1 */
 	bool			 kernel_alone;	/* it lets pass or refuses, and tells; nobody asks */
+	struct {
+		int		 fd;		/* JAIL_ALIVE_KEEPER; -1 */
+		const char	*session;	/* whose it is; NULL: there is no such wall */
+		uint64_t	 forged;	/* frames that the log tells of */
+	} port;
 	const struct policy	*policy;
 	uint32_t		 generation;	/* of the policy: how often it was changed */
 	uint32_t		 gate_generation;	/* that the gate judges by */
@@ -170,6 +175,7 @@ void conn_dial_all(struct keeper *k);	/* after the records are written */
 void conn_unreached(struct keeper *k, uint32_t ref, const struct talk_unreached *u);
 void conn_untrusted(struct keeper *k, uint32_t ref, struct span words);	/* inspected.c */
 void conn_drop(struct keeper *k, const struct talk_drop *d);
+void conn_forged(struct keeper *k);	/* record what the wall around the container's port dropped since */
 void conn_close_all(struct keeper *k);	/* record the end of every one; dial no more */
 void conn_done(struct keeper *k);	/* forget every connection */
 size_t conn_open_count(const struct keeper *k);

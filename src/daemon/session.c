@@ -74,6 +74,7 @@ static void end_jail(struct session *s)
 	if (event_initialized(&s->links_ev))
 		event_del(&s->links_ev);
 	jail_end(&s->jail);
+	s->keeper.nft_fd = s->keeper.porter_fd = s->keeper.stats_fd = s->keeper.port.fd = -1;
 }
 
 static void fail(struct session *s, const char *why)
@@ -389,7 +390,7 @@ static bool keeper_prepare(struct session *s, struct err *err)
 	k->on_questions = on_questions;
 	k->keep_always = plan->keep_always ? keep_always : NULL;
 	k->arg = s;
-	k->nft_fd = k->porter_fd = k->stats_fd = -1;
+	k->nft_fd = k->porter_fd = k->stats_fd = k->port.fd = -1;
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ||
 	    getrandom(k->probe_token, sizeof(k->probe_token), 0) != sizeof(k->probe_token))
 		return err_sys(err, errno, "no random numbers");
@@ -479,6 +480,8 @@ static void own_jail(struct session *s, pid_t init)
 	k->guest = s->plan->jail.guest ? s->plan->jail.guest->link : NULL;
 	k->stats_fd = s->jail.fd[JAIL_STATS];
 	k->nft_fd = s->jail.fd[JAIL_NFT];
+	k->port.fd = s->jail.fd[JAIL_ALIVE_KEEPER];
+	k->port.session = s->jail.uplink ? s->jail.uplink->session : NULL;
 	k->porter_fd = s->jail.porter;
 	k->processes = init ? processes_new(s->jail.fd[JAIL_DIAG], init) : NULL;
 }
@@ -631,6 +634,7 @@ static void finish(struct session *s, int code)
 
 	s->finishing = true;
 	approvals_end(k);
+	conn_forged(k);
 	keeper_tell(k, KEEPER_FINISH, 0, NULL, 0, (struct span){ 0 }, -1);
 	keeper_settle(k);
 	loop_until(s, &k->closed, FINISH_LIMIT_MS);

@@ -171,6 +171,13 @@ struct link_packets {
 int link_count(int nft_fd, bool guest, struct link_packets *ret);
 
 /*
+ * link_count_forged() - frames from the container that the wall around its port dropped, since it was put up
+ *
+ * @fd: JAIL_ALIVE_KEEPER.  Return: 0 or negative errno.
+ */
+int link_count_forged(int fd, const char *session, uint64_t *ret);
+
+/*
  * link_traffic() - what the interface of a guest's counts, as the guest sees it
  *
  * The numbers of `virsh domifstat`: frames with their heads.  @stats_fd: JAIL_STATS.

@@ -10,8 +10,8 @@
 #define LINK_COUNTER_IN "received"	/* names of the counters: as the agent sees it */
 #define LINK_COUNTER_OUT "sent"
 #define LINK_COUNTER_REFUSED "refused"
-#define LINK_COUNTER_FORGED "forged"	/* in the table of guest.c */
-#define LINK_COUNTER_BEYOND "beyond"	/* the same */
+#define LINK_COUNTER_FORGED "forged"	/* in the tables of guest.c and uplink.c */
+#define LINK_COUNTER_BEYOND "beyond"	/* guest.c */
 #define LINK_PORTS_MAX 16	/* ports of a range that become elements one by one */
 #define LINK_ELEMENTS_MAX 256	/* of one link_open(); beyond it the address is opened whole */
 

@@ -14,13 +14,20 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "jail/link.h"
 
 #define ANSWER_LIMIT_MS 1000	/* the kernel answers within the call; this bounds a broken one */
 
-static int ask(int fd, uint8_t family, const char *counter, uint32_t seq)
+/* A named counter of a table */
+struct counter {
+	uint8_t		 family;
+	const char	*table, *name;
+};
+
+static int ask(int fd, const struct counter *c, uint32_t seq)
 {
 	char bytes[256] __attribute__((aligned(8)));
 	struct nlmsghdr *h = mnl_nlmsg_put_header(bytes);
@@ -30,10 +37,10 @@ static int ask(int fd, uint8_t family, const char *counter, uint32_t seq)
 	h->nlmsg_flags = NLM_F_REQUEST;
 	h->nlmsg_seq = seq;
 	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
-	g->nfgen_family = family;
+	g->nfgen_family = c->family;
 	g->version = NFNETLINK_V0;
-	mnl_attr_put_strz(h, NFTA_OBJ_TABLE, "sluice");
-	mnl_attr_put_strz(h, NFTA_OBJ_NAME, counter);
+	mnl_attr_put_strz(h, NFTA_OBJ_TABLE, c->table);
+	mnl_attr_put_strz(h, NFTA_OBJ_NAME, c->name);
 	mnl_attr_put_u32(h, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
 	return send(fd, bytes, h->nlmsg_len, 0) == (ssize_t)h->nlmsg_len ? 0 : -errno;
 }
@@ -94,28 +101,39 @@ static int answer(int fd, uint32_t seq, uint64_t *ret)
 	return -ETIMEDOUT;
 }
 
+static int count(int fd, const struct counter *c, uint64_t *ret)
+{
+	static uint32_t seq = 1u << 31;		/* not one of a batch's */
+	int r = ask(fd, c, ++seq);
+
+	return r < 0 ? r : answer(fd, seq, ret);
+}
+
 int link_count(int nft_fd, bool guest, struct link_packets *ret)
 {
 	uint64_t *const numbers[] = { &ret->in, &ret->out, &ret->refused, &ret->forged,
 				      &ret->beyond };
-	static const struct {
-		uint8_t		 family;
-		const char	*name;
-	} rows[] = {
-		{ NFPROTO_INET, LINK_COUNTER_IN }, { NFPROTO_INET, LINK_COUNTER_OUT },
-		{ NFPROTO_INET, LINK_COUNTER_REFUSED }, { NFPROTO_NETDEV, LINK_COUNTER_FORGED },
-		{ NFPROTO_NETDEV, LINK_COUNTER_BEYOND },
+	static const struct counter rows[] = {
+		{ NFPROTO_INET, "sluice", LINK_COUNTER_IN }, { NFPROTO_INET, "sluice", LINK_COUNTER_OUT },
+		{ NFPROTO_INET, "sluice", LINK_COUNTER_REFUSED },
+		{ NFPROTO_NETDEV, "sluice", LINK_COUNTER_FORGED },
+		{ NFPROTO_NETDEV, "sluice", LINK_COUNTER_BEYOND },
 	};
-	static uint32_t seq = 1u << 31;		/* not one of link_open.c's */
 
 	*ret = (struct link_packets){ 0 };
 	for (size_t i = 0; i < ARRAY_SIZE(rows) && (guest || rows[i].family == NFPROTO_INET); i++) {
-		int r = ask(nft_fd, rows[i].family, rows[i].name, ++seq);
+		int r = count(nft_fd, &rows[i], numbers[i]);
 
-		if (r == 0)
-			r = answer(nft_fd, seq, numbers[i]);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+int link_count_forged(int fd, const char *session, uint64_t *ret)
+{
+	char table[NFT_NAME_MAXLEN];
+
+	snprintf(table, sizeof(table), "sluice-%s", session);
+	return count(fd, &(struct counter){ NFPROTO_NETDEV, table, LINK_COUNTER_FORGED }, ret);
 }

@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "jail/deadman.h"
+#include "jail/link.h"
 #include "jail/sockets.h"
 #include "policy/talk.h"
 
@@ -200,20 +201,25 @@ void uplink_rules_port(const struct jail_uplink *u, bool open, struct buf *to)
 	put_unmarked(u, "from", "ingress", to);
 	put_unmarked(u, "to", "egress", to);
 	buf_printf(to,
+		   "\tcounter " LINK_COUNTER_FORGED " { }\n"
+		   "\tchain forged {\n"
+		   "\t\tcounter name " LINK_COUNTER_FORGED " drop\n"
+		   "\t}\n"
 		   "\tchain from {\n"
 		   "\t\ttype filter hook ingress device \"%s\" priority -500; policy drop;\n"
 		   ALIVE
-		   "\t\tether saddr != %s drop\n"
+		   "\t\tether saddr != %s goto forged\n"
 		   "\t\tether type arp arp htype 1 arp ptype ip arp plen 4 arp hlen 6 "
 		   "arp saddr ether %s arp saddr ip %s ", u->port, u->mac, u->mac, own);
 	put_peer(u, "arp daddr ip", to);
 	buf_printf(to, " accept\n"
-		   "\t\tether daddr %s drop\n"
-		   "\t\tether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 drop\n"
-		   "\t\tfib daddr type != unicast drop\n"
+		   "\t\tether daddr %s goto forged\n"
+		   "\t\tether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 goto forged\n"
+		   "\t\tfib daddr type != unicast goto forged\n"
 		   "\t\tether type ip ip saddr %s ", u->bridge_mac, own);
 	put_peer(u, "ip daddr", to);
 	buf_printf(to, " accept\n"
+		   "\t\tgoto forged\n"
 		   "\t}\n"
 		   "\tchain to {\n"
 		   "\t\ttype filter hook egress device \"%s\" priority -500; policy drop;\n"

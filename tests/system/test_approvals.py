@@ -17,6 +17,7 @@ from test_ask import LETTERS, terminal
 from test_control import ASK, Later, approvals, asking, events, get, host, waiting, works  
 from test_http2 import PORT, server    
 from test_reload import reload
+from waiting import wait_for
 
 SYSTEM = pathlib.Path("/etc/sluice")
 
@@ -92,8 +93,8 @@ def test_inspected_requests_of_an_approved_connection(asking, host, token):
     later = Later(agent, "https", host, 443, host, text, wait=5, limit=40)
     decide("approve", waiting()[0]["id"])
     assert later.get()["ok"].count("HTTP/1.1 200") == 3
-    assert [(e["path"], e["reason"]) for e in events(agent, "http")] == \
-        [(f"/{token}{number}", "allowed_approved") for number in range(3)]
+    told = wait_for(lambda: events(agent, "http")[2:] and events(agent, "http"))
+    assert [(e["path"], e["reason"]) for e in told] == [(f"/{token}{number}", "allowed_approved") for number in range(3)]
     later = Later(agent, "https", host, 443, host, text, wait=5, limit=40)      # once is one connection
     decide("reject", waiting()[0]["id"])
     assert "ok" not in later.get()

@@ -337,7 +337,11 @@ def mac_of_port(agent):
     return mac_of_device(name_of_port(agent))
 
 
-def test_no_forged_frame_leaves_the_port(world, docker, home, port, one, plain, token):
+def forged(agent):
+    return sum(e["count"] for e in events(agent.session, "packet.drop") if e["proto"] == "frame")
+
+
+def test_no_forged_frame_leaves_the_port(world, docker, home, port, one, two, plain, token):
     gateway, start = mac_of_device(docker.bridge), world.wire.mark()
     subprocess.run(["ip", "address", "add", f"{LATER}/32", "dev", docker.bridge], check=True)
     done = docker("exec", "one", "/usr/bin/python3", "-c", frames(token + "x", mac_of(one), ONE, gateway, mac_of_port(one)))
@@ -349,6 +353,8 @@ def test_no_forged_frame_leaves_the_port(world, docker, home, port, one, plain, 
     wait_for(lambda: port.count(token + "c") >= 20)
     assert not port.carries(token + "x") and not home.has(token + "x")
     assert not world.wire.carries((token + "x").encode(), start)
+    wait_for(lambda: forged(one) >= 20)
+    assert not forged(two)
     assert word(one, "two") == "peer"
 
 

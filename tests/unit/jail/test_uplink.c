@@ -99,10 +99,10 @@ static void the_port_lets_pass_its_own_and_peers(void **state)
 	assert_non_null(strstr(text, "delete table netdev sluice-s.1\n"));
 	assert_non_null(strstr(text, "elements = { 172.28.1.0/24 }"));
 	assert_non_null(strstr(text, "hook ingress device \"veth7\" priority -500; policy drop;\n" ALIVE
-			       "\t\tether saddr != 02:42:ac:1c:01:0b drop\n"));
-	assert_non_null(strstr(text, "\t\tether daddr 02:42:00:00:00:01 drop\n"));
-	assert_non_null(strstr(text, "\t\tfib daddr type != unicast drop\n\t\tether type ip ip saddr"));
-	assert_non_null(strstr(text, "ether type ip ip saddr 172.28.1.11 " PEER("ip daddr") "\t}\n\tchain to {"));
+			       "\t\tether saddr != 02:42:ac:1c:01:0b goto forged\n"));
+	assert_non_null(strstr(text, "\t\tether daddr 02:42:00:00:00:01 goto forged\n"));
+	assert_non_null(strstr(text, "\t\tfib daddr type != unicast goto forged\n\t\tether type ip ip saddr"));
+	assert_non_null(strstr(text, "ether type ip ip saddr 172.28.1.11 " PEER("ip daddr") "\t\tgoto forged\n\t}\n\tchain to {"));
 	assert_non_null(strstr(text, "arp saddr ip 172.28.1.11 " PEER("arp daddr ip")));
 	assert_non_null(strstr(text, "hook egress device \"veth7\" priority -500; policy drop;\n" ALIVE));
 	assert_non_null(strstr(text, "ingress device \"veth7\" priority -520; policy accept;\n\t\tmeta mark set 0\n\t}\n"));
