@@ -121,7 +121,8 @@ int deadman_hold(enum deadman who, const char *session, const char *port)
 
 	if (fd < 0)
 		return -errno;
-	snprintf(table, sizeof(table), "sluice-%s-%s", session, who == DEADMAN_KEEPER ? "keeper" : "gate");
+	/* No wall's name, which is sluice-SESSION */
+	snprintf(table, sizeof(table), "sluice_%s-%s", who == DEADMAN_KEEPER ? "keeper" : "gate", session);
 	batch_begin(&b, bytes, sizeof(bytes), NFPROTO_NETDEV);
 	put_table(&b, table);
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {

@@ -484,7 +484,7 @@ def test_compose(docker, daemon, home, token):
 # the end
 
 def left(session):
-    return f"sluice-{session}" in rules() or f"sluice {session}\"" in rules()
+    return re.search(rf"sluice(_keeper|_gate)?-{session}|sluice {session}\"", rules())
 
 
 @pytest.mark.parametrize("how", ["stop", "rm", "daemon", "detach"])
