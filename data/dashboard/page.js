@@ -73,7 +73,7 @@
 		const first = last === null;
 		last = s;
 		measure(s);
-		showTotals(s); showSessions(s); showQuestions(s.approvals.flat()); showDenied(s); showAlerts(s);
+		showBeyond(s); showTotals(s); showSessions(s); showQuestions(s.approvals.flat()); showDenied(s); showAlerts(s);
 		draw();
 		if (s.events.length || first) showEvents();
 	}
@@ -130,6 +130,12 @@
 	}
 
 	// ---- sessions ----
+	function showBeyond(s) {	// of those there are the names alone: also what waits there is not on this page
+		const seen = s.held.length - s.unseen;
+		set($("beyond"), s.unseen ? s.unseen + " of " + s.held.length + " sessions are beyond the " + seen + " that are looked at: " +
+			"of them nothing is here but the names, neither traffic nor alerts nor what waits (sluice sessions, sluice approvals)" : "");
+		$("beyond").hidden = !s.unseen;
+	}
 	const total = (s, key) => s.sessions.reduce((n, one) => n + (one[key] || 0), 0);
 	function showTotals(s) {
 		set($("t-sessions"), s.held.length); set($("t-open"), total(s, "open"));
@@ -161,7 +167,7 @@
 			name.title = (h.labels || []).join(", ");
 			name.addEventListener("click", () => { $("which").value = h.session; showEvents(); $("filter").scrollIntoView({ block: "center" }); });
 			return row([["", "", name], [h.state, h.state === "serving" ? "state-serving" : "state-other"],
-				[one ? one.mode : h.mode || "–"], [h.policies.join(", ") || "–", "wide"],
+				[one ? one.mode : s.unseen ? "not looked at" : h.mode || "–"], [h.policies.join(", ") || "–", "wide"],
 				[one ? since(one.since) : "–", "wide"], [one ? one.open : "–", "n"],
 				[one ? one.connections : "–", "n wide"], [one ? one.denied : "–", "n" + (one && one.denied ? " deny" : "")]]);
 		}));

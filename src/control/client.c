@@ -42,7 +42,7 @@ json_t *control_ask(int fd, const struct control_request *r, struct err *err)
 {
 	bool slow = r->what == CONTROL_ATTACH || r->what == CONTROL_DETACH;
 	const struct timeval limit = { .tv_sec = (slow ? CONTROL_START_WAIT_MS : CONTROL_WAIT_MS) / 1000 };
-	struct buf line = buf_new(CONTROL_ANSWER_MAX + 1), request = buf_new(CONTROL_LINE_MAX);
+	struct buf line = buf_new(control_answer_max(r) + 1), request = buf_new(CONTROL_LINE_MAX);
 	json_t *answer = NULL;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));

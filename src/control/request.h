@@ -33,6 +33,7 @@
 
 #define CONTROL_LINE_MAX 4096		/* bytes of a request */
 #define CONTROL_ANSWER_MAX (1u << 20)	/* bytes of an answer */
+#define CONTROL_HELD_MAX (32u << 20)	/* ... to `held`: each session has words of a request's length */
 #define CONTROL_FOR_MAX_S 86400		/* a day: longer is `session` */
 
 enum control_do { CONTROL_STATUS, CONTROL_APPROVALS, CONTROL_APPROVE, CONTROL_REJECT,
@@ -89,5 +90,11 @@ bool control_request_is_web(const struct control_request *r);
 
 /* The same as text, with its newline, appended to @b */
 void control_request_write(const struct control_request *r, struct buf *b);
+
+/* Bytes that the answer to it has at most */
+static inline size_t control_answer_max(const struct control_request *r)
+{
+	return r->what == CONTROL_HELD ? CONTROL_HELD_MAX : CONTROL_ANSWER_MAX;
+}
 
 #endif

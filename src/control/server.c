@@ -71,12 +71,13 @@ static void become_web(struct client *c, struct buf *answer)
 static void answer_line(struct client *c, struct span line)
 {
 	struct control_server *s = c->server;
-	struct buf answer = buf_new(CONTROL_ANSWER_MAX);
 	struct control_ticket t = { (unsigned)(c - s->clients), c->serial, c->privileged, c->uid, c->web };
 	struct control_request r;
 	const char *why;
+	bool understood = control_request_parse(line, &r, &why);
+	struct buf answer = buf_new(control_answer_max(&r));
 
-	if (!control_request_parse(line, &r, &why))
+	if (!understood)
 		control_refuse(&answer, why);
 	else if (r.what == CONTROL_WEB)
 		become_web(c, &answer);
@@ -239,7 +240,7 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 		return;
 	}
 	*c = (struct client){ .server = s, .fd = fd, .serial = ++s->serial, .privileged = ours, .uid = uid,
-			      .in = buf_new(CONTROL_LINE_MAX), .out = buf_new(CONTROL_ANSWER_MAX + 1) };
+			      .in = buf_new(CONTROL_LINE_MAX), .out = buf_new(CONTROL_HELD_MAX + 1) };
 	client_arm(c);
 }
 

@@ -21,6 +21,7 @@
 #define PERIOD_MS 500		/* between two questions to a session, of up to 64 of them */
 #define ANSWER_LIMIT_MS 5000
 #define ASKED_MAX 16		/* lines under way of one desk */
+#define OPENS_MAX 64		/* sockets asked for and not passed yet: what the link holds at once */
 #define EVENTS_MAX 1000		/* that are kept */
 #define EVENTS_BYTES_MAX (4u << 20)
 
@@ -48,11 +49,13 @@ struct desk {
 
 struct panel {
 	int		 link;
+	unsigned	 opens;		/* under way there */
 	panel_told	*told;
 	void		*arg;
 	uint64_t	 id;		/* of this process: events of another are numbered anew */
 	int64_t		 looked_ms;
 	json_t		*held;
+	size_t		 unseen;	/* of those that are held: there is no desk for them */
 	struct desk	 desks[PANEL_SESSIONS_MAX + 1];	/* the first is the daemon's */
 	size_t		 count;		/* in use, from the first on */
 	struct { uint64_t serial; char *line; } events[EVENTS_MAX];	/* a ring, by serial */
@@ -151,8 +154,12 @@ static void desk_tick(struct panel *p, struct desk *d, int64_t now)
 		desk_ask(p, d, &held, (struct asked){ .what = ASKED_HELD });
 	else if (d->fd >= 0)
 		desk_ask(p, d, &status, (struct asked){ .what = ASKED_STATUS });
-	else if (!d->wanted)
-		d->wanted = send(p->link, d->name, strlen(d->name), MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+	else if (!d->wanted && p->opens == OPENS_MAX)
+		d->due_ms = now;	/* as soon as there is room */
+	else if (!d->wanted && send(p->link, d->name, strlen(d->name), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+		d->wanted = true;
+		p->opens++;
+	}
 }
 
 /* ---- which sessions there are ---- */
@@ -202,6 +209,7 @@ static void take_held(struct panel *p, const json_t *answer)
 		p->desks[i] = p->desks[--p->count];
 		i--;
 	}
+	p->unseen = json_array_size(list) - (p->count - 1);
 }
 
 /* ---- answers ---- */
@@ -260,7 +268,7 @@ static void take_lines(struct panel *p, struct desk *d)
 	ptrdiff_t end;
 
 	while (d->fd >= 0 && (end = span_find(buf_span(&d->in), '\n')) >= 0) {
-		struct buf line = buf_new(CONTROL_ANSWER_MAX + 1);
+		struct buf line = buf_new(d->in.max);
 		struct asked a = d->asked[0];
 
 		if (!d->asked_count) {
@@ -310,6 +318,7 @@ static bool link_turn(struct panel *p)
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	open.name[sizeof(open.name) - 1] = '\0';
+	p->opens -= p->opens > 0;
 	d = desk_of(p, open.name);
 	if (!d)
 		return true;
@@ -317,7 +326,7 @@ static bool link_turn(struct panel *p)
 	if (fd < 0 || d->fd >= 0)
 		return true;
 	d->fd = TAKE_FD(fd);
-	d->in = buf_new(CONTROL_ANSWER_MAX + 1);
+	d->in = buf_new((d == p->desks ? CONTROL_HELD_MAX : CONTROL_ANSWER_MAX) + 1);
 	d->asked[0] = (struct asked){ .what = ASKED_WEB };	/* the daemon has asked for that */
 	d->asked_count = 1;
 	d->limit_ms = clock_ms() + ANSWER_LIMIT_MS;
@@ -408,7 +417,7 @@ void panel_state(const struct panel *p, uint64_t after, struct buf *b)
 		   (unsigned long long)p->id, (long long)clock_ms(), p->desks[0].fd >= 0 ? "true" : "false");
 	for (size_t i = 0; i < json_array_size(p->held); i++)
 		put(b, NULL, json_array_get(p->held, i), &first);
-	buf_add_str(b, "],\"sessions\":[");
+	buf_printf(b, "],\"unseen\":%zu,\"sessions\":[", p->unseen);
 	put_all(p, false, b);
 	buf_add_str(b, "],\"approvals\":[");
 	put_all(p, true, b);

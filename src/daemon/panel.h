@@ -14,8 +14,8 @@
 #include "control/place.h"
 #include "control/request.h"
 
-#define PANEL_SESSIONS_MAX 512	/* that are looked at; of others only their names are shown */
-#define PANEL_STATE_MAX (32u << 20)	/* bytes of panel_state() */
+#define PANEL_SESSIONS_MAX 512	/* that are looked at; of others there are the names alone, and their number */
+#define PANEL_STATE_MAX (64u << 20)	/* bytes of panel_state() */
 
 struct panel_open {
 	char	name[CONTROL_NAME_MAX + 1];

@@ -23,6 +23,7 @@ PORT = 9477
 HERE = f"http://127.0.0.1:{PORT}"
 URL = netns.RUN / "dashboard.url"
 DRIVE = pathlib.Path(__file__).resolve().parent.parent / "browser" / "drive.js"
+CROWD = pathlib.Path(__file__).with_name("crowd.py")
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -361,3 +362,136 @@ def test_nothing_from_elsewhere(browser):
     assert seen["requests"] and all(url.startswith(HERE + "/") for url in seen["requests"])
     assert not [e for e in seen["errors"] if "ERR_CONNECTION" not in e and "ERR_EMPTY" not in e], seen["errors"]
     assert all(token() not in url.partition("#")[0] for url in seen["requests"])
+
+
+# other places
+
+def asks(*words, path="/state", host="localhost:9400", body=None, bearer=None, origin="", **process):
+    """curl's way to the page: its exit code, the status, what was answered."""
+    fields = {"Host": host, "Origin": origin, "Authorization": bearer and f"Bearer {bearer}"}
+    done = subprocess.run(
+        ["curl", "-sm10", "-o", "-", "-w", "\n%{http_code}", *map(str, words),
+         *(word for k, v in fields.items() if v for word in ("-H", f"{k}: {v}")),
+         *(["--data-binary", body] if body else []), f"http://localhost{path}"],
+        text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, **process)
+    answer, _, status = done.stdout.rpartition("\n")
+    return done.returncode, int(status), answer
+
+
+def moved(daemon, *options):
+    """The daemon has ended, and another one's page is elsewhere."""
+    daemon.kill(signal.SIGTERM)
+    assert not URL.exists() and (netns.RUN / "held" / "asker.json").exists()
+    daemon.options = options
+    daemon.start()
+    return URL.read_text().strip()
+
+
+@pytest.fixture
+def as_it_was(daemon):
+    options = daemon.options
+    yield
+    moved(daemon, *options)
+
+
+def test_at_a_unix_socket(world, daemon, box, as_it_was):
+    place, start = netns.RUN / "dashboard.sock", world.wire.mark()
+    assert moved(daemon, "--dashboard", f"unix:{place}") == f"http://localhost/#{token()}"
+    assert place.is_socket() and place.stat().st_mode & 0o777 == 0o600 and place.stat().st_uid == 0
+    there, key = ["--unix-socket", place], token()
+    # root alone; whoever is of the daemon's group gets as far as the folder, and so does user sluice
+    assert asks(*there, path="/")[:2] == (0, 200)
+    for user, groups in ((stage.UID, []), (stage.UID, [stage.ROLES_ID]), (stage.ROLES_ID, [stage.ROLES_ID])):
+        code, status, answer = asks(*there, path="/", user=user, group=stage.GID, extra_groups=groups)
+        assert (code, status, answer) == (7, 0, "")
+    # whatever port a tunnel has; no token, no other name
+    for host in "localhost", "localhost:9400", "127.0.0.1:1", "[::1]:9400":
+        assert asks(*there, host=host, bearer=key)[1] == 200
+        assert asks(*there, host=host)[1] == 401
+    assert asks(*there, host="evil.example:9400", bearer=key)[1] == 403
+    wait_for(lambda: '"asker"' in asks(*there, bearer=key)[2])
+    # what happens, and what is decided
+    assert "error" in box.talks.do("requests", DENIED, 80, [get("unix-denied", DENIED)])
+    wait_for(lambda: DENIED in [e.get("name") for e in json.loads(asks(*there, bearer=key)[2])["events"]])
+    host = f"unix.{ZONE}"
+    world.dns.names[host] = world.dns.names[REC]
+    later = Later(box.talks, host, "by-socket")
+    question, = wait_for(lambda: sum(json.loads(asks(*there, bearer=key)[2])["approvals"], []))
+    said = json.dumps({"do": "approve", "id": question["number"], "scope": "once", "host": host, "port": 80,
+                       "transport": "tcp"})
+    ask = dict(path="/decide?session=asker", body=said)
+    assert asks(*there, **ask, origin="http://localhost:9400")[1] == 401
+    assert asks(*there, **ask, bearer=key, origin="http://localhost:9401")[1] == 403
+    assert later.is_alive() and not world.wire.carries(b"by-socket", start)
+    assert json.loads(asks(*there, **ask, bearer=key, origin="http://localhost:9400")[2])["ok"]
+    assert later.get() and world.recorder.requests(b"by-socket")
+    # killed it leaves the socket, which the next one takes, with a token of its own
+    daemon.kill()
+    assert place.is_socket() and asks(*there, path="/")[0] == 7
+    daemon.start()
+    assert token() != key and asks(*there, bearer=key)[1] == 401
+    wait_for(lambda: '"asker"' in asks(*there, bearer=token())[2])
+    # it takes it along; what is no socket, and one that another serves, it leaves
+    daemon.kill(signal.SIGTERM)
+    assert not place.exists() and not URL.exists()
+    file = stage.ROOT / "no-socket"
+    file.write_text("kept")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(place))
+        other.listen()
+        for taken in file, place:
+            done = call("daemon", "--foreground", "--dashboard", f"unix:{taken}")
+            assert done.code == 125 and f"{taken}: Address already in use" in done.err, done.err
+            assert not URL.exists()
+    assert file.read_text() == "kept" and place.is_socket()
+    place.unlink()
+
+
+def test_at_the_other_loopback(daemon, box, as_it_was):
+    assert moved(daemon, "--dashboard", f"[::1]:{PORT}") == f"http://[::1]:{PORT}/#{token()}"
+    there = ["--resolve", f"localhost:80:[::1]", "--connect-to", f"localhost:80:[::1]:{PORT}"]
+    for host in f"[::1]:{PORT}", f"localhost:{PORT}":
+        assert asks(*there, path="/", host=host)[1] == 200
+        assert asks(*there, host=host)[1] == 401
+        wait_for(lambda host=host: '"asker"' in asks(*there, host=host, bearer=token())[2])
+    for host in "[::1]", f"[::2]:{PORT}", "[::1]:80":
+        assert asks(*there, host=host, bearer=token())[1] == 403
+    with pytest.raises(ConnectionRefusedError):
+        http()
+    s = socket.socket(socket.AF_INET6)
+    with pytest.raises(OSError):
+        s.connect((internet.HOME6, PORT))
+
+
+def state():
+    return json.loads(http(Authorization=f"Bearer {token()}")[1].partition(b"\r\n\r\n")[2])
+
+
+def test_of_more_than_it_looks_at_the_page_says_so(daemon, browser, as_it_was):
+    other = netns.Box()
+    assert call("attach", "--pid", other.pid, "-p", "asks", "--session", "seed").code == 0
+    like = json.loads((netns.RUN / "held" / "seed.json").read_text())
+    assert call("detach", "seed").code == 0
+    daemon.kill(signal.SIGTERM)
+    crowd = subprocess.Popen([sluice.PYTHON, "-B", CROWD, netns.RUN, "600"], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True)
+    crowd.stdin.write(json.dumps({**like, "labels": ["long=" + 2000 * "x"]}))
+    crowd.stdin.close()
+    assert crowd.stdout.readline() == "all\n"
+    try:
+        daemon.start()
+        first = role(daemon)
+        browser.js("await page.goto(value); await page.reload()", URL.read_text().strip())
+        wait_for(lambda: len(state()["sessions"]) == 512, 30)
+        assert len(state()["held"]) == 601 and state()["unseen"] == 89
+        assert len(json.dumps(state()["held"])) > 1 << 20
+        browser.sees("#beyond", "89 of 601 sessions")
+        assert browser.text("#t-sessions") == "601"
+        assert role(daemon) == first
+    finally:
+        other.kill()        # first the namespace: none of them is held again
+        crowd.kill()
+        crowd.wait()
+    wait_for(lambda: [one["session"] for one in daemon.ask({"do": "held"})["held"]] == ["asker"], 30)
+    wait_for(lambda: state()["unseen"] == 0 and [one["session"] for one in state()["sessions"]] == ["asker"])
+    browser.js("await page.locator('#beyond').waitFor({state: 'hidden'})")

@@ -33,15 +33,13 @@ static bool turn(void)
 	return panel_turn(panel, polled, count);
 }
 
-/* It asks for @name; @fd: what it gets, which is closed; -1: an error.  Return: its name was asked for */
-static bool pass(const char *name, int fd)
+/* @name's socket, which is closed here; -1: there is none */
+static void reply(const char *name, int fd)
 {
 	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = { .room = "" };
 	struct panel_open open = { .error = fd < 0 };
 	struct iovec iov = { &open, sizeof(open) };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	char asked[CONTROL_NAME_MAX + 1] = "";
-	ssize_t n = recv(daemon_link, asked, sizeof(asked) - 1, MSG_DONTWAIT);
 
 	assert_true(span_copy(span_str(name), open.name, sizeof(open.name)));
 	if (fd >= 0) {
@@ -54,7 +52,25 @@ static bool pass(const char *name, int fd)
 	assert_int_equal(sendmsg(daemon_link, &m, 0), sizeof(open));
 	if (fd >= 0)
 		close(fd);
-	return n > 0 && !strcmp(asked, name);
+}
+
+/* The name that is asked for next.  Return: there is one */
+static bool next_asked(char ret[CONTROL_NAME_MAX + 1])
+{
+	ssize_t n = recv(daemon_link, ret, CONTROL_NAME_MAX, MSG_DONTWAIT);
+
+	ret[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* It asks for @name, and gets @fd.  Return: it did */
+static bool pass(const char *name, int fd)
+{
+	char asked[CONTROL_NAME_MAX + 1];
+	bool does = next_asked(asked) && !strcmp(asked, name);
+
+	reply(name, fd);
+	return does;
 }
 
 /* A connection for the desk that asked.  Return: our end, on which "web" has been answered */
@@ -217,6 +233,40 @@ static void what_was_not_asked_for_is_closed(void **state)
 	assert_false(turn());
 }
 
+/* Names that are too many to look at; they are asked for as the daemon answers */
+static void of_more_than_there_are_desks_the_number_is_shown(void **state)
+{
+	AUTO_CLOSE int head = connect_desk("control");
+	struct buf held = buf_new(1u << 20);
+	static bool seen[PANEL_SESSIONS_MAX];
+	size_t seen_count = 0;
+	char name[CONTROL_NAME_MAX + 1];
+	unsigned number;
+
+	(void)state;
+	buf_add_str(&held, "{\"ok\":true,\"held\":[");
+	for (int i = 0; i < PANEL_SESSIONS_MAX + 88; i++)
+		buf_printf(&held, "%s{\"session\":\"s%d\"}", i ? "," : "", i);
+	assert_int_equal(send(head, held.at, held.len, 0), held.len);
+	talk(head, "{\"do\":\"held\"}\n", "]}\n");
+	assert_true(shows("\"session\":\"s599\"") && shows("\"unseen\":88,\"sessions\":[]"));
+	for (int turns = 0; seen_count < PANEL_SESSIONS_MAX && turns < 20000; turns++) {
+		size_t asked = 0;
+
+		assert_true(turn());
+		while (next_asked(name)) {
+			reply(name, -1);
+			assert_true(sscanf(name, "s%u", &number) == 1 && number < PANEL_SESSIONS_MAX);
+			seen_count += !seen[number];
+			seen[number] = true;
+			asked++;
+		}
+		assert_true(turns ? asked <= OPENS_MAX : asked == OPENS_MAX);
+	}
+	assert_int_equal(seen_count, PANEL_SESSIONS_MAX);
+	buf_done(&held);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +275,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_answer_ends_the_connection, begin, end),
 		cmocka_unit_test_setup_teardown(more_than_was_asked_for_ends_it_too, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_not_asked_for_is_closed, begin, end),
+		cmocka_unit_test_setup_teardown(of_more_than_there_are_desks_the_number_is_shown, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
