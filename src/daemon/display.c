@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -75,7 +76,8 @@ static void on_link(evutil_socket_t link, short what, void *arg)
 {
 	struct panel_open open = { .error = 0 };
 	struct display *d = arg;
-	ssize_t n = recv(link, open.name, sizeof(open.name) - 1, MSG_DONTWAIT);
+	ssize_t n = recv(link, open.name, sizeof(open.name) - 1, MSG_DONTWAIT | MSG_TRUNC);
+	bool whole = n > 0 && strlen(open.name) == (size_t)n;	/* not the head of another name */
 	int fd;
 
 	(void)what;
@@ -85,7 +87,7 @@ static void on_link(evutil_socket_t link, short what, void *arg)
 		event_del(&d->link_ev);
 		return;
 	}
-	fd = open_for(d, open.name);
+	fd = whole ? open_for(d, open.name) : -EINVAL;
 	open.error = fd < 0 ? -fd : 0;
 	if (pass_send(link, &open, sizeof(open), &fd, fd >= 0) < 0)
 		attendant_kill(&d->dashboard);	/* it does not read: started anew it does */

@@ -267,6 +267,66 @@ static void of_more_than_there_are_desks_the_number_is_shown(void **state)
 	buf_done(&held);
 }
 
+/* Agents' words come by sessions: whatever is in them, the state is one JSON object that says the same */
+static void hostile_words_stay_words(void **state)
+{
+	static const char *const words[] = {
+		"</script><img src=x onerror=alert(1)>", "\"}],\"approvals\":[{\"number\":1}],\"x\":[{\"y\":\"",
+		"\x1b[2J\r\n\x7f\x01", "\xe2\x80\xa8\xe2\x80\xae", "a\xcc\x81\xc3\xa4\xf0\x9f\x98\x80", "\\u0000\\", "%s%n",
+	};
+	AUTO_CLOSE int head = connect_desk("control"), desk = -1;
+	struct buf b = buf_new(65536);
+	json_t *list = json_array(), *said, *read;
+	char *text;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		json_array_append_new(list, json_pack("{ss ss}", "event", "http", "path", words[i]));
+	said = json_pack("{sb si sO}", "ok", 1, "next", 9, "events", list);
+	text = json_dumps(said, JSON_COMPACT);
+	talk(head, "{\"do\":\"held\"}\n", HELD("{\"session\":\"a\",\"labels\":[\"<b>\"]}"));
+	desk = connect_desk("a");
+	talk(desk, "{\"do\":\"status\"}\n", STATUS);
+	talk(desk, ASKS, "{\"ok\":true,\"approvals\":[]}\n");
+	talk(desk, "", text);
+	talk(desk, "", "\n");
+	panel_state(panel, 0, &b);
+	read = json_loadb((const char *)b.at, b.len, JSON_REJECT_DUPLICATES, NULL);
+	assert_true(json_equal(json_object_get(read, "events"), list));
+	assert_string_equal(json_string_value(json_array_get(json_object_get(json_array_get(
+		json_object_get(read, "held"), 0), "labels"), 0)), "<b>");
+	for (size_t i = 0; i < b.len; i++)	/* nothing that moves a cursor, where somebody looks at it by hand */
+		assert_true(b.at[i] >= 0x20);
+	buf_done(&b);
+	free(text);
+	json_decref(read);
+	json_decref(said);
+	json_decref(list);
+}
+
+/* What is no text: the connection ends, and nothing of it is shown */
+static void fragments_of_text_are_no_answer(void **state)
+{
+	static const char *const broken[] = { "\xc3", "\xff\xfe", "\xed\xa0\x80", "\xc1\xa1", "\xf4\x90\x80\x80", "\\ud800",
+					      "\\u0000", "\x1b[2J", "\t" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
+		AUTO_CLOSE int head = -1, desk = -1;
+		char line[128];
+
+		end(NULL);
+		assert_int_equal(begin(NULL), 0);
+		head = connect_desk("control");
+		talk(head, "{\"do\":\"held\"}\n", HELD("{\"session\":\"a\"}"));
+		desk = connect_desk("a");
+		snprintf(line, sizeof(line), "{\"ok\":true,\"session\":\"a\",\"mode\":\"x%s\"}\n", broken[i]);
+		talk(desk, "{\"do\":\"status\"}\n", line);
+		assert_int_equal(recv(desk, &(char){ 0 }, 1, MSG_DONTWAIT), 0);
+		assert_true(shows("\"sessions\":[]"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +335,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_answer_ends_the_connection, begin, end),
 		cmocka_unit_test_setup_teardown(more_than_was_asked_for_ends_it_too, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_not_asked_for_is_closed, begin, end),
+		cmocka_unit_test_setup_teardown(hostile_words_stay_words, begin, end),
+		cmocka_unit_test_setup_teardown(fragments_of_text_are_no_answer, begin, end),
 		cmocka_unit_test_setup_teardown(of_more_than_there_are_desks_the_number_is_shown, begin, end),
 	};
 
