@@ -64,6 +64,7 @@ static bool prepare_dashboard(struct daemon_command *d, struct err *err)
 	if (!d->dashboard.where.path && !d->dashboard.where.listen.port)
 		return err_set(err, "--dashboard %s: which port?", d->dashboard.at);
 	d->display = (struct display_plan){ d->dashboard.where, d->folder, d->programs, &d->user };
+	d->plan.dashboard = &d->display.at;
 	return true;
 }
 

@@ -23,6 +23,7 @@
 #include "attach/engine_network.h"
 #include "cli/commands.h"
 #include "cli/service.h"
+#include "daemon/doors.h"
 #include "daemon/exported.h"
 #include "daemon/supervisor.h"
 #include "daemon/wall.h"
@@ -35,6 +36,7 @@ struct hold_command {
 	struct jail_guest	 jail_guest;
 	bool			 uplink;	/* it may be on an engine's network */
 	struct jail_uplink	 jail_uplink;
+	struct option_list	 spared;	/* ports that are not for it: the daemon's own */
 	const char		*counters;	/* option: our place on the daemon's board */
 	const char		*ready_fd;	/* option: the daemon hears there how it goes */
 	int			 ready;		/* that descriptor; -1: nobody hears, or he has */
@@ -97,6 +99,20 @@ static bool take_guest(struct hold_command *h, struct err *err)
 {
 	return !h->guest || guest_parse(span_str(h->guest), &h->jail_guest) ||
 	       err_set(err, "--guest %s: not LINK=MAC", h->guest);
+}
+
+static bool spare_ports(const struct hold_command *h, struct err *err)
+{
+	uint64_t port;
+
+	for (size_t i = 0; i < h->spared.count; i++) {
+		if (!span_u64(span_str(h->spared.at[i]), UINT16_MAX, &port))
+			return err_set(err, "--spare %s: not a port", h->spared.at[i]);
+		if (doors_is_host_port(h->service.shared.policy, (uint16_t)port))
+			return err_set(err, "host_ports: port %s is where the daemon serves its own page (take it out of "
+				       "the policy, or serve the page at another port)", h->spared.at[i]);
+	}
+	return true;
 }
 
 /*
@@ -192,7 +208,7 @@ static int hold(struct hold_command *h, struct err *err)
 
 	if (!take_ready(h, err) || !take_guest(h, err) || !take_namespace(h, err) ||
 	    !find_user(h, &plan.role_user, err) || !service_prepare(&h->service, "hold", err) ||
-	    !take_counters(h, err) || !take_uplink(h, &uplink, err))
+	    !spare_ports(h, err) || !take_counters(h, err) || !take_uplink(h, &uplink, err))
 		return complain(err);
 	h->plan.ready = on_ready;
 	h->plan.arg = h;
@@ -217,6 +233,8 @@ int hold_main(int argc, char **argv)
 		  &h.user },
 		{ 0, "ready-fd", OPTION_TEXT, "N", "a byte is written there once it serves", &h.ready_fd },
 		{ 0, "counters", OPTION_TEXT, "N", "count there on the daemon's board", &h.counters },
+		{ 0, "spare", OPTION_LIST, "PORT", "host_ports must not lead there: the daemon's own; may repeat",
+		  &h.spared },
 		{ 0, "guest", OPTION_TEXT, "LINK=MAC[,down=B][,up=B]",
 		  "a virtual machine, behind that interface of the namespace", &h.guest },
 		{ 0, "publish", OPTION_LIST, "[ADDR:]PORT[:INSIDE]",

@@ -11,6 +11,7 @@ static const char *const words[CONTROL_NUM] = {
 	[CONTROL_APPROVE] = "approve", [CONTROL_REJECT] = "reject", [CONTROL_RELOAD] = "reload",
 	[CONTROL_ATTACH] = "attach", [CONTROL_DETACH] = "detach", [CONTROL_HELD] = "held",
 	[CONTROL_EVENTS] = "events", [CONTROL_WEB] = "web",
+	[CONTROL_SPARE] = "spare",
 };
 
 static bool take_id(struct control_request *r, const json_t *value)
@@ -54,13 +55,29 @@ static bool take_host(struct control_request *r, const json_t *value)
 	return r->host;
 }
 
-static bool take_port(struct control_request *r, const json_t *value)
+static bool read_port(const json_t *value, uint16_t *ret)
 {
 	json_int_t port = json_integer_value(value);
 
 	if (!json_is_integer(value) || port < 1 || port > UINT16_MAX)
 		return false;
-	r->port = (uint16_t)port;
+	*ret = (uint16_t)port;
+	return true;
+}
+
+static bool take_port(struct control_request *r, const json_t *value)
+{
+	return read_port(value, &r->port);
+}
+
+static bool take_ports(struct control_request *r, const json_t *value)
+{
+	r->ports.count = json_array_size(value);
+	if (!json_is_array(value) || r->ports.count > CONTROL_PORTS_MAX)
+		return false;
+	for (size_t i = 0; i < r->ports.count; i++)
+		if (!read_port(json_array_get(value, i), &r->ports.at[i]))
+			return false;
 	return true;
 }
 
@@ -175,6 +192,7 @@ static const struct {
 	{ "policies", 1u << CONTROL_ATTACH, false, take_policies },
 	{ "labels", 1u << CONTROL_ATTACH, false, take_labels },
 	{ "publish", 1u << CONTROL_ATTACH, false, take_publish },
+	{ "ports", 1u << CONTROL_SPARE, true, take_ports },
 };
 
 static bool take_what(struct control_request *r, const json_t *object)
@@ -195,7 +213,7 @@ static bool read_object(const json_t *object, struct control_request *r, const c
 	size_t known = 1;	/* "do" */
 
 	*ret_why = "do is none of status, approvals, approve, reject, reload, attach, detach, held, "
-		   "events, web";
+		   "events, spare, web";
 	if (!json_is_object(object) || !take_what(r, object))
 		return false;
 	*ret_why = "a key is missing, unknown here, or has a wrong value";
@@ -245,6 +263,7 @@ bool control_request_is_web(const struct control_request *r)
 	case CONTROL_RELOAD:
 	case CONTROL_ATTACH:
 	case CONTROL_DETACH:
+	case CONTROL_SPARE:
 	case CONTROL_NUM:
 		break;
 	}
@@ -278,6 +297,15 @@ void control_words_write(struct buf *b, const char *key, const struct control_wo
 	json_close(b, ']');
 }
 
+static void write_ports(struct buf *b, const struct control_ports *p)
+{
+	json_key(b, "ports");
+	json_open(b, '[');
+	for (size_t i = 0; i < p->count; i++)
+		json_int(b, p->at[i]);
+	json_close(b, ']');
+}
+
 void control_request_write(const struct control_request *r, struct buf *b)
 {
 	json_open(b, '{');
@@ -304,6 +332,8 @@ void control_request_write(const struct control_request *r, struct buf *b)
 		control_words_write(b, "labels", &r->labels);
 	if (r->publish.count)
 		control_words_write(b, "publish", &r->publish);
+	if (r->what == CONTROL_SPARE)
+		write_ports(b, &r->ports);
 	if (r->what == CONTROL_REJECT)
 		json_field_bool(b, "never", r->never);
 	json_close(b, '}');

@@ -8,6 +8,7 @@
  *	{"do":"reject","id":N,"never":true|false}
  *	{"do":"reload"}
  *	{"do":"events","from":N}	the newest records of the log, from that byte of the file on
+ *	{"do":"spare","ports":[N,...]}	the daemon's own pages are there: host_ports lead there no longer
  *	{"do":"web"}			from now on this connection may only what control_request_is_web() says
  *
  * approve and reject may name what was read, "host","port","transport":"tcp|udp": if the question
@@ -38,8 +39,9 @@
 
 enum control_do { CONTROL_STATUS, CONTROL_APPROVALS, CONTROL_APPROVE, CONTROL_REJECT,
 		  CONTROL_RELOAD, CONTROL_ATTACH, CONTROL_DETACH, CONTROL_HELD, CONTROL_EVENTS,
-		  CONTROL_WEB, CONTROL_NUM };
+		  CONTROL_WEB, CONTROL_SPARE, CONTROL_NUM };
 
+#define CONTROL_PORTS_MAX 2	/* pages of a daemon's */
 #define CONTROL_WORDS_MAX 32	/* policies, or labels, of one request */
 
 struct control_words {
@@ -50,6 +52,11 @@ struct control_words {
 /* @value: a list of texts, none empty, which must live on.  Return: false: it is none */
 bool control_words_read(const json_t *value, struct control_words *ret);
 void control_words_write(struct buf *b, const char *key, const struct control_words *w);
+
+struct control_ports {
+	uint16_t	at[CONTROL_PORTS_MAX];
+	size_t		count;
+};
 
 struct control_request {
 	enum control_do	what;
@@ -67,6 +74,7 @@ struct control_request {
 	const char	*mode, *guest;	/* of attach; NULL: nothing was said, none */
 	struct control_words policies, labels, publish;	/* of attach */
 	bool		uplink;		/* of attach */
+	struct control_ports ports;	/* of spare */
 	json_t		*object;	/* that the texts lie in; NULL: they are the caller's */
 };
 

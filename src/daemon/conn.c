@@ -435,6 +435,14 @@ static const struct port_map *map_find(const struct port_map *maps, size_t count
 	return NULL;
 }
 
+static bool is_spared(const struct keeper *k, uint16_t port)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(k->spared); i++)
+		if (k->spared[i] == port)
+			return true;
+	return false;
+}
+
 /* host_ports and publish: the policy's own maps are the permission */
 static bool mapped(struct keeper *k, const struct talk_ask *a, struct addr *ret_addr,
 		   uint16_t *ret_port)
@@ -446,7 +454,7 @@ static bool mapped(struct keeper *k, const struct talk_ask *a, struct addr *ret_
 	if (a->door == DOOR_HOST_PORT) {
 		m = map_find(s.host_ports, s.host_port_count, a->port);
 		*ret_port = m ? m->outside : 0;
-		return m;
+		return m && !is_spared(k, m->outside);
 	}
 	*ret_port = a->port;
 	if (k->guest)

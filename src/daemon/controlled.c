@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/controlled.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include "control/server.h"
 #include "daemon/approvals.h"
 #include "daemon/clock.h"
+#include "daemon/doors.h"
 #include "daemon/role.h"
 
 struct controlled {
@@ -207,6 +210,22 @@ static void decide(struct controlled *c, const struct control_request *r, bool w
 		control_refuse(b, err.text);
 }
 
+/* A daemon that came later has its pages there: attaching would be refused now */
+static void spare(const struct control_ports *ports, struct keeper *k)
+{
+	static_assert(ARRAY_SIZE(k->spared) == CONTROL_PORTS_MAX, "room for each");
+	char line[ERR_TEXT_MAX];
+
+	memset(k->spared, 0, sizeof(k->spared));
+	for (size_t i = 0; i < ports->count; i++) {
+		k->spared[i] = ports->at[i];
+		if (!doors_is_host_port(k->policy, ports->at[i]))
+			continue;
+		snprintf(line, sizeof(line), "host port %u is the daemon's own page by now, and is refused", ports->at[i]);
+		role_complain("session", line);
+	}
+}
+
 static bool handle(void *arg, const struct control_request *r, const struct control_ticket *t,
 		   struct buf *answer)
 {
@@ -233,6 +252,10 @@ static bool handle(void *arg, const struct control_request *r, const struct cont
 		} else {
 			control_refuse(answer, "the policy of this session does not change");
 		}
+		break;
+	case CONTROL_SPARE:
+		spare(&r->ports, c->keeper);
+		tell_done(answer);
 		break;
 	case CONTROL_ATTACH:
 	case CONTROL_DETACH:

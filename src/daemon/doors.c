@@ -163,14 +163,10 @@ static int unix_socket(const char *path, struct err *err)
 	return TAKE_FD(fd);
 }
 
-/* The jail's way to loopback of the host is not to be one to the metrics */
-static bool is_host_port(const struct policy *p, uint16_t port)
+bool doors_is_host_port(const struct policy *p, uint16_t port)
 {
-	struct policy_settings settings;
+	struct policy_settings settings = policy_settings(p);
 
-	if (!p)
-		return false;
-	settings = policy_settings(p);
 	for (size_t i = 0; i < settings.host_port_count; i++)
 		if (settings.host_ports[i].outside == port)
 			return true;
@@ -188,7 +184,8 @@ int doors_of_page(struct page_at *at, const struct policy *p, struct err *err)
 		cannot_listen(&at->listen, err);
 		return -1;
 	}
-	if (is_host_port(p, at->listen.port)) {
+	/* The jail's way to loopback of the host is not to be one to the metrics */
+	if (p && doors_is_host_port(p, at->listen.port)) {
 		err_set(err, "port %u is a host port of the jail (serve the page at "
 			"another one)", at->listen.port);
 		return -1;

@@ -34,6 +34,7 @@ struct page_at {
  * Return: -1 and @err.
  */
 int doors_of_page(struct page_at *at, const struct policy *p, struct err *err);
+bool doors_is_host_port(const struct policy *p, uint16_t port);	/* do its host_ports lead there? */
 void doors_say_metrics(const struct page_at *at);	/* its port, for who asked for any, on stderr */
 void doors_forget_page(const struct page_at *at);	/* remove the Unix socket */
 

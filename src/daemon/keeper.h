@@ -74,6 +74,7 @@ struct keeper {
 		uint64_t	 forged;	/* frames that the log tells of */
 	} port;
 	const struct policy	*policy;
+	uint16_t		 spared[2];	/* host_ports lead there no longer: a daemon's pages; 0: none */
 	uint32_t		 generation;	/* of the policy: how often it was changed */
 	uint32_t		 gate_generation;	/* that the gate judges by */
 	int64_t			 changed_ms;	/* when it was changed last */

@@ -263,6 +263,31 @@ static void watch_keeper(struct kept *k)
 	event_add(&k->ended_ev, NULL);
 }
 
+/* Ports of this machine that no session's host_ports may lead to: those of our pages */
+static struct control_ports own_ports(const struct supervisor *s)
+{
+	const struct page_at *pages[CONTROL_PORTS_MAX] = { s->plan->metrics.at, s->plan->dashboard };
+	struct control_ports ret = { .count = 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+		if (pages[i] && !pages[i]->path)
+			ret.at[ret.count++] = pages[i]->listen.port;
+	return ret;
+}
+
+/* A keeper of an earlier daemon's knows that one's.  @fd: to it, new: there is room */
+static bool tell_ports(const struct supervisor *s, int fd)
+{
+	const struct control_request r = { .what = CONTROL_SPARE, .ports = own_ports(s) };
+	struct buf line = buf_new(CONTROL_LINE_MAX);
+	bool ok;
+
+	control_request_write(&r, &line);
+	ok = send(fd, line.at, line.len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)line.len;
+	buf_done(&line);
+	return ok;
+}
+
 /* Its keeper lives, an earlier daemon's: the socket tells who it is */
 static bool adopt(struct kept *k)
 {
@@ -272,7 +297,8 @@ static bool adopt(struct kept *k)
 	socklen_t len = sizeof(struct ucred);
 	struct ucred who;
 
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) || who.pid <= 0)
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) || who.pid <= 0 ||
+	    !tell_ports(k->supervisor, fd))
 		return false;
 	k->pid = who.pid;
 	watch_keeper(k);
@@ -317,8 +343,9 @@ static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 	const char *argv[ARGS_MAX] = { "sluice", "hold", "--only", "--quiet", "--session",
 				       k->held.session, "--ready-fd", "3" };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const struct control_ports own = own_ports(s);
+	char pid[16], place[24], port[CONTROL_PORTS_MAX][8];
 	size_t argc = 8;
-	char pid[16], place[24];
 
 	snprintf(pid, sizeof(pid), "%d", (int)k->held.pid);
 	if (k->place != BOARD_NONE) {
@@ -337,6 +364,11 @@ static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 	if (k->held.guest[0]) {
 		argv[argc++] = "--guest";
 		argv[argc++] = k->held.guest;
+	}
+	for (size_t i = 0; i < own.count; i++) {
+		snprintf(port[i], sizeof(port[i]), "%u", own.at[i]);
+		argv[argc++] = "--spare";
+		argv[argc++] = port[i];
 	}
 	for (size_t i = 0; i < k->held.policies.count; i++) {
 		argv[argc++] = "--policy";

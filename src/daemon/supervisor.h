@@ -29,6 +29,7 @@ struct supervisor_plan {
 	const char	*program;	/* sluice itself */
 	const char	*version;
 	struct exported_plan metrics;	/* of all sessions */
+	const struct page_at *dashboard;	/* NULL: there is none */
 	gid_t		 group;		/* whose members may ask; CONTROL_GROUP_NONE */
 };
 

@@ -251,6 +251,10 @@ int sockets_listen_local(int family, uint16_t port)
 	if (fd < 0)
 		return -errno;
 	r = family == AF_INET6 ? option_set(fd, SOL_IPV6, IPV6_V6ONLY, 1) : 0;
+	/* Held again a namespace has connections of the last keeper's in TIME-WAIT on that port.  Beside
+	 * one that listens nobody stands with it either: the kernel refuses him bind or listen. */
+	if (r == 0)
+		r = option_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (r == 0)
 		r = inherited_set(fd);
 	if (r < 0)

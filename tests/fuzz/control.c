@@ -31,6 +31,8 @@ static void fuzz_one(struct span input)
 	assert((r.what == CONTROL_ATTACH || r.what == CONTROL_DETACH) == !!r.session);
 	assert(!r.session || !strcmp(again.session, r.session));
 	assert(again.policies.count == r.policies.count && again.labels.count == r.labels.count);
+	assert(again.ports.count == r.ports.count && r.ports.count <= CONTROL_PORTS_MAX &&
+	       !memcmp(again.ports.at, r.ports.at, sizeof(r.ports.at)));
 	control_request_done(&again);
 	control_request_done(&r);
 	buf_done(&text);

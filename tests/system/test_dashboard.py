@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon's page, in a browser: what it shows, what a click does, and who is not answered."""
+import contextlib
 import json
 import os
 import pathlib
@@ -116,6 +117,10 @@ def browser(box):
     one.end()
 
 
+def log_of(session):
+    return sorted(pathlib.Path("/var/lib/sluice/audit").glob(f"*-{session}.jsonl"))[-1]
+
+
 def token():
     return URL.read_text().strip().partition("#")[2]
 
@@ -186,8 +191,7 @@ def test_allowed_by_mouse_passes(world, browser, box):
     assert later.is_alive() and not world.recorder.arrived(b"clicked")
     browser.js("await page.locator('.card', {hasText: value}).locator('.once').click()", host)
     assert later.get() and world.recorder.requests(b"clicked")
-    log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-asker.jsonl"))[-1]
-    said = [e for e in sluice.read_log(log) if e["event"] == "approval"]
+    said = [e for e in sluice.read_log(log_of("asker")) if e["event"] == "approval"]
     assert [(e["host"], e["decision"], e["scope"], e["by"]) for e in said] == [
         (host, "approved", "once", "web")]
     browser.js("await page.locator('#cards li').waitFor({state: 'detached'})")
@@ -381,7 +385,7 @@ def asks(*words, path="/state", host="localhost:9400", body=None, bearer=None, o
 def moved(daemon, *options):
     """The daemon has ended, and another one's page is elsewhere."""
     daemon.kill(signal.SIGTERM)
-    assert not URL.exists() and (netns.RUN / "held" / "asker.json").exists()
+    assert not URL.exists()
     daemon.options = options
     daemon.start()
     return URL.read_text().strip()
@@ -462,6 +466,104 @@ def test_at_the_other_loopback(daemon, box, as_it_was):
     with pytest.raises(OSError):
         s.connect((internet.HOME6, PORT))
 
+
+# no session's host port
+
+class Loopback:
+    """What crosses this machine's own loopback, from now on."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.socket.bind(("lo", 0))
+        self.socket.setblocking(False)
+        self.seen = b""
+
+    def carries(self, data):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.seen += self.socket.recv(65536)
+        return data in self.seen
+
+
+def hosted(*ports):
+    """A policy with ports of this machine: 9000, 9001 and so on in there."""
+    maps = ", ".join(f'"{9000 + i}:{port}"' for i, port in enumerate(ports))
+    (POLICIES / "hosted.yaml").write_text(f"version: 1\nhost_ports: [{maps}]\n")
+
+
+BESIDE = """
+import socket
+for address in '127.0.0.1', '0.0.0.0':
+    for option in socket.SO_REUSEADDR, socket.SO_REUSEPORT:
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, option, 1)
+        try:
+            s.bind((address, 9000))
+            s.listen()
+            print(address, option)
+        except OSError:
+            pass
+print('none')
+"""
+
+
+def test_no_host_port_leads_to_the_daemons_pages(daemon, as_it_was, token):
+    metrics, lo, server = PORT + 1, Loopback(), sluice.Agent([])
+    free = server.ok("serve", 0, "host-server", "127.0.0.1", stay=True)
+    moved(daemon, "--dashboard", f"127.0.0.1:{PORT}", "--metrics", f"127.0.0.1:{metrics}")
+    other = netns.Box()
+    agent = other.agent()
+
+    def reaches(word, port=9000):
+        agent.do("requests", "127.0.0.1", port, [get(word, f"127.0.0.1:{port}")])
+        return lo.carries(word.encode())
+
+    # not to be attached; and what is there before is no longer served to it
+    attach = ["attach", "--pid", other.pid, "-p", "hosted", "--session", "hosted"]
+    for port in PORT, metrics:
+        hosted(free, port)
+        done = call(*attach)
+        assert done.code == 125 and done.err.count("\n") == 1 and not daemon.held("hosted")
+        assert f"host_ports: port {port} is where the daemon serves its own page" in done.err
+    hosted(free)
+    assert call(*attach).code == 0
+    assert reaches(token + "a") and not reaches(token + "b", 9001)
+    assert other.enter(sluice.PYTHON, "-c", BESIDE).stdout == "none\n"
+    # nor by a reload, which changes no host port
+    hosted(free, PORT)
+    before = sluice.read_log(log_of("hosted"))
+    call("reload", "hosted")
+    told = wait_for(lambda: [e for e in sluice.read_log(log_of("hosted"))[len(before):] if e["event"] == "policy.reload"])
+    assert "host_ports cannot change" in told[0]["error"] and not told[0]["changed"]
+    assert reaches(token + "c") and not reaches(token + "d", 9001)
+    # nor by a daemon that comes later, with its page where the session's port leads: it is told
+    hosted(free)
+    server.kill()
+    for words in ("--dashboard", f"127.0.0.1:{free}"), ("--dashboard", f"127.0.0.1:{PORT}", "--metrics", f"127.0.0.1:{free}"):
+        moved(daemon, *words)
+        wait_for(lambda: daemon.held("hosted")["state"] == "serving")
+        assert not reaches(token + "e")
+        assert subprocess.run(["curl", "-sfm9", f"http://127.0.0.1:{free}/{'metrics' if words[2:] else ''}?{token}f"],
+                              stdout=subprocess.DEVNULL).returncode == 0
+        assert lo.carries((token + "f").encode())
+    assert f"host port {free} is the daemon's own page by now" in daemon.errors.read_text()
+    assert {(e["port"], e["reason"]) for e in sluice.read_log(log_of("hosted")) if e.get("verdict") == "deny"} >= {
+        (9000, "no_rule")}
+    # held again it would be with that policy: it stays closed, until the page is elsewhere
+    os.kill(daemon.held("hosted")["keeper"], signal.SIGKILL)
+    wait_for(lambda: "where the daemon serves its own page" in (daemon.held("hosted").get("why") or ""))
+    assert not reaches(token + "g")
+    server = sluice.Agent([])
+    moved(daemon, "--dashboard", f"127.0.0.1:{PORT}")
+    assert server.ok("serve", free, "host-server", "127.0.0.1", stay=True) == free
+    wait_for(lambda: daemon.held("hosted")["state"] == "serving")
+    assert reaches(token + "h")
+    other.kill()
+    server.kill()
+    wait_for(lambda: not daemon.held("hosted"))
+
+
+# more than it looks at
 
 def state():
     return json.loads(http(Authorization=f"Bearer {token()}")[1].partition(b"\r\n\r\n")[2])

@@ -33,6 +33,9 @@ static const char *const bad[] = {
 	"{\"do\":\"approve\",\"id\":1,\"host\":\"a\",\"port\":1,\"transport\":\"sctp\"}",
 	"{\"do\":\"reject\",\"id\":1,\"transport\":\"tcp\"}", "{\"do\":\"status\",\"host\":\"a\"}",
 	"{\"do\":\"events\",\"from\":-1}", "{\"do\":\"events\",\"from\":\"0\"}", "{\"do\":\"web\",\"id\":1}",
+	"{\"do\":\"spare\"}", "{\"do\":\"spare\",\"ports\":1}", "{\"do\":\"spare\",\"ports\":[0]}",
+	"{\"do\":\"spare\",\"ports\":[65536]}", "{\"do\":\"spare\",\"ports\":[1,2,3]}",
+	"{\"do\":\"spare\",\"ports\":[\"1\"]}", "{\"do\":\"status\",\"ports\":[1]}",
 	"{\"do\":\"status\",\"do\":\"reload\"}", "{\"do\":\"status\"} x", "{\"do\":\"status\"",
 };
 
@@ -69,6 +72,8 @@ static void same_request(const struct control_request *a, const struct control_r
 	same_text(a->guest, b->guest);
 	same_words(&a->policies, &b->policies);
 	same_words(&a->labels, &b->labels);
+	assert_int_equal(a->ports.count, b->ports.count);
+	assert_memory_equal(a->ports.at, b->ports.at, sizeof(a->ports.at));
 }
 
 static void what_is_written_reads_back(void **state)
@@ -81,7 +86,8 @@ static void what_is_written_reads_back(void **state)
 		{ .what = CONTROL_APPROVE, .id = 3, .scope = SCOPE_ONCE, .host = "a.example", .port = 443 },
 		{ .what = CONTROL_REJECT, .id = 3, .host = "::1", .port = 1, .transport = TRANSPORT_UDP },
 		{ .what = CONTROL_EVENTS }, { .what = CONTROL_EVENTS, .from = INT64_MAX },
-		{ .what = CONTROL_WEB },
+		{ .what = CONTROL_WEB }, { .what = CONTROL_SPARE },
+		{ .what = CONTROL_SPARE, .ports = { { 1, UINT16_MAX }, 2 } },
 		{ .what = CONTROL_HELD }, { .what = CONTROL_DETACH, .session = "a.b-c" },
 		{ .what = CONTROL_ATTACH, .session = "x", .pid = INT32_MAX },
 		{ .what = CONTROL_ATTACH, .session = "x", .pid = 7, .uplink = true },
@@ -136,7 +142,7 @@ static void the_web_may_read_and_answer_what_it_names(void **state)
 		{ .what = CONTROL_REJECT, .id = 1, .never = true, .host = "a", .port = 1 },
 	};
 	static const struct control_request may_not[] = {
-		{ .what = CONTROL_RELOAD }, { .what = CONTROL_ATTACH }, { .what = CONTROL_DETACH },
+		{ .what = CONTROL_RELOAD }, { .what = CONTROL_SPARE }, { .what = CONTROL_ATTACH }, { .what = CONTROL_DETACH },
 		{ .what = CONTROL_APPROVE, .id = 1 }, { .what = CONTROL_REJECT, .id = 1 },
 		{ .what = CONTROL_APPROVE, .id = 1, .scope = SCOPE_ALWAYS, .host = "a", .port = 1 },
 	};

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "daemon/doors.h"
 #include "desk.h"
 #include "proto/dns_msg.h"
 
@@ -271,6 +272,33 @@ static void doors_lead_only_where_the_policy_says(void **state)
 	desk_done(&d);
 }
 
+/* A daemon that came after the session serves there: until another one serves elsewhere */
+static void a_daemons_page_is_no_host_port(void **state)
+{
+	struct talk_ask a;
+	struct desk d;
+
+	(void)state;
+	desk_open(&d);
+	assert_true(doors_is_host_port(d.k.policy, 5432));
+	assert_false(doors_is_host_port(d.k.policy, 15432));
+	a = ask_of(addr_v4(0x0a000001), 15432);
+	a.door = DOOR_HOST_PORT;
+	for (size_t i = 0; i < ARRAY_SIZE(d.k.spared); i++) {
+		memset(d.k.spared, 0, sizeof(d.k.spared));
+		d.k.spared[i] = 5432;
+		ask(&d, 7, &a);
+		answered(&d, 7, KEEPER_DENY);
+		assert_int_equal(d.dial_count, 0);
+	}
+	d.k.spared[0] = 15432;	/* the port inside is the jail's own */
+	d.k.spared[1] = 0;
+	ask(&d, 8, &a);
+	answered(&d, 8, KEEPER_ALLOW);
+	assert_int_equal(d.dial_count, 1);
+	desk_done(&d);
+}
+
 /* Of a literal that a rule names, it is judged where it is; the probe's door is no way around */
 static void the_probes_door_is_judged_like_any(void **state)
 {
@@ -377,6 +405,7 @@ int main(void)
 		cmocka_unit_test(every_connection_ends_in_the_log_when_the_gate_dies),
 		cmocka_unit_test(what_waits_at_the_end_is_no_denial),
 		cmocka_unit_test(doors_lead_only_where_the_policy_says),
+		cmocka_unit_test(a_daemons_page_is_no_host_port),
 		cmocka_unit_test(the_probes_door_is_judged_like_any),
 		cmocka_unit_test(what_cannot_be_ends_the_gate),
 		cmocka_unit_test(connections_have_a_bound),
