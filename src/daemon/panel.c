@@ -323,6 +323,8 @@ static bool link_turn(struct panel *p)
 	if (!d)
 		return true;
 	d->wanted = false;
+	if (open.error == EAGAIN)	/* of many: those that were too much for a second */
+		d->due_ms = clock_ms() + PERIOD_MS;
 	if (fd < 0 || d->fd >= 0)
 		return true;
 	d->fd = TAKE_FD(fd);

@@ -6,6 +6,7 @@
 It writes and locks the files that a daemon which starts takes for sessions of an earlier one, listens
 at their sockets, and says so.  It answers as a session does of which nothing is to be told.
 """
+import contextlib
 import fcntl
 import json
 import os
@@ -46,14 +47,16 @@ def main(folder, count):
             if key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 watch.register(key.fileobj.accept()[0], selectors.EVENT_READ, key.data)
                 continue
-            got = key.fileobj.recv(READ)
-            *lines, rest[key.fd] = (rest.get(key.fd, b"") + got).split(b"\n")
-            for line in lines:
-                key.fileobj.sendall(answer(key.data, line))
+            got = b""
+            with contextlib.suppress(ConnectionError):      # who tells something does not stay for the answer
+                got = key.fileobj.recv(READ)
+                *lines, rest[key.fd] = (rest.get(key.fd, b"") + got).split(b"\n")
+                for line in lines:
+                    key.fileobj.sendall(answer(key.data, line))
             if not got:
                 watch.unregister(key.fileobj)
+                rest.pop(key.fd, None)
                 key.fileobj.close()
-                del rest[key.fd]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,10 @@ import stage
 
 SOCKET = "/run/docker.sock"
 IMAGE = "machine"
+# The machine's programs, and what the tests run in there
+MOUNTS = ["-v", "/usr:/usr:ro", "-v", "/etc/ssl:/etc/ssl:ro", "-v", f"{stage.INSIDE}:{stage.INSIDE}:ro",
+          "-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"]
+RUNC = stage.ROOT / "runc"      # of containers without an engine
 
 
 def write_image(path):
@@ -41,6 +45,18 @@ def bundle(folder, *command):
     config["mounts"] += [{"destination": d, "source": d, "type": "none", "options": ["rbind", "ro"]}
                          for d in ("/usr", "/lib", "/lib64")]
     return config
+
+
+def runtime(*argv, policy="rec", **kwargs):
+    """sluice runtime, as an engine calls it, in front of a runc of the tests' own."""
+    return subprocess.run([str(sluice.PROGRAM), "runtime", "--policy", policy, "--", "--root", RUNC, *argv],
+                          stdin=subprocess.DEVNULL, env=netns.root_env(), cwd="/", text=True, **kwargs)
+
+
+def word(agent, host, **kwargs):
+    """What the server at port 8000 there says, or the error."""
+    answer = agent.do("tcp", host, 8000, **kwargs)
+    return answer["ok"]["data"] if "ok" in answer else answer["error"]
 
 
 class Engine:
@@ -97,8 +113,7 @@ class Engine:
         return ["run", "-i", "--rm", "--network", network, *(["--runtime", runtime] if runtime else []),
                 *(["--name", name] if name else []),
                 *(["-e", f"SLUICE_POLICY={policy}"] if policy else []),
-                "-v", "/usr:/usr:ro", "-v", "/etc/ssl:/etc/ssl:ro", "-v", f"{stage.INSIDE}:{stage.INSIDE}:ro",
-                "-e", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", *options]
+                *MOUNTS, *options]
 
     def run(self, *command, options=(), **kwargs):
         return self(*self.words(*options, **kwargs), IMAGE, *command)
@@ -106,6 +121,16 @@ class Engine:
     def agent(self, *options, **kwargs):
         return sluice.Agent(["docker", "-H", f"unix://{SOCKET}", *self.words(*options, **kwargs), IMAGE],
                             root=True, env=netns.root_env())
+
+    def session(self, name=None):
+        """That of the container of this name, or of the last one."""
+        return self("ps", "-q", *(["--filter", f"name=^{name}$"] if name else ["--latest"])).stdout.strip()
+
+    def member(self, name, address, **kwargs):
+        """An agent on the internal network."""
+        agent = self.agent("--ip", address, network="agent-internal", name=name, **{"policy": "team", **kwargs})
+        agent.session = self.session(name)
+        return agent
 
     def end(self):
         names = self("ps", "-aq").stdout.split()

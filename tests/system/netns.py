@@ -13,6 +13,10 @@ import stage
 from waiting import wait_for
 
 RUN = pathlib.Path("/run/sluice")
+POLICIES = pathlib.Path("/etc/sluice/policies.d")
+LOGS = pathlib.Path("/var/lib/sluice/audit")
+REC, DENIED = f"rec.{stage.ZONE}", f"denied.{stage.ZONE}"
+BAD = "allwo: []\n"     # no policy
 
 
 def root_env(**changes):
@@ -22,6 +26,74 @@ def root_env(**changes):
 def call(*argv, **kwargs):
     """sluice, by root."""
     return sluice.call(*argv, root=True, env=root_env(), cwd="/", **kwargs)
+
+
+def sessions():
+    """What runs, by name: the rows of sluice sessions."""
+    return {row["session"]: row for row in call("sessions", "--format", "json").json()}
+
+
+def events(session, *kinds):
+    """What the logs of a session have, of these kinds or all."""
+    return [e for log in sorted(LOGS.glob(f"*-{session}.jsonl")) for e in sluice.read_log(log)
+            if e["event"] in kinds or not kinds]
+
+
+def get(token, host=REC):
+    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+
+
+def passes(world, agent, token):
+    """The agent is answered, and what it sent has come to the server."""
+    answer = agent.do("requests", REC, 80, [get(token)])
+    return "200 OK" in answer.get("ok", [""])[0] and bool(world.recorder.requests(token.encode()))
+
+
+def policies(**texts):
+    """The daemon's own, by name."""
+    POLICIES.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (POLICIES / f"{name}.yaml").write_text(f"version: 1\n{text}")
+
+
+def until_killed(one):
+    """A fixture's body: an agent, a box."""
+    yield one
+    one.kill()
+
+
+def until_ended(one):
+    yield one
+    one.end()
+
+
+def serving(*options, **texts):
+    """A fixture's body: the daemon, with policies of these names."""
+    policies(**texts)
+    yield from until_ended(Daemon(*options))
+
+
+def is_dead(pid):
+    """Its descriptors are closed, whether or not somebody took note of its end."""
+    stat = pathlib.Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"
+
+
+def kill_now(pid):
+    """Killed, and dead."""
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: is_dead(pid))
+
+
+@contextlib.contextmanager
+def standing_still(*pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 class Box:
@@ -46,6 +118,11 @@ class Box:
         return subprocess.run(["nsenter", f"--net={self.path}", "--", *argv], text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=30, env=root_env(), **kwargs)
+
+    def attach(self, policy, session, *words):
+        done = call("attach", "--pid", self.pid, "-p", policy, "--session", session, *words)
+        assert (done.code, done.out) == (0, session + "\n"), done.err
+        self.session = session
 
     def agent(self):
         self.agents.append(sluice.Agent(["nsenter", f"--net={self.path}", "--"], root=True,
@@ -88,11 +165,19 @@ class Daemon:
             s.sendall(json.dumps(request).encode() + b"\n")
             return json.loads(s.makefile().readline())
 
+    def all(self):
+        return self.ask({"do": "held"})["held"]
+
     def held(self, session):
-        for one in self.ask({"do": "held"})["held"]:
+        for one in self.all():
             if one["session"] == session:
                 return one
         return None
+
+    def serves(self, session, after=0, limit=10):
+        """Wait until it does, by another keeper than the process that was it before; the row."""
+        return wait_for(lambda: (one := self.held(session)) and one["state"] == "serving" and
+                        one["keeper"] != after and one, limit)
 
     def kill(self, number=signal.SIGKILL):
         if self.process.poll() is None:
@@ -102,7 +187,7 @@ class Daemon:
     def end(self):
         """The daemon and all that it held."""
         if self.process.poll() is None:
-            for one in self.ask({"do": "held"})["held"]:
+            for one in self.all():
                 self.ask({"do": "detach", "session": one["session"]})
         self.kill(signal.SIGTERM)
         shutil.rmtree("/etc/sluice", ignore_errors=True)    # with the policies of its tests

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import time
 
@@ -15,53 +14,29 @@ import netns
 import scrape
 import sluice
 import stage
-from netns import call, wait_for
+from netns import (DENIED, POLICIES, REC, call, events, get, kill_now, passes, standing_still, until_killed,
+                   wait_for)
 from stage import ZONE
 
-REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
-POLICIES = pathlib.Path("/etc/sluice/policies.d")
 METRICS = stage.ROOT / "daemon-metrics.sock"
 
 
 @pytest.fixture(scope="module")
 def daemon(world):
-    POLICIES.mkdir(parents=True, exist_ok=True)
-    (POLICIES / "rec.yaml").write_text(
-        f"version: 1\nallow:\n  - host: {REC}\n    ports: [80, 443, 9000, 9999]\n")
-    (POLICIES / "bad.yaml").write_text("version: 1\nallwo: []\n")
-    one = netns.Daemon("--metrics", f"unix:{METRICS}")
-    yield one
-    one.end()
+    yield from netns.serving("--metrics", f"unix:{METRICS}", bad=netns.BAD,
+                             rec=f"allow:\n  - host: {REC}\n    ports: [80, 443, 9000, 9999]\n")
 
 
 @pytest.fixture
 def box(world):
-    one = netns.Box()
-    yield one
-    one.kill()
+    yield from until_killed(netns.Box())
 
 
 @pytest.fixture
 def held(daemon, box):
     """A namespace under policy `rec`, and an agent in it, which is root."""
-    done = call("attach", "--pid", box.pid, "-p", "rec", "--session", f"box-{box.pid}")
-    assert done.code == 0, done.err
-    box.session = done.out.strip()
+    box.attach("rec", f"box-{box.pid}")
     return box
-
-
-def get(token, host=REC):
-    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
-
-
-def passes(world, agent, token):
-    answer = agent.do("requests", REC, 80, [get(token)])
-    return "200 OK" in answer.get("ok", [""])[0] and bool(world.recorder.requests(token.encode()))
-
-
-def events(session):
-    logs = sorted(pathlib.Path("/var/lib/sluice/audit").glob(f"*-{session}.jsonl"))
-    return [e for log in logs for e in sluice.read_log(log)]
 
 
 # what it is for
@@ -81,8 +56,7 @@ def test_allowed_passes_and_nothing_else(world, held, token):
 
 
 def test_gate_and_resolver_are_nobody(held):
-    keeper = call("sessions", "--format", "json").json()
-    pid = next(s["pid"] for s in keeper if s["session"] == held.session)
+    pid = netns.sessions()[held.session]["pid"]
     for word in "gate", "resolver":
         status = pathlib.Path(f"/proc/{sluice.role(pid, word)}/status").read_text()
         assert f"Uid:\t{stage.ROLES_ID}\t{stage.ROLES_ID}\t{stage.ROLES_ID}" in status
@@ -103,7 +77,6 @@ def test_root_of_the_namespace_opens_nothing(world, held, token):
         held.enter(*command.split())
         for address in internet.RECORDER4, internet.GATEWAY4, internet.RECORDER6:
             held.enter(*sluice.AGENT[:1], "-c", f"""
-import socket
 for kind, data in (socket.SOCK_STREAM, 0), (socket.SOCK_DGRAM, 0):
     s = socket.socket(socket.AF_INET6 if ':' in '{address}' else socket.AF_INET, kind)
     s.settimeout(0.2)
@@ -134,7 +107,7 @@ def test_a_namespace_with_a_way_out_is_refused(daemon, box, name):
         done = call("attach", "--pid", box.pid)
         assert done.code == 125 and f"the namespace has {name}: a way out" in done.err \
             or name == "lo" and "the namespace has " in done.err
-        assert daemon.ask({"do": "held"})["held"] == []
+        assert daemon.all() == []
     finally:
         subprocess.run(["ip", "link", "del", peer], check=True)
 
@@ -150,7 +123,8 @@ def test_an_interface_that_comes_later_is_cut(world, daemon, held, token, kind):
         commands = [f"ip tuntap add {name} mode tap", f"ip link set {name} netns {held.pid}"]
     for command in commands:
         subprocess.run(command.split(), check=True)
-    wait_for(lambda: daemon.held(held.session)["restarts"] > restarts and daemon.held(held.session)["state"] == "serving")
+    wait_for(lambda: daemon.held(held.session)["restarts"] > restarts)
+    daemon.serves(held.session)
     left = {row["ifname"] for row in json.loads(held.enter("ip", "-json", "link").stdout)}
     assert not left & {"v0", name}
     assert f"{name if kind == 'tap' else 'v0'} has come into the namespace" in daemon.errors.read_text()
@@ -178,7 +152,7 @@ def test_what_is_no_namespace_is_refused(daemon, words, why):
 def test_a_bad_policy_attaches_nothing(daemon, box, policy, why):
     done = call("attach", "--pid", box.pid, "-p", policy)
     assert done.code == 125 and why in done.err and done.err.count("\n") == 1
-    assert daemon.ask({"do": "held"})["held"] == []
+    assert daemon.all() == []
     assert not list((netns.RUN / "held").iterdir())
 
 
@@ -228,7 +202,7 @@ def test_only_root_and_the_group_ask(held, daemon):
     assert "only root names a namespace's path" in ask(stage.UID, stage.GID, [stage.ROLES_ID], request).stdout
     done = sluice_as([stage.ROLES_ID], "attach", "--pid", str(box.pid), "-p", "rec", "--session", "x")
     assert done.returncode == 125 and "another user's" in done.stderr and not daemon.held("x"), done.stderr
-    assert call("attach", "--pid", box.pid, "-p", "rec", "--session", "x").code == 0
+    box.attach("rec", "x")
     done = sluice_as([stage.ROLES_ID], "detach", "x")
     assert done.returncode == 125 and "another user's" in done.stderr and daemon.held("x")["state"] == "serving"
     assert call("detach", "x").code == 0
@@ -266,8 +240,7 @@ def test_detach_closes(world, held, token):
     assert "table inet sluice" in held.enter("nft", "list", "ruleset").stdout
     assert events(held.session)[-2]["event"] == "session.end"
     assert call("detach", held.session).code == 125
-    # and can be held again
-    assert call("attach", "--pid", held.pid, "-p", "rec", "--session", held.session).code == 0
+    held.attach("rec", held.session)        # and can be held again
     assert passes(world, held.agent(), token + "y")
 
 
@@ -288,9 +261,7 @@ def test_what_dies_is_held_again_and_closed_meanwhile(world, held, daemon, token
     pid = before if victim == "keeper" else sluice.role(before, victim)
     os.kill(pid, signal.SIGSTOP)        # the moment in between, held on to
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: (one := daemon.held(held.session)) and one["state"] == "serving" and
-             one["keeper"] != before)
-    assert daemon.held(held.session)["restarts"] == 1
+    assert daemon.serves(held.session, before)["restarts"] == 1
     assert passes(world, held.agent(), token + "y")
     assert not passes(world, agent, token + "x") or passes(world, agent, token + "z")
 
@@ -300,16 +271,15 @@ def test_closed_while_nobody_keeps_it(world, held, daemon, token):
     agent = held.agent()
     assert passes(world, agent, token)
     keeper = daemon.held(held.session)["keeper"]
-    os.kill(daemon.process.pid, signal.SIGSTOP)
     start = world.wire.mark()
-    os.kill(keeper, signal.SIGKILL)
-    answer = agent.do("requests", internet.RECORDER4, 80, [get(token + "x")])
-    assert answer["errno"] == 111, answer
-    assert "error" in agent.do("requests", REC, 80, [get(token + "x")])
-    assert not world.wire.carries((token + "x").encode(), start)
-    os.kill(daemon.process.pid, signal.SIGCONT)
-    wait_for(lambda: daemon.held(held.session)["keeper"] not in (0, keeper))
-    wait_for(lambda: passes(world, held.agent(), token + "y"))
+    with standing_still(daemon.process.pid):
+        os.kill(keeper, signal.SIGKILL)
+        answer = agent.do("requests", internet.RECORDER4, 80, [get(token + "x")])
+        assert answer["errno"] == 111, answer
+        assert "error" in agent.do("requests", REC, 80, [get(token + "x")])
+        assert not world.wire.carries((token + "x").encode(), start)
+    daemon.serves(held.session, keeper)
+    assert passes(world, held.agent(), token + "y")
 
 
 def test_sessions_outlive_the_daemon(world, held, daemon, token):
@@ -318,12 +288,11 @@ def test_sessions_outlive_the_daemon(world, held, daemon, token):
     daemon.kill()
     assert passes(world, agent, token)
     daemon.start()
-    one = wait_for(lambda: (one := daemon.held(held.session)) and one["state"] == "serving" and one)
-    assert one["keeper"] == keeper and passes(world, agent, token + "y")
+    assert daemon.serves(held.session)["keeper"] == keeper and passes(world, agent, token + "y")
     # it is watched again, though it is no child
     os.kill(keeper, signal.SIGKILL)
-    wait_for(lambda: daemon.held(held.session)["keeper"] not in (0, keeper))
-    wait_for(lambda: passes(world, held.agent(), token + "z"))
+    daemon.serves(held.session, keeper)
+    assert passes(world, held.agent(), token + "z")
 
 
 def numbers(session):
@@ -340,27 +309,25 @@ def counted(session, name="agent_network_connection_attempts_total", **labels):
 def test_metrics_are_of_all_sessions(world, held, daemon, token):
     other = netns.Box()
     try:
-        done = call("attach", "--pid", other.pid, "-p", "rec", "--session", f"box-{other.pid}")
-        assert done.code == 0, done.err
+        other.attach("rec", f"box-{other.pid}")
         assert not numbers("nobody")
         assert passes(world, held.agent(), token)
         held.agent().do("requests", DENIED, 80, [get(token)])
         wait_for(lambda: counted(held.session, verdict="allow") == 1)
         wait_for(lambda: counted(held.session, "sluice_dns_queries_total", verdict="deny") > 0)
         wait_for(lambda: counted(held.session, "agent_vm_network_tx_packets_total") > 4)
-        assert counted(f"box-{other.pid}", verdict="allow") == 0
+        assert counted(other.session, verdict="allow") == 0
         # the exporter dies, and the daemon: the numbers are the keepers'
         exporter = sluice.role(daemon.process.pid, "exporter")
         assert os.stat(f"/proc/{exporter}").st_uid != 0
-        os.kill(exporter, signal.SIGKILL)
-        wait_for(lambda: not pathlib.Path(f"/proc/{exporter}/exe").exists())
+        kill_now(exporter)
         assert counted(held.session, verdict="allow") == 1
         daemon.kill()
         assert passes(world, held.agent(), token + "y")
         daemon.start()
         wait_for(lambda: counted(held.session, verdict="allow") == 2)
-        call("detach", f"box-{other.pid}")
-        wait_for(lambda: not numbers(f"box-{other.pid}"))
+        call("detach", other.session)
+        wait_for(lambda: not numbers(other.session))
     finally:
         other.kill()
 
@@ -368,12 +335,11 @@ def test_metrics_are_of_all_sessions(world, held, daemon, token):
 def test_what_died_with_the_daemon_is_held_again(world, held, daemon, token):
     keeper = daemon.held(held.session)["keeper"]
     daemon.kill()
-    os.kill(keeper, signal.SIGKILL)
+    kill_now(keeper)
     agent = held.agent()
-    wait_for(lambda: not pathlib.Path(f"/proc/{keeper}/exe").exists())
     assert not passes(world, agent, token)
     daemon.start()
-    wait_for(lambda: daemon.held(held.session)["state"] == "serving")
+    daemon.serves(held.session)
     assert passes(world, held.agent(), token + "y")
 
 
@@ -383,8 +349,7 @@ def test_stale_state_is_forgotten(held, daemon):
     file = netns.RUN / "held" / f"{held.session}.json"
     state = json.loads(file.read_text())
     daemon.kill()
-    os.kill(keeper, signal.SIGKILL)
-    wait_for(lambda: not pathlib.Path(f"/proc/{keeper}/exe").exists())
+    kill_now(keeper)
     for number, change in enumerate(({"boot": "x"}, {"started": 1}, {"inode": 1}, {"pid": 4194303})):
         file.with_name(f"stale{number}.json").write_text(
             json.dumps({**state, "session": f"stale{number}", **change}))
@@ -392,7 +357,7 @@ def test_stale_state_is_forgotten(held, daemon):
     file.unlink()
     (netns.RUN / f"stale0.sock").touch()
     daemon.start()
-    wait_for(lambda: [one["session"] for one in daemon.ask({"do": "held"})["held"]] == [])
+    wait_for(lambda: daemon.all() == [])
     assert [p.name for p in (netns.RUN / "held").iterdir()] == ["torn.json"]
     assert "torn.json: cannot be read" in daemon.errors.read_text()
     file.with_name("torn.json").unlink()
@@ -500,15 +465,14 @@ print(json.dumps(done))
 def test_reload_under_load_has_no_wrong_verdict(world, held, daemon):
     """10,000 requests of which a part is allowed until the policy changes, and no longer."""
     stays, goes = REC, f"www.{ZONE}"
-    policy = POLICIES / "load.yaml"
-    policy.write_text(f"version: 1\nallow:\n  - host: {stays}\n  - host: {goes}\n")
+    netns.policies(load=f"allow:\n  - host: {stays}\n  - host: {goes}\n")
     call("detach", held.session)
-    assert call("attach", "--pid", held.pid, "-p", "load", "--session", held.session).code == 0
+    held.attach("load", held.session)
     code = LOAD.replace("COUNT", "2500").replace("STAYS", stays).replace("GOES", goes)
     load = subprocess.Popen(["nsenter", f"--net={held.path}", "--", sluice.PYTHON, "-c", code],
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     time.sleep(1)
-    policy.write_text(f"version: 1\nallow:\n  - host: {stays}\n")
+    netns.policies(load=f"allow:\n  - host: {stays}\n")
     begin = time.monotonic()
     assert call("reload", held.session).code == 0
     end = time.monotonic()

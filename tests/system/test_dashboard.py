@@ -15,11 +15,9 @@ import internet
 import netns
 import sluice
 import stage
-from netns import call, wait_for
+from netns import DENIED, REC, call, events, get, until_ended, wait_for
 from stage import ZONE
 
-REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
-POLICIES = pathlib.Path("/etc/sluice/policies.d")
 PORT = 9477
 HERE = f"http://127.0.0.1:{PORT}"
 URL = netns.RUN / "dashboard.url"
@@ -81,31 +79,19 @@ class Later(threading.Thread):
         return "200 OK" in self.answer.get("ok", [""])[0]
 
 
-def get(token, host=REC):
-    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
-
-
 @pytest.fixture(scope="module")
 def daemon(world):
-    POLICIES.mkdir(parents=True, exist_ok=True)
-    (POLICIES / "asks.yaml").write_text(
-        f"version: 1\ndefault: ask\nallow:\n  - host: {REC}\n    ports: [80]\n"
-        f"deny:\n  - host: {DENIED}\n")
-    one = netns.Daemon("--dashboard", f"127.0.0.1:{PORT}")
-    yield one
-    one.end()
+    yield from netns.serving("--dashboard", f"127.0.0.1:{PORT}", asks=f"default: ask\n"
+                             f"allow:\n  - host: {REC}\n    ports: [80]\ndeny:\n  - host: {DENIED}\n")
     assert not URL.exists()
 
 
 @pytest.fixture(scope="module")
 def box(daemon):
     one = netns.Box()
-    done = call("attach", "--pid", one.pid, "-p", "asks", "--session", "asker", "--label",
-                f"who={HOSTILE}")
-    assert done.code == 0, done.err
+    one.attach("asks", "asker", "--label", f"who={HOSTILE}")
     one.talks = one.agent()
-    yield one
-    one.kill()
+    yield from netns.until_killed(one)
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +99,7 @@ def browser(box):
     one = Browser()
     one.js("await page.goto(value)", URL.read_text().strip())
     one.sees("#link", "live")
-    yield one
-    one.end()
-
-
-def log_of(session):
-    return sorted(pathlib.Path("/var/lib/sluice/audit").glob(f"*-{session}.jsonl"))[-1]
+    yield from until_ended(one)
 
 
 def token():
@@ -191,8 +172,7 @@ def test_allowed_by_mouse_passes(world, browser, box):
     assert later.is_alive() and not world.recorder.arrived(b"clicked")
     browser.js("await page.locator('.card', {hasText: value}).locator('.once').click()", host)
     assert later.get() and world.recorder.requests(b"clicked")
-    said = [e for e in sluice.read_log(log_of("asker")) if e["event"] == "approval"]
-    assert [(e["host"], e["decision"], e["scope"], e["by"]) for e in said] == [
+    assert [(e["host"], e["decision"], e["scope"], e["by"]) for e in events("asker", "approval")] == [
         (host, "approved", "once", "web")]
     browser.js("await page.locator('#cards li').waitFor({state: 'detached'})")
 
@@ -488,7 +468,7 @@ class Loopback:
 def hosted(*ports):
     """A policy with ports of this machine: 9000, 9001 and so on in there."""
     maps = ", ".join(f'"{9000 + i}:{port}"' for i, port in enumerate(ports))
-    (POLICIES / "hosted.yaml").write_text(f"version: 1\nhost_ports: [{maps}]\n")
+    netns.policies(hosted=f"host_ports: [{maps}]\n")
 
 
 BESIDE = """
@@ -526,14 +506,13 @@ def test_no_host_port_leads_to_the_daemons_pages(daemon, as_it_was, token):
         assert done.code == 125 and done.err.count("\n") == 1 and not daemon.held("hosted")
         assert f"host_ports: port {port} is where the daemon serves its own page" in done.err
     hosted(free)
-    assert call(*attach).code == 0
+    other.attach("hosted", "hosted")
     assert reaches(token + "a") and not reaches(token + "b", 9001)
     assert other.enter(sluice.PYTHON, "-c", BESIDE).stdout == "none\n"
     # nor by a reload, which changes no host port
     hosted(free, PORT)
-    before = sluice.read_log(log_of("hosted"))
     call("reload", "hosted")
-    told = wait_for(lambda: [e for e in sluice.read_log(log_of("hosted"))[len(before):] if e["event"] == "policy.reload"])
+    told = wait_for(lambda: events("hosted", "policy.reload"))
     assert "host_ports cannot change" in told[0]["error"] and not told[0]["changed"]
     assert reaches(token + "c") and not reaches(token + "d", 9001)
     # nor by a daemon that comes later, with its page where the session's port leads: it is told
@@ -541,14 +520,13 @@ def test_no_host_port_leads_to_the_daemons_pages(daemon, as_it_was, token):
     server.kill()
     for words in ("--dashboard", f"127.0.0.1:{free}"), ("--dashboard", f"127.0.0.1:{PORT}", "--metrics", f"127.0.0.1:{free}"):
         moved(daemon, *words)
-        wait_for(lambda: daemon.held("hosted")["state"] == "serving")
+        daemon.serves("hosted")
         assert not reaches(token + "e")
         assert subprocess.run(["curl", "-sfm9", f"http://127.0.0.1:{free}/{'metrics' if words[2:] else ''}?{token}f"],
                               stdout=subprocess.DEVNULL).returncode == 0
         assert lo.carries((token + "f").encode())
     assert f"host port {free} is the daemon's own page by now" in daemon.errors.read_text()
-    assert {(e["port"], e["reason"]) for e in sluice.read_log(log_of("hosted")) if e.get("verdict") == "deny"} >= {
-        (9000, "no_rule")}
+    assert (9000, "no_rule") in {(e["port"], e["reason"]) for e in events("hosted", "conn.open") if e["verdict"] == "deny"}
     # held again it would be with that policy: it stays closed, until the page is elsewhere
     os.kill(daemon.held("hosted")["keeper"], signal.SIGKILL)
     wait_for(lambda: "where the daemon serves its own page" in (daemon.held("hosted").get("why") or ""))
@@ -556,7 +534,7 @@ def test_no_host_port_leads_to_the_daemons_pages(daemon, as_it_was, token):
     server = sluice.Agent([])
     moved(daemon, "--dashboard", f"127.0.0.1:{PORT}")
     assert server.ok("serve", free, "host-server", "127.0.0.1", stay=True) == free
-    wait_for(lambda: daemon.held("hosted")["state"] == "serving")
+    daemon.serves("hosted")
     assert reaches(token + "h")
     other.kill()
     server.kill()
@@ -571,7 +549,7 @@ def state():
 
 def test_of_more_than_it_looks_at_the_page_says_so(daemon, browser, as_it_was):
     other = netns.Box()
-    assert call("attach", "--pid", other.pid, "-p", "asks", "--session", "seed").code == 0
+    other.attach("asks", "seed")
     like = json.loads((netns.RUN / "held" / "seed.json").read_text())
     assert call("detach", "seed").code == 0
     daemon.kill(signal.SIGTERM)
@@ -594,6 +572,6 @@ def test_of_more_than_it_looks_at_the_page_says_so(daemon, browser, as_it_was):
         other.kill()        # first the namespace: none of them is held again
         crowd.kill()
         crowd.wait()
-    wait_for(lambda: [one["session"] for one in daemon.ask({"do": "held"})["held"]] == ["asker"], 30)
+    wait_for(lambda: [one["session"] for one in daemon.all()] == ["asker"], 30)
     wait_for(lambda: state()["unseen"] == 0 and [one["session"] for one in state()["sessions"]] == ["asker"])
     browser.js("await page.locator('#beyond').waitFor({state: 'hidden'})")

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import pathlib
 import signal
 import subprocess
 
@@ -14,55 +13,31 @@ import internet
 import netns
 import sluice
 import stage
-from netns import call, wait_for
+from netns import DENIED, REC, call, get, passes, until_ended, until_killed, wait_for
 from stage import ZONE
-
-REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
-POLICIES = pathlib.Path("/etc/sluice/policies.d")
 
 
 @pytest.fixture(scope="module")
 def daemon(world):
-    POLICIES.mkdir(parents=True, exist_ok=True)
-    (POLICIES / "rec.yaml").write_text(
-        f"version: 1\nallow:\n  - host: {REC}\n    ports: [80, 443, 9999]\n"
-        f"  - host: www.{ZONE}\n")
-    (POLICIES / "bad.yaml").write_text("version: 1\nallwo: []\n")
-    one = netns.Daemon()
-    yield one
-    one.end()
+    yield from netns.serving(bad=netns.BAD, rec=f"allow:\n  - host: {REC}\n    ports: [80, 443, 9999]\n"
+                                                f"  - host: www.{ZONE}\n")
 
 
 @pytest.fixture(scope="module")
 def docker(daemon):
-    one = engine.Engine()
-    yield one
-    one.end()
+    yield from until_ended(engine.Engine())
 
 
 @pytest.fixture(scope="module")
 def inside(docker):
     """An agent in a container: root, with the capabilities that Docker gives."""
-    agent = docker.agent()
-    yield agent
-    agent.kill()
+    yield from until_killed(docker.agent())
 
 
 @pytest.fixture(scope="module")
 def admin(docker):
     """The same, and it may do to its own network what it likes."""
-    agent = docker.agent("--cap-add", "NET_ADMIN")
-    yield agent
-    agent.kill()
-
-
-def get(token, host=REC):
-    return f"GET /{token} HTTP/1.1\r\nHost: {host}\r\n\r\n"
-
-
-def passes(world, agent, token):
-    answer = agent.do("requests", REC, 80, [get(token)])
-    return "200 OK" in answer.get("ok", [""])[0] and bool(world.recorder.requests(token.encode()))
+    yield from until_killed(docker.agent("--cap-add", "NET_ADMIN"))
 
 
 # what passes
@@ -150,7 +125,7 @@ print('sent')
 def test_net_admin_opens_nothing(world, docker, admin, token):
     assert passes(world, admin, token)
     start = world.wire.mark()
-    name = docker("ps", "-q", "--latest").stdout.strip()
+    name = docker.session()
     code = f"""
 import socket, subprocess
 for command in ('nft flush ruleset', 'ip route flush table local', 'ip route add local default dev lo',
@@ -176,8 +151,7 @@ for command in ('nft flush ruleset', 'ip route flush table local', 'ip route add
 
 def test_inside_tls_by_method(world, docker, token):
     """What is inspected is trusted in there: by variables, whatever the image had."""
-    (POLICIES / "post.yaml").write_text(
-        f"version: 1\nallow:\n  - host: {REC}\n    methods: [GET]\n")
+    netns.policies(post=f"allow:\n  - host: {REC}\n    methods: [GET]\n")
     before = set(netns.RUN.glob("*-ca.pem"))
     script = (f"curl -sS --max-time 20 https://{REC}/{token}g || exit 1; "
               f"curl -sS --max-time 20 -d x https://{REC}/{token}x | grep -q '\"method\"' || exit 2; "
@@ -219,13 +193,13 @@ def test_refused_before_it_starts(docker, daemon, world, token, case):
     elif case == "processes":
         docker("run", "-d", "--rm", "--network", "none", "--name", "free", "-v", "/usr:/usr:ro", engine.IMAGE,
                "sleep", "60")
-    before = len(daemon.ask({"do": "held"})["held"])
+    before = len(daemon.all())
     mark = stage.directory(stage.HOME / "marks") / token
     options = (*how.get("options", ()), "-v", f"{mark.parent}:{mark.parent}")
     done = docker.run("touch", mark, **{**how, "options": options})
     assert done.returncode == 125 and why in done.stdout, done.stdout
     assert not mark.exists()
-    wait_for(lambda: len(daemon.ask({"do": "held"})["held"]) == before)
+    wait_for(lambda: len(daemon.all()) == before)
     # the same container without sluice does start, as far as this machine has the rights itself
     done = docker.run("touch", mark, options=options[-2:], runtime=None, network=how.get("network", "none"))
     assert done.returncode == 0, done.stdout
@@ -240,7 +214,7 @@ def test_words_of_an_image_move_no_cursor(docker):
 
 
 def test_no_more_rights_by_exec(docker, inside):
-    name = docker("ps", "-q", "--latest").stdout.strip()
+    name = docker.session()
     done = docker("exec", "--privileged", name, "echo", "it", "runs")
     assert done.returncode != 0 and "could leave its namespaces" in done.stdout
     assert docker("exec", name, "echo", "it", "runs").stdout == "it runs\n"
@@ -310,22 +284,21 @@ def test_there_is_no_moment_before(daemon, world, token):
     start, ended = world.wire.mark(), []
     for number in range(races):
         (folder / "config.json").write_text(json.dumps(config))
-        ended.append(call("runtime", "--policy", "rec", "--", "--root", stage.ROOT / "runc", "run",
-                          "--bundle", folder, f"race-{number}"))
-    assert [done.code for done in ended] == [7] * races, ended[-1].err
+        ended.append(engine.runtime("run", "--bundle", folder, f"race-{number}", capture_output=True))
+    assert [done.returncode for done in ended] == [7] * races, ended[-1].stderr
     assert not world.recorder.arrived((token + "x").encode())
     assert not world.wire.carries((token + "x").encode(), start)
     # the same with no gate does arrive: it is the race that is lost, not the runner
     config["linux"]["namespaces"] = [n for n in config["linux"]["namespaces"] if n["type"] != "network"]
     (folder / "config.json").write_text(json.dumps(config))
-    subprocess.run(["runc", "--root", stage.ROOT / "runc", "run", "--bundle", folder, "race"], check=True,
+    subprocess.run(["runc", "--root", engine.RUNC, "run", "--bundle", folder, "race"], check=True,
                    stdin=subprocess.DEVNULL)
     assert world.wire.carries((token + "x").encode(), start)
 
 
 def test_an_interface_that_comes_late_stops_the_start(daemon, world, token):
     """Newer engines connect a container only after its hooks have run."""
-    folder, root = stage.ROOT / "late", stage.ROOT / "runc"
+    folder = stage.ROOT / "late"
     mark = stage.directory(stage.HOME / "late-marks", 0o777) / token
     config = engine.bundle(folder, "/usr/bin/touch", str(mark))
     config["mounts"].append({"destination": str(mark.parent), "source": str(mark.parent), "type": "none",
@@ -333,30 +306,27 @@ def test_an_interface_that_comes_late_stops_the_start(daemon, world, token):
     (folder / "config.json").write_text(json.dumps(config))
     pristine = (folder / "config.json").read_text()
 
-    def runtime(*argv):
-        return call("runtime", "--policy", "rec", "--", "--root", root, *argv)
     for name in "late-bare", "late-wide":
         (folder / "config.json").write_text(pristine)
-        subprocess.run([sluice.PROGRAM, "runtime", "--policy", "rec", "--", "--root", root, "create", "--bundle",
-                        folder, name], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL, env=netns.root_env())
-        pid = json.loads(runtime("state", name).out)["pid"]
+        engine.runtime("create", "--bundle", folder, name, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        pid = json.loads(engine.runtime("state", name, stdout=subprocess.PIPE).stdout)["pid"]
         if name == "late-wide":
             keeper = daemon.held(name)["keeper"]
             os.kill(keeper, signal.SIGSTOP)     # it would cut it before the start is asked for
             subprocess.run(["ip", "link", "add", "late0", "type", "veth", "peer", "name", "late1", "netns",
                             str(pid)], check=True)
-        done = runtime("start", name)
+        done = engine.runtime("start", name, capture_output=True)
         if name == "late-bare":
-            assert done.code == 0, done.err
+            assert done.returncode == 0, done.stderr
             wait_for(mark.exists)
             mark.unlink()
         else:
-            assert done.code == 125 and "got an interface after" in done.err
+            assert done.returncode == 125 and "got an interface after" in done.stderr
             assert not mark.exists()
             os.kill(keeper, signal.SIGCONT)
             wait_for(lambda: "late0" not in os.listdir("/sys/class/net"))
-        call("runtime", "--", "--root", root, "delete", "--force", name)
+        engine.runtime("delete", "--force", name, capture_output=True)
         wait_for(lambda: not daemon.held(name))
 
 
@@ -381,13 +351,12 @@ def test_nothing_is_left_behind(docker, daemon, world, token, how):
 def test_a_dead_keeper_or_gate_opens_nothing(docker, daemon, world, token, victim):
     agent = docker.agent(name=f"dead-{victim}")
     assert passes(world, agent, token)
-    name = docker("ps", "-q", "--filter", f"name=dead-{victim}").stdout.strip()
+    name = docker.session(f"dead-{victim}")
     keeper = daemon.held(name)["keeper"]
     start = world.wire.mark()
     os.kill(keeper if victim == "keeper" else sluice.role(keeper, "gate"), signal.SIGKILL)
     assert "error" in agent.do("requests", internet.RECORDER4, 80, [get(token + "x")])
-    wait_for(lambda: (one := daemon.held(name)) and one["state"] == "serving" and
-             one["keeper"] != keeper)
+    daemon.serves(name, keeper)
     assert passes(world, agent, token + "y")
     assert not world.wire.carries((token + "x").encode(), start)
     agent.kill()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers that stay on a network of Docker's, in mode internal: their peers, and nothing else."""
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -18,9 +19,9 @@ import internet
 import netns
 import sluice
 import stage
-from netns import call, wait_for
+from engine import word
+from netns import call, events, kill_now, policies, standing_still, until_ended, until_killed, wait_for
 
-POLICIES = pathlib.Path("/etc/sluice/policies.d")
 LATER = "172.28.1.200"       # the machine gets it after the containers have started
 NET, GATEWAY, ONE, TWO, PLAIN = "172.28.1.0/24", "172.28.1.1", "172.28.1.11", "172.28.1.12", "172.28.1.13"
 
@@ -66,15 +67,13 @@ class Taps:
         return self.count(token) > 0
 
 
+def among(peers):
+    return f"mode: internal\npeers: [{peers}]\n"
+
+
 @pytest.fixture(scope="module")
 def daemon(world):
-    POLICIES.mkdir(parents=True, exist_ok=True)
-    (POLICIES / "team.yaml").write_text(f"version: 1\nmode: internal\npeers: [{NET}]\n")
-    (POLICIES / "others.yaml").write_text("version: 1\nmode: internal\npeers: [10.9.0.0/16]\n")
-    (POLICIES / "web.yaml").write_text("version: 1\nallow:\n  - host: www.example.com\n")
-    one = netns.Daemon()
-    yield one
-    one.end()
+    yield from netns.serving(team=among(NET), others=among("10.9.0.0/16"), web="allow:\n  - host: www.example.com\n")
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +85,7 @@ def docker(daemon):
     assert done.returncode == 0, done.stdout
     one.bridge = "br-" + done.stdout.strip()[:12]
     one("network", "create", "--subnet", "172.28.2.0/24", "wide")
-    yield one
-    one.end()
+    yield from until_ended(one)
 
 
 @pytest.fixture(scope="module")
@@ -100,42 +98,25 @@ def port(docker, plain):
     return Taps(docker.bridge, name_of_port(plain))
 
 
-def word(agent, host):
-    """What the server there says, or the error."""
-    answer = agent.do("tcp", host, 8000)
-    return answer["ok"]["data"] if "ok" in answer else answer["error"]
-
-
-def member(docker, name, address, **kwargs):
-    agent = docker.agent("--ip", address, network="agent-internal", name=name,
-                         **{"policy": "team", **kwargs})
-    agent.session = docker("ps", "-q", "--filter", f"name=^{name}$").stdout.strip()
-    return agent
-
-
 @pytest.fixture(scope="module")
 def two(docker):
-    agent = member(docker, "two", TWO)
+    agent = docker.member("two", TWO)
     agent.ok("serve", 8000, "peer", listen="0.0.0.0", stay=True)
-    yield agent
-    agent.kill()
+    yield from until_killed(agent)
 
 
 @pytest.fixture(scope="module")
 def one(docker, two):
     """An agent as Docker starts one: root, and it may make raw and packet sockets."""
-    agent = member(docker, "one", ONE)
-    yield agent
-    agent.kill()
+    yield from until_killed(docker.member("one", ONE))
 
 
 @pytest.fixture(scope="module")
 def plain(docker, asked):
     """No sluice around it: the positive control."""
-    agent = member(docker, "plain", PLAIN, runtime=None, policy=None)
+    agent = docker.member("plain", PLAIN, runtime=None, policy=None)
     agent.ok("serve", 8000, "plain", listen="0.0.0.0", stay=True)
-    yield agent
-    agent.kill()
+    yield from until_killed(agent)
 
 
 class Home:
@@ -172,12 +153,6 @@ def home(world):
     return Home()
 
 
-def events(session, *kinds):
-    files = list(pathlib.Path("/var/lib/sluice/audit").glob(f"*-{session}.jsonl"))
-    assert len(files) == 1
-    return [e for e in sluice.read_log(files[0]) if e["event"] in kinds]
-
-
 def rules():
     """All that stands on the machine for anybody."""
     return subprocess.run("nft list ruleset; iptables-save; ip6tables-save", shell=True, text=True, check=True,
@@ -194,8 +169,7 @@ def test_peers_by_address_and_name(daemon, one, two, plain):
     assert word(plain, "two") == "peer"
     opened = wait_for(lambda: [e for e in events(one.session, "conn.open") if e["port"] == 8000][2:])
     assert opened[0]["verdict"] == "allow" and opened[0]["host"] == PLAIN and opened[0]["proto"] == "tcp"
-    sessions = {s["session"]: s for s in json.loads(call("sessions", "--format", "json").out)}
-    assert sessions[one.session]["mode"] == "internal"
+    assert netns.sessions()[one.session]["mode"] == "internal"
     assert daemon.held(one.session)["uplink"] is True
 
 
@@ -370,8 +344,8 @@ REFUSED = {
 
 
 def test_refused_before_it_starts(docker, daemon, token):
-    (POLICIES / "wide.yaml").write_text("version: 1\nmode: internal\npeers: [172.28.2.0/24]\n")
-    before, held = quiet(rules()), len(daemon.ask({"do": "held"})["held"])
+    policies(wide=among("172.28.2.0/24"))
+    before, held = quiet(rules()), len(daemon.all())
     mark = stage.directory(stage.HOME / "marks") / token
     shared = ("-v", f"{mark.parent}:{mark.parent}")
     for case, (how, why) in REFUSED.items():
@@ -384,7 +358,7 @@ def test_refused_before_it_starts(docker, daemon, token):
             subprocess.run(["umount", "/usr/sbin/nft"], check=True)
         assert done.returncode == 125 and why in done.stdout, (case, done.stdout)
         assert not mark.exists()
-    wait_for(lambda: len(daemon.ask({"do": "held"})["held"]) == held)
+    wait_for(lambda: len(daemon.all()) == held)
     wait_for(lambda: quiet(rules()) == before)
     for network in "wide", "agent-internal":
         done = docker.run("touch", mark, options=shared, runtime=None, network=network)
@@ -399,7 +373,7 @@ def quiet(text):
 
 def test_an_engine_that_connects_after_the_hook(docker, daemon, two, home, token):
     """As Docker does since 26: until its start the container is shut, and then it is among its peers."""
-    folder, root = stage.ROOT / "late-in", stage.ROOT / "runc"
+    folder = stage.ROOT / "late-in"
     config = engine.bundle(folder, "/usr/bin/python3", "-c", f"""
 import socket
 print(socket.create_connection(('{TWO}', 8000), 9).recv(9))
@@ -410,34 +384,32 @@ except OSError as e:
 """)
     (folder / "config.json").write_text(json.dumps(config))
     out = open(stage.ROOT / "late.out", "wb")
-    runtime = [str(sluice.PROGRAM), "runtime", "--policy", "team", "--", "--root", str(root)]
-    subprocess.run([*runtime, "create", "--bundle", folder, "late"], check=True, stdin=subprocess.DEVNULL,
-                   stdout=out, stderr=out, env=netns.root_env())
+    runtime = functools.partial(engine.runtime, policy="team")
+    runtime("create", "--bundle", folder, "late", check=True, stdout=out, stderr=out)
     assert daemon.held("late") is None
-    pid = json.loads(subprocess.check_output([*runtime, "state", "late"], env=netns.root_env()))["pid"]
+    pid = json.loads(runtime("state", "late", check=True, stdout=subprocess.PIPE).stdout)["pid"]
     subprocess.run(f"""ip link add late0 type veth peer name eth0 netns {pid} && ip link set late0 master {docker.bridge} up &&
         nsenter -t {pid} -n sh -c 'ip addr add 172.28.1.30/24 dev eth0 && ip link set eth0 up && ip link set lo up &&
         ip route add default via {GATEWAY} && ! ping -c 1 -W 1 {TWO}' >/dev/null""", shell=True, check=True)
-    done = subprocess.run([*runtime, "start", "late"], env=netns.root_env(), text=True, capture_output=True)
+    done = runtime("start", "late", capture_output=True)
     assert done.returncode == 0, done.stderr
     wait_for(lambda: len(pathlib.Path(out.name).read_text().splitlines()) == 2)
     assert pathlib.Path(out.name).read_text().splitlines() == ["b'peer'", "111"]
     assert not home.has(token + "x")
-    subprocess.run([*runtime, "delete", "--force", "late"], check=False, env=netns.root_env())
+    runtime("delete", "--force", "late")
     wait_for(lambda: not left("late") and daemon.held("late") is None)
 
 
 def test_one_word_is_a_mode(docker, daemon, world):
     """Its own word makes a container's policy stricter, and never weaker."""
-    for word in "none", "isolated":
-        agent = docker.agent("-e", f"SLUICE_MODE={word}", policy="web")
-        session = docker("ps", "-q", "--latest").stdout.strip()
+    for mode in "none", "isolated":
+        agent = docker.agent("-e", f"SLUICE_MODE={mode}", policy="web")
+        session = docker.session()
         assert "error" in agent.do("resolve", "www.example.com")
-        sessions = {s["session"]: s["mode"] for s in json.loads(call("sessions", "--format", "json").out)}
-        assert sessions[session] == "isolated"
+        assert netns.sessions()[session]["mode"] == "isolated"
         agent.kill()
-    for word, why in ("bridge", "a container does not say so itself"), ("open", "accepted: filtered"):
-        done = docker.run("true", options=("-e", f"SLUICE_MODE={word}"), policy="web")
+    for mode, why in ("bridge", "a container does not say so itself"), ("open", "accepted: filtered"):
+        done = docker.run("true", options=("-e", f"SLUICE_MODE={mode}"), policy="web")
         assert done.returncode == 125 and why in done.stdout, done.stdout
     done = docker.run("true", options=("-e", "SLUICE_MODE=restricted"), policy="team")
     assert done.returncode == 125 and "internal" in done.stdout, done.stdout
@@ -455,7 +427,7 @@ def test_compose(docker, daemon, home, token):
     (folder / "programs.yaml").write_text('version: "3.5"\nservices:\n' + "".join(
         f"  {name}: {{volumes: ['/usr:/usr:ro'], command: ['/usr/bin/python3', '-m', 'http.server', '8000'],"
         " stop_grace_period: 1s}\n" for name in ("offline", "worker", "planner", "coder")))
-    (POLICIES / "crew.yaml").write_text("version: 1\nmode: internal\npeers: [172.28.3.0/24]\n")
+    policies(crew=among("172.28.3.0/24"))
 
     def compose(*argv):
         done = subprocess.run(["docker-compose", "-p", "c", "-f", "compose.yaml", "-f", "programs.yaml", *argv],
@@ -465,8 +437,7 @@ def test_compose(docker, daemon, home, token):
         return done.stdout
     compose("up", "-d")
     ids = docker("ps", "-q", "--no-trunc", "--filter", "name=^c_").stdout.split()
-    modes = sorted(s["mode"] for s in json.loads(call("sessions", "--format", "json").out)
-                   if any(i.startswith(s["session"]) for i in ids))
+    modes = sorted(row["mode"] for name, row in netns.sessions().items() if any(i.startswith(name) for i in ids))
     assert modes == ["filtered", "internal", "internal", "isolated"]
     get = "import urllib.request as r, sys; print(r.urlopen(sys.argv[1], timeout=9).status)"
     reach = [("planner", "http://coder:8000/", "200\n"), ("coder", "http://planner:8000/", "200\n"),
@@ -490,7 +461,7 @@ def left(session):
 @pytest.mark.parametrize("how", ["stop", "rm", "daemon", "detach"])
 def test_nothing_is_left_behind(docker, daemon, one, two, how):
     before = quiet(rules())
-    agent = member(docker, f"end-{how}", "172.28.1.20")
+    agent = docker.member(f"end-{how}", "172.28.1.20")
     assert word(agent, "two") == "peer"
     assert rules().count(agent.session) >= 4 and quiet(rules()) != before
     if how == "detach":
@@ -515,26 +486,10 @@ def test_a_dead_keeper_opens_nothing_and_comes_back(docker, daemon, home, one, t
     keeper = daemon.held(two.session)["keeper"]
     os.kill(daemon.held(one.session)["keeper"], signal.SIGKILL)
     assert "error" in one.do("tcp", GATEWAY, 8081, token + "x")
-    wait_for(lambda: (s := daemon.held(one.session)) and s["state"] == "serving" and s["restarts"] == 1)
+    wait_for(lambda: daemon.held(one.session)["restarts"] == 1)
+    daemon.serves(one.session)
     assert word(one, "two") == "peer"
     assert not home.has(token + "x") and daemon.held(two.session)["keeper"] == keeper
-
-
-def is_dead(pid):
-    """Its descriptors are closed, whether or not somebody took note of its end."""
-    stat = pathlib.Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"
-
-
-@contextlib.contextmanager
-def standing_still(pids):
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("role", ["keeper", "gate"])
@@ -549,24 +504,23 @@ def test_nobody_is_reached_while_nobody_records_it(daemon, one, two, plain, toke
     one.do("udp", TWO, 9, token + "c", wait=0)
     two.do("udp", ONE, 9, token + "d", wait=0)
     wait_for(lambda: to_two.carries(token + "c") and to_one.carries(token + "d"))
-    with standing_still(stopped):
-        os.kill(victim, signal.SIGKILL)
-        wait_for(lambda: is_dead(victim))
+    with standing_still(*stopped):
+        kill_now(victim)
         for _ in range(3):
             one.do("udp", TWO, 9, token + "x", wait=0)
             two.do("udp", ONE, 9, token + "y", wait=0)
         assert "error" in one.do("tcp", TWO, 8000, token + "x", wait=0.2)
         two.do("udp", PLAIN, 9, token + "z", wait=0)
-    wait_for(lambda: (s := daemon.held(one.session)) and s["state"] == "serving" and s["keeper"] != keeper, 20)
+    daemon.serves(one.session, keeper, 20)
     assert word(one, "two") == "peer"
     wait_for(lambda: to_two.carries(token + "z"))       # and so is what was sent before
     assert not to_two.carries(token + "x") and not to_one.carries(token + "y")
 
 
 def test_peers_can_change(daemon, one, two):
-    (POLICIES / "team.yaml").write_text(f"version: 1\nmode: internal\npeers: [{NET}]\ndeny:\n  - ip: {TWO}\n")
+    policies(team=among(NET) + f"deny:\n  - ip: {TWO}\n")
     assert call("reload", one.session).code == 0
     assert "error" in one.do("tcp", TWO, 8000)
-    (POLICIES / "team.yaml").write_text(f"version: 1\nmode: internal\npeers: [{NET}]\n")
+    policies(team=among(NET))
     assert call("reload", one.session).code == 0
     assert word(one, TWO) == "peer"

@@ -10,10 +10,8 @@ import internet
 import netns
 import sluice
 import stage
-from stage import ZONE
+from netns import DENIED, REC
 
-REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
-POLICIES = pathlib.Path("/etc/sluice/policies.d")
 RUNTIME = pathlib.Path("/run/sluice-runc")
 STORE = ["podman", "--root", stage.ROOT / "podman", "--runroot", "/run/podman-store", "--storage-driver",
          "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
@@ -21,8 +19,7 @@ STORE = ["podman", "--root", stage.ROOT / "podman", "--runroot", "/run/podman-st
 
 @pytest.fixture(scope="module")
 def podman(world):
-    POLICIES.mkdir(parents=True, exist_ok=True)
-    (POLICIES / "rec.yaml").write_text(f"version: 1\nallow:\n  - host: {REC}\n")
+    netns.policies(rec=f"allow:\n  - host: {REC}\n")
     RUNTIME.symlink_to(sluice.PROGRAM)
     daemon = netns.Daemon()
     image = stage.ROOT / "podman.tar"

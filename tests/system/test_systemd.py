@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The unit that packaging/systemd has, under systemd."""
 import json
-import pathlib
 import re
 import subprocess
 
@@ -9,14 +8,13 @@ import pytest
 
 import booted
 import engine
+import netns
 import sluice
 import stage
-from netns import wait_for
-from stage import ZONE
+from engine import word
+from netns import DENIED, POLICIES, REC, until_ended, wait_for
 
-REC, DENIED = f"rec.{ZONE}", f"denied.{ZONE}"
 NET, ONE, TWO = "172.28.4.0/24", "172.28.4.11", "172.28.4.12"
-POLICIES = pathlib.Path("/etc/sluice/policies.d")
 
 
 class Peers:
@@ -25,7 +23,7 @@ class Peers:
     def __init__(self):
         self.docker = engine.Engine(walls=True)
         self.docker("network", "create", "--internal", "--subnet", NET, "agent-internal")
-        self.one, self.two = (self.docker.agent("--ip", ip, runtime=None, policy=None, network="agent-internal", name=name)
+        self.one, self.two = (self.docker.member(name, ip, runtime=None, policy=None)
                               for name, ip in (("one", ONE), ("two", TWO)))
         self.two.ok("serve", 8000, "peer", listen="0.0.0.0", stay=True)
         self.one.ok("resolve", "two", "inet")
@@ -45,19 +43,13 @@ class Peers:
 
 @pytest.fixture(scope="module")
 def peers(world):
-    them = Peers()
-    yield them
-    them.end()
+    yield from until_ended(Peers())
 
 
 @pytest.fixture(scope="module")
 def machine(world, peers):
-    POLICIES.mkdir(parents=True, exist_ok=True)
-    (POLICIES / "team.yaml").write_text(f"version: 1\nmode: internal\npeers: [{NET}]\n")
-    (POLICIES / "rec.yaml").write_text(f"version: 1\nallow:\n  - host: {REC}\n    ports: [80]\n")
-    one = booted.Booted(sluice.PROGRAM)
-    yield one
-    one.end()
+    netns.policies(team=f"mode: internal\npeers: [{NET}]\n", rec=f"allow:\n  - host: {REC}\n    ports: [80]\n")
+    yield from until_ended(booted.Booted(sluice.PROGRAM))
 
 
 def get(machine, host, token):
@@ -88,18 +80,13 @@ def test_the_service_holds_namespaces_and_systemd_starts_it_again(world, machine
     assert machine("systemctl", "stop", "sluice").returncode == 0
     holds("stopped")
     assert machine("systemctl", "start", "sluice").returncode == 0
-    assert machine(run, "detach", "box").returncode == 0
+    wait_for(lambda: machine(run, "detach", "box").returncode == 0)     # it has started before it listens
     assert get(machine, REC, f"closed-{token}").returncode
     assert not world.arrived(f"closed-{token}".encode())
     log, = machine("sh", "-c", "echo /var/lib/sluice/audit/*-box.jsonl").stdout.split()
     told = machine(run, "log", "verify", log).stdout
     assert "good" in told and "complete  yes" in told, told
     assert machine("ls", "/run/sluice/held").stdout == ""
-
-
-def word(agent, host, port=8000):
-    answer = agent.do("tcp", host, port, wait=2)
-    return answer["ok"]["data"] if "ok" in answer else answer["error"]
 
 
 ASK = """
