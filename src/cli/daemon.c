@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -14,6 +15,7 @@
 #include "cli/listen.h"
 #include "control/server.h"
 #include "daemon/display.h"
+#include "daemon/notify.h"
 #include "daemon/supervisor.h"
 
 #define GROUP "sluice"
@@ -110,6 +112,20 @@ static bool watch_signal(struct event_base *loop, int number)
 	return e && event_add(e, NULL) == 0;	/* for as long as the program lives */
 }
 
+/* Whoever waits for us to serve: a terminal, systemd, nobody */
+static void tell_ready(struct daemon_command *d)
+{
+	int r = notify_ready();
+
+	if (r < 0)
+		fprintf(stderr, "sluice: daemon: $NOTIFY_SOCKET: %s: systemd does not hear that it serves\n", strerror(-r));
+	if (d->foreground)
+		fprintf(stderr, "sluice: daemon: serves at %s/control.sock\n", d->folder);
+	else if (write(d->parent, "+", 1) != 1)
+		fprintf(stderr, "sluice: daemon: nobody waited for it to start\n");
+	DROP_FD(d->parent);
+}
+
 static int serve(struct daemon_command *d, struct err *err)
 {
 	struct event_base *loop = event_base_new();
@@ -131,11 +147,7 @@ static int serve(struct daemon_command *d, struct err *err)
 		supervisor_free(s);
 		return complain(err);
 	}
-	if (d->foreground)
-		fprintf(stderr, "sluice: daemon: serves at %s/control.sock\n", d->folder);
-	else if (write(d->parent, "+", 1) != 1)
-		fprintf(stderr, "sluice: daemon: nobody waited for it to start\n");
-	DROP_FD(d->parent);
+	tell_ready(d);
 	event_base_dispatch(loop);
 	display_free(display);
 	left = supervisor_free(s);

@@ -49,6 +49,10 @@ def passes(world, agent, token):
     return "200 OK" in answer.get("ok", [""])[0] and bool(world.recorder.requests(token.encode()))
 
 
+def no_policies():
+    shutil.rmtree(POLICIES.parent, ignore_errors=True)
+
+
 def policies(**texts):
     """The daemon's own, by name."""
     POLICIES.mkdir(parents=True, exist_ok=True)
@@ -190,5 +194,5 @@ class Daemon:
             for one in self.all():
                 self.ask({"do": "detach", "session": one["session"]})
         self.kill(signal.SIGTERM)
-        shutil.rmtree("/etc/sluice", ignore_errors=True)    # with the policies of its tests
+        no_policies()
         sluice.unbroken(self.errors.read_text())

@@ -50,6 +50,7 @@ def peers(world):
 def machine(world, peers):
     netns.policies(team=f"mode: internal\npeers: [{NET}]\n", rec=f"allow:\n  - host: {REC}\n    ports: [80]\n")
     yield from until_ended(booted.Booted(sluice.PROGRAM))
+    netns.no_policies()
 
 
 def get(machine, host, token):
