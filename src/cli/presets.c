@@ -109,7 +109,7 @@ static void print_host(const struct node *h)
 
 	fputs("  ", stdout);
 	fputs(print_colour(stdout, COLOUR_STRONG), stdout);
-	print_safe(stdout, text_of(h, "host"));
+	print_safe(stdout, text_of(h, tree_get(h, "host") ? "host" : "ip"));
 	fputs(print_colour(stdout, COLOUR_PLAIN), stdout);
 	putchar(':');
 	print_list(h, "ports");
@@ -238,6 +238,7 @@ static void json_host(struct buf *b, const struct node *h)
 {
 	json_open(b, '{');
 	json_text(b, h, "host");
+	json_text(b, h, "ip");
 	json_list(b, h, "ports");
 	json_flag(b, h, "optional");
 	json_flag(b, h, "unverified");

@@ -27,6 +27,12 @@ static bool nets_have(const struct net *nets, size_t count, const struct addr *a
 	return false;
 }
 
+/* All of IPv4, or of IPv6: that names nobody in particular, this machine least of all */
+static bool net_is_all(const struct net *n)
+{
+	return n->bits == 0 || (n->bits == 96 && addr_is_v4(&n->base));
+}
+
 /*
  * Does an ip rule name the address and allow the port?  For a resolved address
  * one that is for some requests only does not, since the next request of a
@@ -42,6 +48,7 @@ static bool addr_is_named(const struct policy *p, const struct match *m,
 		const struct image_rule *r = image_rule(p, rule);
 
 		if (!(r->flags & flag) || !rule_names_addr(r, a) || !rule_has_port(p, r, q) ||
+		    (flag == RULE_ALLOW && net_is_all(&r->net)) ||
 		    rule_is_over(p, r, q->now_s) ||
 		    (q->host.len && more_needs_http(image_more(p, r))))
 			continue;

@@ -138,7 +138,9 @@ static void collect(struct compare *c, const struct policy *p)
 				buf_add(&c->addrs, &end, sizeof(end));
 			continue;
 		}
-		buf_add(&c->subjects, &s, sizeof(s));
+		if (*s.name)
+			buf_add(&c->subjects, &s, sizeof(s));
+		c->any = c->any || !*s.name;
 		s.below = true;
 		buf_add(&c->subjects, &s, sizeof(s));
 	}
@@ -166,9 +168,9 @@ static bool subject_name(const struct compare *c, const struct subject *s, char 
 	if (label + len > HOST_MAX)
 		return false;
 	memcpy(ret, c->stranger, label ? label - 1 : 0);
-	if (label)
+	if (label && len)
 		ret[label - 1] = '.';
-	memcpy(ret + label, s->name, len + 1);
+	memcpy(ret + label - (label && !len), s->name, len + 1);
 	return true;
 }
 
@@ -276,11 +278,13 @@ static void compare_addrs(struct compare *c)
 	buf_done(&last);
 }
 
-/* What no rule names: it passes in mode monitor */
+/* What no rule names: it passes in mode monitor.  Where one names all names there is none */
 static void compare_strangers(struct compare *c)
 {
 	struct subject s = { .name = "invalid", .below = true };
 
+	if (c->any)
+		return;
 	buf_clear(&c->pieces);
 	compare_name(c, &s);
 	tell_pieces(c, "any other host", (void *)c->pieces.at, s.count);

@@ -27,9 +27,10 @@ static bool is_told(const struct compare *c, const struct subject *s, const stru
 {
 	const struct piece *all = (const void *)c->pieces.at;
 
-	for (struct span parent = host_parent(span_str(s->name)); parent.len;
-	     parent = host_parent(parent)) {
-		const struct subject key = { .name = (const char *)parent.at, .below = true };
+	/* up to the root, "" */
+	for (struct span name = span_str(s->name); name.len; name = host_parent(name)) {
+		struct span parent = host_parent(name);
+		const struct subject key = { .name = parent.len ? (const char *)parent.at : "", .below = true };
 		const struct subject *found = bsearch(&key, c->subjects.at,
 						      c->subjects.len / sizeof(key), sizeof(key),
 						      subject_order);
@@ -143,6 +144,8 @@ void tell_names(struct compare *c)
 		       !memcmp(all + s[i].at, all + s[i + 1].at, kept.len);
 		snprintf(subject, sizeof(subject), "%s%s", s[i].below ? "*." : both ? "." : "",
 			 s[i].name);
+		if (!*s[i].name)
+			snprintf(subject, sizeof(subject), HOST_ANY);
 		piece = (void *)kept.at;
 		tell_pieces(c, subject, piece, kept.len / sizeof(*piece));
 		i += both;

@@ -69,6 +69,7 @@ struct compare {
 	struct buf	 methods, paths, own_methods, own_paths;
 	struct buf	 shades;	/* struct shade: of each method and path ASPECT_NUM */
 	size_t		 depth;		/* segments of the deepest pattern in hand */
+	bool		 any;		/* some rule names all names */
 	unsigned	 aspects;	/* bits: what some rule of either side says anything of */
 };
 

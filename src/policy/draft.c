@@ -124,8 +124,12 @@ bool draft_host(struct draft *d, struct image_rule *r, struct span text)
 	char name[HOST_MAX + 1];
 	enum form form;
 
-	if (!host_pattern(text, &form, name))
+	if (span_eq(text, SPAN(HOST_ANY))) {
+		form = FORM_BELOW;
+		name[0] = '\0';
+	} else if (!host_pattern(text, &form, name)) {
 		return false;
+	}
 	r->form = (uint8_t)form;
 	r->host = draft_text(d, text);
 	/* most often it ends in its normal form already */

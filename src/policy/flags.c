@@ -59,6 +59,9 @@ static bool check_allowed_name(struct loader *l, const struct image_rule *r, con
 	if (host_is_own(span_str(name)))
 		return bad_flag(l, "--allow", value, "other names: this is the jail's own; "
 						     "--host-port opens ports of the host");
+	if (!*name)
+		return bad_flag(l, "--allow", value, "names: only a policy file may say unsafe_wildcard: true, "
+						     "as the preset nat-filtered does");
 	if (r->form != FORM_EXACT && host_is_suffix(name))
 		return bad_flag(l, "--allow", value, ACCEPTS_SUFFIX ": this is a public suffix; "
 						     "only a policy file may say "

@@ -149,7 +149,7 @@ bool host_is_suffix(const char *name)
 {
 	const psl_ctx_t *list = psl_builtin();
 
-	return !list || psl_is_public_suffix(list, name);
+	return !*name || !list || psl_is_public_suffix(list, name);
 }
 
 bool host_is_own(struct span name)

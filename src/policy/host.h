@@ -19,6 +19,12 @@ enum form {
 	FORM_IP_LIST,
 };
 
+/*
+ * Every name: below the root, whose name is "".  A rule's subject and nothing else: in a
+ * list of names it would be the end of the network by one line.
+ */
+#define HOST_ANY "*"
+
 static inline bool form_is_list(unsigned form)
 {
 	return form >= FORM_CATEGORY;
@@ -37,6 +43,7 @@ bool host_pattern(struct span text, enum form *ret_form, char ret_name[HOST_MAX 
  * @name:	normal form
  *
  * A single label always is, known or not: a top-level domain may be younger than the list.
+ * So is the root, "".
  */
 bool host_is_suffix(const char *name);
 

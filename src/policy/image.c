@@ -104,14 +104,16 @@ int rule_content_order(const struct draft *d, const struct image_rule *a,
 	return order ? order : more_order(d, a, b);
 }
 
-/* By key first, then the more specific form, then content */
+/* Networks before names, by key, then the more specific form, then content */
 static int rule_order(const void *left, const void *right, void *arg)
 {
 	const struct draft *d = arg;
 	uint32_t i = *(const uint32_t *)left, k = *(const uint32_t *)right;
 	const struct image_rule *a = draft_rule_at(d, i), *b = draft_rule_at(d, k);
-	int order = strcmp(draft_text_at(d, a->name), draft_text_at(d, b->name));
+	int order = compare_u32(a->form != FORM_NET, b->form != FORM_NET);
 
+	if (!order)
+		order = strcmp(draft_text_at(d, a->name), draft_text_at(d, b->name));
 	if (!order)
 		order = memcmp(&a->net, &b->net, sizeof(a->net));
 	if (!order)
@@ -243,7 +245,6 @@ static struct image_table build_table(struct build *b, const uint32_t *order, si
 	return t;
 }
 
-/* Names sort behind networks, whose name is "" */
 static bool build_tables(struct build *b)
 {
 	AUTO_FREE uint32_t *order = calloc(draft_rule_count(b->d) + 1, sizeof(*order));

@@ -50,6 +50,8 @@ static void check_host(const struct asked *a)
 	why = wild && l->shared ? l->shared(l->known, name) : NULL;
 	if (why)
 		warn(a, "strangers can have names below %s: %s", name, why);
+	else if (!*name)
+		warn(a, "every public host: data can go anywhere");
 	else if (wild && host_is_suffix(name))
 		warn(a, "strangers can have names below %s: it is a public suffix", name);
 	why = l->leaks ? l->leaks(l->known, name) : NULL;
@@ -62,10 +64,15 @@ static void check_host(const struct asked *a)
 		     "inside TLS: %s", name, why);
 }
 
+static bool net_is_v4(const struct net *n)
+{
+	return addr_is_v4(&n->base) && n->bits >= 96;
+}
+
 static void check_net(const struct asked *a)
 {
 	const struct net *n = &a->view.net;
-	bool v4 = addr_is_v4(&n->base) && n->bits >= 96;
+	bool v4 = net_is_v4(n);
 
 	if (n->bits < (v4 ? WIDE_V4 : WIDE_V6))
 		warn(a, "a wide network: %s", v4 ? "more than 65536 addresses"
@@ -162,7 +169,8 @@ static void check_doubled(const struct asked *a)
 		    !requests_cover(&v, &a->view) ||
 		    (same && ranges_cover(&a->view, &v) && requests_cover(&a->view, &v) &&
 		     other > a->rule) ||
-		    (v.is_net && r->net.bits > a->image->net.bits) ||
+		    (v.is_net && (r->net.bits > a->image->net.bits ||
+				  net_is_v4(&r->net) != net_is_v4(&a->image->net))) ||
 		    (a->image->form == FORM_BOTH && r->form != FORM_BOTH &&
 		     !strcmp(image_text(p, r->name), image_text(p, a->image->name))))
 			continue;
@@ -230,13 +238,13 @@ static void check_rule(const struct lint *l, uint32_t rule)
 	const char *name = image_text(l->policy, a.image->name);
 	size_t label = a.image->form == FORM_EXACT ? 0 : strlen(l->stranger) + 1;
 
-	/* below a name that is too long there is no other */
+	/* below a name that is too long there is no other; and no dot before the root */
 	if (label + strlen(name) > HOST_MAX)
 		label = 0;
 	memcpy(a.name, l->stranger, label ? label - 1 : 0);
-	if (label)
+	if (label && *name)
 		a.name[label - 1] = '.';
-	memcpy(a.name + label, name, strlen(name) + 1);
+	memcpy(a.name + label - (label && !*name), name, strlen(name) + 1);
 	if (a.view.allow)
 		check_allow(&a);
 	else if (a.view.expires_s && a.view.expires_s <= l->now_s)

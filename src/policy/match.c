@@ -35,16 +35,18 @@ void match_host(const struct policy *p, struct span host, struct match *ret_matc
 	const struct image_entry *e;
 
 	ret_match->count = 0;
-	if (host_is_own(host))
+	if (!host.len || host_is_own(host))
 		return;
 	e = table_find(p, &p->hosts, host);
 	if (e)
 		match_add(ret_match, e->self);
-	for (host = host_parent(host); host.len; host = host_parent(host)) {
+	/* the last one is the root, "": it has what is said of every name */
+	do {
+		host = host_parent(host);
 		e = table_find(p, &p->hosts, host);
 		if (e)
 			match_add(ret_match, e->below);
-	}
+	} while (host.len);
 }
 
 void match_addr(const struct policy *p, const struct addr *a, struct match *ret_match)

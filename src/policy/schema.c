@@ -133,7 +133,7 @@ static const struct key keys[] = {
 	{ "types", IN_DNS, false, TYPE_SOME, DNS_TYPES_OPEN, set_dns_type },
 
 	{ "host", IN_RULES | IN_PRESET_HOST | IN_PROJECT_ALLOW, false, TYPE_TEXT, ACCEPTS_HOST, set_host },
-	{ "ip", IN_RULES, false, TYPE_WORD, ACCEPTS_IP, set_ip },
+	{ "ip", IN_RULES | IN_PRESET_HOST, false, TYPE_WORD, ACCEPTS_IP, set_ip },
 	{ "category", IN_DENY, false, TYPE_TEXT, "the name of a category", list_set_category },
 	{ "ip_list", IN_DENY, false, TYPE_TEXT, ACCEPTS_LIST, list_set_addrs },
 	{ "host_list", IN_DENY, false, TYPE_TEXT, ACCEPTS_LIST, list_set_hosts },

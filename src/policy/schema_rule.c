@@ -159,7 +159,16 @@ static bool check_host(struct loader *l)
 		return loader_bad(l, item->subject, "found %s, which is the jail's own "
 				  "(accepted: other names; host_ports opens ports of the host)",
 				  name);
-	if (r->form != FORM_EXACT && !(item->rule.flags & RULE_UNSAFE_WILDCARD) && host_is_suffix(name))
+	if (!*name && l->layer == LAYER_PROJECT)
+		return loader_bad(l, item->subject, "found every name in what a project file opens "
+				  "(accepted: " ACCEPTS_HOST ")");
+	if (!*name && (r->flags & RULE_PRIVATE))
+		return loader_bad(l, item->at, "found private in a rule for every name "
+					       "(accepted: with the names that are meant)");
+	if (!*name && !(r->flags & RULE_UNSAFE_WILDCARD))
+		return loader_bad(l, item->subject, "found every name (accepted: names, or unsafe_wildcard: "
+				  "true)");
+	if (r->form != FORM_EXACT && !(r->flags & RULE_UNSAFE_WILDCARD) && host_is_suffix(name))
 		return loader_bad(l, item->subject, "found a wildcard over the public suffix %s "
 				  "(accepted: " ACCEPTS_SUFFIX ", or unsafe_wildcard: true)", name);
 	return true;
@@ -248,8 +257,8 @@ static bool item_read(struct loader *l, const struct node *value, enum where whe
 				  where == IN_ALLOW ? "host, ip or preset"
 						    : where == IN_DENY ? "host, ip, category, "
 									 "host_list or ip_list"
-						    : where == IN_PRESET_HOST ||
-						      where == IN_PROJECT_ALLOW ? "host" : "host or ip");
+						    : where == IN_PROJECT_ALLOW ? "host"
+											: "host or ip");
 	if (l->item.is_preset)
 		return true;
 	if (l->item.is_net ? !check_net(l) : !check_host(l))

@@ -25,12 +25,16 @@ def check(*options, target):
 
 # ---- nat-filtered: ports alone ----
 
-def test_nat_filtered_opens_ports_of_whatever_is_public(world, token):
+def test_nat_filtered_opens_ports_of_whatever_is_public(world, outside, token):
     rules = stage.TOP / "packaging/policies/nat-filtered.yaml"
     told = sluice.call("policy", "lint", rules)
-    assert told.code == 0 and "mode monitor: wide: " in told.out
-    agent, start = sluice.jail("--only", "-p", rules), world.wire.mark()
+    assert told.code == 0 and "*: every public host: data can go anywhere" in told.out
+    agent, start = sluice.jail("--only", "--preset", "nat-filtered"), world.wire.mark()
+    # what looks public, and is this machine's own
+    home = sluice.Agent([])
     try:
+        home.ok("serve", 9418, "from-home", internet.HOME4, stay=True)
+        assert outside.ok("tcp", internet.HOME4, 9418)["data"] == "from-home"
         for host, name in ((f"rec.{ZONE}", f"rec.{ZONE}"), (internet.RECORDER4, internet.RECORDER4),
                            (internet.RECORDER6, f"[{internet.RECORDER6}]")):
             answer = agent.do("requests", host, 80, [http(token, name, 80)])
@@ -39,15 +43,18 @@ def test_nat_filtered_opens_ports_of_whatever_is_public(world, token):
         assert world.recorder.arrived(f"{token}-git".encode())
         bad = token + "-bad"
         for host, port in ((f"rec.{ZONE}", 8080), (internet.RECORDER4, 8080), (internet.RECORDER6, 8080),
-                           ("10.20.0.5", 80), ("169.254.169.254", 80), (f"private10.{ZONE}", 80)):
+                           ("10.20.0.5", 80), ("169.254.169.254", 80), (f"private10.{ZONE}", 80),
+                           (internet.HOME4, 9418)):
             assert "200 OK" not in str(agent.do("requests", host, port, [http(bad, f"[{host}]" if ":" in host else host,
                                                                               port)])), (host, port)
         for host in f"rec.{ZONE}", internet.RECORDER4:
             agent.do("udp", host, 9999, bad)
         assert len(world.recorder.requests(token.encode())) >= 3
+        assert "from-home" not in str(agent.do("tcp", internet.HOME4, 9418))
         assert not world.recorder.arrived(bad.encode()) and not world.wire.carries(bad.encode(), start)
     finally:
         agent.kill()
+        home.kill()
 
 
 # ---- monitor ----

@@ -77,6 +77,30 @@ static void each_preset_is_a_policy(void **state)
 	}
 }
 
+/* What comes with a repository opens names, and never all */
+static void no_project_opens_every_name(void **state)
+{
+	static const struct {
+		enum layer layer;
+		const char *want;
+	} rows[] = {
+		{LAYER_POLICY, ""}, {LAYER_USER, ""},
+		{LAYER_PROJECT, "preset nat-filtered:5:11: found every name in what a project file opens"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct policy_file file = {rows[i].layer, "p.yaml", SPAN("version: 1\npresets: [nat-filtered]\n")};
+		const struct policy_input in = {.files = &file, .file_count = 1, .preset_text = preset_text};
+		struct err err = {""};
+		struct policy *p = policy_load(&in, &err);
+
+		if (strncmp(err.text, rows[i].want, strlen(rows[i].want)) || !p != !!*rows[i].want)
+			fail_msg("%s", err.text);
+		policy_free(p);
+	}
+}
+
 /* ---- categories ---- */
 
 static struct span category_text(void *arg, const char *name)
@@ -287,7 +311,7 @@ static void what_a_preset_refers_to_is_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_preset_is_a_policy),
+		cmocka_unit_test(each_preset_is_a_policy), cmocka_unit_test(no_project_opens_every_name),
 		cmocka_unit_test(each_category_denies_what_it_names),
 		cmocka_unit_test(categories_are_what_people_mean),
 		cmocka_unit_test(presets_count_more_than_categories),

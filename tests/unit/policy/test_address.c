@@ -118,6 +118,26 @@ static void private_opens_all_but_what_is_ours(void **state)
 	      "- {host: x.example, ports: [22, 23]}", rows);
 }
 
+/* The preset nat-filtered is this */
+static void all_of_a_family_names_nobody(void **state)
+{
+	static const struct row rows[] = {
+		{ "x.example:22", "8.8.8.8", "allowed" }, { "x.example:22", "2606:4700::1", "allowed" },
+		{ "[8.8.8.8]:22", "8.8.8.8", "allowed" }, { "[185.1.2.2]:22", "185.1.2.2", "allowed" },
+		{ "x.example:22", "10.0.0.1", NO }, { "x.example:22", "169.254.169.254", NO },
+		{ "x.example:22", "127.0.0.1", NO }, { "x.example:22", "fd00::1", NO },
+		/* ours, and our neighbours, by name and by address */
+		{ "x.example:22", "185.1.1.1", NO }, { "x.example:22", "185.1.1.2", NO },
+		{ "[185.1.1.1]:22", "185.1.1.1", NO }, { "[185.1.1.2]:22", "185.1.1.2", NO },
+		{ "[64:ff9b::185.1.1.1]:22", "64:ff9b::185.1.1.1", NO },
+		{ "[64:ff9b::10.0.0.1]:22", "64:ff9b::10.0.0.1", NO },
+	};
+
+	(void)state;
+	CHECK("allow:\n- {host: '*', ports: [22], unsafe_wildcard: true}\n- {ip: 0.0.0.0/0, ports: [22]}\n"
+	      "- {ip: '::/0', ports: [22]}", rows);
+}
+
 static void an_ip_rule_opens_what_it_names(void **state)
 {
 	static const struct row rows[] = {
@@ -212,6 +232,7 @@ int main(void)
 		cmocka_unit_test(public_addresses_pass_and_special_ones_do_not),
 		cmocka_unit_test(an_address_inside_counts_too),
 		cmocka_unit_test(private_opens_all_but_what_is_ours),
+		cmocka_unit_test(all_of_a_family_names_nobody),
 		cmocka_unit_test(an_ip_rule_opens_what_it_names),
 		cmocka_unit_test(a_denied_network_is_denied_to_names_too),
 		cmocka_unit_test(private_networks_are_for_exact_hosts),

@@ -43,6 +43,14 @@ static const struct {
 	{"allow: [{host: .a.test}]", "allow: [{host: .a.test}, {host: b.a.test}]", ""},
 	{"allow: [{host: .a.test}]",
 	 "allow: [{host: .a.test}, {host: b.a.test, ports: [22]}]", "+ b.a.test:22\n"},
+	/* every name, and those that another rule tells besides */
+	{"", "allow: [{host: '*', unsafe_wildcard: true}]", "+ *:80,443\n"},
+	{"allow: [{host: '*', unsafe_wildcard: true}]", "", "- *:80,443\n"},
+	{"allow: [{host: a.test}]", "allow: [{host: '*', unsafe_wildcard: true}]", "+ *:80,443\n"},
+	{"allow: [{host: '*', unsafe_wildcard: true}]",
+	 "allow: [{host: '*', unsafe_wildcard: true}, {host: a.test, ports: [443, 22]}]", "+ a.test:22\n"},
+	{"allow: [{host: '*', unsafe_wildcard: true}]",
+	 "allow: [{host: '*', unsafe_wildcard: true}]\ndeny: [{host: a.test}]", "- a.test:80,443\n"},
 	/* what the wider line tells is told once */
 	{"", "allow: [{host: .a.test}, {host: b.a.test}]", "+ .a.test:80,443\n"},
 	{"allow: [{host: b.a.test}]", "allow: [{host: '*.a.test'}]", "+ *.a.test:80,443\n"},

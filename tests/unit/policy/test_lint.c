@@ -66,6 +66,7 @@ static void rules_have_these_warnings(void **state)
 		{"allow: [{host: '*.host.test'}]", "strangers can have names below host.test: anyone"},
 		{"allow: [{host: host.test}]", ""},
 		{"allow: [{host: '*.github.io', unsafe_wildcard: true}]", "a public suffix"},
+		{"allow: [{host: '*', unsafe_wildcard: true}]", "every public host: data can go anywhere"},
 		{"allow: [{host: leak.test}]", "data can be left with leak.test: it takes all"},
 		{"allow: [{host: leak.test, methods: [GET]}]", ""},
 		{"allow: [{host: cdn.test}]", "answer for other names"},

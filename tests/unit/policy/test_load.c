@@ -181,7 +181,7 @@ static void presets_say_who_they_are(void **state)
 		{ "../npm", "--preset: found the unknown preset ../npm (accepted: a name that "
 			    "`sluice presets` lists)" },
 		{ "empty", "preset empty:1:1: found no hosts (accepted: hosts: a list)" },
-		{ "broken", "preset broken:3:5: unknown key hots (accepted: host, ports, protocol, "
+		{ "broken", "preset broken:3:5: unknown key hots (accepted: host, ip, ports, protocol, "
 			    "unsafe_wildcard, repos, optional, unverified, exfil_risk, read, note)" },
 	};
 	char name[16];

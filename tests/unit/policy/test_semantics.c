@@ -633,9 +633,46 @@ static void published_cases(void **state)
 		     "- host: '*.internal'"), rows);
 }
 
+/* Every name is the least specific of all, and no more than that */
+static void a_rule_for_every_name(void **state)
+{
+	static const struct row rows[] = {
+		{ "anything.example", "allowed", "p.yaml:allow[0]" }, { "com", "allowed", "p.yaml:allow[0]" },
+		{ "anything.example:22 other", "allowed", "p.yaml:allow[0]" },
+		{ "anything.example:443 tls=anything.example", "allowed", "p.yaml:allow[0]" },
+		{ "anything.example:443 tls=other.example", "sni_mismatch", "p.yaml:allow[0]" },
+		{ "anything.example:25", "port", "p.yaml:allow[0]" },
+		{ "anything.example:22/udp", "port", "p.yaml:allow[0]" },
+		{ "a.example:25 other", "allowed", "p.yaml:allow[2]" },
+		{ "b.example:22", "deny_rule", "p.yaml:deny[0]" },
+		{ "localhost:22", "no_rule", NULL },
+		{ "[8.8.8.8]:22 other", "allowed", "p.yaml:allow[1]" }, { "[8.8.8.8]:25", "port", "p.yaml:allow[1]" },
+		{ "[8.8.8.8]:443 tls=b.example", "deny_rule", "p.yaml:deny[0]" },
+		{ "[10.0.0.1]:22", "special_address", NULL }, { "[127.0.0.1]:22", "special_address", NULL },
+		{ "[169.254.169.254]:22", "special_address", NULL }, { "[2606:4700::1]:22", "ip_literal", NULL },
+	};
+	static const struct row under[] = {
+		{ "x.corp.example:22 other", "allowed", "p.yaml:allow[0]" },
+		{ "anything.example:22 other", "ceiling", "p.yaml:allow[0]" },
+	};
+	static const struct row below[] = {
+		{ "a.example:443", "port", "p.yaml:allow[0]" }, { "a.example:22", "ceiling", "p.yaml:allow[0]" },
+	};
+
+	(void)state;
+	CHECK(POLICY("allow:\n- {host: '*', ports: [22, 443], unsafe_wildcard: true}\n"
+		     "- {ip: 0.0.0.0/0, ports: [22, 443]}\n- {host: a.example, ports: [25]}\n"
+		     "deny: [{host: b.example}]"), rows);
+	CHECK(((const struct files){ .system = "ceiling: [{host: .corp.example, ports: [22]}]",
+				     .policy = "allow: [{host: '*', ports: [22], unsafe_wildcard: true}]" }), under);
+	CHECK(((const struct files){ .system = "ceiling: [{host: '*', unsafe_wildcard: true}]",
+				     .policy = "allow: [{host: a.example, ports: [22]}]" }), below);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_rule_for_every_name),
 		cmocka_unit_test(deny_wins), cmocka_unit_test(all_of_it_must_match),
 		cmocka_unit_test(rules_are_a_set),
 		cmocka_unit_test(the_most_specific_host_names_the_rule),
