@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -137,6 +138,11 @@ def test_guest_reaches_what_its_policy_names(world, virt, daemon, service, token
     assert events[-2]["event"] == "session.end"
 
 
+def whole_lines(log):
+    """Of a log that is being written."""
+    return [json.loads(line) for line in log.read_bytes().split(b"\n")[:-1]]
+
+
 def rooms():
     return [p for p in pathlib.Path("/proc").glob("[0-9]*/comm") if p.read_text() == "sluice-room\n"]
 
@@ -183,7 +189,11 @@ def test_guest_that_runs_is_attached_by_hand_and_detached(world, virt, daemon, t
     guest = machine.Machine(virt, "web2", f"""
 until udhcpc -i eth0 -n -q -t 2 -T 1 -s /lease; do echo waits; done
 i=0
-while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; done
+while [ $i -lt 600 ]; do
+    wget http://{DENIED}/{token}; wget http://{internet.RECORDER4}/{token}-literal
+    wget http://{DENIED}:8080/{token}-port; wget http://10.20.0.5/{token}-private
+    i=$((i+1)); sleep 0.1
+done
 """, network="plain")
     assert guest.start().returncode == 0 and not daemon.held("web2")
     wait_for(lambda: "waits" in guest.said(), 60)
@@ -205,18 +215,27 @@ while [ $i -lt 600 ]; do wget http://{DENIED}/{token}; i=$((i+1)); sleep 0.1; do
     assert daemon.held("web2")["mode"] == "bridge"
     wait_for(lambda: count_goes_on(before))
     virt.virsh("resume", "web2")
-    wait_for(lambda: len(world.recorder.requests(token.encode())) >= 2, 30)
+    wait_for(lambda: len(world.recorder.requests(token.encode())) >= 2
+             and world.recorder.requests(f"{token}-port".encode()), 30)
     assert call("detach", "web2").code == 0
     start = world.wire.mark()
     wait_for(lambda: not daemon.held("web2"))
     tried = guest.said().count("you asked")
     world.wire.settle()
     assert not world.wire.carries(token.encode(), start) and guest.said().count("you asked") == tried
-    before = len(world.recorder.requests(token.encode()))
-    assert call("attach", "--vm", "web2", "--mode", "bridge").code == 0 and len(rooms()) == 1
+    # with ports alone the same guest reaches 80 of any public host, and 8080 of none
+    shutil.copy(stage.TOP / "packaging/policies/nat-filtered.yaml", "/etc/sluice/policies.d")
+    before = {kind: len(world.recorder.requests((token + kind).encode())) for kind in (" ", "-literal", "-port")}
+    assert call("attach", "--vm", "web2", "-p", "nat-filtered").code == 0 and len(rooms()) == 1
     assert call("attach", "--vm", "web2").code == 125           # there is such a session
     assert "under session web2" in call("attach", "--vm", "web2", "--session", "twice").err
-    wait_for(lambda: len(world.recorder.requests(token.encode())) > before, 30)
+    log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-web2.jsonl"))[-1]
+    wait_for(lambda: all(len(world.recorder.requests((token + kind).encode())) >= before[kind] + 2
+                         for kind in (" ", "-literal")), 30)
+    wait_for(lambda: {"port", "special_address"} <= {e.get("reason") for e in whole_lines(log)}, 30)
+    assert len(world.recorder.requests(f"{token}-port".encode())) == before["-port"]
+    assert not world.recorder.arrived(f"{token}-private".encode())
+    assert not world.wire.carries(f"{token}-p".encode(), start)
     virt.virsh("destroy", "web2")
     wait_for(lambda: not rooms())
 
@@ -415,7 +434,7 @@ nslookup {name}; nslookup {name} {internet.OTHER_DNS4}; nslookup {REC}
     assert internet.RECORDER4 not in said
     assert not world.dns.asked(name) and not world.other_dns.asked(name)
     log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-alone.jsonl"))[-1]
-    lines = [json.loads(line) for line in log.read_bytes().split(b"\n")[:-1]]
+    lines = whole_lines(log)
     assert lines[0]["mode"] == "isolated"
     assert {e["reason"] for e in lines if e["event"] == "dns.query"} == {"mode"}
 
