@@ -32,10 +32,10 @@ def ip(address):
     return bytes(map(int, address.split(".")))
 
 
-def ip4(source, to, protocol, data, options=b"", fragment=0):
-    """fragment: flags and offset, as in the header."""
+def ip4(source, to, protocol, data, options=b"", fragment=0, number=0x1234):
+    """fragment: flags and offset, as in the header; number: which packet it is a piece of."""
     words = 5 + len(options) // 4
-    head = bytes([0x40 | words, 0]) + (4 * words + len(data)).to_bytes(2, "big") + b"\x12\x34"
+    head = bytes([0x40 | words, 0]) + (4 * words + len(data)).to_bytes(2, "big") + number.to_bytes(2, "big")
     head += fragment.to_bytes(2, "big") + bytes([64, protocol]) + bytes(2) + ip(source) + ip(to) + options
     total = sum(int.from_bytes(head[i:i + 2], "big") for i in range(0, len(head), 2))
     total = (total & 0xffff) + (total >> 16)
@@ -52,11 +52,17 @@ def udp4(source, to, sport, dport, data):
     return ip4(source, to, 17, udp(sport, dport, data))
 
 
-def arp(source, address, target):
-    return bytes.fromhex("0001080006040001") + mac(source) + ip(address) + bytes(6) + ip(target)
+def pieces(source, to, data, number, cuts, protocol=17):
+    """Packets: the pieces of one, each from one octet to before another, in this order; they may overlap."""
+    return [ip4(source, to, protocol, data[a:b], fragment=(0x2000 if b < len(data) else 0) | a // 8, number=number)
+            for a, b in cuts]
 
 
-def dhcp(source, client, kind=1):
+def arp(source, address, target, kind=1):
+    return bytes.fromhex("000108000604") + kind.to_bytes(2, "big") + mac(source) + ip(address) + bytes(6) + ip(target)
+
+
+def dhcp(source, client, kind=1, options=b"", relay="0.0.0.0", by="0.0.0.0", to="255.255.255.255"):
     """DHCPDISCOVER, or another message, of a client by its hardware address (RFC 2131)."""
-    ask = bytes.fromhex("01010600") + bytes(24) + client + bytes(202) + bytes.fromhex("638253633501") + bytes([kind, 255])
-    return frame(source, 0x0800, udp4("0.0.0.0", "255.255.255.255", 68, 67, ask))
+    ask = bytes.fromhex("01010600") + bytes(20) + ip(relay) + client + bytes(202) + bytes.fromhex("638253633501")
+    return frame(source, 0x0800, udp4(by, to, 68, 67, ask + bytes([kind]) + options + b"\xff"))

@@ -49,7 +49,7 @@ DOMAIN = """<domain type='qemu'>
 <on_poweroff>destroy</on_poweroff>
 <devices>
 <serial type='file'><source path='{console}'/></serial>
-<interface type='network'><source network='{network}'/>
+<interface type='network'>{mac}<source network='{network}'/>
 {filter}
 <model type='virtio'/></interface>
 <memballoon model='none'/>
@@ -139,8 +139,9 @@ class Machine:
     """One start of a guest, which runs a script and ends."""
 
     def __init__(self, virt, name, script, network="agent-nat-filtered", metadata="", devices="",
-                 guarded=False, extra=()):
-        """guarded: by libvirt's filter too, for which a hundred programs are run.  extra: files of the guest."""
+                 guarded=False, extra=(), mac=""):
+        """guarded: by libvirt's filter too, for which a hundred programs are run.  extra: files of the guest.
+        mac: its interface's, where it matters."""
         self.virt, self.name = virt, name
         self.console = stage.ROOT / f"{name}.console"
         init = INIT.format(modules=" ".join(MODULES), script=script).encode()
@@ -148,7 +149,8 @@ class Machine:
         initrd.write_bytes(base() + gzip.compress(archive([("init", 0o100755, init), *extra]), 1))
         virt.define("define", DOMAIN.format(name=name, kernel=kernel(), initrd=initrd, network=network,
                                             console=self.console, metadata=metadata, devices=devices,
-                                            filter=FILTER if guarded else ""))
+                                            filter=FILTER if guarded else "",
+                                            mac=f"<mac address='{mac}'/>" if mac else ""))
 
     def start(self):
         """What virsh says."""

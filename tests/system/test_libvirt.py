@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests of a real libvirt: a machine under QEMU, attached by the hook as it starts."""
+import itertools
 import json
 import os
 import pathlib
@@ -19,7 +20,7 @@ import netns
 import scrape
 import sluice
 import stage
-from frames import arp, dhcp, frame, ip, ip4, udp, udp4
+from frames import arp, dhcp, frame, ip, ip4, mac, pieces, udp, udp4
 from netns import call, wait_for
 from stage import ZONE
 
@@ -244,16 +245,19 @@ done
 
 GATEWAY, ADDRESS, ALL = "192.168.101.1", "192.168.101.10", "ff:ff:ff:ff:ff:ff"
 PORTS = {"one": 8421, "two": 8422, "alone": 8423}
-# What comes to a guest, until something that ends with "last"
+MACS = dict.fromkeys(("one", "alone"), "52:54:00:00:00:01")
+# What comes to a guest, or with no interface's name what any of the namespace sees, until something that has "last"
 CATCH = """
 import socket, sys
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-s.bind((sys.argv[1], 0))
+s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)       # SO_RCVBUFFORCE
+if sys.argv[1]:
+    s.bind((sys.argv[1], 0))
 s.settimeout(60)
 print("ready", flush=True)
 while True:
-    frame, where = s.recvfrom(2000)
-    if where[2] == socket.PACKET_OUTGOING:
+    frame, where = s.recvfrom(70000)
+    if where[2] == socket.PACKET_OUTGOING or not sys.argv[1]:
         print(frame.hex(), flush=True)
         if b"last" in frame:
             break
@@ -265,6 +269,14 @@ def room(daemon, name):
     held = daemon.held(name)
     link, _, mac = held["guest"].split(",")[0].partition("=")
     return held["init"], link, mac
+
+
+def catching(pid, link=""):
+    """What comes to a guest until it hears "last"; without its interface: what this machine sees until then."""
+    catch = subprocess.Popen(["nsenter", f"--net=/proc/{pid}/ns/net", "--", sluice.PYTHON, "-c", CATCH, link],
+                             stdout=subprocess.PIPE, text=True)
+    assert catch.stdout.readline() == "ready\n"
+    return catch
 
 
 def enter(pid, *argv, **kwargs):
@@ -294,7 +306,8 @@ def several(world, virt, daemon):
             + (" down='32mbit' up='40mbit'" if name == "two" else "")
         all_of[name] = machine.Machine(virt, name, machine.SHELL, metadata=machine.METADATA.format(about),
                                        network="agent-isolated" if name == "alone" else "agent-nat-filtered",
-                                       extra=machine.writer() if name == "one" else [])
+                                       extra=machine.writer() if name == "one" else [],
+                                       mac=MACS.get(name, ""))
         done = all_of[name].start()
         assert done.returncode == 0, done.stdout
     for one in all_of.values():
@@ -313,9 +326,7 @@ def test_guest_to_guest_nothing(world, several, daemon, token):
     assert "passes\n" in said
     assert world.recorder.requests(f"{token}-1".encode()) and world.recorder.requests(f"{token}-2".encode())
     pid, link, mac = room(daemon, "two")
-    catch = subprocess.Popen(["nsenter", f"--net=/proc/{pid}/ns/net", "--", sluice.PYTHON, "-c", CATCH, link],
-                             stdout=subprocess.PIPE, text=True)
-    assert catch.stdout.readline() == "ready\n"
+    catch = catching(pid, link)
     start, bad, own = world.wire.mark(), f"{token}-bad", room(daemon, "one")[2]
     others = [frame(own, 0x0800, udp4(ADDRESS, to, 9, 9999, bad.encode()), lladdr)
               for to, lladdr in (("192.168.101.11", mac), ("192.168.101.255", ALL), ("255.255.255.255", ALL),
@@ -384,30 +395,127 @@ def forged_frames(own, other, gate, to, token):
     return forged
 
 
+GROUPS = {"224.0.0.1": "01:00:5e:00:00:01", "224.0.0.22": "01:00:5e:00:00:16", "224.0.0.251": "01:00:5e:00:00:fb",
+          "239.255.255.250": "01:00:5e:7f:ff:fa", "255.255.255.255": ALL, "192.168.101.255": ALL, "169.254.255.255": ALL}
+
+
+def other_frames(own, gate, to, token):
+    """More of what must not leave, as many frames as it takes: to whom the guest may not speak, to everybody, or in
+    a form that two readers could read differently."""
+    port = itertools.count(5000)        # each a flow of its own: none is lost because others wait
+
+    def inner(word, target=internet.RECORDER4, **kwargs):
+        return ip4(ADDRESS, target, 17, udp(next(port), 9999, (token + word).encode()), **kwargs)
+
+    def say(kind, word, before="", lladdr=gate, **kwargs):
+        return frame(own, kind, bytes.fromhex(before) + inner(word, **kwargs), lladdr)
+    options = {"strict": "890704" + ip(internet.RECORDER4).hex() + "00", "record": "07070400000000" + "00",
+               "stamp": "440805f1" + bytes(4).hex(), "alert": "94040000", "cut": "83ff0400", "zero": "07000000"}
+    # by option to where it may not go; and by source route by way of where it may
+    sent = [say(0x0800, word, options=bytes.fromhex(text)) for word, text in options.items()]
+    sent += [say(0x0800, f"via-{word}", target=to, options=bytes.fromhex(options[word]))
+             for word in ("strict", "cut", "zero")]
+    sent += [say(0x88a8, "ad-ad", "000588a800060800"), say(0x9100, "tag-9100", "0005810000060800"),
+             say(0x8100, "tag-priority", "e0000800"), say(0x8100, "tag-twice", "0005810000060800"),
+             say(0x8847, "mpls", "00010140"), say(0x8848, "mpls-all", "0001014000010140"),
+             say(0x8864, "pppoe", "1100000100400021"), say(0x8906, "fcoe"), say(0x88e5, "macsec", "2c00000000010800"),
+             say(0x88f7, "ptp"), say(0x0842, "wake"), say(0x8035, "rarp")]
+    for protocol in 0, 2, 6, 33, 41, 50, 51, 89, 103, 112, 115, 132, 136, 137, 255:
+        # to an address that is allowed: only UDP is, there
+        data = inner(f"protocol-{protocol}") if protocol == 41 else udp(9, 9999, f"{token}protocol-{protocol}".encode())
+        sent.append(frame(own, 0x0800, ip4(ADDRESS, to, protocol, data), gate))
+    sent += [say(0x0800, f"all-{group}", target=group, lladdr=lladdr) for group, lladdr in GROUPS.items()]
+    sent.append(say(0x0800, "all-links", lladdr=ALL))
+    sent += [frame(own, 0x0800, ip4(ADDRESS, group, 2, bytes.fromhex(text) + f"{token}igmp".encode(),
+                                    bytes.fromhex("94040000")), GROUPS[group])
+             for group, text in (("224.0.0.22", "2200f9fd0000000104000000e00000fb"), ("224.0.0.1", "1164ee9b00000000"))]
+    # ARP: as the gateway, of the gateway, of others, with the address of nobody; asked and answered
+    sent += [frame(own, 0x0806, arp(own, sender, target, kind), lladdr) for sender, target, kind, lladdr in (
+        (GATEWAY, GATEWAY, 1, ALL), (GATEWAY, ADDRESS, 2, gate), (ADDRESS, ADDRESS, 1, ALL), (ADDRESS, ADDRESS, 2, ALL),
+        (internet.HOME4, internet.HOME4, 1, ALL), ("192.168.101.11", GATEWAY, 2, gate), ("0.0.0.0", GATEWAY, 1, ALL))]
+    # DHCP: of another client, by a relay, for an address that is not its own, as the server
+    name = (token + "dhcp").encode()
+    host = b"\x0c" + bytes([len(name)]) + name
+    sent += [dhcp(own, bytes.fromhex("525400000bad"), kind, b"\x3d\x07\x01\x52\x54\0\0\x0b\xad" + host + more)
+             for kind, more in ((1, b""), (3, b"\x32\x04" + ip("192.168.101.66")), (4, b"\x32\x04" + ip(GATEWAY)),
+                                (7, b""), (8, b""))]
+    sent += [dhcp(own, mac(own), options=host, relay="10.20.0.5"), dhcp(own, mac(own), options=host, by=ADDRESS),
+             dhcp(own, mac(own), options=host, by=ADDRESS, to=internet.RECORDER4),
+             frame(own, 0x0800, udp4(ADDRESS, "255.255.255.255", 67, 68, name), ALL)]
+    # ICMP: another way for what is its own; a smaller path; an address of this network's
+    quoted = udp4(to, ADDRESS, 9999, 4321, (token + "quoted").encode())
+    sent += [frame(own, 0x0800, ip4(ADDRESS, target, 1, bytes.fromhex(text) + quoted), gate)
+             for target in (GATEWAY, to, internet.RECORDER4)
+             for text in ("0501000a" + ip(ADDRESS).hex(), "0500000a" + ip(internet.HOME4).hex(), "0304000000000044",
+                          "0900000001020708" + ip(ADDRESS).hex() + "00000001", "1100000000000000", "0d00000000000000")]
+    # pieces that overlap: by one octet group, and over the ports; a last one that came first; one beyond 64 kB
+    size = len(udp(9, 9999, (token + "overlaps-" * 8).encode()))
+    for number, (target, cuts) in enumerate((
+            (to, [(0, 32), (24, size)]), (to, [(24, size), (0, 32)]), (to, [(0, 24), (0, 32), (32, size)]),
+            (to, [(8, size), (0, 16)]), (internet.RECORDER4, [(0, 8), (8, size)]),
+            (internet.RECORDER4, [(8, size), (0, 8)])), 0x7000):
+        data = udp(next(port), 9999, (token + "overlaps-" * 8).encode())
+        sent += [frame(own, 0x0800, one, gate) for one in pieces(ADDRESS, target, data, number, cuts)]
+    sent.append(frame(own, 0x0800, ip4(ADDRESS, to, 17, (token + "beyond").encode() * 4, fragment=0x1fff), gate))
+    sent.append(frame(own, 0x0800, udp4(ADDRESS, internet.RECORDER4, 9, 9999, (token + "jumbo").encode() * 300), gate))
+    return sent
+
+
+def honest_frames(own, gate, to, token):
+    """What passes, by a word for each: so those like it were heard, and got as far as the rules."""
+    data = udp(4321, 9999, (token + "pieces-").encode() + bytes(64))
+    options = {"record": "0707040000000000", "alert": "94040000"}
+    said = {"plain": [udp4(ADDRESS, to, 4321, 9999, (token + "plain").encode())],
+            # a datagram that is longer than the path is not fragmented: of this one the frame alone is long
+            "jumbo": [udp4(ADDRESS, to, 4321, 9999, (token + "jumbo").encode()) + bytes(8000)],
+            "pieces": pieces(ADDRESS, to, data, 0x6000, [(0, 32), (32, len(data))]),
+            "backward": pieces(ADDRESS, to, udp(4321, 9999, (token + "backward").encode() + bytes(64)), 0x6001,
+                               [(56, 72 + len(token + "backward")), (0, 56)])}
+    said |= {word: [ip4(ADDRESS, to, 17, udp(4321, 9999, (token + word).encode()), bytes.fromhex(text))]
+             for word, text in options.items()}
+    return {word: " ".join(frame(own, 0x0800, one, gate) for one in packets) for word, packets in said.items()}
+
+
 def test_frames_of_a_booted_guest_go_nowhere(world, several, daemon, token):
     """As its root writes them; of all only the honest one arrives, and the guest is served as before."""
     pid, link, own = room(daemon, "one")
     gate = json.loads(enter(pid, "ip", "-json", "link", "show", link).stdout)[0]["address"]
     to = re.search(r"Address: (28\.[0-9.]+)", machine.ask(PORTS["one"], f"nslookup {REC}")).group(1)
-    other_pid, other_link, other = room(daemon, "two")
-    catch = subprocess.Popen(["nsenter", f"--net=/proc/{other_pid}/ns/net", "--", sluice.PYTHON, "-c", CATCH,
-                              other_link], stdout=subprocess.PIPE, text=True)
-    assert catch.stdout.readline() == "ready\n"
+    other = room(daemon, "two")[2]
+    # the third guest has the MAC of the first
+    assert room(daemon, "alone")[2] == own
+    catches = [catching(*room(daemon, name)[:2]) for name in ("two", "alone")] + [catching("self")]
     neighbours, start = enter(pid, "ip", "neigh").stdout, world.wire.mark()
     forged = forged_frames(own, other, gate, to, token + "-bad-")
     # as many clients as would use up a range of addresses
     starve = [dhcp(own, bytes.fromhex("5254000100") + bytes([i])) for i in range(256)]
-    honest = frame(own, 0x0800, udp4(ADDRESS, to, 4321, 9999, (token + "-honest").encode()), gate)
+    honest = honest_frames(own, gate, to, token + "-honest-")
     said = machine.ask(PORTS["one"], f"""
+ip link set eth0 mtu 9000
 frames {" ".join(starve)}
-frames {" ".join(forged.values())} {honest}
+frames {" ".join(forged.values())}
+frames {" ".join(other_frames(own, gate, to, token + "-bad-"))}
+frames {honest["plain"]}
+ip link set eth0 mtu 1500
 ip addr flush dev eth0; udhcpc -i eth0 -n -q -s /lease
 {fetch(REC, token + "-1")} && echo one-is-well
 """)
     assert "not sent" not in said and "lease: 192.168.101.10/24" in said and "one-is-well\n" in said, said
-    wait_for(lambda: world.recorder.arrived((token + "-honest").encode()))
-    assert "last" in machine.ask(PORTS["two"], "echo last")
-    assert token.encode().hex() not in catch.communicate(timeout=60)[0]
+    wait_for(lambda: world.recorder.arrived((token + "-honest-plain").encode()))
+    # of a flow that nobody has judged yet no more than four datagrams wait
+    machine.ask(PORTS["one"], f"ip link set eth0 mtu 9000; frames {' '.join(honest.values())}; ip link set eth0 mtu 1500")
+    for word in honest:
+        wait_for(lambda word=word: world.recorder.arrived(f"{token}-honest-{word}".encode()))
+    # what is bad was heard, up to the last of it
+    log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-one.jsonl"))[-1]
+    denied = {*GROUPS, internet.RECORDER4}
+    wait_for(lambda: {"sctp", "udplite", "icmp"} <= {e["proto"] for e in whole_lines(log) if e["event"] == "packet.drop"}
+             and denied <= {e["host"] for e in whole_lines(log) if e.get("verdict") == "deny" and "host" in e})
+    for name in "two", "alone":
+        assert "last" in machine.ask(PORTS[name], "echo last")
+    came = [catch.communicate(timeout=60)[0] for catch in catches]
+    assert all(token.encode().hex() not in one and b"last".hex() in one for one in came[:2])
+    assert (token + "-bad").encode().hex() not in came[2] and (token + "-honest").encode().hex() in came[2]
     world.wire.settle()
     assert not world.wire.carries((token + "-bad").encode(), start)
     assert not world.recorder.arrived((token + "-bad").encode())
