@@ -8,9 +8,11 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -18,6 +20,11 @@
 
 #define LOOK_MS 250
 #define LOOKS 80		/* after news: libvirt hands the tap over, and may set it up, a moment later */
+/* The first of them, once it is known which QEMU it is: it has the tap before its guest has the device,
+ * and must not have both */
+#define QUICK_LOOK_MS 10
+#define QUICK_LOOKS 300
+#define ENDS_LOOKS 100		/* of these, until a guest without its tap is one that does not just end */
 #define OTHERS_MAX 8		/* of one guest */
 #define FDINFO_MAX 1024
 
@@ -25,7 +32,11 @@ struct plugged {
 	const char	*link;
 	int		 news;		/* rtnetlink, of this machine's interfaces */
 	struct event	 news_ev, timer;
-	unsigned	 left;		/* looks that are to come */
+	unsigned	 quick, left;	/* looks that are to come */
+	char		 pid[16];	/* of the QEMU that has had the tap; "": none yet */
+	int		 pidfd;		/* the same; -1 */
+	struct event	 ended_ev;
+	bool		 alone;		/* the tap has gone */
 	char		 told[IFNAMSIZ];	/* was complained of last */
 };
 
@@ -115,29 +126,87 @@ static void cut(struct plugged *p, const char *name)
 	role_complain("guest", why);
 }
 
+static bool lives(int pidfd)
+{
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+	return pidfd >= 0 && poll(&end, 1, 0) == 0;
+}
+
+/* It has our tap.  From then on it is looked at alone, also when it has lost that one */
+static void know(struct plugged *p, const char *pid)
+{
+	struct taps again = { .count = 0 };
+	uint64_t number;
+
+	if (!span_u64(span_str(pid), INT32_MAX, &number))
+		return;
+	p->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)number, 0);
+	/* the number may have become another's meanwhile */
+	if (p->pidfd >= 0)
+		read_taps(p, pid, &again);
+	if (again.ours)
+		snprintf(p->pid, sizeof(p->pid), "%s", pid);
+	else
+		DROP_FD(p->pidfd);
+}
+
+static void look_at(struct plugged *p, const char *pid)
+{
+	struct taps t = { .count = 0 };
+
+	read_taps(p, pid, &t);
+	if (t.ours && !p->pid[0])
+		know(p, pid);
+	for (size_t i = 0; (t.ours || p->pid[0]) && i < t.count; i++)
+		cut(p, t.other[i]);
+}
+
 static void look(struct plugged *p)
 {
 	const struct dirent *entry;
-	DIR *dir = opendir("/proc");
+	DIR *dir;
 
-	while (dir && (entry = readdir(dir))) {
-		struct taps t = { .count = 0 };
-
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !is_qemu(entry->d_name))
-			continue;
-		read_taps(p, entry->d_name, &t);
-		for (size_t i = 0; t.ours && i < t.count; i++)
-			cut(p, t.other[i]);
+	if (p->pid[0]) {
+		if (lives(p->pidfd))
+			look_at(p, p->pid);
+		return;
 	}
+	dir = opendir("/proc");
+	while (dir && !p->pid[0] && (entry = readdir(dir)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && is_qemu(entry->d_name))
+			look_at(p, entry->d_name);
 	if (dir)
 		closedir(dir);
 }
 
 static void look_later(struct plugged *p)
 {
-	struct timeval tv = { .tv_usec = LOOK_MS * 1000 };
+	struct timeval tv = { .tv_usec = (p->quick ? QUICK_LOOK_MS : LOOK_MS) * 1000 };
 
 	event_add(&p->timer, &tv);
+}
+
+/* A look that is due soon stays due, however much news there is */
+static void look_from_now(struct plugged *p)
+{
+	bool soon = p->left && (p->quick || !p->pid[0]);
+
+	p->quick = p->pid[0] ? QUICK_LOOKS : 0;
+	if (!soon) {
+		event_del(&p->timer);
+		look_later(p);
+	}
+	p->left = LOOKS;
+}
+
+static void complain_alone(struct plugged *p)
+{
+	char why[96];
+
+	p->alone = false;
+	snprintf(why, sizeof(why), "%s was taken off the guest, which lives on: what it gets instead is cut", p->link);
+	role_complain("guest", why);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -146,7 +215,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	look(p);
-	if (--p->left)
+	if (p->alone && p->quick == QUICK_LOOKS - ENDS_LOOKS)
+		complain_alone(p);
+	if (p->quick)
+		p->quick--;
+	else
+		p->left--;
+	if (p->left)
 		look_later(p);
 }
 
@@ -185,11 +260,20 @@ static void on_news(evutil_socket_t fd, short what, void *arg)
 		if (n > 0)
 			mnl_cb_run(bytes, (size_t)n, 0, 0, take_news, &tap);
 	}
-	if (!tap)
-		return;
-	if (!p->left)
-		look_later(p);
-	p->left = LOOKS;
+	if (tap)
+		look_from_now(p);
+}
+
+bool plugged_outlives(struct plugged *p, event_callback_fn ended, void *arg)
+{
+	if (!p->pid[0] || !lives(p->pidfd))
+		return false;
+	event_assign(&p->ended_ev, event_get_base(&p->timer), p->pidfd, EV_READ, ended, arg);
+	if (event_add(&p->ended_ev, NULL) < 0)
+		return false;
+	p->alone = true;
+	look_from_now(p);
+	return true;
 }
 
 struct plugged *plugged_watch(struct event_base *loop, const char *link, struct err *err)
@@ -203,6 +287,7 @@ struct plugged *plugged_watch(struct event_base *loop, const char *link, struct 
 	}
 	p->link = link;
 	p->left = LOOKS;
+	p->pidfd = -1;
 	p->news = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 	event_assign(&p->timer, loop, -1, 0, on_timer, p);
 	event_assign(&p->news_ev, loop, p->news, EV_READ | EV_PERSIST, on_news, p);
@@ -223,6 +308,9 @@ void plugged_free(struct plugged *p)
 	if (p->news >= 0)
 		event_del(&p->news_ev);
 	event_del(&p->timer);
+	if (event_initialized(&p->ended_ev))
+		event_del(&p->ended_ev);
+	DROP_FD(p->pidfd);
 	DROP_FD(p->news);
 	free(p);
 }

@@ -173,13 +173,22 @@ static void role_ended(struct session *s, enum role role)
 		fail(s, why);
 }
 
-/* The first process of what is held: with it the others end, and the namespace with them */
-static void on_init_ended(evutil_socket_t fd, short what, void *arg)
+static void on_guest_ended(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
 
 	(void)fd, (void)what;
 	s->over = true;
+}
+
+/* The first process of what is held: with it the others end, and the namespace with them.  A guest's has gone
+ * with its interface, and the guest may be there still */
+static void on_init_ended(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd, (void)what;
+	s->over = !s->plugged || !plugged_outlives(s->plugged, on_guest_ended, s);
 }
 
 /* Root has put an interface into what is held: it goes, and so do we */

@@ -28,11 +28,20 @@ class Libvirt:
     def __init__(self, inside=None):
         self.prefix = ["nsenter", f"--net=/proc/{inside}/ns/net", "--"] if inside else []
         self.log = stage.ROOT / "libvirtd.log"
-        with open(self.log, "wb") as log:
+        self.start()
+
+    def start(self):
+        with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, "unshare", "--mount", "sh", "-c", START], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env={**os.environ, "PATH": path(), "ROOT": str(stage.ROOT)})
         wait_for(lambda: self.try_virsh("version").returncode == 0, 30)
+
+    def restart(self):
+        """Its guests run on."""
+        self.process.terminate()
+        self.process.wait(20)
+        self.start()
 
     def try_virsh(self, *argv, **kwargs):
         assert self.process.poll() is None, self.log.read_text()

@@ -285,7 +285,7 @@ def enter(pid, *argv, **kwargs):
 
 
 def json_links():
-    listed = subprocess.run(["ip", "-json", "link"], stdout=subprocess.PIPE, check=True).stdout
+    listed = subprocess.run(["ip", "-json", "-s", "link"], stdout=subprocess.PIPE, check=True).stdout
     return {link["ifname"]: link for link in json.loads(listed)}
 
 
@@ -571,6 +571,108 @@ LOOP = "for i in $(seq 300); do /usr/bin/wget -q -t 1 -T 1 -O- http://{host}/{to
     "frames {datagram}; sleep 0.1; done >/dev/null 2>&1 &"
 
 
+def asked(port, command):
+    try:
+        return "served\n" in machine.ask(port, command)
+    except (OSError, AssertionError):
+        return False
+
+
+def test_what_libvirt_does_to_a_guest_opens_nothing(world, virt, several, daemon, token):
+    """Stopped and gone on with, saved and restored in both ways, under another libvirtd, reset: while it tries."""
+    bad, place = f"{token}-bad", stage.ROOT / "one.saved"
+    datagram = frame(room(daemon, "one")[2], 0x0800, udp4(ADDRESS, internet.RECORDER4, 9, 9999, bad.encode()))
+    start = world.wire.mark()
+
+    def tries():
+        machine.ask(PORTS["one"], LOOP.format(host=OTHER, token=bad, datagram=datagram))
+
+    def saved():
+        wait_for(lambda: not daemon.held("one"), 20)
+
+    def is_served_after(word, goes_on=True):
+        wait_for(lambda: asked(PORTS["one"], f"{fetch(REC, f'{token}-{word}')} && echo served"), 60)
+        assert world.recorder.requests(f"{token}-{word}".encode()) and daemon.held("one")["state"] == "serving"
+        log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-one.jsonl"))[-1]
+        size = log.stat().st_size
+        wait_for(lambda: not goes_on or OTHER.encode() in log.read_bytes()[size:], 20)
+    tries()
+    virt.virsh("suspend", "one")
+    virt.virsh("resume", "one")
+    is_served_after("resume")
+    virt.virsh("managedsave", "one")
+    saved()
+    virt.virsh("start", "one")
+    is_served_after("managedsave")
+    virt.virsh("save", "one", place)
+    saved()
+    virt.virsh("restore", place)
+    is_served_after("restore")
+    keeper = daemon.held("one")["keeper"]
+    virt.restart()
+    assert several["one"].runs()
+    is_served_after("restart")
+    virt.virsh("reset", "one")
+    is_served_after("reset", goes_on=False)
+    assert daemon.held("one")["keeper"] == keeper and len(rooms()) == len(PORTS)
+    assert not world.wire.carries(bad.encode(), start) and not world.recorder.arrived(bad.encode())
+
+
+NAT = """<network><name>open</name><forward mode='nat'/><bridge name='virbr-open'/>
+<ip address='192.168.77.1' netmask='255.255.255.0'><dhcp><range start='192.168.77.10' end='192.168.77.99'/></dhcp></ip>
+</network>"""
+# What a guest does with its next interface from the moment that it is there, until it is served
+RUSH = """{{ while [ -e /sys/class/net/eth0 ]; do true; done; while true; do
+    ip link set eth0 up 2>/dev/null || continue
+    ip addr add 192.168.77.10/24 dev eth0; ip route add default via 192.168.77.1
+    frames {datagram}; echo {token}-bad | nc -w 1 {recorder} 9999
+    udhcpc -i eth0 -n -q -t 1 -T 1 -s /lease && break
+done; }} >/dev/null 2>&1 &
+"""
+
+
+def test_interface_that_is_changed_opens_nothing(world, virt, several, daemon, token):
+    """Taken off, and another one plugged in on a network that has NAT: it is cut before the guest has it."""
+    virt.define("net-define", NAT)
+    virt.virsh("net-start", "open")
+    # who is on that network reaches everybody
+    box = netns.Box()
+    subprocess.run(["ip", "link", "add", "open0", "type", "veth", "peer", "name", "eth0", "netns", str(box.pid)], check=True)
+    subprocess.run(["ip", "link", "set", "open0", "master", "virbr-open", "up"], check=True)
+    for command in ("link set eth0 up", "addr add 192.168.77.50/24 dev eth0", "route add default via 192.168.77.1"):
+        assert box.enter("ip", *command.split()).returncode == 0
+    wait_for(lambda: "open" in box.enter(sluice.PYTHON, "-c", f"""
+import socket
+s = socket.create_connection(("{internet.RECORDER4}", 9999), 1)
+s.sendall(b"{token}-control")
+print(s.recv(9) and "open")
+""").stdout)
+    assert world.recorder.arrived(f"{token}-control".encode())
+    box.kill()
+    bad, own = f"{token}-bad", room(daemon, "one")[2]
+    datagram = frame(own, 0x0800, udp4("192.168.77.10", "255.255.255.255", 9, 9999, bad.encode()))
+    machine.ask(PORTS["one"], RUSH.format(datagram=datagram, token=token, recorder=internet.RECORDER4))
+    start, before, catch = world.wire.mark(), set(json_links()), catching("self")
+    virt.virsh("detach-interface", "one", "network", "--mac", own, "--live")
+    wait_for(lambda: "was taken off the guest, which lives on" in daemon.errors.read_text())
+    virt.virsh("attach-interface", "one", "network", "open", "--mac", own, "--model", "virtio", "--live")
+    new = (set(json_links()) - before).pop()
+    wait_for(lambda: "UP" not in json_links()[new]["flags"] and "master" not in json_links()[new])
+    # the guest has it, and what it says there comes to an end at once
+    wait_for(lambda: json_links()[new]["stats64"]["rx"]["dropped"] > 5, 30)
+    assert daemon.held("one")["state"] == "serving"
+    assert "last" in machine.ask(PORTS["two"], "echo last")
+    assert bad.encode().hex() not in catch.communicate(timeout=60)[0]
+    assert not world.wire.carries(bad.encode(), start) and not world.recorder.arrived(bad.encode())
+    # by hand it is attached again, with what it has now
+    assert call("detach", "one").code == 0
+    done = call("attach", "--vm", "one", "-p", "one", "--publish", f"{PORTS['one']}:22")
+    assert done.code == 0, done.err
+    wait_for(lambda: asked(PORTS["one"], f"{fetch(REC, token + '-hand')} && echo served"), 60)
+    assert world.recorder.requests(f"{token}-hand".encode()) and not world.recorder.arrived(bad.encode())
+    virt.virsh("net-destroy", "open")
+
+
 def children(pid):
     return {pathlib.Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[1].decode(): int(child)
             for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
@@ -597,13 +699,6 @@ def test_no_death_opens_anything(world, several, daemon, token, who):
     wait_for(lambda: OTHER.encode() in log.read_bytes())        # it tries all the time
     assert not world.wire.carries(bad.encode(), start) and not world.recorder.arrived(bad.encode())
     assert world.recorder.requests(token.encode()) and len(rooms()) == len(PORTS)
-
-
-def asked(port, command):
-    try:
-        return "served\n" in machine.ask(port, command)
-    except (OSError, AssertionError):
-        return False
 
 
 def test_destroyed_guest_leaves_nothing(virt, several, daemon):
