@@ -51,6 +51,9 @@ def test_nat_filtered_opens_ports_of_whatever_is_public(world, outside, token):
             agent.do("udp", host, 9999, bad)
         assert len(world.recorder.requests(token.encode())) >= 3
         assert "from-home" not in str(agent.do("tcp", internet.HOME4, 9418))
+        # and what is learnt of it is hosts
+        learnt = sluice.call("learn", agent.end().log)
+        assert learnt.code == 0 and f"rec.{ZONE}" in learnt.out and "nat-filtered" not in learnt.out, learnt
         assert not world.recorder.arrived(bad.encode()) and not world.wire.carries(bad.encode(), start)
     finally:
         agent.kill()
