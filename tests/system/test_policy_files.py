@@ -64,7 +64,7 @@ def test_every_kind_of_request_has_cases(world):
     counted = 0
     for preset in shipped():
         cases = list(cases_of(preset["name"]))
-        for host in preset["hosts"]:
+        for host in (h for h in preset["hosts"] if h["host"]):     # else it is a network
             mine = [c for c in cases if is_of(host["host"], c[1])]
             for read in host["read"] or []:
                 for method in read["methods"]:
