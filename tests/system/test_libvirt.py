@@ -669,7 +669,7 @@ print(s.recv(9) and "open")
     new = (set(json_links()) - before).pop()
     wait_for(lambda: "UP" not in json_links()[new]["flags"] and "master" not in json_links()[new])
     # the guest has it, and what it says there comes to an end at once
-    wait_for(lambda: json_links()[new]["stats64"]["rx"]["dropped"] > 5, 30)
+    wait_for(lambda: json_links()[new]["stats64"]["rx"]["dropped"] > 2, 30)
     assert daemon.held("one")["state"] == "serving"
     assert "last" in machine.ask(PORTS["two"], "echo last")
     assert bad.encode().hex() not in catch.communicate(timeout=60)[0]
