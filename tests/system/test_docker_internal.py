@@ -517,6 +517,25 @@ def test_nobody_is_reached_while_nobody_records_it(daemon, one, two, plain, toke
     assert not to_two.carries(token + "x") and not to_one.carries(token + "y")
 
 
+def test_nobody_is_reached_when_the_log_is_full(docker, daemon, two, plain, token):
+    netns.policies(small=f"mode: internal\npeers: [{NET}]\nlog: {{max: 65536}}\n")
+    agent = docker.member("small", "172.28.1.21", policy="small")
+    to_two = Taps(name_of_port(two))
+    agent.do("udp", TWO, 9, token + "c", wait=0)
+    wait_for(lambda: to_two.carries(token + "c"))
+    for port in range(1000, 2000):      # each is a connection of its own, with its record
+        agent.do("udp", TWO, port, f"{token}-{port}", wait=0)
+        if port % 50 == 0:
+            agent.do("udp", TWO, 9, f"{token}x{port}", wait=0)
+            plain.do("udp", TWO, 9, f"{token}z{port}", wait=0)
+            wait_for(lambda: to_two.carries(f"{token}z{port}"))
+            if not to_two.carries(f"{token}x{port}"):
+                break
+    told = events(agent.session, "conn.open")
+    assert 100 < len(told) < port - 900 and "audit log" in daemon.errors.read_text()
+    agent.kill()
+
+
 def test_peers_can_change(daemon, one, two):
     policies(team=among(NET) + f"deny:\n  - ip: {TWO}\n")
     assert call("reload", one.session).code == 0
