@@ -11,10 +11,13 @@
  * other conditions it had: a profile that is stricter stays so.  `socketcall` hides the family in
  * memory, and io_uring makes sockets with no call that is filtered: both go.  A profile that
  * lets everything pass has the other families refused as well.
+ *
+ * The kernel's keys are under no namespace but a user's: root has the machine's root's, and what is
+ * asked for and is not there (request_key) is fetched by a program that the kernel starts outside, by
+ * DNS on the machine's own network (dns_resolver).  These calls go too.
  */
 #include "attach/oci.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,8 +26,8 @@
 #include "base/auto.h"
 
 static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET };
-static const char *const hiding[] = { "socketcall", "io_uring_setup", "io_uring_enter",
-				      "io_uring_register" };
+static const char *const gone[] = { "socketcall", "io_uring_setup", "io_uring_enter", "io_uring_register",
+				    "add_key", "request_key", "keyctl" };
 
 /* ---- looking ---- */
 
@@ -52,6 +55,11 @@ const char *oci_joined(const json_t *config, const char *kind)
 	const char *path = json_string_value(json_object_get(namespace_of_kind(config, kind), "path"));
 
 	return path && *path ? path : NULL;
+}
+
+bool oci_has(const json_t *config, const char *kind)
+{
+	return namespace_of_kind(config, kind);
 }
 
 enum oci_network oci_network(const json_t *config, const char **ret_path)
@@ -136,7 +144,7 @@ const char *oci_rights(const json_t *config)
 {
 	static const char *const never[] = { "CAP_SYS_ADMIN", "CAP_SYS_MODULE", "CAP_SYS_RAWIO",
 					     "CAP_SYS_PTRACE", "CAP_SYS_BOOT", "CAP_DAC_READ_SEARCH", "CAP_BPF",
-					     "CAP_PERFMON" };
+					     "CAP_PERFMON", "CAP_SYS_TIME" };
 
 	return capability_of(config, never, ARRAY_SIZE(never));
 }
@@ -155,25 +163,94 @@ static bool has_settings(const json_t *config)
 	return true;
 }
 
-/* A rule for all devices of a kind.  To make nodes is let pass by default; to open them is not. */
-static bool has_devices(const json_t *config)
+/* What is behind these is under no namespace.  -1: any. */
+static const struct device {
+	char		 type;
+	int		 major, minor;
+	const char	*what;
+} devices[] = {
+	{ 'b', -1, -1, "disks of the machine" },
+	{ 'c', 1, 1, "the machine's memory" }, { 'c', 1, 2, "the machine's memory" },
+	{ 'c', 1, 4, "the machine's I/O ports" }, { 'c', 1, 11, "the kernel's log" },
+	{ 'c', 5, 1, "the machine's console" }, { 'c', 10, 223, "the machine's input (uinput)" },
+	{ 'c', 10, 241, "a guest's line to the machine (vhost-vsock)" },
+};
+
+static int number_of(const json_t *rule, const char *key)
+{
+	const json_t *number = json_object_get(rule, key);
+
+	return json_is_integer(number) ? (int)json_integer_value(number) : -1;
+}
+
+static bool is_passing(const json_t *rule)
+{
+	const char *access = json_string_value(json_object_get(rule, "access"));
+
+	return json_is_true(json_object_get(rule, "allow")) && (!access || strpbrk(access, "rw"));
+}
+
+static bool covers(const json_t *rule, const struct device *d)
+{
+	const char *type = json_string_value(json_object_get(rule, "type"));
+	int major = number_of(rule, "major"), minor = number_of(rule, "minor");
+
+	return (!type || type[0] == 'a' || type[0] == d->type) &&
+	       (major < 0 || d->major < 0 || major == d->major) &&
+	       (minor < 0 || d->minor < 0 || minor == d->minor);
+}
+
+/* Engines let it be opened, for a file of that name which is another; oci_confine() takes the rule away */
+static bool is_console(const json_t *rule)
+{
+	return number_of(rule, "major") == 5 && number_of(rule, "minor") == 1;
+}
+
+/* To make nodes is let pass by default; to open them is not */
+static const char *devices_of(const json_t *config)
 {
 	const json_t *list = json_object_get(json_object_get(linux_of(config), "resources"), "devices");
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *one = json_array_get(list, i), *major = json_object_get(one, "major");
-		const char *access = json_string_value(json_object_get(one, "access"));
+		const json_t *rule = json_array_get(list, i);
 
-		if (json_is_true(json_object_get(one, "allow")) && (!access || strpbrk(access, "rw")) &&
-		    (!json_is_integer(major) || json_integer_value(major) < 0))
-			return true;
+		for (size_t n = 0; is_passing(rule) && !is_console(rule) && n < ARRAY_SIZE(devices); n++)
+			if (covers(rule, &devices[n]))
+				return devices[n].what;
 	}
-	return false;
+	return NULL;
+}
+
+/*
+ * Is its root nobody outside?  What a user namespace that it joins maps is not known here.  Where an engine is
+ * rootless, 0 is its user: then it is taken for more than it is.
+ */
+static bool is_nobody(const json_t *config)
+{
+	static const char *const maps[] = { "uidMappings", "gidMappings" };
+
+	if (!namespace_of_kind(config, "user") || oci_joined(config, "user"))
+		return false;
+	for (size_t n = 0; n < ARRAY_SIZE(maps); n++) {
+		const json_t *list = json_object_get(linux_of(config), maps[n]);
+
+		for (size_t i = 0; i < json_array_size(list); i++)
+			if (number_of(json_array_get(list, i), "hostID") <= 0)
+				return false;
+		if (!json_array_size(list))
+			return false;
+	}
+	return true;
 }
 
 /* One of a kind: of two, readers could take either */
 static bool check_namespaces(const json_t *config, struct err *err)
 {
+	static const struct { const char *kind, *why; } wanted[] = {
+		{ "pid", "sees the machine's processes, sluice's too (no --pid host)" },
+		{ "mount", "has the machine's own files (a mount namespace)" },
+		{ "ipc", "has the shared memory of the machine's processes (no --ipc host)" },
+	};
 	const json_t *list = json_object_get(linux_of(config), "namespaces");
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -183,11 +260,10 @@ static bool check_namespaces(const json_t *config, struct err *err)
 		if (!type || namespace_of_kind(config, type) != one)
 			return err_set(err, "config.json: namespace %s twice, or of no type", type ? type : "");
 	}
-	if (!namespace_of_kind(config, "pid"))
-		return err_set(err, "the container sees the machine's processes, sluice's too (no --pid "
-			       "host)");
-	return namespace_of_kind(config, "mount") ||
-	       err_set(err, "the container has the machine's own files (a mount namespace)");
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		if (!namespace_of_kind(config, wanted[i].kind))
+			return err_set(err, "the container %s", wanted[i].why);
+	return true;
 }
 
 bool oci_check(const json_t *config, struct err *err)
@@ -200,104 +276,17 @@ bool oci_check(const json_t *config, struct err *err)
 	if (!check_namespaces(config, err))
 		return false;
 	/* Over a user namespace of its own they are no rights over this machine */
-	if (namespace_of_kind(config, "user"))
+	if (is_nobody(config))
 		return true;
 	if (has)
-		return err_set(err, "the container has %s: it could leave its namespaces (no --privileged, no "
-			       "--cap-add of it)", has);
+		return err_set(err, "the container has %s: it could leave its namespaces, or set the machine's "
+			       "clock (no --privileged, no --cap-add of it)", has);
 	if (has_settings(config))
 		return err_set(err, "the container may write the machine's /proc/sys (no --security-opt "
 			       "systempaths=unconfined, no unmask=ALL)");
-	return !has_devices(config) ||
-	       err_set(err, "the container may open every device of the machine (no --device-cgroup-rule for "
-		       "all of a kind)");
-}
-
-/* What is not mounted */
-static const struct guarded {
-	const char	*path;
-	bool		 inside;	/* nor what lies in it */
-	bool		 to_read;	/* nor read-only */
-} guarded[] = {
-	/* Who is asked there starts a container without sluice, or a program outside */
-	{ "/run/docker.sock", false, true }, { "/var/run/docker.sock", false, true },
-	{ "/run/containerd/containerd.sock", false, true }, { "/var/run/containerd/containerd.sock", false, true },
-	{ "/run/podman/podman.sock", false, true }, { "/var/run/podman/podman.sock", false, true },
-	{ "/run/crio/crio.sock", false, true }, { "/var/run/crio/crio.sock", false, true },
-	{ "/run/systemd/private", false, true }, { "/run/dbus/system_bus_socket", false, true },
-	{ "/run/libvirt/libvirt-sock", false, true }, { "/run/sluice", true, true },
-	/* Its own log, and processes of the machine with their files */
-	{ "/var/lib/sluice", true, true }, { "/proc", true, true },
-	/* What decides for it: our policies, what engines run and how, what the kernel runs */
-	{ "/etc/sluice", true, false }, { "/etc/docker", true, false }, { "/etc/containers", true, false },
-	{ "/var/lib/docker", false, false }, { "/var/lib/containers", false, false },
-	{ "/sys/kernel", true, false },
-};
-
-static bool is_listed(const char *path, const char *const *list)
-{
-	while (list && *list && strcmp(path, *list) != 0)
-		list++;
-	return list && *list;
-}
-
-/* The last word counts, as for mount(8) */
-static bool is_read_only(const json_t *mount)
-{
-	const json_t *options = json_object_get(mount, "options");
-	bool is = false;
-
-	for (size_t i = 0; i < json_array_size(options); i++) {
-		const char *word = json_string_value(json_array_get(options, i));
-
-		if (word && (!strcmp(word, "ro") || !strcmp(word, "rro")))
-			is = true;
-		else if (word && !strcmp(word, "rw"))
-			is = false;
-	}
-	return is;
-}
-
-static bool check_guarded(const struct guarded *g, const char *path, bool read_only,
-			  const struct oci_eyes *eyes, struct err *err)
-{
-	if (read_only && !g->to_read)
-		return true;
-	if (g->inside && eyes->holds(g->path, path))
-		return err_set(err, "%s is mounted: a way out, as all in %s is (no such mount%s)", path, g->path,
-			       g->to_read ? "" : ", or read-only");
-	return !eyes->holds(path, g->path) ||
-	       err_set(err, "%s is mounted, and %s in it: a way out (mount less%s)", path, g->path,
-		       g->to_read ? "" : ", or read-only");
-}
-
-static bool check_mount(const json_t *mount, const struct oci_eyes *eyes, const char *const *allow,
-			struct err *err)
-{
-	const char *path = json_string_value(json_object_get(mount, "source"));
-	const struct guarded own = { eyes->program, true, false };
-	bool read_only = is_read_only(mount);
-
-	if (!path || path[0] != '/' || is_listed(path, allow))
-		return true;
-	if (eyes->is_socket(path))
-		return err_set(err, "%s is mounted: a way out through whoever listens there "
-			       "(sluice runtime --allow-unix %s)", path, path);
-	for (size_t i = 0; i < ARRAY_SIZE(guarded); i++)
-		if (!check_guarded(&guarded[i], path, read_only, eyes, err))
-			return false;
-	return check_guarded(&own, path, read_only, eyes, err);
-}
-
-bool oci_check_mounts(const json_t *config, const struct oci_eyes *eyes, const char *const *allow,
-		      struct err *err)
-{
-	const json_t *mounts = json_object_get(config, "mounts");
-
-	for (size_t i = 0; i < json_array_size(mounts); i++)
-		if (!check_mount(json_array_get(mounts, i), eyes, allow, err))
-			return false;
-	return true;
+	has = devices_of(config);
+	return !has || err_set(err, "the container may open %s: a way out (no such --device, no "
+			       "--device-cgroup-rule that has it)", has);
 }
 
 /* ---- the seccomp profile ---- */
@@ -306,8 +295,8 @@ static bool is_taken(const char *name)
 {
 	bool taken = !strcmp(name, "socket");
 
-	for (size_t i = 0; i < ARRAY_SIZE(hiding); i++)
-		taken = taken || !strcmp(name, hiding[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
+		taken = taken || !strcmp(name, gone[i]);
 	return taken;
 }
 
@@ -495,8 +484,8 @@ static int refuse(json_t *entries)
 		if (!is_allowed(family))
 			r |= refuse_family(entries, family, "SCMP_CMP_EQ");
 	r |= refuse_family(entries, last, "SCMP_CMP_GT");
-	for (size_t i = 0; i < ARRAY_SIZE(hiding); i++)
-		r |= json_array_append_new(entries, json_pack("{s:[s], s:s}", "names", hiding[i],
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
+		r |= json_array_append_new(entries, json_pack("{s:[s], s:s}", "names", gone[i],
 							      "action", "SCMP_ACT_ERRNO"));
 	return r;
 }
@@ -514,6 +503,20 @@ static json_t *open_profile(void)
 	return profile;
 }
 
+/* A node of it could be made by any container's root, and what is written there leaves the machine where
+ * the console is a serial line */
+static void take_console(const json_t *config)
+{
+	json_t *list = json_object_get(json_object_get(linux_of(config), "resources"), "devices");
+
+	for (size_t i = json_array_size(list); i-- > 0;) {
+		const json_t *rule = json_array_get(list, i);
+
+		if (is_passing(rule) && is_console(rule))
+			json_array_remove(list, i);
+	}
+}
+
 bool oci_confine(json_t *config, struct err *err)
 {
 	json_t *linux_part = json_object_get(config, "linux");
@@ -522,6 +525,7 @@ bool oci_confine(json_t *config, struct err *err)
 
 	if (!json_is_object(linux_part))
 		return err_set(err, "config.json: no container of Linux");
+	take_console(config);
 	if (!json_is_object(profile)) {
 		profile = open_profile();
 		if (json_object_set_new(linux_part, "seccomp", profile) < 0)

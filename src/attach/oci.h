@@ -48,9 +48,12 @@ void oci_session(const char *id, char ret[65]);
 const char *oci_rights(const json_t *config);
 
 /* Refuse what can leave its namespaces, load code into the kernel or reach our own processes:
- * capabilities over more than a user namespace of its own, the machine's processes, files, settings, all
- * its devices */
+ * capabilities over more than a user namespace of its own in which nobody is the machine's root; the machine's
+ * processes, their shared memory, its files, settings, disks */
 bool oci_check(const json_t *config, struct err *err);
+
+/* Has it a namespace of a @kind that is not the machine's? */
+bool oci_has(const json_t *config, const char *kind);
 
 /* The path of a namespace that it joins, of a @kind as config.json has it; NULL: it has its own, or none */
 const char *oci_joined(const json_t *config, const char *kind);
@@ -58,26 +61,35 @@ const char *oci_joined(const json_t *config, const char *kind);
 /* Refuse whoever could change the rules in its network namespace: for one on an engine's network */
 bool oci_check_uplink(const json_t *config, struct err *err);
 
+/* @at is a mount, or the path that was asked for, and @kind the name of its file system.  Return: go on */
+typedef bool oci_see(void *arg, const char *at, const char *kind);
+
 /* What is seen of the machine's files */
 struct oci_eyes {
 	bool	(*is_socket)(const char *path);
+	/* A socket's path that is @path or lies in it, that a process of the machine has bound; none of @allow.
+	 * NULL: none */
+	const char *(*bound)(const char *path, const char *const *allow);
 	/* Is @path @folder itself or in it, whatever the two are called? */
 	bool	(*holds)(const char *folder, const char *path);
+	/* Tell @see of @path, and of every mount in it.  Return: it was content with all of them */
+	bool	(*each)(const char *path, oci_see *see, void *arg);
 	const char *program;	/* of sluice */
 };
 
 /*
- * oci_check_mounts() - refuse mounts that are a way out
+ * oci_check_mounts() - refuse mounts that are a way out, and such a root
  * @allow:	paths of sockets that may be mounted, up to NULL
  *
- * That is a Unix socket; a folder with an engine's in it; the machine's processes; and what sluice and the
- * engines write or go by: theirs to change would be what holds the container.  What other sockets a folder
- * holds, now or later, is not known.
+ * That is a Unix socket; a folder in which somebody of the machine has one; the machine's processes and the
+ * kernel's own file systems; and what sluice, the engines and the machine write, run or go by: theirs to change
+ * would be what holds the container.  What sockets a folder will hold later is not known.
  */
 bool oci_check_mounts(const json_t *config, const struct oci_eyes *eyes, const char *const *allow,
 		      struct err *err);
 
-/* Put the families that a network namespace does not keep in, and io_uring, out of reach */
+/* Put the families that a network namespace does not keep in, io_uring, the kernel's keys and the machine's
+ * console out of reach */
 bool oci_confine(json_t *config, struct err *err);
 
 /* A file of the machine's, read-only in the container */

@@ -18,6 +18,7 @@
 #include "cli/ask_daemon.h"
 #include "cli/commands.h"
 #include "cli/judge.h"
+#include "cli/runtime_files.h"
 #include "cli/runtime_start.h"
 #include "control/place.h"
 #include "jail/trusted_ca.h"
@@ -71,33 +72,39 @@ static int command_at(int argc, char *const *argv)
 	return i < argc ? i : argc;
 }
 
-/* The value of an option, said as the next argument or behind '='; NULL: it is not there */
-static const char *option_of(int argc, char *const *argv, const char *option)
+/* The value of an option, said as the next argument or behind '=', after one '-' or two: runc(8) minds neither.
+ * NULL: it is not there. */
+static const char *option_of(int argc, char *const *argv, const char *name)
 {
-	size_t len = strlen(option);
+	size_t len = strlen(name);
 
 	for (int i = 0; i < argc; i++) {
-		if (!strcmp(argv[i], option))
+		const char *word = argv[i] + strspn(argv[i], "-");
+		size_t dashes = (size_t)(word - argv[i]);
+
+		if (dashes < 1 || dashes > 2 || strncmp(word, name, len) != 0)
+			continue;
+		if (!word[len])
 			return i + 1 < argc ? argv[i + 1] : NULL;
-		if (!strncmp(argv[i], option, len) && argv[i][len] == '=')
-			return argv[i] + len + 1;
+		if (word[len] == '=')
+			return word + len + 1;
 	}
 	return NULL;
 }
 
 static const char *bundle_of(int argc, char *const *argv)
 {
-	const char *path = option_of(argc, argv, "--bundle");
+	const char *path = option_of(argc, argv, "bundle");
 
 	if (!path)
-		path = option_of(argc, argv, "-b");
+		path = option_of(argc, argv, "b");
 	return path ? path : ".";
 }
 
 /* Engines read a failed runtime's words in the file that they named for its log, not on stderr */
 static int refuse(int argc, char *const *argv, const struct err *err)
 {
-	const char *path = option_of(argc, argv, "--log"), *format = option_of(argc, argv, "--log-format");
+	const char *path = option_of(argc, argv, "log"), *format = option_of(argc, argv, "log-format");
 	AUTO_FCLOSE FILE *f = path ? fopen(path, "ae") : NULL;
 	char time[ISO_TIME_MAX];
 	json_t *line;
@@ -123,7 +130,7 @@ static bool check_joined(const json_t *config, const char *path, struct err *err
 	json_t *one;
 	bool ok;
 
-	if (runtime_is_ours(path))
+	if (runtime_is_ours(path, "net"))
 		return err_set(err, NETWORK_OURS);
 	one = runtime_session_of(path, err);
 	if (!one)
@@ -184,60 +191,19 @@ static bool take_policies(struct runtime_command *c, const json_t *config, struc
 	return true;
 }
 
-static bool is_socket(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
-}
-
-/* By their names alone */
-static bool is_in(const char *folder, const char *path)
-{
-	size_t len = strlen(folder);
-
-	while (len && folder[len - 1] == '/')
-		len--;
-	return !strncmp(path, folder, len) && (path[len] == '/' || !path[len]);
-}
-
-/* Links, volumes that an engine binds, second mounts: the folder itself is the same in all of them */
-static bool holds(const char *folder, const char *path)
-{
-	char true_folder[PATH_MAX], at[PATH_MAX];
-	struct stat wanted, st;
-	bool same = false;
-	char *slash = at;
-
-	if (!realpath(folder, true_folder))
-		snprintf(true_folder, sizeof(true_folder), "%s", folder);
-	if (!realpath(path, at))
-		snprintf(at, sizeof(at), "%s", path);
-	if (is_in(folder, path) || is_in(true_folder, path) || is_in(true_folder, at))
-		return true;
-	if (stat(true_folder, &wanted))
-		return false;
-	while (!same && slash) {
-		same = stat(*at ? at : "/", &st) == 0 && st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino;
-		slash = strrchr(at, '/');
-		if (slash)
-			*slash = '\0';
-	}
-	return same;
-}
-
 static bool check(const struct runtime_command *c, const json_t *config, struct err *err)
 {
-	const struct oci_eyes eyes = { is_socket, holds, c->program };
 	AUTO_FREE const char **allow = calloc(c->allow_unix.count + 1, sizeof(*allow));
-	const char *pid = oci_joined(config, "pid");
+	const char *pid = oci_joined(config, "pid"), *ipc = oci_joined(config, "ipc");
 
 	if (!allow)
 		return err_set(err, "out of memory");
 	for (size_t i = 0; i < c->allow_unix.count; i++)
 		allow[i] = c->allow_unix.at[i];
-	return oci_check(config, err) && oci_check_mounts(config, &eyes, allow, err) &&
-	       (!pid || runtime_check_processes(pid, err));
+	if (ipc && runtime_is_ours(ipc, "ipc"))
+		return err_set(err, "the container has the shared memory of the machine's processes (no --ipc host)");
+	return oci_check(config, err) && runtime_check_mounts(config, c->program, allow, err) &&
+	       (!pid || runtime_check_processes(pid, oci_joined(config, "network"), err));
 }
 
 /* ---- what it finds inside ---- */
@@ -414,18 +380,22 @@ static int runtime(struct runtime_command *c, int argc, char **argv, struct err 
 	const char *runc = c->runc ? c->runc : runtime_find();
 	int at = command_at(argc - 1, argv + 1) + 1;
 	const char *word = at < argc ? argv[at] : "";
-	const char *process = option_of(argc - at, argv + at, "--process");	/* of an engine's exec */
+	const char *process = option_of(argc - at, argv + at, "process");	/* of an engine's exec */
+	bool is_new = !strcmp(word, "create") || !strcmp(word, "run");
 
 	if (!runc)
 		err_set(err, "runtime: no runc (install runc, or say --runc PATH)");
 	else if (!strcmp(word, "restore"))
 		err_set(err, "runtime: a container that is restored would have its old network (start it "
 			"anew)");
+	else if ((is_new || !strcmp(word, "exec")) &&
+		 !runtime_check_descriptors(option_of(argc - at, argv + at, "preserve-fds"), err))
+		;	/* it is told below */
 	else if (!strcmp(word, "start"))
 		runtime_check_start(runc, at, argv, argv[argc - 1], err);
 	else if (!strcmp(word, "exec") && process)
 		runtime_check_exec(runc, at, argv, process, argv[argc - 1], err);
-	else if (!strcmp(word, "create") || !strcmp(word, "run"))
+	else if (is_new)
 		prepare(c, argc - at, argv + at, !strcmp(word, "create"), err);
 	else if (!strcmp(word, "delete"))
 		forget(argv[argc - 1]);

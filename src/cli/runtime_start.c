@@ -47,47 +47,53 @@ json_t *runtime_session_of(const char *path, struct err *err)
 	return found;
 }
 
-bool runtime_is_ours(const char *path)
+bool runtime_is_ours(const char *path, const char *kind)
 {
 	struct stat ours, st;
+	char own[32];
 
-	return stat("/proc/self/ns/net", &ours) || stat(path, &st) ||
+	snprintf(own, sizeof(own), "/proc/self/ns/%s", kind);
+	return stat(own, &ours) || stat(path, &st) ||
 	       (st.st_dev == ours.st_dev && st.st_ino == ours.st_ino);
 }
 
-/* A process of @pid's namespace, whose network is under no session; it may have gone */
-static bool is_free(const char *name, const struct stat *pids, const json_t *list)
+static bool is_same(const char *path, const struct stat *as)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_dev == as->st_dev && st.st_ino == as->st_ino;
+}
+
+/* A process of namespace @pids with another network than @net (NULL: with any); it may have gone */
+static bool is_other(const char *name, const struct stat *pids, const struct stat *net)
 {
 	char path[64];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/ns/pid", name);
-	if (stat(path, &st) || st.st_dev != pids->st_dev || st.st_ino != pids->st_ino)
+	if (!is_same(path, pids))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%.20s/ns/net", name);
-	return stat(path, &st) == 0 && !find_held(list, &st);
+	return stat(path, &st) == 0 && !(net && is_same(path, net));
 }
 
-bool runtime_check_processes(const char *path, struct err *err)
+bool runtime_check_processes(const char *path, const char *network, struct err *err)
 {
-	const struct control_request r = { .what = CONTROL_HELD };
-	json_t *answer = ask_daemon(&r, err);
-	DIR *dir = answer ? opendir("/proc") : NULL;
+	DIR *dir = opendir("/proc");
 	const struct dirent *entry;
-	struct stat pids;
+	struct stat pids, net;
 	bool found = false;
 
-	if (answer && (!dir || stat(path, &pids)))
+	if (!dir || stat(path, &pids) || (network && stat(network, &net)))
 		err_sys(err, errno, "%s", path);
 	while (!err->text[0] && !found && (entry = readdir(dir)))
 		found = isdigit((unsigned char)entry->d_name[0]) &&
-			is_free(entry->d_name, &pids, json_object_get(answer, "held"));
+			is_other(entry->d_name, &pids, network ? &net : NULL);
 	if (found)
-		err_set(err, "the container sees processes with a network that is under no session, and could act "
-			"through them (start that one with this runtime too)");
+		err_set(err, "the container sees processes whose network is not its own, under no session or another "
+			"one, and could act through them (--network container:NAME of the same)");
 	if (dir)
 		closedir(dir);
-	json_decref(answer);
 	return !err->text[0];
 }
 

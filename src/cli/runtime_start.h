@@ -21,12 +21,13 @@ json_t *runtime_session_of(const char *path, struct err *err);
  */
 bool runtime_check_start(const char *runc, int count, char *const *argv, const char *id, struct err *err);
 
-/* Is the network namespace at @path the one that we are in?  True also if that can't be told. */
-bool runtime_is_ours(const char *path);
+/* Is the namespace at @path, of a @kind as in /proc/self/ns, the one that we are in?  True also if that can't be
+ * told. */
+bool runtime_is_ours(const char *path, const char *kind);
 
-/* Every process in the pid namespace @path has a network that is under a session: whoever shares one can act
- * through another (ptrace(2)).  Return: false and @err: it has not. */
-bool runtime_check_processes(const char *path, struct err *err);
+/* Every process in the pid namespace @path has the network that is joined too (NULL: none is), and with it the
+ * same session: whoever shares one can act through another (ptrace(2)).  Return: false and @err: it has not. */
+bool runtime_check_processes(const char *path, const char *network, struct err *err);
 
 /*
  * runtime_check_exec() - one more process of a container gets no rights that its first one would not

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -360,3 +361,111 @@ def test_a_dead_keeper_or_gate_opens_nothing(docker, daemon, world, token, victi
     assert passes(world, agent, token + "y")
     assert not world.wire.carries((token + "x").encode(), start)
     agent.kill()
+
+
+# beside the network
+
+BESIDE = """
+import ctypes, os, stat, sys
+libc = ctypes.CDLL(None, use_errno=True)
+os.mknod("/tmp/console", 0o600 | stat.S_IFCHR, os.makedev(5, 1))
+try:
+    os.close(os.open("/tmp/console", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    print("console")
+except PermissionError:
+    pass
+# an unknown name of this type is asked for by DNS, on the machine's network
+for call, arguments in (249, (b"dns_resolver", b"{token}.invalid", b"", 0)), (248, (b"user", b"a", b"b", 1, -2)), (250, (0, -4, 1)):
+    if libc.syscall(call, *arguments) >= 0 or ctypes.get_errno() != 1:
+        print("keys")
+"""
+
+
+def test_console_and_keys_are_out_of_reach(docker, token):
+    """The kernel writes and asks for it on the machine's own lines: no namespace holds that."""
+    def says(**how):
+        done = docker.run("python3", "-c", BESIDE.replace("{token}", token),
+                          options=("--security-opt", "seccomp=unconfined"), **how)
+        assert done.returncode == 0, done.stdout
+        return set(done.stdout.split())
+    assert says(runtime=None) == {"console", "keys"}
+    assert says() == set()
+
+
+def test_no_way_out_is_handed_in(docker, daemon, place, token):
+    mark = place / "marks"
+    mark.mkdir()
+    (place / "sock").mkdir()
+    docker("volume", "create", "--opt", "type=proc", "--opt", "device=proc", "--opt", "o=", "processes")
+    refused = (
+        (("-v", "processes:/p"), "the machine's proc"), (("-v", f"{place}:/s:ro"), f"the socket {place}/sock/s in it"),
+        (("-v", "/sys/fs/cgroup:/c"), "as all in /sys is"), (("-v", "/dev:/d"), "the machine's devpts"),
+        (("--ipc", "host"), "shared memory"), (("--device-cgroup-rule", "b 8:* rwm"), "disks"),
+        (("--cap-add", "SYS_TIME"), "clock"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(str(place / "sock" / "s"))
+        for options, why in refused:
+            done = docker.run("touch", mark / token, options=(*options, "-v", f"{mark}:{mark}"))
+            assert done.returncode == 125 and why in done.stdout, done.stdout
+            assert not (mark / token).exists()
+        everything = [word for options, _ in refused for word in options]
+        done = docker.run("touch", mark / token, options=(*everything, "-v", f"{mark}:{mark}"), runtime=None)
+        assert done.returncode == 0, done.stdout
+        (mark / token).unlink()
+    # who listened has gone
+    done = docker.run("touch", mark / token, options=("-v", f"{place}:/s:ro", "-v", f"{mark}:{mark}"))
+    assert done.returncode == 0 and (mark / token).exists(), done.stdout
+    docker("volume", "rm", "processes")
+
+
+def test_no_socket_is_handed_in(daemon, token):
+    folder = stage.ROOT / "handed"
+    config = engine.bundle(folder, "/usr/bin/ls", "/proc/self/fd")
+
+    def run(fd, *options, stdin=subprocess.DEVNULL):
+        (folder / "config.json").write_text(json.dumps(config))
+        return subprocess.run(
+            ["bash", "-c", f'exec "$@" 3<&{fd}', "bash", sluice.PROGRAM, "runtime", "--policy", "rec", "--", "--root",
+             stage.ROOT / "runc", "run", *options, "--bundle", folder, f"handed-{token}"], text=True, stdin=stdin,
+            capture_output=True, env=netns.root_env(), pass_fds=[fd])
+    with socket.socket() as s, open("/dev/null", "rb") as null:
+        for refused in run(null.fileno(), stdin=s), run(s.fileno(), "--preserve-fds", "1"):
+            assert refused.returncode == 125 and "opened outside" in refused.stderr and not refused.stdout, refused
+        ran = run(null.fileno(), "--preserve-fds", "1")
+        assert ran.returncode == 0 and "3" in ran.stdout.split(), ran
+
+
+# what the engine's user does meanwhile
+
+def test_what_is_done_to_it_opens_nothing(docker, daemon, world, token):
+    start = world.wire.mark()
+    name, mine = f"done-{token}", [*engine.Engine.words(name=f"done-{token}")]
+    mine[mine.index("-i")], mine[mine.index("--rm")] = "-d", "--init=false"
+    assert docker(*mine, engine.IMAGE, "sleep", "600").returncode == 0
+    docker("network", "create", f"net-{token}")
+    tries = f"curl -sS --max-time 20 http://{REC}/{token}NUMBER || exit 1; for a in {internet.RECORDER4} " \
+        f"{internet.GATEWAY4} {internet.HOME4}; do curl -sS --max-time 5 http://$a/{token}x && exit 2; done; exit 0"
+    for number, steps in enumerate((
+            [("update", "--memory", "200m", "--memory-swap", "400m", "--restart", "always", name)],
+            [("pause", name), ("unpause", name)],
+            [("restart", "-t", "0", name)], [("restart", "-t", "0", name)],
+            [("rename", name, f"{name}-b"), ("rename", f"{name}-b", name)])):
+        for step in steps:
+            done = docker(*step)
+            assert done.returncode == 0, done.stdout
+        done = docker("exec", "-e", "SLUICE_POLICY=other", "-u", "0:1000", name, "sh", "-c",
+                      tries.replace("NUMBER", str(number)))
+        assert done.returncode == 0, done.stdout
+        assert world.recorder.requests(f"{token}{number}".encode())
+    # a network of the engine's is cut off as it comes, and does not start with the container
+    docker("network", "disconnect", "none", name)
+    docker("network", "connect", f"net-{token}", name)
+    session = docker("ps", "-q", "--no-trunc", "--filter", f"name={name}").stdout[:12]
+    wait_for(lambda: (one := daemon.held(session)) and one["state"] == "serving")
+    done = docker("exec", name, "sh", "-c", "ip -o link show | grep -vc ': lo:'; " + tries.replace("NUMBER", "n"))
+    assert done.returncode == 0 and done.stdout.startswith("0\n"), done.stdout
+    assert world.recorder.requests(f"{token}n".encode())
+    docker("network", "connect", f"net-{token}", name)
+    docker("rm", "-f", name)
+    docker("network", "rm", f"net-{token}")
+    assert not world.wire.carries((token + "x").encode(), start)

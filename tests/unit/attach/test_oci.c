@@ -89,7 +89,12 @@ static void a_long_id_is_cut(void **state)
 
 /* ---- what is refused ---- */
 
-#define OWN "{'type':'pid'},{'type':'mount'}"
+#define OWN "{'type':'pid'},{'type':'mount'},{'type':'ipc'}"
+#define NOBODY "'uidMappings':[{'containerID':0,'hostID':100000,'size':65536}]," \
+	"'gidMappings':[{'containerID':0,'hostID':100000,'size':65536}]"
+#define ROOT_TOO "'uidMappings':[{'containerID':1,'hostID':100000,'size':9},{'containerID':0,'hostID':0,'size':1}]," \
+	"'gidMappings':[{'containerID':0,'hostID':100000,'size':65536}]"
+#define ADMIN "'process':{'capabilities':{'bounding':['CAP_SYS_ADMIN']}}"
 #define SETTINGS "'readonlyPaths':['/proc/bus','/proc/sys']"
 #define PID "'linux':{'namespaces':[" OWN "]," SETTINGS "}"
 #define DEVICES(rule) "{'linux':{'namespaces':[" OWN "]," SETTINGS ",'resources':{'devices':[{'allow':false," \
@@ -99,15 +104,34 @@ static void rights_over_the_machine_are_refused(void **state)
 {
 	static const struct { const char *text; bool ok; } rows[] = {
 		{ "{}", false },
-		{ "{'linux':{'namespaces':[{'type':'network'},{'type':'mount'}]," SETTINGS "}}", false },
-		{ "{'linux':{'namespaces':[{'type':'network'},{'type':'pid'}]," SETTINGS "}}", false },
+		{ "{'linux':{'namespaces':[{'type':'ipc'},{'type':'mount'}]," SETTINGS "}}", false },
+		{ "{'linux':{'namespaces':[{'type':'ipc'},{'type':'pid'}]," SETTINGS "}}", false },
+		{ "{'linux':{'namespaces':[{'type':'mount'},{'type':'pid'}]," SETTINGS "}}", false },
 		{ "{'linux':{'namespaces':[" OWN ",{'type':'network'},{'type':'network','path':'/x'}]," SETTINGS "}}",
 		  false },
 		{ "{'linux':{'namespaces':[" OWN ",{}]," SETTINGS "}}", false },
 		{ "{" PID "}", true },
 		{ "{'linux':{'namespaces':[" OWN "],'readonlyPaths':['/proc/bus']}}", false },
-		{ "{'linux':{'namespaces':[{'type':'user'}," OWN "]}}", true },
-		{ DEVICES("{'allow':true,'type':'c','access':'m'},{'allow':true,'major':5,'minor':-1,'access':'rwm'}"), true },
+		/* over a user namespace of its own, if root there is nobody outside */
+		{ "{'linux':{'namespaces':[{'type':'user'}," OWN "]," NOBODY "}}", true },
+		{ "{" ADMIN ",'linux':{'namespaces':[{'type':'user'}," OWN "]," NOBODY "}}", true },
+		{ "{" ADMIN ",'linux':{'namespaces':[{'type':'user'}," OWN "]," SETTINGS "}}", false },
+		{ "{" ADMIN ",'linux':{'namespaces':[{'type':'user'}," OWN "]," SETTINGS "," ROOT_TOO "}}", false },
+		{ "{'linux':{'namespaces':[{'type':'user'}," OWN "]," ROOT_TOO "}}", false },
+		{ "{'linux':{'namespaces':[{'type':'user'}," OWN "]," SETTINGS "," ROOT_TOO "}}", true },
+		{ "{" ADMIN ",'linux':{'namespaces':[{'type':'user','path':'/proc/7/ns/user'}," OWN "]," SETTINGS ","
+		  NOBODY "}}", false },
+		{ DEVICES("{'allow':true,'type':'c','access':'m'},{'allow':true,'type':'c','major':136,'minor':-1,"
+			  "'access':'rwm'}"), true },
+		{ DEVICES("{'allow':true,'type':'c','major':1,'minor':3,'access':'rwm'}"), true },
+		{ DEVICES("{'allow':true,'type':'c','major':10,'minor':200,'access':'rwm'}"), true },
+		{ DEVICES("{'allow':true,'type':'c','major':5,'minor':1,'access':'rwm'}"), true },	/* it is taken away */
+		{ DEVICES("{'allow':true,'type':'c','major':5,'minor':-1,'access':'rwm'}"), false },
+		{ DEVICES("{'allow':true,'type':'c','major':1,'minor':1,'access':'r'}"), false },
+		{ DEVICES("{'allow':true,'type':'c','major':1,'access':'rwm'}"), false },
+		{ DEVICES("{'allow':true,'type':'c','major':10,'minor':241,'access':'rw'}"), false },
+		{ DEVICES("{'allow':true,'type':'b','major':8,'minor':0,'access':'r'}"), false },
+		{ DEVICES("{'allow':true,'type':'b','major':8,'access':'m'}"), true },
 		{ DEVICES("{'allow':true,'type':'b','access':'rwm'}"), false },
 		{ DEVICES("{'allow':true,'major':-1,'access':'r'}"), false },
 		{ DEVICES("{'allow':true,'type':'a'}"), false },
@@ -120,8 +144,7 @@ static void rights_over_the_machine_are_refused(void **state)
 		{ "{" PID ",'process':{'capabilities':{'permitted':['CAP_KILL','CAP_SYS_PTRACE']}}}", false },
 		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_DAC_READ_SEARCH']}}}", false },
 		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_BPF']}}}", false },
-		{ "{'process':{'capabilities':{'bounding':['CAP_SYS_ADMIN']}},"
-		  "'linux':{'namespaces':[{'type':'user'}," OWN "]}}", true },
+		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_SYS_TIME']}}}", false },
 	};
 
 	(void)state;
@@ -150,10 +173,42 @@ static bool has_in(const char *folder, const char *path)
 	return !strncmp(path, folder, len) && (!path[len] || path[len] == '/');
 }
 
+/* What is bound in /home/desk, and may be */
+static const char *bound_in(const char *path, const char *const *allow)
+{
+	static const char at[] = "/home/desk/x11";
+
+	while (*allow && strcmp(*allow, at) != 0)
+		allow++;
+	return !*allow && has_in(path, at) ? at : NULL;
+}
+
+/* A volume of Docker's may be any file system; in /srv/chroot lies another system, with what one needs */
+static bool each_mount(const char *path, oci_see *see, void *arg)
+{
+	static const struct { const char *at, *kind; } mounts[] = {
+		{ "/vol/proc", "proc" }, { "/vol/sys", "sysfs" }, { "/vol/dev", "devpts" }, { "/vol/nfs", "nfs4" },
+		{ "/srv/chroot/sys", "sysfs" }, { "/srv/host/run", "tmpfs" },
+	};
+	const char *own = "ext4";
+
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++)
+		if (!strcmp(path, mounts[i].at))
+			own = mounts[i].kind;
+	if (!see(arg, path, own))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++)
+		if (strcmp(path, mounts[i].at) != 0 && has_in(path, mounts[i].at) &&
+		    !see(arg, strcmp(mounts[i].at, "/srv/host/run") ? mounts[i].at : "/link", mounts[i].kind))
+			return false;
+	return true;
+}
+
+static const char *const allow[] = { "/run/ok.sock", NULL };
+static const struct oci_eyes eyes = { is_socket, bound_in, has_in, each_mount, "/opt/bin/sluice" };
+
 static void ways_out_by_mounts_are_refused(void **state)
 {
-	static const char *const allow[] = { "/run/ok.sock", NULL };
-	static const struct oci_eyes eyes = { is_socket, has_in, "/opt/bin/sluice" };
 	static const struct { const char *source; bool ok, ok_to_read; } rows[] = {
 		{ "/srv/data", true, true }, { "proc", true, true }, { "/run/ok.sock", true, true },
 		{ "/run/no.sock", false, false }, { "/", false, false }, { "/run", false, false },
@@ -163,8 +218,15 @@ static void ways_out_by_mounts_are_refused(void **state)
 		{ "/var/lib/sluice/audit", false, false }, { "/proc", false, false }, { "/proc/1/root", false, false },
 		{ "/etc", false, true }, { "/etc/sluice/policies.d", false, true }, { "/etc/ssl", true, true },
 		{ "/etc/docker", false, true }, { "/var/lib/docker", false, true }, { "/sys", false, true },
-		{ "/var/lib/docker/volumes/v/_data", true, true }, { "/sys/fs/cgroup", true, true },
+		{ "/var/lib/docker/volumes/v/_data", true, true }, { "/sys/fs/cgroup", false, true },
 		{ "/opt/bin/sluice", false, true }, { "/opt", false, true }, { "/opt/bin/other", true, true },
+		{ "/var/lib/docker/containers/0/hosts", true, true }, { "/var/lib/docker/containers", false, true },
+		{ "/var/lib/docker/overlay2/0/diff", false, true }, { "/etc/systemd/system", false, true },
+		{ "/etc/cron.d", false, true }, { "/run/docker/netns", false, true }, { "/home/desk", false, false },
+		{ "/home/desk/x11", false, false }, { "/home", false, false }, { "/home/other", true, true },
+		{ "/vol/proc", false, false }, { "/vol/sys", false, true }, { "/vol/dev", false, false },
+		{ "/vol/nfs", true, true }, { "/vol", false, false }, { "/srv/chroot", false, true },
+		{ "/srv/chroot/usr", true, true }, { "/srv/host", false, false },
 	};
 
 	(void)state;
@@ -180,6 +242,59 @@ static void ways_out_by_mounts_are_refused(void **state)
 				fail_msg("%s %s: %s", rows[i].source, options[n][1], err.text);
 			json_decref(config);
 		}
+}
+
+static void ways_out_by_root_and_by_new_mounts_are_refused(void **state)
+{
+	static const struct { const char *text; bool ok; } rows[] = {
+		{ "{'root':{'path':'rootfs'}}", true }, { "{'root':{'path':'/srv/data'}}", true },
+		{ "{'root':{'path':'/var/lib/docker/overlay2/0/merged'}}", true },
+		{ "{'root':{'path':'/'}}", false }, { "{'root':{'path':'/','readonly':true}}", false },
+		{ "{'root':{'path':'/home/desk'}}", false }, { "{'root':{'path':'/srv/chroot'}}", false },
+		{ "{'root':{'path':'/srv/chroot','readonly':true}}", true },
+		{ "{'mounts':[{'type':'sysfs','source':'sysfs','options':['ro']}]}", true },
+		{ "{'mounts':[{'type':'sysfs','source':'sysfs','options':['nosuid']}]}", false },
+		{ "{'mounts':[{'type':'cgroup','source':'cgroup','options':['ro']}]}", true },
+		{ "{'mounts':[{'type':'cgroup','source':'cgroup'}]}", false },
+		{ "{'mounts':[{'type':'cgroup2'}]}", false },
+		{ "{'mounts':[{'type':'cgroup','source':'cgroup'}],'linux':{'namespaces':[{'type':'cgroup'}]}}", true },
+		{ "{'mounts':[{'type':'proc','source':'proc'},{'type':'tmpfs','source':'tmpfs'}]}", true },
+	};
+	static const char *const desk[] = { "/home/desk/x11", NULL };
+	json_t *home = quoted("{'mounts':[{'type':'bind','source':'/home/desk'}]}");
+	struct err err = { "" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_t *config = quoted(rows[i].text);
+
+		if (oci_check_mounts(config, &eyes, allow, &err) != rows[i].ok)
+			fail_msg("%s: %s", rows[i].text, err.text);
+		json_decref(config);
+	}
+	assert_true(oci_check_mounts(home, &eyes, desk, &err));
+	json_decref(home);
+}
+
+/* ---- the machine's console ---- */
+
+static void the_console_is_taken_away(void **state)
+{
+	json_t *config = quoted(DEVICES("{'allow':true,'type':'c','major':5,'minor':0,'access':'rwm'},"
+					"{'allow':true,'type':'c','major':5,'minor':1,'access':'rwm'},"
+					"{'allow':false,'type':'c','major':5,'minor':1,'access':'rwm'}"));
+	struct err err = { "" };
+	AUTO_FREE char *text = NULL;
+	const json_t *devices;
+
+	(void)state;
+	assert_true(oci_confine(config, &err));
+	devices = json_object_get(json_object_get(json_object_get(config, "linux"), "resources"), "devices");
+	text = json_dumps(devices, JSON_COMPACT);
+	assert_string_equal(text, "[{\"allow\":false,\"access\":\"rwm\"},{\"allow\":true,\"type\":\"c\",\"major\":5,"
+			    "\"minor\":0,\"access\":\"rwm\"},{\"allow\":false,\"type\":\"c\",\"major\":5,\"minor\":1,"
+			    "\"access\":\"rwm\"}]");
+	json_decref(config);
 }
 
 /* ---- the profile, as libseccomp would read it ---- */
@@ -242,7 +357,8 @@ static const char *const profiles[] = {
 	"{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_LOG','syscalls':[{'names':['socket','read'],"
 	"'action':'SCMP_ACT_ALLOW'}]}}}",
 	"{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'names':['read','socket',"
-	"'socketcall','io_uring_setup','io_uring_enter','io_uring_register'],'action':'SCMP_ACT_ALLOW'}]}}}",
+	"'socketcall','io_uring_setup','io_uring_enter','io_uring_register','keyctl','request_key'],"
+	"'action':'SCMP_ACT_ALLOW'}]}}}",
 	"{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'names':['read'],"
 	"'action':'SCMP_ACT_ALLOW'},{'names':['socket'],'action':'SCMP_ACT_ALLOW','args':[{'index':0,"
 	"'value':40,'op':'SCMP_CMP_NE'}]}]}}}",
@@ -268,6 +384,9 @@ static void only_known_families_pass(void **state)
 		assert_false(passes(config, "socketcall", 1));
 		assert_false(passes(config, "io_uring_setup", 1));
 		assert_false(passes(config, "io_uring_enter", 1));
+		assert_false(passes(config, "request_key", 1));
+		assert_false(passes(config, "add_key", 1));
+		assert_false(passes(config, "keyctl", 1));
 		assert_true(passes(config, "read", 1));
 		json_decref(config);
 	}
@@ -391,6 +510,8 @@ int main(void)
 		cmocka_unit_test(a_long_id_is_cut),
 		cmocka_unit_test(rights_over_the_machine_are_refused),
 		cmocka_unit_test(ways_out_by_mounts_are_refused),
+		cmocka_unit_test(ways_out_by_root_and_by_new_mounts_are_refused),
+		cmocka_unit_test(the_console_is_taken_away),
 		cmocka_unit_test(only_known_families_pass),
 		cmocka_unit_test(a_stricter_profile_stays_so),
 		cmocka_unit_test(who_could_change_the_rules_is_no_peer),

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/runtime_files.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "attach/oci.h"
+#include "base/auto.h"
+#include "base/span.h"
+
+#define LINES_MAX 65536		/* of a table of the kernel's: more than that is not looked through */
+#define UNIX_PATH_FIELD 7	/* of a line of /proc/net/unix */
+
+/* ---- one folder, whatever it is called ---- */
+
+static bool is_socket(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* By their names alone */
+static bool is_in(const char *folder, const char *path)
+{
+	size_t len = strlen(folder);
+
+	while (len && folder[len - 1] == '/')
+		len--;
+	return !strncmp(path, folder, len) && (path[len] == '/' || !path[len]);
+}
+
+static void true_path(const char *path, char ret[PATH_MAX])
+{
+	if (!realpath(path, ret))
+		snprintf(ret, PATH_MAX, "%s", path);
+}
+
+/* Links, volumes that an engine binds, second mounts: the folder itself is the same in all of them */
+static bool holds(const char *folder, const char *path)
+{
+	char true_folder[PATH_MAX], at[PATH_MAX];
+	struct stat wanted, st;
+	bool same = false;
+	char *slash = at;
+
+	true_path(folder, true_folder);
+	true_path(path, at);
+	if (is_in(folder, path) || is_in(true_folder, path) || is_in(true_folder, at))
+		return true;
+	if (stat(true_folder, &wanted))
+		return false;
+	while (!same && slash) {
+		same = stat(*at ? at : "/", &st) == 0 && st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino;
+		slash = strrchr(at, '/');
+		if (slash)
+			*slash = '\0';
+	}
+	return same;
+}
+
+/* ---- tables of the kernel's ---- */
+
+/* The lines of a file, once; a table that cannot be read whole is none */
+struct table {
+	const char	*path;
+	char		*line[LINES_MAX];
+	size_t		 count;
+	bool		 read, whole;
+};
+
+static const struct table *table_read(struct table *t)
+{
+	AUTO_FCLOSE FILE *f = t->read ? NULL : fopen(t->path, "re");
+	AUTO_FREE char *line = NULL;
+	size_t size = 0;
+
+	t->read = true;
+	while (f && getline(&line, &size, f) > 0) {
+		if (t->count == LINES_MAX)
+			return t;
+		line[strcspn(line, "\n")] = '\0';
+		t->line[t->count++] = TAKE(line);
+		size = 0;
+	}
+	t->whole = t->whole || (f && feof(f));
+	return t;
+}
+
+/* What is behind @count blanks; NULL: there are not so many */
+static const char *field(const char *line, int count)
+{
+	while (line && count-- > 0) {
+		line = strchr(line, ' ');
+		while (line && *line == ' ')
+			line++;
+	}
+	return line;
+}
+
+static bool is_allowed(const char *path, const char *const *allow)
+{
+	while (*allow && strcmp(path, *allow) != 0)
+		allow++;
+	return *allow;
+}
+
+/* Datagram sockets too.  Those of other network namespaces are not told of: a container's own, which another
+ * one may share. */
+static const char *bound(const char *path, const char *const *allow)
+{
+	static struct table sockets = { .path = "/proc/net/unix" };
+	const struct table *t = table_read(&sockets);
+
+	for (size_t i = 0; i < t->count; i++) {
+		const char *at = field(t->line[i], UNIX_PATH_FIELD);
+
+		if (at && at[0] == '/' && !is_allowed(at, allow) && is_socket(at) && holds(path, at))
+			return at;
+	}
+	return t->whole ? NULL : t->path;
+}
+
+/* A word of mountinfo, where \040 is a blank */
+static void unescape(const char *word, char ret[PATH_MAX])
+{
+	size_t n = 0;
+
+	for (; *word && *word != ' ' && n < PATH_MAX - 1; n++) {
+		unsigned code;
+
+		if (word[0] == '\\' && sscanf(word + 1, "%3o", &code) == 1) {
+			ret[n] = (char)code;
+			word += strnlen(word, 4);
+		} else {
+			ret[n] = *word++;
+		}
+	}
+	ret[n] = '\0';
+}
+
+/* Where a mount is, and the name of its file system: proc_pid_mountinfo(5).  Return: false: no such line */
+static bool take_mount(const char *line, char ret_at[PATH_MAX], char ret_kind[PATH_MAX])
+{
+	const char *at = field(line, 4), *kind = at ? strstr(at, " - ") : NULL;
+
+	if (!kind)
+		return false;
+	unescape(at, ret_at);
+	unescape(kind + 3, ret_kind);
+	return true;
+}
+
+static const struct table *mounts_read(void)
+{
+	static struct table mounts = { .path = "/proc/self/mountinfo" };
+
+	return table_read(&mounts);
+}
+
+/* The name of the file system that @path is on; of two at one place the later one is above */
+static void kind_of(const char *path, char ret[PATH_MAX])
+{
+	const struct table *t = mounts_read();
+	char at[PATH_MAX], kind[PATH_MAX];
+	size_t longest = 0;
+
+	/* What cannot be told is taken for the worst */
+	snprintf(ret, PATH_MAX, "proc");
+	for (size_t i = 0; t->whole && i < t->count; i++)
+		if (take_mount(t->line[i], at, kind) && is_in(at, path) && strlen(at) >= longest) {
+			longest = strlen(at);
+			snprintf(ret, PATH_MAX, "%s", kind);
+		}
+}
+
+static bool each(const char *path, oci_see *see, void *arg)
+{
+	char true_at[PATH_MAX], at[PATH_MAX], kind[PATH_MAX];
+	const struct table *t = mounts_read();
+
+	true_path(path, true_at);
+	kind_of(true_at, kind);
+	if (!see(arg, path, kind))
+		return false;
+	for (size_t i = 0; i < t->count; i++)
+		if (take_mount(t->line[i], at, kind) && strcmp(at, true_at) != 0 && is_in(true_at, at) &&
+		    !see(arg, at, kind))
+			return false;
+	return true;
+}
+
+bool runtime_check_mounts(const json_t *config, const char *program, const char *const *allow, struct err *err)
+{
+	const struct oci_eyes eyes = { is_socket, bound, holds, each, program };
+
+	return oci_check_mounts(config, &eyes, allow, err);
+}
+
+/* ---- descriptors ---- */
+
+bool runtime_check_descriptors(const char *kept, struct err *err)
+{
+	const char *said[] = { kept, getenv("LISTEN_FDS") };	/* runc(8) keeps those of sd_listen_fds(3) too */
+	int domain, last = 2;
+	socklen_t len = sizeof(domain);
+	uint64_t count;
+
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		if (!said[i])
+			continue;
+		if (!span_u64(span_str(said[i]), 1 << 16, &count))
+			return err_set(err, "the container keeps %s descriptors: not a number", said[i]);
+		last = last < 2 + (int)count ? 2 + (int)count : last;
+	}
+	for (int fd = 0; fd <= last; fd++)
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && (fd > 2 || domain != AF_UNIX))
+			return err_set(err, "the container would get a socket that was opened outside (descriptor "
+				       "%d): a way out (no --preserve-fds of it)", fd);
+	return true;
+}
