@@ -15,10 +15,14 @@
  * The kernel's keys are under no namespace but a user's: root has the machine's root's, and what is
  * asked for and is not there (request_key) is fetched by a program that the kernel starts outside, by
  * DNS on the machine's own network (dns_resolver).  These calls go too.
+ *
+ * Nor is the audit a namespace's: by NETLINK_AUDIT a container's root writes into the machine's log, which is
+ * often sent on.  Its protocol is left out of what AF_NETLINK has.
  */
 #include "attach/oci.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -368,7 +372,9 @@ static bool leave_out(json_t *conditions, const json_t *but)
 	for (size_t i = 0; i < json_array_size(conditions); i++) {
 		const json_t *c = json_array_get(conditions, i);
 
-		if (is_condition(c, index, "SCMP_CMP_NE", value))
+		if (is_condition(c, index, "SCMP_CMP_NE", value) ||
+		    (is_condition(c, index, "SCMP_CMP_EQ", json_integer_value(json_object_get(c, "value"))) &&
+		     json_integer_value(json_object_get(c, "value")) != value))
 			return true;
 		if (json_integer_value(json_object_get(c, "index")) == index)
 			return false;
@@ -439,6 +445,15 @@ static void sort_out(json_t *entries, bool closed, json_t *passing, json_t *refu
 	}
 }
 
+/* libaudit takes EINVAL for a kernel that has none */
+static json_t *refuse_audit(void)
+{
+	return json_pack("{s:[s], s:s, s:i, s:[{s:i, s:i, s:s}, {s:i, s:i, s:s}]}", "names", "socket",
+			 "action", "SCMP_ACT_ERRNO", "errnoRet", EINVAL, "args",
+			 "index", 0, "value", AF_NETLINK, "op", "SCMP_CMP_EQ",
+			 "index", 2, "value", NETLINK_AUDIT, "op", "SCMP_CMP_EQ");
+}
+
 /* No entry lets more than the families pass; one without any name is refused by runtimes */
 static bool narrow(json_t *entries, bool closed)
 {
@@ -447,6 +462,7 @@ static bool narrow(json_t *entries, bool closed)
 
 	if (ok)
 		sort_out(entries, closed, passing, refusing);
+	ok = ok && json_array_append_new(refusing, refuse_audit()) == 0;
 	for (size_t i = 0; ok && i < json_array_size(passing); i++)
 		for (size_t n = 0; ok && n < ARRAY_SIZE(families); n++)
 			ok = add_family(new, json_array_get(passing, i), families[n], refusing);
@@ -541,7 +557,9 @@ bool oci_confine(json_t *config, struct err *err)
 	if (!narrow(entries, closed))
 		return err_set(err, "its seccomp profile has rules for `socket` that cannot be made "
 			       "narrower (use the engine's own profile)");
-	return closed || refuse(entries) == 0 || err_set(err, "out of memory");
+	/* The audit last: libseccomp 2.5 takes no rule of another errno behind it */
+	return ((closed || refuse(entries) == 0) && json_array_append_new(entries, refuse_audit()) == 0) ||
+	       err_set(err, "out of memory");
 }
 
 /* ---- the hook ---- */

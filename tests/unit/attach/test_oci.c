@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../unit.h"
 
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -381,6 +382,8 @@ static void only_known_families_pass(void **state)
 			if (passes(config, "socket", family) != may)
 				fail_msg("profile %zu, family %d", i, family);
 		}
+		assert_false(passes_with(config, "socket", AF_NETLINK, NETLINK_AUDIT));
+		assert_true(passes_with(config, "socket", AF_INET, NETLINK_AUDIT));
 		assert_false(passes(config, "socketcall", 1));
 		assert_false(passes(config, "io_uring_setup", 1));
 		assert_false(passes(config, "io_uring_enter", 1));
@@ -405,6 +408,9 @@ static void a_stricter_profile_stays_so(void **state)
 		"{'names':['socket','read'],'action':'SCMP_ACT_ALLOW','args':[{'index':0,'value':1,"
 		"'op':'SCMP_CMP_EQ'}]}]}}}");
 	json_t *none = quoted("{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[]}}}");
+	json_t *route = quoted("{'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','syscalls':["
+		"{'names':['socket'],'action':'SCMP_ACT_ALLOW','args':[{'index':2,'value':0,"
+		"'op':'SCMP_CMP_EQ'}]}]}}}");
 	struct err err = { "" };
 
 	(void)state;
@@ -420,9 +426,13 @@ static void a_stricter_profile_stays_so(void **state)
 	assert_true(oci_confine(none, &err));
 	for (int family = 0; family < 64; family++)
 		assert_false(passes(none, "socket", family));
+	assert_true(oci_confine(route, &err));
+	assert_true(passes_with(route, "socket", AF_NETLINK, 0));
+	assert_false(passes_with(route, "socket", AF_NETLINK, NETLINK_AUDIT));
 	json_decref(podman);
 	json_decref(only_unix);
 	json_decref(none);
+	json_decref(route);
 }
 
 static void who_could_change_the_rules_is_no_peer(void **state)
