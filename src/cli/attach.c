@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/sendfile.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -248,6 +249,11 @@ static void warn_of_mode(const char *word)
 		fprintf(stderr, "sluice: mode monitor: every public destination passes and is logged\n");
 }
 
+static void ca_path(const struct attach_command *a, char ret[PATH_MAX])
+{
+	snprintf(ret, PATH_MAX, FOLDER_RUN_ROOT "/%s-ca.pem", a->session);
+}
+
 /* What root's keeper has written for root's engine, a rootless one's container finds in a file of its own */
 static bool take_ca(const struct attach_command *a, struct err *err)
 {
@@ -255,13 +261,50 @@ static bool take_ca(const struct attach_command *a, struct err *err)
 	char path[PATH_MAX];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), FOLDER_RUN_ROOT "/%s-ca.pem", a->session);
+	ca_path(a, path);
 	from = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (to < 0 || from < 0)
 		return err_sys(err, errno, "--ca %s: %s", a->ca, to < 0 ? "it" : path);
 	while ((n = sendfile(to, from, NULL, CA_CHUNK)) > 0)
 		;
 	return n == 0 || err_sys(err, errno, "--ca %s", a->ca);
+}
+
+/* Another keeper has another CA, and writes it into the same file; with the session the file goes */
+static _Noreturn void follow_ca(const struct attach_command *a, int changes)
+{
+	char path[PATH_MAX], events[4096];
+	struct err err = { "" };
+
+	ca_path(a, path);
+	while (take_ca(a, &err) && read(changes, events, sizeof(events)) > 0 && access(path, R_OK) == 0)
+		;
+	_exit(0);
+}
+
+/* A process of the user's own stays, for as long as the session: root writes no file of his.  Who starts
+ * the hook waits for all that have its standard descriptors. */
+static bool leave_follower(const struct attach_command *a, struct err *err)
+{
+	int changes = inotify_init1(IN_CLOEXEC), null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	char path[PATH_MAX];
+	pid_t pid = -1;
+
+	ca_path(a, path);
+	if (changes >= 0 && null >= 0 &&
+	    inotify_add_watch(changes, path, IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF) >= 0)
+		pid = fork();
+	if (pid == 0) {
+		setsid();
+		if (dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(null, 2) == 2)
+			follow_ca(a, changes);
+		_exit(1);
+	}
+	if (pid < 0)
+		err_sys(err, errno, "--ca %s", path);
+	DROP_FD(changes);
+	DROP_FD(null);
+	return pid > 0;
 }
 
 static int attach(struct attach_command *a, struct err *err)
@@ -275,7 +318,7 @@ static int attach(struct attach_command *a, struct err *err)
 		kill(a->room, SIGKILL);
 		waitpid(a->room, NULL, 0);
 	}
-	ok = ok && (!a->ca || take_ca(a, err));
+	ok = ok && (!a->ca || (take_ca(a, err) && leave_follower(a, err)));
 	if (ok)
 		warn_of_mode(a->mode);
 	for (size_t i = 0; i < CONTROL_WORDS_MAX; i++)

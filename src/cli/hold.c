@@ -161,6 +161,9 @@ static bool on_ready(void *arg, const char *ca, struct err *err)
 	/* Whoever is in a container reads it, and the daemon's group may pass it on: it is no secret */
 	if (ca && !service_write_ca(&h->service, ca, 0644, err))
 		return false;
+	/* The daemon removes it: who is held again finds the new CA in the same file, which may be mounted */
+	if (h->ready >= 0)
+		h->service.ca_path[0] = '\0';
 	if (h->ready < 0)
 		fprintf(stderr, "sluice: hold: session %s serves\n", h->service.naming.name);
 	else if (write(h->ready, (char[]){ HOLD_READY }, 1) != 1)

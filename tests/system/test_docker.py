@@ -477,3 +477,28 @@ def test_what_is_done_to_it_opens_nothing(docker, daemon, world, token):
     docker("rm", "-f", name)
     docker("network", "rm", f"net-{token}")
     assert not world.wire.carries((token + "x").encode(), start)
+
+
+# held again
+
+@pytest.mark.parametrize("victim", ["gate", "keeper"])
+def test_who_is_held_again_is_trusted_in_there(docker, daemon, world, place, token, victim):
+    """The new session's CA stands in the file that is mounted."""
+    netns.policies(get=f"allow:\n  - host: {REC}\n    methods: [GET]\n")
+    script = f"curl -sS --max-time 20 https://{REC}/{token}a || exit 1; touch {place}/ready; " \
+        f"while [ ! -e {place}/go ]; do sleep 0.05; done; curl -sS --max-time 20 https://{REC}/{token}b || exit 2"
+    name = f"again-{token}"
+    with subprocess.Popen(["docker", "-H", f"unix://{engine.SOCKET}", *docker.words(
+            "-v", f"{place}:{place}", policy="get", name=name), engine.IMAGE, "sh", "-c", script], text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=netns.root_env()) as run:
+        wait_for((place / "ready").exists, 20)
+        session = docker("ps", "-q", "--filter", f"name={name}").stdout.strip()
+        keeper = daemon.held(session)["keeper"]
+        os.kill(keeper if victim == "keeper" else sluice.role(keeper, "gate"), signal.SIGKILL)
+        wait_for(lambda: (one := daemon.held(session)) and one["state"] == "serving" and one["keeper"] != keeper)
+        (place / "go").touch()
+        said = run.communicate(timeout=60)[0]
+    assert run.returncode == 0, said
+    for letter in "ab":
+        assert world.recorder.requests((token + letter).encode())
+    wait_for(lambda: not list(netns.RUN.glob("*-ca.pem")))

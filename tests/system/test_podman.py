@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers of Podman behind the gate: another engine, the same runtime."""
+import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -10,7 +12,7 @@ import internet
 import netns
 import sluice
 import stage
-from netns import DENIED, REC
+from netns import DENIED, REC, wait_for
 
 RUNTIME = pathlib.Path("/run/sluice-runc")
 STORE = ["podman", "--root", stage.ROOT / "podman", "--runroot", "/run/podman-store", "--storage-driver",
@@ -18,10 +20,13 @@ STORE = ["podman", "--root", stage.ROOT / "podman", "--runroot", "/run/podman-st
 
 
 @pytest.fixture(scope="module")
-def podman(world):
-    netns.policies(rec=f"allow:\n  - host: {REC}\n")
+def daemon(world):
+    yield from netns.serving(rec=f"allow:\n  - host: {REC}\n")
+
+
+@pytest.fixture(scope="module")
+def podman(world, daemon):
     RUNTIME.symlink_to(sluice.PROGRAM)
-    daemon = netns.Daemon()
     image = stage.ROOT / "podman.tar"
     engine.write_image(image)
     done = subprocess.run([*map(str, STORE), "import", image, engine.IMAGE], env=netns.root_env(), text=True,
@@ -35,7 +40,6 @@ def podman(world):
              "/etc/ssl:/etc/ssl:ro", engine.IMAGE, *command], env=netns.root_env(), text=True, timeout=60,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
     yield run
-    daemon.end()
     RUNTIME.unlink()
 
 
@@ -72,16 +76,22 @@ def rootless(world, podman):
     engine.write_image(image)
     image.chmod(0o644)
 
-    def user(*words, groups=(stage.ROLES_ID,)):
-        return subprocess.run(
+    def begin(*words, groups=(stage.ROLES_ID,)):
+        return subprocess.Popen(
             ["podman", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file",
              *map(str, words)], user=stage.UID, group=stage.GID, extra_groups=list(groups), env=env, cwd=home,
-            text=True, timeout=90, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
-    def run(*command, policy="rec", **kwargs):
-        return user("--runtime", RUNTIME, "run", "--rm", "--network", "none", "--ulimit", "host", "-e",
-                    f"SLUICE_POLICY={policy}", "-v", "/usr:/usr:ro", "-v", "/etc/ssl:/etc/ssl:ro", engine.IMAGE,
-                    *command, **kwargs)
+    def user(*words, **kwargs):
+        with begin(*words, **kwargs) as process:
+            said = process.communicate(timeout=90)[0]
+        return subprocess.CompletedProcess(words, process.returncode, said)
+
+    def run(*command, policy="rec", how=user, options=(), **kwargs):
+        return how("--runtime", RUNTIME, "run", "--rm", "--network", "none", "--ulimit", "host", "-e",
+                   f"SLUICE_POLICY={policy}", "-v", "/usr:/usr:ro", "-v", "/etc/ssl:/etc/ssl:ro", *options, engine.IMAGE,
+                   *command, **kwargs)
+    run.begin = begin
     done = user("import", image, engine.IMAGE)
     assert done.returncode == 0, done.stdout
     yield run, runtime / "sluice"
@@ -107,3 +117,28 @@ def test_rootless_is_the_groups_alone(world, rootless):
     assert done.returncode != 0 and "root and the group sluice" in done.stdout and "it runs" not in done.stdout
     done = run("echo", "it", "runs", policy="nowhere")
     assert done.returncode != 0 and "nowhere.yaml" in done.stdout and "it runs" not in done.stdout
+
+
+def test_rootless_is_held_again(world, daemon, rootless, place, token):
+    """The new session's CA comes into the file that is mounted, and nobody stays when the container has gone."""
+    run, folder = rootless
+    netns.policies(get=f"allow:\n  - host: {REC}\n    methods: [GET]\n")
+    script = f"curl -sS --max-time 20 https://{REC}/{token}a || exit 1; touch {place}/ready; " \
+        f"while [ ! -e {place}/go ]; do sleep 0.05; done; curl -sS --max-time 20 https://{REC}/{token}b || exit 2"
+
+    def followers():
+        return subprocess.run(["pgrep", "-fx", "sluice attach --oci .*"], capture_output=True, text=True).stdout.split()
+    with run("sh", "-c", script, policy="get", how=run.begin, options=("-v", f"{place}:{place}")) as process:
+        wait_for((place / "ready").exists, 30)
+        assert len(followers()) == 1
+        one, = daemon.ask({"do": "held"})["held"]
+        before, ca = next(folder.glob("*.pem")).read_text(), netns.RUN / f"{one['session']}-ca.pem"
+        os.kill(one["keeper"], signal.SIGKILL)
+        wait_for(lambda: ca.read_text() != before and next(folder.glob("*.pem")).read_text() == ca.read_text())
+        wait_for(lambda: daemon.held(one["session"])["state"] == "serving")
+        (place / "go").touch()
+        said = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, said
+    for letter in "ab":
+        assert world.recorder.requests((token + letter).encode())
+    wait_for(lambda: not followers() and not list(folder.glob("*.pem")) and not ca.exists())
