@@ -122,11 +122,37 @@ static int refuse(int argc, char *const *argv, const struct err *err)
 	return complain(err);
 }
 
+/* ---- the session's CA ---- */
+
+static bool ca_path(const char *folder, const char *session, char ret[PATH_MAX], struct err *err)
+{
+	return snprintf(ret, PATH_MAX, "%s/%s-ca.pem", folder, session) < PATH_MAX ||
+	       err_set(err, "%s: path too long", folder);
+}
+
+static bool set_trust(json_t *config, struct err *err)
+{
+	for (size_t i = 0; trusted_ca_variable(i); i++)
+		if (!oci_set_variable(config, trusted_ca_variable(i), CA_INSIDE, err))
+			return false;
+	return true;
+}
+
+/* Where the CA of @session is for us; false: it has none, or @err */
+static bool find_ca(const char *session, char ret[PATH_MAX], struct err *err)
+{
+	char folder[PATH_MAX];
+
+	return folder_run(folder, err) && ca_path(folder, session, ret, err) && access(ret, F_OK) == 0;
+}
+
 /* ---- a container that is to be ---- */
 
 /* Of another container's namespace that container's session is the gate: there must be one */
-static bool check_joined(const json_t *config, const char *path, struct err *err)
+static bool check_joined(json_t *config, const char *path, struct err *err)
 {
+	const char *name;
+	char ca[PATH_MAX];
 	json_t *one;
 	bool ok;
 
@@ -136,9 +162,12 @@ static bool check_joined(const json_t *config, const char *path, struct err *err
 	if (!one)
 		return err_set(err, "the network that the container joins is under no session (start that one "
 			       "with this runtime too)");
+	name = json_string_value(json_object_get(one, "session"));
 	ok = !json_is_true(json_object_get(one, "uplink")) || oci_check_uplink(config, err);
+	if (ok && name && find_ca(name, ca, err))
+		ok = oci_add_file(config, ca, CA_INSIDE, err) && set_trust(config, err);
 	json_decref(one);
-	return ok;
+	return ok && !err->text[0];
 }
 
 /* The administrator's word counts.  A container's own, or its image's, can be stricter than the policy
@@ -225,12 +254,7 @@ static bool add_ca(json_t *config, const char *path, struct err *err)
 
 	if (fd < 0 || fchmod(fd, 0644))
 		return err_sys(err, errno, "%s", path);
-	if (!oci_add_file(config, path, CA_INSIDE, err))
-		return false;
-	for (size_t i = 0; trusted_ca_variable(i); i++)
-		if (!oci_set_variable(config, trusted_ca_variable(i), CA_INSIDE, err))
-			return false;
-	return true;
+	return oci_add_file(config, path, CA_INSIDE, err) && set_trust(config, err);
 }
 
 /* What the policy wants of the container */
@@ -260,12 +284,6 @@ static bool read_wanted(const struct oci_hook *hook, struct wanted *ret, struct 
 	judge_done(&judged);
 	judge_options_done(&options);
 	return ok;
-}
-
-static bool ca_path(const char *folder, const char *session, char ret[PATH_MAX], struct err *err)
-{
-	return snprintf(ret, PATH_MAX, "%s/%s-ca.pem", folder, session) < PATH_MAX ||
-	       err_set(err, "%s: path too long", folder);
 }
 
 /* What was made for a rootless engine's container, root's keeper cannot remove */
@@ -362,6 +380,22 @@ static bool prepare(struct runtime_command *c, int argc, char *const *argv, bool
 	return ok;
 }
 
+/* Engines tell of one more process with the variables that they know, not with ours */
+static bool trust_process(const char *path, const char *id, struct err *err)
+{
+	char session[CONTROL_NAME_MAX + 1], ca[PATH_MAX];
+	json_t *config;
+	bool ok;
+
+	oci_session(id, session);
+	if (!find_ca(session, ca, err))
+		return !err->text[0];
+	config = json_pack("{s:o}", "process", json_load_file(path, JSON_REJECT_DUPLICATES, NULL));
+	ok = config && set_trust(config, err) && write_config(json_object_get(config, "process"), path, err);
+	json_decref(config);
+	return ok || err_set(err, "%s: cannot be read", path);
+}
+
 /* ---- the true one ---- */
 
 const char *runtime_find(void)
@@ -394,7 +428,8 @@ static int runtime(struct runtime_command *c, int argc, char **argv, struct err 
 	else if (!strcmp(word, "start"))
 		runtime_check_start(runc, at, argv, argv[argc - 1], err);
 	else if (!strcmp(word, "exec") && process)
-		runtime_check_exec(runc, at, argv, process, argv[argc - 1], err);
+		(void)(runtime_check_exec(runc, at, argv, process, argv[argc - 1], err) &&
+		       trust_process(process, argv[argc - 1], err));
 	else if (is_new)
 		prepare(c, argc - at, argv + at, !strcmp(word, "create"), err);
 	else if (!strcmp(word, "delete"))

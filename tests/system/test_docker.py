@@ -496,9 +496,14 @@ def test_who_is_held_again_is_trusted_in_there(docker, daemon, world, place, tok
         keeper = daemon.held(session)["keeper"]
         os.kill(keeper if victim == "keeper" else sluice.role(keeper, "gate"), signal.SIGKILL)
         wait_for(lambda: (one := daemon.held(session)) and one["state"] == "serving" and one["keeper"] != keeper)
+        # one more process is told of the CA too, and who joins the network
+        for done in (docker("exec", name, "curl", "-sS", "--max-time", "20", f"https://{REC}/{token}c"),
+                     docker.run("curl", "-sS", "--max-time", "20", f"https://{REC}/{token}d",
+                                network=f"container:{name}", policy=None)):
+            assert done.returncode == 0, done.stdout
         (place / "go").touch()
         said = run.communicate(timeout=60)[0]
     assert run.returncode == 0, said
-    for letter in "ab":
+    for letter in "abcd":
         assert world.recorder.requests((token + letter).encode())
-    wait_for(lambda: not list(netns.RUN.glob("*-ca.pem")))
+    wait_for(lambda: not (netns.RUN / f"{session}-ca.pem").exists())
