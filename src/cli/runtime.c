@@ -19,6 +19,7 @@
 #include "cli/commands.h"
 #include "cli/judge.h"
 #include "cli/runtime_files.h"
+#include "cli/runtime_pins.h"
 #include "cli/runtime_start.h"
 #include "control/place.h"
 #include "jail/trusted_ca.h"
@@ -223,12 +224,15 @@ static bool take_policies(struct runtime_command *c, const json_t *config, struc
 static bool check(const struct runtime_command *c, const json_t *config, struct err *err)
 {
 	AUTO_FREE const char **allow = calloc(c->allow_unix.count + 1, sizeof(*allow));
+	AUTO_FREE char *paths = calloc(c->allow_unix.count + 1, PATH_MAX);
 	const char *pid = oci_joined(config, "pid"), *ipc = oci_joined(config, "ipc");
 
-	if (!allow)
+	if (!allow || !paths)
 		return err_set(err, "out of memory");
+	/* Mounts are called by their true paths */
 	for (size_t i = 0; i < c->allow_unix.count; i++)
-		allow[i] = c->allow_unix.at[i];
+		allow[i] = realpath(c->allow_unix.at[i], paths + i * PATH_MAX) ? paths + i * PATH_MAX :
+										 c->allow_unix.at[i];
 	if (ipc && runtime_is_ours(ipc, "ipc"))
 		return err_set(err, "the container has the shared memory of the machine's processes (no --ipc host)");
 	return oci_check(config, err) && runtime_check_mounts(config, c->program, allow, err) &&
@@ -329,7 +333,7 @@ static bool change(struct runtime_command *c, json_t *config, struct err *err)
 	struct oci_hook hook = { .program = c->program, .session = c->session, .id = c->id };
 	const char *path;
 
-	if (!check(c, config, err) || !oci_confine(config, err))
+	if (!runtime_pin(config, err) || !check(c, config, err) || !oci_confine(config, err))
 		return false;
 	switch (oci_network(config, &path)) {
 	case OCI_NETWORK_HOST:

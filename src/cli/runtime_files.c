@@ -65,7 +65,7 @@ static bool holds(const char *folder, const char *path)
 
 /* ---- tables of the kernel's ---- */
 
-/* The lines of a file, once; a table that cannot be read whole is none */
+/* The lines of a file, until we become the true runtime; a table that cannot be read whole is none */
 struct table {
 	const char	*path;
 	char		*line[LINES_MAX];
@@ -110,19 +110,44 @@ static bool is_allowed(const char *path, const char *const *allow)
 	return *allow;
 }
 
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Paths alone, each once: of a server's socket and of each of its connections it is the same */
+static const struct table *sockets_read(void)
+{
+	static struct table sockets = { .path = "/proc/net/unix" };
+	struct table *t = &sockets;
+	size_t count = 0;
+
+	if (t->read)
+		return t;
+	table_read(t);
+	for (size_t i = 0; i < t->count; i++) {
+		const char *at = field(t->line[i], UNIX_PATH_FIELD);
+
+		if (at && at[0] == '/')
+			t->line[count++] = memmove(t->line[i], at, strlen(at) + 1);
+	}
+	qsort(t->line, count, sizeof(t->line[0]), compare_lines);
+	t->count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!i || strcmp(t->line[i], t->line[t->count - 1]) != 0)
+			t->line[t->count++] = t->line[i];
+	return t;
+}
+
 /* Datagram sockets too.  Those of other network namespaces are not told of: a container's own, which another
  * one may share. */
 static const char *bound(const char *path, const char *const *allow)
 {
-	static struct table sockets = { .path = "/proc/net/unix" };
-	const struct table *t = table_read(&sockets);
+	const struct table *t = sockets_read();
 
-	for (size_t i = 0; i < t->count; i++) {
-		const char *at = field(t->line[i], UNIX_PATH_FIELD);
-
-		if (at && at[0] == '/' && !is_allowed(at, allow) && is_socket(at) && holds(path, at))
-			return at;
-	}
+	for (size_t i = 0; i < t->count; i++)
+		if (is_socket(t->line[i]) && holds(path, t->line[i]) && !is_allowed(t->line[i], allow))
+			return t->line[i];
 	return t->whole ? NULL : t->path;
 }
 

@@ -15,6 +15,7 @@
 
 #include "attach/oci.h"
 #include "cli/ask_daemon.h"
+#include "cli/runtime_pins.h"
 #include "jail/uplink.h"
 
 #define WORDS_MAX 128	/* of a command line of ours */
@@ -164,23 +165,29 @@ static size_t deferred_words(const json_t *config, const char *words[WORDS_MAX +
 	return deferred && n < WORDS_MAX ? n : 0;
 }
 
-/* What the hook put off: whatever network there is to be is there by now */
-static bool attach_now(const json_t *state, int text, struct err *err)
+/* Owned; NULL: it cannot be read */
+static json_t *config_of(const json_t *state)
 {
-	const char *bundle = json_string_value(json_object_get(state, "bundle")), *words[WORDS_MAX + 1];
-	char path[PATH_MAX], said[ERR_TEXT_MAX] = "";
-	AUTO_CLOSE int says = -1;
-	json_t *config;
-	bool ok;
+	const char *bundle = json_string_value(json_object_get(state, "bundle"));
+	char path[PATH_MAX];
 
 	if (!bundle || snprintf(path, sizeof(path), "%s/config.json", bundle) >= PATH_MAX)
-		return err_set(err, "runtime: the container's bundle is not known");
-	config = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+		return NULL;
+	return json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+}
+
+/* What the hook put off: whatever network there is to be is there by now */
+static bool attach_now(const json_t *config, int text, struct err *err)
+{
+	const char *words[WORDS_MAX + 1];
+	char said[ERR_TEXT_MAX] = "";
+	AUTO_CLOSE int says = -1;
+	bool ok;
+
 	if (!deferred_words(config, words))
 		ok = err_set(err, "the container's network is under no session");
 	else
 		ok = lseek(text, 0, SEEK_SET) == 0 && run("/proc/self/exe", words, text, &says) == 0;
-	json_decref(config);
 	if (!ok && says >= 0 && read(says, said, sizeof(said) - 1) > 0) {
 		said[strcspn(said, "\n")] = '\0';
 		err_set(err, "%s", !strncmp(said, "sluice: ", 8) ? said + 8 : said);
@@ -194,8 +201,6 @@ bool runtime_check_exec(const char *runc, int count, char *const *argv, const ch
 	AUTO_CLOSE int text = -1;
 	json_t *new = json_pack("{s:o}", "process", json_load_file(process, JSON_REJECT_DUPLICATES, NULL));
 	json_t *state = NULL, *config = NULL;
-	const char *bundle;
-	char path[PATH_MAX];
 	bool ok;
 
 	if (new && !oci_rights(new)) {
@@ -203,9 +208,7 @@ bool runtime_check_exec(const char *runc, int count, char *const *argv, const ch
 		return true;
 	}
 	state = state_of(runc, count, argv, id, &text, err);
-	bundle = json_string_value(json_object_get(state, "bundle"));
-	if (bundle && snprintf(path, sizeof(path), "%s/config.json", bundle) < PATH_MAX)
-		config = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+	config = config_of(state);
 	ok = config && new && json_object_update(config, new) == 0 && oci_check(config, err);
 	json_decref(new);
 	json_decref(config);
@@ -234,19 +237,21 @@ static bool check(const json_t *session, const char *path, struct err *err)
 bool runtime_check_start(const char *runc, int count, char *const *argv, const char *id, struct err *err)
 {
 	AUTO_CLOSE int text = -1;
-	json_t *state = state_of(runc, count, argv, id, &text, err);
+	json_t *state = state_of(runc, count, argv, id, &text, err), *config = config_of(state), *session = NULL;
+	pid_t pid = (pid_t)json_integer_value(json_object_get(state, "pid"));
 	char path[64];
-	json_t *session;
 	bool ok;
 
-	if (!state)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%lld/ns/net", (long long)json_integer_value(json_object_get(state, "pid")));
-	session = runtime_session_of(path, err);
-	if (!session && !err->text[0] && attach_now(state, text, err))
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	if (state && !config)
+		err_set(err, "runtime: the container's bundle cannot be read");
+	if (!err->text[0])
 		session = runtime_session_of(path, err);
-	ok = session && check(session, path, err);
+	if (!session && !err->text[0] && attach_now(config, text, err))
+		session = runtime_session_of(path, err);
+	ok = session && check(session, path, err) && runtime_check_pins(config, pid, err);
 	json_decref(session);
+	json_decref(config);
 	json_decref(state);
 	return ok;
 }

@@ -443,6 +443,41 @@ def test_no_socket_is_handed_in(daemon, token):
         assert ran.returncode == 0 and "3" in ran.stdout.split(), ran
 
 
+SWAP = """#!/bin/sh
+case "$*" in *create*) mv {folder}/inner {folder}/was; ln -s {other} {folder}/inner ;; esac
+exec runc "$@"
+"""
+
+
+def test_what_was_looked_at_is_mounted(daemon, place, token):
+    """Another container that may write there makes a link of it, between our look and the mount."""
+    folder, runc = stage.ROOT / "swapped", place / "runc"
+    for name in "work/inner", "other":
+        (place / name).mkdir(parents=True)
+    runc.write_text(SWAP.format(folder=place / "work", other=place / "other"))
+    runc.chmod(0o755)
+    config = engine.bundle(folder, "/usr/bin/touch", f"/s/{token}")
+    config["mounts"].append({"destination": "/s", "source": str(place / "work" / "inner"), "type": "bind",
+                             "options": ["rbind", "rw"]})
+    pristine = json.dumps(config)
+    for program, code in ("/usr/sbin/runc", 0), (runc, 125):
+        def runtime(*argv):
+            return subprocess.run(
+                [sluice.PROGRAM, "runtime", "--policy", "rec", "--runc", program, "--", "--root", stage.ROOT / "runc",
+                 *argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, text=True,
+                env=netns.root_env())
+        (folder / "config.json").write_text(pristine)
+        with open(place / f"said-{code}", "w+") as errors:
+            assert runtime("create", "--bundle", folder, f"swapped-{code}").returncode == 0
+            assert runtime("start", f"swapped-{code}").returncode == code
+            errors.seek(0)
+            assert ("/s: something else is mounted" in errors.read()) == (code != 0)
+        if code == 0:
+            wait_for(lambda: (place / "work" / "inner" / token).exists())
+        assert not (place / "other" / token).exists()
+        subprocess.run(["runc", "--root", stage.ROOT / "runc", "delete", "--force", f"swapped-{code}"], check=True)
+
+
 # what the engine's user does meanwhile
 
 def test_what_is_done_to_it_opens_nothing(docker, daemon, world, token):
@@ -469,7 +504,7 @@ def test_what_is_done_to_it_opens_nothing(docker, daemon, world, token):
     docker("network", "disconnect", "none", name)
     docker("network", "connect", f"net-{token}", name)
     session = docker("ps", "-q", "--no-trunc", "--filter", f"name={name}").stdout[:12]
-    wait_for(lambda: (one := daemon.held(session)) and one["state"] == "serving")
+    wait_for(lambda: (one := daemon.held(session)) and one["restarts"] and one["state"] == "serving")
     done = docker("exec", name, "sh", "-c", "ip -o link show | grep -vc ': lo:'; " + tries.replace("NUMBER", "n"))
     assert done.returncode == 0 and done.stdout.startswith("0\n"), done.stdout
     assert world.recorder.requests(f"{token}n".encode())
