@@ -293,6 +293,20 @@ bool oci_check(const json_t *config, struct err *err)
 			       "--device-cgroup-rule that has it)", has);
 }
 
+void oci_lessen(json_t *config)
+{
+	json_t *sets = json_object_get(json_object_get(config, "process"), "capabilities"), *list;
+	const char *set;
+
+	json_object_foreach(sets, set, list)
+		for (size_t i = json_array_size(list); i-- > 0;) {
+			const char *has = json_string_value(json_array_get(list, i));
+
+			if (has && !strcmp(has, "CAP_AUDIT_WRITE"))
+				json_array_remove(list, i);
+		}
+}
+
 /* ---- the seccomp profile ---- */
 
 static bool is_taken(const char *name)
@@ -542,6 +556,7 @@ bool oci_confine(json_t *config, struct err *err)
 	if (!json_is_object(linux_part))
 		return err_set(err, "config.json: no container of Linux");
 	take_console(config);
+	oci_lessen(config);
 	if (!json_is_object(profile)) {
 		profile = open_profile();
 		if (json_object_set_new(linux_part, "seccomp", profile) < 0)

@@ -92,6 +92,15 @@ bool oci_check_mounts(const json_t *config, const struct oci_eyes *eyes, const c
  * console out of reach */
 bool oci_confine(json_t *config, struct err *err);
 
+/*
+ * oci_lessen() - take a capability away that the containers of others have
+ *
+ * That is CAP_AUDIT_WRITE, which is of no use in there.  Whoever lacks one that another process has may not
+ * trace it, nor reach its files by /proc (ptrace(2), "Ptrace access mode checking"): so what is started without
+ * sluice among its processes is out of its root's reach, as far as it is root too.
+ */
+void oci_lessen(json_t *config);
+
 /* A file of the machine's, read-only in the container */
 bool oci_add_file(json_t *config, const char *path, const char *inside, struct err *err);
 

@@ -384,18 +384,19 @@ static bool prepare(struct runtime_command *c, int argc, char *const *argv, bool
 	return ok;
 }
 
-/* Engines tell of one more process with the variables that they know, not with ours */
-static bool trust_process(const char *path, const char *id, struct err *err)
+/* Engines tell of one more process with the variables and capabilities that they know, not with ours */
+static bool change_process(const char *path, const char *id, struct err *err)
 {
 	char session[CONTROL_NAME_MAX + 1], ca[PATH_MAX];
-	json_t *config;
-	bool ok;
+	json_t *config = json_pack("{s:o}", "process", json_load_file(path, JSON_REJECT_DUPLICATES, NULL));
+	bool ok = config;
 
 	oci_session(id, session);
-	if (!find_ca(session, ca, err))
-		return !err->text[0];
-	config = json_pack("{s:o}", "process", json_load_file(path, JSON_REJECT_DUPLICATES, NULL));
-	ok = config && set_trust(config, err) && write_config(json_object_get(config, "process"), path, err);
+	if (ok)
+		oci_lessen(config);
+	if (ok && find_ca(session, ca, err))
+		ok = set_trust(config, err);
+	ok = ok && !err->text[0] && write_config(json_object_get(config, "process"), path, err);
 	json_decref(config);
 	return ok || err_set(err, "%s: cannot be read", path);
 }
@@ -433,7 +434,7 @@ static int runtime(struct runtime_command *c, int argc, char **argv, struct err 
 		runtime_check_start(runc, at, argv, argv[argc - 1], err);
 	else if (!strcmp(word, "exec") && process)
 		(void)(runtime_check_exec(runc, at, argv, process, argv[argc - 1], err) &&
-		       trust_process(process, argv[argc - 1], err));
+		       change_process(process, argv[argc - 1], err));
 	else if (is_new)
 		prepare(c, argc - at, argv + at, !strcmp(word, "create"), err);
 	else if (!strcmp(word, "delete"))

@@ -478,6 +478,49 @@ def test_what_was_looked_at_is_mounted(daemon, place, token):
         subprocess.run(["runc", "--root", stage.ROOT / "runc", "delete", "--force", f"swapped-{code}"], check=True)
 
 
+# somebody among its processes, who is not held
+
+TRACE = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    if open(f"/proc/{pid}/comm").read() != "sleep\\n" or b"7777" not in open(f"/proc/{pid}/cmdline", "rb").read():
+        continue
+    for part in "root", "fd/0", "cwd":
+        try:
+            os.stat(f"/proc/{pid}/{part}")
+            print(part)
+        except PermissionError:
+            pass
+    try:
+        open(f"/proc/{pid}/mem", "r+b").close()
+        print("mem")
+    except PermissionError:
+        pass
+    for request in 0x4206, 16:
+        if libc.ptrace(request, int(pid), None, None) == 0:
+            print("traced")
+            libc.ptrace(17, int(pid), None, None)
+            break
+    print("seen")
+"""
+
+
+def test_root_of_others_is_out_of_its_reach(docker, token):
+    """A container that is started without sluice in the processes of one that is held."""
+    name, options = f"held-{token}", ("-v", "/usr:/usr:ro", "--network", "none")
+    held = docker.agent(name=name)
+    done = docker("run", "-d", "--rm", "--name", f"other-{token}", *options, "--pid", f"container:{name}", engine.IMAGE,
+                  "sleep", "7777")
+    assert done.returncode == 0, done.stdout
+    assert docker("exec", name, "python3", "-c", TRACE).stdout.split() == ["seen"]
+    # one as he is himself may do all that
+    third = docker("run", "--rm", *options, "--pid", f"container:{name}", engine.IMAGE, "python3", "-c", TRACE)
+    assert set(third.stdout.split()) == {"root", "fd/0", "cwd", "mem", "traced", "seen"}, third.stdout
+    docker("rm", "-f", f"other-{token}")
+    held.kill()
+
+
 # what the engine's user does meanwhile
 
 def test_what_is_done_to_it_opens_nothing(docker, daemon, world, token):

@@ -460,6 +460,24 @@ static void who_could_change_the_rules_is_no_peer(void **state)
 	json_decref(good);
 }
 
+static void what_others_have_it_lacks(void **state)
+{
+	json_t *config = quoted("{'linux':{},'process':{'capabilities':{'bounding':['CAP_KILL','CAP_AUDIT_WRITE'],"
+				"'permitted':['CAP_AUDIT_WRITE','CAP_AUDIT_WRITE'],'ambient':[]}}}");
+	json_t *bare = quoted("{'linux':{},'process':{}}");
+	struct err err = { "" };
+	AUTO_FREE char *text = NULL;
+
+	(void)state;
+	assert_true(oci_confine(config, &err));
+	assert_true(oci_confine(bare, &err));
+	text = json_dumps(json_object_get(json_object_get(config, "process"), "capabilities"),
+			  JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(text, "{\"ambient\":[],\"bounding\":[\"CAP_KILL\"],\"permitted\":[]}");
+	json_decref(config);
+	json_decref(bare);
+}
+
 static void no_linux_is_refused(void **state)
 {
 	json_t *config = quoted("{'windows':{}}");
@@ -525,6 +543,7 @@ int main(void)
 		cmocka_unit_test(only_known_families_pass),
 		cmocka_unit_test(a_stricter_profile_stays_so),
 		cmocka_unit_test(who_could_change_the_rules_is_no_peer),
+		cmocka_unit_test(what_others_have_it_lacks),
 		cmocka_unit_test(no_linux_is_refused),
 		cmocka_unit_test(the_hook_comes_last),
 		cmocka_unit_test(files_and_variables),
