@@ -35,6 +35,7 @@ struct hold_command {
 	const char		*netns, *pid, *user, *guest;
 	struct jail_guest	 jail_guest;
 	bool			 uplink;	/* it may be on an engine's network */
+	bool			 again;		/* it was held before */
 	struct jail_uplink	 jail_uplink;
 	struct option_list	 spared;	/* ports that are not for it: the daemon's own */
 	const char		*counters;	/* option: our place on the daemon's board */
@@ -218,6 +219,7 @@ static int hold(struct hold_command *h, struct err *err)
 	service_plan(&h->service, &plan);
 	plan.jail.guest = h->guest ? &h->jail_guest : NULL;
 	plan.jail.uplink = uplink;
+	plan.jail.again = h->again;
 	code = service_run(&h->service, &plan, err);
 	drop_uplink(h);
 	return code;
@@ -236,6 +238,8 @@ int hold_main(int argc, char **argv)
 		  &h.user },
 		{ 0, "ready-fd", OPTION_TEXT, "N", "a byte is written there once it serves", &h.ready_fd },
 		{ 0, "counters", OPTION_TEXT, "N", "count there on the daemon's board", &h.counters },
+		{ 0, "again", OPTION_FLAG, NULL, "it was held before: an interface that has come since is removed",
+		  &h.again },
 		{ 0, "spare", OPTION_LIST, "PORT", "host_ports must not lead there: the daemon's own; may repeat",
 		  &h.spared },
 		{ 0, "guest", OPTION_TEXT, "LINK=MAC[,down=B][,up=B]",

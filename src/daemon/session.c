@@ -196,13 +196,13 @@ static void on_links(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
 	const struct jail_plan *jail = &s->plan->jail;
+	const char *but = jail->guest ? jail->guest->link : jail->uplink ? jail->uplink->link : NULL;
 	char name[IFNAMSIZ], why[96];
 
 	(void)what;
-	if (!interfaces_changed(fd, jail->guest ? jail->guest->link : jail->uplink ?
-				jail->uplink->link : NULL, name))
+	if (!interfaces_changed(fd, but, name))
 		return;
-	interfaces_cut(fd, name);
+	interfaces_cut(fd, but);
 	snprintf(why, sizeof(why), "%s has come into the namespace, a way out: it is cut, and all is refused",
 		 name);
 	fail(s, why);

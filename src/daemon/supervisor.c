@@ -361,6 +361,8 @@ static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 	}
 	if (k->held.uplink)
 		argv[argc++] = "--uplink";
+	if (k->has_served)
+		argv[argc++] = "--again";
 	if (k->held.guest[0]) {
 		argv[argc++] = "--guest";
 		argv[argc++] = k->held.guest;

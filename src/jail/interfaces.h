@@ -27,7 +27,11 @@ enum interface_is interface_read(const struct nlmsghdr *h, char ret_name[IFNAMSI
  */
 bool interfaces_changed(int fd, const char *but, char ret_name[IFNAMSIZ]);
 
-/* interfaces_cut() - remove the interface, or at least set it down.  Return: is it gone or down? */
-bool interfaces_cut(int fd, const char *name);
+/* interfaces_cut() - remove every way out, or at least set it down, until the kernel tells of none.
+ * Return: none is left */
+bool interfaces_cut(int fd, const char *but);
+
+/* The same in the network namespace that we are in */
+bool namespace_cut(const char *but);
 
 #endif

@@ -266,6 +266,7 @@ static bool setup_do(const struct jail_plan *plan, struct spawn *s, struct jail 
 		.pool6 = plan->pool6, .settings = namespace_settings_of_host(),
 		.host_ports = settings.host_ports, .host_port_count = settings.host_port_count,
 		.porter = settings.publish_count > 0, .guest = plan->guest, .uplink = plan->uplink,
+		.again = plan->again,
 	};
 	int report[2];
 	pid_t pid;

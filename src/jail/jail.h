@@ -61,6 +61,8 @@ struct jail_plan {
 					 * interface instead of lo; NULL: by lo */
 	const struct jail_uplink *uplink;	/* of one that is held: it stays on an engine's network,
 						 * mode internal; NULL */
+	bool		 again;			/* it was held before: a way out that has come since is cut, not
+						 * a reason to leave it alone */
 	const char	*session;
 	const char	*trusted_ca;		/* PEM of a CA that programs inside shall trust; or NULL */
 	const char *const *protect_read;	/* what decides and exists: read-only */

@@ -17,10 +17,12 @@
 
 #define TURNS_MAX 16		/* of a list that changes while it is read */
 #define ANSWER_BYTES 32768	/* of one read: rtnetlink's own buffer */
+#define CUT_SEQ (1u << 31)	/* above: numbers of lists that are for cutting */
 
 struct listing {
 	const char	*but;
 	char		*name;		/* of a way out */
+	int		 index;		/* of it: names change */
 	uint32_t	 seq;
 	bool		 found, done, stirred;
 };
@@ -36,6 +38,7 @@ static void take(struct listing *l, const struct nlmsghdr *h)
 	} else if (interface_read(h, name) == INTERFACE_WAY_OUT &&
 		   (!l->but || strcmp(name, l->but) != 0)) {
 		memcpy(l->name, name, IFNAMSIZ);
+		l->index = ((const struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_index;
 		l->found = true;
 	}
 	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -90,22 +93,45 @@ bool interfaces_changed(int fd, const char *but, char ret_name[IFNAMSIZ])
 	return true;
 }
 
-bool interfaces_cut(int fd, const char *name)
+static void cut(int fd, int index)
 {
 	static const uint16_t types[] = { RTM_NEWLINK, RTM_DELLINK };	/* down, and away */
 	char bytes[128] __attribute__((aligned(8)));
 	struct nlmsghdr *h;
 	struct ifinfomsg *ifi;
-	bool ok = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		h = mnl_nlmsg_put_header(bytes);
 		h->nlmsg_type = types[i];
 		h->nlmsg_flags = NLM_F_REQUEST;
 		ifi = mnl_nlmsg_put_extra_header(h, sizeof(*ifi));
+		ifi->ifi_index = index;
 		ifi->ifi_change = types[i] == RTM_NEWLINK ? IFF_UP : 0;
-		mnl_attr_put_strz(h, IFLA_IFNAME, name);
-		ok = send(fd, h, h->nlmsg_len, 0) == (ssize_t)h->nlmsg_len || ok;
+		send(fd, h, h->nlmsg_len, 0);
 	}
-	return ok;
+}
+
+/* Whoever puts it there gives it its name only then, and sets it up: until it is gone */
+bool interfaces_cut(int fd, const char *but)
+{
+	char name[IFNAMSIZ];
+
+	for (uint32_t turn = 1; turn <= TURNS_MAX; turn++) {
+		struct listing l = { .but = but, .name = name, .seq = CUT_SEQ + turn };
+
+		if (!ask(fd, l.seq) || !hear(fd, &l))
+			return false;
+		if (l.found)
+			cut(fd, l.index);
+		else if (!l.stirred)
+			return true;
+	}
+	return false;
+}
+
+bool namespace_cut(const char *but)
+{
+	AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	return fd >= 0 && interfaces_cut(fd, but);
 }

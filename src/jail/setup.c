@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "jail/interfaces.h"
 #include "jail/nft.h"
 #include "jail/porter.h"
 #include "jail/sockets.h"
@@ -40,10 +41,16 @@ static bool setup_host_ports(const struct setup *s, bool ipv6, struct furnished 
 /* bwrap's namespaces are half made yet; of others nothing is known */
 static bool setup_enter(const struct setup *s, pid_t init, struct err *err)
 {
+	const char *but = s->guest ? s->guest->link : s->uplink ? s->uplink->link : NULL;
+
 	if (s->held < 0)
 		return namespace_join(init, err);
-	return namespace_enter(s->held, err) &&
-	       namespace_is_bare(s->guest ? s->guest->link : s->uplink ? s->uplink->link : NULL, err);
+	if (!namespace_enter(s->held, err))
+		return false;
+	/* What came while nobody held it would stay, and be a way out for whoever may write frames */
+	if (s->again)
+		namespace_cut(but);
+	return namespace_is_bare(but, err);
 }
 
 /* Rules and no gate: the engine has made all the rest */

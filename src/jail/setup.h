@@ -31,6 +31,7 @@ struct setup {
 	const struct port_map	*host_ports;
 	size_t			 host_port_count;
 	const struct jail_guest	*guest;		/* of a held one; NULL */
+	bool			 again;		/* of one that was held before */
 	const struct jail_uplink *uplink;	/* the same */
 	bool			 porter;	/* leave a process behind that makes sockets */
 };

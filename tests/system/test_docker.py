@@ -545,9 +545,9 @@ def test_what_is_done_to_it_opens_nothing(docker, daemon, world, token):
         assert world.recorder.requests(f"{token}{number}".encode())
     # a network of the engine's is cut off as it comes, and does not start with the container
     docker("network", "disconnect", "none", name)
-    docker("network", "connect", f"net-{token}", name)
+    print(docker("network", "connect", f"net-{token}", name).stdout)
     session = docker("ps", "-q", "--no-trunc", "--filter", f"name={name}").stdout[:12]
-    wait_for(lambda: (one := daemon.held(session)) and one["restarts"] and one["state"] == "serving")
+    wait_for(lambda: (one := daemon.held(session)) and one["restarts"] and one["state"] == "serving", 60)
     done = docker("exec", name, "sh", "-c", "ip -o link show | grep -vc ': lo:'; " + tries.replace("NUMBER", "n"))
     assert done.returncode == 0 and done.stdout.startswith("0\n"), done.stdout
     assert world.recorder.requests(f"{token}n".encode())
@@ -558,6 +558,28 @@ def test_what_is_done_to_it_opens_nothing(docker, daemon, world, token):
 
 
 # held again
+
+def test_what_came_while_nobody_held_it_is_cut(docker, daemon, world, token):
+    """With keeper and daemon dead nobody cuts it; who holds the namespace again does so before all else."""
+    name = f"came-{token}"
+    agent = docker.agent(name=name)
+    assert passes(world, agent, token)
+    session = docker("ps", "-q", "--filter", f"name={name}").stdout.strip()
+    one = daemon.held(session)
+    daemon.kill()
+    try:
+        netns.kill_now(one["keeper"])
+        subprocess.run(["ip", "link", "add", "came0", "type", "veth", "peer", "name", "eth0", "netns", str(one["init"])],
+                       check=True)
+        assert "eth0" in docker("exec", name, "ip", "-o", "link").stdout
+    finally:
+        daemon.start()
+    wait_for(lambda: daemon.held(session)["state"] == "serving", 60)
+    assert "eth0" not in docker("exec", name, "ip", "-o", "link").stdout
+    assert not os.path.exists("/sys/class/net/came0")
+    assert passes(world, agent, token + "y")
+    agent.kill()
+
 
 @pytest.mark.parametrize("victim", ["gate", "keeper"])
 def test_who_is_held_again_is_trusted_in_there(docker, daemon, world, place, token, victim):
@@ -573,7 +595,7 @@ def test_who_is_held_again_is_trusted_in_there(docker, daemon, world, place, tok
         session = docker("ps", "-q", "--filter", f"name={name}").stdout.strip()
         keeper = daemon.held(session)["keeper"]
         os.kill(keeper if victim == "keeper" else sluice.role(keeper, "gate"), signal.SIGKILL)
-        wait_for(lambda: (one := daemon.held(session)) and one["state"] == "serving" and one["keeper"] != keeper)
+        wait_for(lambda: (one := daemon.held(session)) and one["state"] == "serving" and one["keeper"] != keeper, 60)
         # one more process is told of the CA too, and who joins the network
         for done in (docker("exec", name, "curl", "-sS", "--max-time", "20", f"https://{REC}/{token}c"),
                      docker.run("curl", "-sS", "--max-time", "20", f"https://{REC}/{token}d",

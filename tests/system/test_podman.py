@@ -134,8 +134,8 @@ def test_rootless_is_held_again(world, daemon, rootless, place, token):
         one, = daemon.ask({"do": "held"})["held"]
         before, ca = next(folder.glob("*.pem")).read_text(), netns.RUN / f"{one['session']}-ca.pem"
         os.kill(one["keeper"], signal.SIGKILL)
-        wait_for(lambda: ca.read_text() != before and next(folder.glob("*.pem")).read_text() == ca.read_text())
-        wait_for(lambda: daemon.held(one["session"])["state"] == "serving")
+        wait_for(lambda: ca.read_text() != before and next(folder.glob("*.pem")).read_text() == ca.read_text(), 60)
+        wait_for(lambda: daemon.held(one["session"])["state"] == "serving", 60)
         (place / "go").touch()
         said = process.communicate(timeout=60)[0]
     assert process.returncode == 0, said
