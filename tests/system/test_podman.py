@@ -136,9 +136,13 @@ def test_rootless_is_held_again(world, daemon, rootless, place, token):
         os.kill(one["keeper"], signal.SIGKILL)
         wait_for(lambda: ca.read_text() != before and next(folder.glob("*.pem")).read_text() == ca.read_text(), 60)
         wait_for(lambda: daemon.held(one["session"])["state"] == "serving", 60)
+        with run.begin("--runtime", RUNTIME, "exec", "--latest", "curl", "-sS", "--max-time", "20",
+                       f"https://{REC}/{token}c") as more:
+            said = more.communicate(timeout=60)[0]
+        assert more.returncode == 0, said
         (place / "go").touch()
         said = process.communicate(timeout=60)[0]
     assert process.returncode == 0, said
-    for letter in "ab":
+    for letter in "abc":
         assert world.recorder.requests((token + letter).encode())
     wait_for(lambda: not followers() and not list(folder.glob("*.pem")) and not ca.exists())
