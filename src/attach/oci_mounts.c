@@ -56,10 +56,12 @@ static const struct {
 	{ "smackfs", false }, { "pstore", false },
 };
 
+enum written { WRITTEN, READ_ONLY, ALL_READ_ONLY };	/* itself, or with what is mounted in it */
+
 /* A mount that is looked at */
 struct look {
 	const char		*source;
-	bool			 read_only;
+	enum written		 is;
 	bool			 is_root;	/* of the container: it may lie in an engine's store */
 	const struct oci_eyes	*eyes;
 	struct err		*err;
@@ -72,41 +74,53 @@ static bool is_listed(const char *path, const char *const *list)
 	return list && *list;
 }
 
-/* The last word counts, as for mount(8) */
-static bool is_read_only(const json_t *mount)
+/* The last word counts, as for mount(8).  `ro` says nothing of the mounts that come along. */
+static enum written read_only(const json_t *mount)
 {
+	static const struct { const char *word; enum written is; } words[] = {
+		{ "ro", READ_ONLY }, { "rro", ALL_READ_ONLY }, { "rw", WRITTEN }, { "rrw", WRITTEN },
+	};
 	const json_t *options = json_object_get(mount, "options");
-	bool is = false;
+	enum written is = WRITTEN;
 
 	for (size_t i = 0; i < json_array_size(options); i++) {
 		const char *word = json_string_value(json_array_get(options, i));
 
-		if (word && (!strcmp(word, "ro") || !strcmp(word, "rro")))
-			is = true;
-		else if (word && !strcmp(word, "rw"))
-			is = false;
+		for (size_t n = 0; word && n < ARRAY_SIZE(words); n++)
+			if (!strcmp(word, words[n].word))
+				is = words[n].is;
 	}
 	return is;
 }
 
+static bool is_to_read(const struct look *l, const char *at)
+{
+	return l->is == ALL_READ_ONLY || (l->is == READ_ONLY && !strcmp(at, l->source));
+}
+
+static const char *hint(const struct look *l, bool to_read)
+{
+	return to_read ? "" : l->is == READ_ONLY ? ", or read-only with all that is mounted in it" : ", or read-only";
+}
+
 static bool check_guarded(const struct look *l, const struct guarded *g, const char *at)
 {
-	if (l->read_only && !g->to_read)
+	if (is_to_read(l, at) && !g->to_read)
 		return true;
 	if (g->inside && !l->is_root && l->eyes->holds(g->path, at))
 		return err_set(l->err, "%s is mounted: a way out, as all in %s is (no such mount%s)", l->source,
-			       g->path, g->to_read ? "" : ", or read-only");
+			       g->path, hint(l, g->to_read));
 	return !l->eyes->holds(at, g->path) ||
 	       err_set(l->err, "%s is mounted, and %s in it: a way out (mount less%s)", l->source, g->path,
-		       g->to_read ? "" : ", or read-only");
+		       hint(l, g->to_read));
 }
 
 static bool check_kind(const struct look *l, const char *at, const char *kind)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (!strcmp(kind, kinds[i].kind) && (kinds[i].to_read || !l->read_only))
+		if (!strcmp(kind, kinds[i].kind) && (kinds[i].to_read || !is_to_read(l, at)))
 			return err_set(l->err, "%s is mounted, and the machine's %s at %s: a way out (mount less%s)",
-				       l->source, kind, at, kinds[i].to_read ? "" : ", or read-only");
+				       l->source, kind, at, hint(l, kinds[i].to_read));
 	return true;
 }
 
@@ -140,7 +154,7 @@ static bool check_new(const json_t *config, const json_t *mount, struct err *err
 {
 	const char *kind = json_string_value(json_object_get(mount, "type"));
 
-	if (!kind || is_read_only(mount))
+	if (!kind || read_only(mount))
 		return true;
 	if (!strcmp(kind, "sysfs"))
 		return err_set(err, "the container may write the machine's /sys (no --privileged, no unmask=ALL)");
@@ -154,12 +168,12 @@ bool oci_check_mounts(const json_t *config, const struct oci_eyes *eyes, const c
 {
 	const json_t *mounts = json_object_get(config, "mounts"), *root = json_object_get(config, "root");
 	const char *path = json_string_value(json_object_get(root, "path"));
-	struct look own = { path, json_is_true(json_object_get(root, "readonly")), true, eyes, err };
+	struct look own = { path, json_is_true(json_object_get(root, "readonly")) ? READ_ONLY : WRITTEN, true, eyes, err };
 
 	for (size_t i = 0; i < json_array_size(mounts); i++) {
 		const json_t *one = json_array_get(mounts, i);
 		const char *source = json_string_value(json_object_get(one, "source"));
-		struct look l = { source, is_read_only(one), false, eyes, err };
+		struct look l = { source, read_only(one), false, eyes, err };
 
 		if (!source || source[0] != '/') {
 			if (!check_new(config, one, err))

@@ -226,7 +226,7 @@ static void ways_out_by_mounts_are_refused(void **state)
 		{ "/etc/cron.d", false, true }, { "/run/docker/netns", false, true }, { "/home/desk", false, false },
 		{ "/home/desk/x11", false, false }, { "/home", false, false }, { "/home/other", true, true },
 		{ "/vol/proc", false, false }, { "/vol/sys", false, true }, { "/vol/dev", false, false },
-		{ "/vol/nfs", true, true }, { "/vol", false, false }, { "/srv/chroot", false, true },
+		{ "/vol/nfs", true, true }, { "/vol", false, false }, { "/srv/chroot", false, false },
 		{ "/srv/chroot/usr", true, true }, { "/srv/host", false, false },
 	};
 
@@ -252,7 +252,11 @@ static void ways_out_by_root_and_by_new_mounts_are_refused(void **state)
 		{ "{'root':{'path':'/var/lib/docker/overlay2/0/merged'}}", true },
 		{ "{'root':{'path':'/'}}", false }, { "{'root':{'path':'/','readonly':true}}", false },
 		{ "{'root':{'path':'/home/desk'}}", false }, { "{'root':{'path':'/srv/chroot'}}", false },
-		{ "{'root':{'path':'/srv/chroot','readonly':true}}", true },
+		{ "{'root':{'path':'/srv/chroot','readonly':true}}", false },
+		/* `ro` is of the folder alone: what is mounted in it stays as it is */
+		{ "{'mounts':[{'type':'bind','source':'/srv/chroot','options':['rbind','rro']}]}", true },
+		{ "{'mounts':[{'type':'bind','source':'/srv/chroot','options':['rbind','rro','ro']}]}", false },
+		{ "{'mounts':[{'type':'bind','source':'/srv/chroot','options':['rro','rw']}]}", false },
 		{ "{'mounts':[{'type':'sysfs','source':'sysfs','options':['ro']}]}", true },
 		{ "{'mounts':[{'type':'sysfs','source':'sysfs','options':['nosuid']}]}", false },
 		{ "{'mounts':[{'type':'cgroup','source':'cgroup','options':['ro']}]}", true },
