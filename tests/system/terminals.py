@@ -2,6 +2,7 @@
 """Real terminals, as a person has them: what they answer by themselves, and what their screen shows."""
 import os
 import re
+import select
 import shlex
 import subprocess
 import time
@@ -18,6 +19,15 @@ def until(condition, limit=15):
     while not (found := condition()) and time.monotonic() < end:
         time.sleep(0.05)
     return found
+
+
+def read_until(fd, words, limit=15):
+    """What a terminal's other end shows, up to these words and maybe more: it comes in pieces."""
+    seen, end = b"", time.monotonic() + limit
+    while words not in seen:
+        assert select.select([fd], [], [], max(0, end - time.monotonic()))[0], seen
+        seen += os.read(fd, 65536)
+    return seen
 
 
 class Tmux:

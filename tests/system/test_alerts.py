@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Alerts: once a crossing, in the log, on stderr and in the metrics."""
-import os
 import pty
 import subprocess
 import time
@@ -11,6 +10,7 @@ import internet
 import scrape
 import sluice
 from stage import ZONE
+from terminals import read_until
 
 REC = f"rec.{ZONE}"
 LIMITS = ("limits: {requests: 20/min, unique_hosts: 5, upload_per_request: 100000,"
@@ -105,9 +105,8 @@ def test_colour_only_on_a_terminal(world):
     for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
         subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
                        env=sluice.environment(**env), check=True, timeout=60, **sluice.as_user())
-        text = os.read(ours, 65536).decode()
-        assert ("\033[33msluice: alert: 101 denials" in text) == coloured
-        assert "sluice: alert: 101 denials" in text
+        text = read_until(ours, b"sluice: alert: 101 denials")
+        assert (b"\033[33msluice: alert: 101 denials" in text) == coloured
 
 
 def test_one_line_a_second(jail, policy, fresh):
