@@ -35,6 +35,7 @@
 #include "control/server.h"
 #include "daemon/clock.h"
 #include "daemon/held.h"
+#include "daemon/hold_args.h"
 #include "daemon/litter.h"
 #include "daemon/role.h"
 #include "daemon/wall.h"
@@ -48,10 +49,8 @@
 #define RETRY_FIRST_MS 50
 #define RETRY_MAX_MS 30000
 #define STEADY_MS 60000		/* who served that long has not failed before */
-#define ARGS_MAX (24 + 6 * CONTROL_WORDS_MAX)
 #define PORT_ANYBODY 1024	/* from there on a port is not root's alone */
-#define READY_FD 3
-#define LOCK_FD 4
+#define LOCK_FD (HOLD_READY_FD + 1)	/* of the keeper: its session's lock (held.h) */
 
 enum kept_state { KEPT_WAITING, KEPT_STARTING, KEPT_SERVING, KEPT_ENDING };
 
@@ -327,71 +326,22 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- starting one ---- */
 
-/* The policy's path: a NAME is one of the daemon's own */
-static const char *policy_path(const struct supervisor *s, const char *word, char ret[PATH_MAX])
-{
-	if (word[0] == '/')
-		return word;
-	snprintf(ret, PATH_MAX, "%s/%s.yaml", s->plan->policies, word);
-	return ret;
-}
-
 static _Noreturn void become_keeper(const struct kept *k, int ready, int lock)
 {
-	static char path[CONTROL_WORDS_MAX][PATH_MAX];
 	const struct supervisor *s = k->supervisor;
-	const char *argv[ARGS_MAX] = { "sluice", "hold", "--only", "--quiet", "--session",
-				       k->held.session, "--ready-fd", "3" };
+	const struct hold_facts facts = { s->plan->policies, k->place, k->has_served, own_ports(s) };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	const struct control_ports own = own_ports(s);
-	char pid[16], place[24], port[CONTROL_PORTS_MAX][8];
-	size_t argc = 8;
+	static struct hold_args args;
 
-	snprintf(pid, sizeof(pid), "%d", (int)k->held.pid);
-	if (k->place != BOARD_NONE) {
-		snprintf(place, sizeof(place), "%zu", k->place);
-		argv[argc++] = "--counters";
-		argv[argc++] = place;
-	}
-	argv[argc++] = k->held.netns[0] ? "--netns" : "--pid";
-	argv[argc++] = k->held.netns[0] ? k->held.netns : pid;
-	if (k->held.mode[0]) {
-		argv[argc++] = "--mode";
-		argv[argc++] = k->held.mode;
-	}
-	if (k->held.uplink)
-		argv[argc++] = "--uplink";
-	if (k->has_served)
-		argv[argc++] = "--again";
-	if (k->held.guest[0]) {
-		argv[argc++] = "--guest";
-		argv[argc++] = k->held.guest;
-	}
-	for (size_t i = 0; i < own.count; i++) {
-		snprintf(port[i], sizeof(port[i]), "%u", own.at[i]);
-		argv[argc++] = "--spare";
-		argv[argc++] = port[i];
-	}
-	for (size_t i = 0; i < k->held.policies.count; i++) {
-		argv[argc++] = "--policy";
-		argv[argc++] = policy_path(s, k->held.policies.at[i], path[i]);
-	}
-	for (size_t i = 0; i < k->held.labels.count; i++) {
-		argv[argc++] = "--label";
-		argv[argc++] = k->held.labels.at[i];
-	}
-	for (size_t i = 0; i < k->held.publish.count; i++) {
-		argv[argc++] = "--publish";
-		argv[argc++] = k->held.publish.at[i];
-	}
+	hold_args_make(&k->held, &facts, &args);
 	/* Above both numbers first: one of them may be the other's */
 	ready = fcntl(ready, F_DUPFD_CLOEXEC, LOCK_FD + 1);
 	lock = fcntl(lock, F_DUPFD_CLOEXEC, LOCK_FD + 1);
 	setsid();
-	if (null < 0 || dup2(null, 0) < 0 || dup2(ready, READY_FD) < 0 || dup2(lock, LOCK_FD) < 0 ||
+	if (null < 0 || dup2(null, 0) < 0 || dup2(ready, HOLD_READY_FD) < 0 || dup2(lock, LOCK_FD) < 0 ||
 	    close_range(LOCK_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		_exit(1);
-	execv(s->plan->program, (char *const *)(uintptr_t)argv);
+	execv(s->plan->program, (char *const *)(uintptr_t)args.at);
 	_exit(1);
 }
 
