@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +14,8 @@
 
 #define BACKLOG 512		/* connections that wait for the gate */
 #define DNS_TRIES 16		/* of a port that is free for TCP and UDP */
+#define PAGE_TRIES 20		/* more, of an address that is in use */
+#define PAGE_PAUSE_MS 50
 
 static void hand_over(struct keeper *k, enum talk_socket_kind kind, uint16_t port, int *fd)
 {
@@ -136,6 +139,7 @@ static bool is_stale(const struct sockaddr_un *at)
 	       errno == ECONNREFUSED;
 }
 
+/* Return: negative errno, and @err */
 static int unix_socket(const char *path, struct err *err)
 {
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -144,23 +148,37 @@ static int unix_socket(const char *path, struct err *err)
 
 	if (fd < 0 || !span_copy(span_str(path), at.sun_path, sizeof(at.sun_path))) {
 		err_set(err, "%s: no socket can have this path (107 bytes at most)", path);
-		return -1;
+		return -ENAMETOOLONG;
 	}
 	/* the mode of the file that bind(2) makes: there is no moment in which it is wider */
-	if (fchmod(fd, 0600) < 0) {
-		err_sys(err, errno, "%s", path);
-		return -1;
-	}
-	r = bind(fd, (const void *)&at, sizeof(at));
+	r = fchmod(fd, 0600);
+	if (r == 0)
+		r = bind(fd, (const void *)&at, sizeof(at));
 	if (r < 0 && errno == EADDRINUSE && is_stale(&at)) {
 		unlink(path);
 		r = bind(fd, (const void *)&at, sizeof(at));
 	}
-	if (r < 0 || listen(fd, BACKLOG) < 0) {
-		err_sys(err, errno, "%s", path);
-		return -1;
-	}
-	return TAKE_FD(fd);
+	if (r == 0 && listen(fd, BACKLOG) == 0)
+		return TAKE_FD(fd);
+	r = -errno;
+	err_sys(err, errno, "%s", path);
+	return r;
+}
+
+/* The same for a page: a Unix socket, or one of TCP whose port is filled in */
+static int page_socket(struct page_at *at, struct err *err)
+{
+	AUTO_CLOSE int fd = -1;
+	int r;
+
+	if (at->path)
+		return unix_socket(at->path, err);
+	fd = host_socket(&at->listen.addr, at->listen.port, SOCK_STREAM);
+	if (fd >= 0 && read_port(fd, &at->listen.port))
+		return TAKE_FD(fd);
+	r = -errno;
+	cannot_listen(&at->listen, err);
+	return r;
 }
 
 bool doors_is_host_port(const struct policy *p, uint16_t port)
@@ -175,15 +193,17 @@ bool doors_is_host_port(const struct policy *p, uint16_t port)
 
 int doors_of_page(struct page_at *at, const struct policy *p, struct err *err)
 {
-	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int fd = page_socket(at, err);
 
-	if (at->path)
-		return unix_socket(at->path, err);
-	fd = host_socket(&at->listen.addr, at->listen.port, SOCK_STREAM);
-	if (fd < 0 || !read_port(fd, &at->listen.port)) {
-		cannot_listen(&at->listen, err);
-		return -1;
+	/* Who served there, and was killed a moment ago, may not have ended yet */
+	for (int tries = PAGE_TRIES; fd == -EADDRINUSE && tries > 0; tries--) {
+		poll(NULL, 0, PAGE_PAUSE_MS);
+		fd = page_socket(at, err);
 	}
+	if (fd < 0)
+		return -1;
+	if (at->path)
+		return TAKE_FD(fd);
 	/* The jail's way to loopback of the host is not to be one to the metrics */
 	if (p && doors_is_host_port(p, at->listen.port)) {
 		err_set(err, "port %u is a host port of the jail (serve the page at "

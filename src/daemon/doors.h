@@ -30,7 +30,8 @@ struct page_at {
  *
  * A port that was 0 is filled in; one of the jail's host ports is refused.
  * @p: NULL: a daemon's, of no one policy.
- * A Unix socket is 0600; one at which nobody listens any more is replaced.
+ * A Unix socket is 0600; one at which nobody listens any more is replaced.  What is in use is waited for,
+ * a second at most.
  * Return: -1 and @err.
  */
 int doors_of_page(struct page_at *at, const struct policy *p, struct err *err);

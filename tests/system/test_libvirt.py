@@ -39,16 +39,6 @@ stdio_handler = "file"
 """
 
 
-def killed(daemon):
-    """With its exporter, which ends a moment after it: the next daemon has the same address."""
-    daemon.kill()
-
-    def gone():
-        with socket.socket(socket.AF_UNIX) as s:
-            return s.connect_ex(str(METRICS)) != 0
-    wait_for(gone, 20)
-
-
 def follow(part):
     """Do what the page says under that name, as root in the folder of the sources."""
     blocks = re.findall(rf"^```sh {part}\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
@@ -177,7 +167,7 @@ def test_guest_that_cannot_be_attached_does_not_start(virt, daemon, metadata, de
 
 
 def test_guest_does_not_start_without_the_daemon(virt, daemon):
-    killed(daemon)
+    daemon.kill()
     guest = machine.Machine(virt, "late", "", metadata=METADATA.format("web"))
     done = guest.start()
     assert done.returncode and "the daemon does not run" in done.stdout
@@ -696,7 +686,7 @@ def test_no_death_opens_anything(world, several, daemon, token, who):
     machine.ask(PORTS["one"], LOOP.format(host=OTHER, token=bad, datagram=datagram))
     start, before = world.wire.mark(), daemon.held("one")
     if who == "daemon":
-        killed(daemon)
+        daemon.kill()
         os.kill(before["keeper"], signal.SIGKILL)
         assert call("attach", "--vm", "one", "--session", "x").code == 125
         daemon.start()
@@ -721,7 +711,7 @@ def test_destroyed_guest_leaves_nothing(virt, several, daemon):
     # what an earlier start of the machine left is forgotten, and no other's namespace is taken for it
     stale = netns.RUN / "held" / "two.json"
     text = (netns.RUN / "held" / "one.json").read_text()
-    killed(daemon)
+    daemon.kill()
     stale.write_text(re.sub('"boot":"[^"]*"', '"boot":"another"', text.replace('"one"', '"two"')))
     daemon.start()
     wait_for(lambda: not daemon.held("two") and not stale.exists())

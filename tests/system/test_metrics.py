@@ -38,7 +38,7 @@ def test_numbers_are_those_of_the_log(metered):
     agent.fails("tcp", "21.9.0.40", 80)
     agent.do("resolve", f"denied.{ZONE}")
     agent.ok("requests", REC, 80, ["PROPFIND / HTTP/1.1\r\nHost: wrong.example\r\n\r\n"])
-    page = scrape.page(port)
+    page = wait_for(lambda: (p := scrape.page(port))("sluice_active_connections") == 0 and p)
     done = agent.end()
     opened, http, names = done.of("conn.open"), done.of("http"), done.of("dns.query")
     closed = done.of("conn.close")
@@ -71,7 +71,7 @@ def test_numbers_are_those_of_the_log(metered):
 def test_what_is_open_is_a_gauge(metered):
     agent, port = metered("--allow", f"{REC}:9000")
     agent.ok("hold", REC, 9000, 3, stay=True)
-    assert scrape.page(port)("sluice_active_connections") == 3
+    wait_for(lambda: scrape.page(port)("sluice_active_connections") == 3)
     assert scrape.page(port)("sluice_held_connections") == 3
     agent.ok("release", stay=True)
     wait_for(lambda: scrape.page(port)("sluice_active_connections") == 0)
@@ -82,9 +82,9 @@ def test_packets_are_the_kernels_count(metered):
     time.sleep(1.2)
     before = scrape.page(port)
     agent.ok("datagrams", REC, 9999, 100, 50)
-    wait_for(lambda: scrape.page(port)("agent_vm_network_tx_packets_total") >=
-               before("agent_vm_network_tx_packets_total") + 50)
-    page = scrape.page(port)
+    page = wait_for(lambda: (p := scrape.page(port)) and all(
+        p(f"agent_vm_network_{way}_packets_total") > before(f"agent_vm_network_{way}_packets_total") + 50
+        for way in ("tx", "rx")) and p)
     sent = page("agent_vm_network_tx_packets_total") - before("agent_vm_network_tx_packets_total")
     received = page("agent_vm_network_rx_packets_total") - before("agent_vm_network_rx_packets_total")
     # 50 datagrams each way, and a few of DNS
