@@ -10,10 +10,12 @@ import subprocess
 import tarfile
 
 import netns
+import pages
 import sluice
 import stage
 
 SOCKET = "/run/docker.sock"
+CONFIG = pathlib.Path("/etc/docker/daemon.json")
 IMAGE = "machine"
 # The machine's programs, and what the tests run in there
 MOUNTS = ["-v", "/usr:/usr:ro", "-v", "/etc/ssl:/etc/ssl:ro", "-v", f"{stage.INSIDE}:{stage.INSIDE}:ro",
@@ -21,9 +23,13 @@ MOUNTS = ["-v", "/usr:/usr:ro", "-v", "/etc/ssl:/etc/ssl:ro", "-v", f"{stage.INS
 RUNC = stage.ROOT / "runc"      # of containers without an engine
 
 
-def write_image(path):
-    """Nothing but names: the programs are the machine's, mounted."""
+def write_image(path, alone=False):
+    """Nothing but names: the programs are the machine's, mounted. Or busybox @alone, with nothing to mount."""
     with tarfile.open(path, "w") as tar:
+        if alone:
+            for name in "bin/busybox", "bin/sh", "bin/wget", "bin/sleep":
+                tar.add("/bin/busybox", name)
+            return
         for name in "bin", "sbin", "lib", "lib64":
             if os.path.islink("/" + name):
                 entry = tarfile.TarInfo(name)
@@ -69,8 +75,9 @@ class Engine:
     def __init__(self, walls=False, asks=None):
         self.root = stage.ROOT / "docker"
         self.root.mkdir()
-        config = self.root / "daemon.json"
-        config.write_text(self.documented())
+        pages.install()
+        CONFIG.parent.mkdir(exist_ok=True)
+        CONFIG.unlink(missing_ok=True)
         self.log = open(stage.ROOT / "dockerd.log", "wb")
         # what it leaves in /tmp must not be seen by others: they use other programs' names there
         command = []
@@ -79,22 +86,23 @@ class Engine:
             command = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"',
                        self.root / "resolv.conf"]
         self.process = subprocess.Popen(
-            [*command, "/usr/sbin/dockerd", "--config-file", config, "--data-root", self.root / "data",
+            [*command, "/usr/sbin/dockerd", "--data-root", self.root / "data",
              "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid", "--bridge", "none",
              *(["--experimental", "--ip6tables=true"] if walls else ["--iptables=false", "--ip6tables=false"]),
              "--storage-driver", "vfs", "-H", f"unix://{SOCKET}"], stdin=subprocess.DEVNULL, stdout=self.log,
             stderr=self.log, env=netns.root_env(), cwd="/")
         netns.wait_for(lambda: self("info").returncode == 0, 30)
+        self.configure()
         self.image()
 
-    @staticmethod
-    def documented():
-        """What docs/docker.md says to write into daemon.json, with the path of this build."""
-        text = (stage.TOP / "docs" / "docker.md").read_text()
-        said = json.loads(text.split("```json\n")[1].split("```")[0])
-        assert said["runtimes"]["sluice"]["path"] == "/usr/local/bin/sluice"
-        said["runtimes"]["sluice"]["path"] = str(sluice.PROGRAM)
-        return json.dumps(said)
+    def configure(self, **more):
+        """As docs/docker.md says, while the engine runs; @more is in the same file."""
+        said = json.loads(pages.blocks("docker.md", "json")[0])
+        said["runtimes"].update(more.pop("runtimes", {}))
+        CONFIG.write_text(json.dumps({**said, **more}))
+        pages.follow("docker.md", "reload")
+        netns.wait_for(lambda: set(json.loads(self("info", "--format", "{{json .Runtimes}}").stdout)) >=
+                       set(said["runtimes"]), 30)
 
     def __call__(self, *argv, limit=60):
         return subprocess.run(["docker", "-H", f"unix://{SOCKET}", *map(str, argv)], text=True,
@@ -106,6 +114,13 @@ class Engine:
         path = self.root / "image.tar"
         write_image(path)
         done = self("import", path, IMAGE)
+        assert done.returncode == 0, done.stdout
+
+    def own_image(self, name, *command):
+        """One that runs by itself, with busybox, as a reader's does."""
+        path = self.root / "own.tar"
+        write_image(path, alone=True)
+        done = self("import", "--change", f"CMD {json.dumps(command)}", path, name)
         assert done.returncode == 0, done.stdout
 
     @staticmethod

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's libvirtd, started by hand: no systemd, its files on file systems of its own."""
+"""Debian's libvirtd, started by hand: no systemd, its files on file systems of its own; sluice is installed."""
 import os
 import pathlib
 import subprocess
 import tempfile
 
-import sluice
+import pages
 import stage
-from netns import wait_for
+from netns import root_env, wait_for
 
 # A sysfs of the network namespace that it is in, for bridges; its cache is nobody else's
 START = """
@@ -17,24 +17,21 @@ exec libvirtd
 """
 
 
-def path():
-    """With sluice as if it were installed: for hooks and for what a page says."""
-    return f"{sluice.PROGRAM.parent}:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
 class Libvirt:
     """In the network namespace of the process `inside`, or in this one."""
 
     def __init__(self, inside=None):
         self.prefix = ["nsenter", f"--net=/proc/{inside}/ns/net", "--"] if inside else []
         self.log = stage.ROOT / "libvirtd.log"
+        pages.install()
         self.start()
 
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, "unshare", "--mount", "sh", "-c", START], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env={**os.environ, "PATH": path(), "ROOT": str(stage.ROOT)})
+                stdout=log, stderr=log, env={**os.environ, "PATH": root_env()["PATH"],
+                                             "ROOT": str(stage.ROOT)})
         wait_for(lambda: self.try_virsh("version").returncode == 0, 30)
 
     def restart(self):

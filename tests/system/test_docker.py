@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -12,9 +14,11 @@ import pytest
 import engine
 import internet
 import netns
+import pages
 import sluice
 import stage
 from netns import DENIED, REC, call, get, passes, until_ended, until_killed, wait_for
+from pages import follow
 from stage import ZONE
 
 
@@ -607,3 +611,104 @@ def test_who_is_held_again_is_trusted_in_there(docker, daemon, world, place, tok
     for letter in "abcd":
         assert world.recorder.requests((token + letter).encode())
     wait_for(lambda: not (netns.RUN / f"{session}-ca.pem").exists())
+
+
+# docs/docker.md
+
+def section(page, title):
+    """The text below that heading."""
+    return pages.text_of(page).partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_a_page_names_no_folder_that_can_be_mounted(daemon, token):
+    """Each path in the page's list of what is not to be mounted, to write to; and a folder that is not in it."""
+    listed = section("docker.md", "What does not start").partition("Nor with these mounted")[2]
+    named = re.findall(r"`(/[^`]*)`", listed.partition("Nor if")[0])
+    assert len(named) > 8
+    folder = stage.ROOT / "mounted"
+    config = engine.bundle(folder, "/usr/bin/true")
+    pristine = config["mounts"]
+
+    def create(path, name):
+        config["mounts"] = [*pristine, {"destination": "/s", "source": path, "type": "bind", "options": ["rbind", "rw"]}]
+        (folder / "config.json").write_text(json.dumps(config))
+        return engine.runtime("create", "--bundle", folder, name, stdout=subprocess.DEVNULL, stderr=errors)
+    with open(stage.ROOT / "mounted.err", "w+") as errors:
+        for number, path in enumerate(named):
+            pathlib.Path(path).mkdir(parents=True, exist_ok=True)
+            errors.truncate(0)
+            done = create(path, f"mounted-{number}-{token}")
+            errors.seek(0)
+            assert done.returncode == 125 and f"{path} " in errors.read(), path
+        assert create(str(folder), f"mounted-{token}").returncode == 0
+    engine.runtime("delete", "--force", f"mounted-{token}")
+
+
+@pytest.fixture
+def new_machine(daemon, docker):
+    """As one is before the page: no user sluice, no policy, no daemon. What it had comes back."""
+    files = {path: path.read_bytes() for path in map(pathlib.Path, ("/etc/passwd", "/etc/group", "/etc/shadow"))}
+    policies = {path.stem: path.read_text() for path in netns.POLICIES.glob("*.yaml")}
+    daemon.end()
+    subprocess.run(["userdel", stage.ROLES], check=True)
+    yield
+    pages.end_daemon()
+    for path, data in files.items():
+        path.write_bytes(data)
+    for name, text in policies.items():
+        (netns.POLICIES / f"{name}.yaml").write_text(text)
+    docker.configure()
+    daemon.start()
+
+
+def test_the_page(world, daemon, docker, new_machine, token):
+    """As a new user follows it, from its top to its end."""
+    world.dns.names["www.example.com"] = world.dns.names[REC]
+    start = world.wire.mark()
+    docker.own_image("agent", "sh", "-c", f"wget -O- http://www.example.com/{token}-ok; wget -O- http://{DENIED}/{token}-bad; "
+                     f"wget -O- http://{internet.RECORDER4}/{token}-bad; exec sleep 600")
+    follow("docker.md", "setup")
+    policy = netns.POLICIES / "web.yaml"
+    gate = pathlib.Path("/etc/passwd").read_text().partition("\nsluice:x:")[2].partition(":")[0]
+    assert gate and gate != str(stage.ROLES_ID)
+
+    # use
+    long = follow("docker.md", "run", words={"IMAGE": "agent"}).splitlines()[-1]
+    session = long[:12]
+    wait_for(lambda: world.recorder.requests(f"{token}-ok".encode()))
+    wait_for(lambda: len([e for e in netns.events(session) if e.get("verdict") == "deny"]) >= 2, 30)
+    keeper = daemon.held(session)["keeper"]
+    assert f"\nUid:\t{gate}\t" in pathlib.Path(f"/proc/{sluice.role(keeper, 'gate')}/status").read_text()
+    policy.write_text(policy.read_text().replace("*.example.com", "*.example.org"))
+    told = follow("docker.md", "look", words={"ID": session})
+    assert re.search(rf"^{session} +\d+ +filtered ", told, re.M), told
+    assert "www.example.com" in told and DENIED in told and "no_rule" in told, told
+    wait_for(lambda: netns.events(session, "policy.reload"))
+    done = docker("exec", session, "wget", "-O-", f"http://www.example.com/{token}-bad")
+    assert done.returncode != 0, done.stdout
+    policy.write_text(policy.read_text().replace("*.example.org", "*.example.com"))
+
+    # a runtime that has its policy, and who forgets the word
+    more = json.loads(pages.blocks("docker.md", "json")[1])["runtimes"]
+    assert '"default-runtime": "sluice"' in pages.text_of("docker.md")
+    docker.configure(runtimes=more, **{"default-runtime": "sluice"})
+    go = "wget", "-O-", "http://www.example.com/"
+    done = docker("run", "--rm", "--runtime", "sluice-web", "--network", "none", "-e", "SLUICE_POLICY=nowhere", "agent",
+                  *go[:2], go[2] + token + "-web")
+    assert done.returncode == 0 and world.recorder.requests(f"{token}-web".encode()), done.stdout
+    docker("network", "create", f"net-{token}")
+    done = docker("run", "--rm", "--network", f"net-{token}", "agent", "true")
+    assert done.returncode == 125 and "a way out beside the gate" in done.stdout, done.stdout
+    docker("network", "rm", f"net-{token}")
+
+    # afterwards
+    assert docker("stop", "-t", "0", session).returncode == 0
+    wait_for(lambda: not daemon.held(session))
+    docker("run", "-d", "--runtime", "runc", "--network", "none", "--name", "bare", "agent", "sleep", "600")
+    assert docker("exec", "bare", *go[:2], go[2] + token + "-bad").returncode != 0
+    follow("docker.md", "attach", words={"NAME": "bare"})
+    done = docker("exec", "bare", *go[:2], go[2] + token + "-late")
+    assert done.returncode == 0 and world.recorder.requests(f"{token}-late".encode()), done.stdout
+    docker("rm", "-f", "bare", session)
+    assert not world.wire.carries(f"{token}-bad".encode(), start)
+    del world.dns.names["www.example.com"]

@@ -17,10 +17,12 @@ import pytest
 import engine
 import internet
 import netns
+import pages
 import sluice
 import stage
 from engine import word
 from netns import call, events, kill_now, policies, standing_still, until_ended, until_killed, wait_for
+from pages import follow
 
 LATER = "172.28.1.200"       # the machine gets it after the containers have started
 NET, GATEWAY, ONE, TWO, PLAIN = "172.28.1.0/24", "172.28.1.1", "172.28.1.11", "172.28.1.12", "172.28.1.13"
@@ -73,17 +75,14 @@ def among(peers):
 
 @pytest.fixture(scope="module")
 def daemon(world):
-    yield from netns.serving(team=among(NET), others=among("10.9.0.0/16"), web="allow:\n  - host: www.example.com\n")
+    yield from netns.serving(others=among("10.9.0.0/16"), web="allow:\n  - host: www.example.com\n")
 
 
 @pytest.fixture(scope="module")
 def docker(daemon):
     one = engine.Engine(walls=True, asks="127.0.0.1")
-    text = (stage.TOP / "docs" / "docker.md").read_text()
-    made = next(line for line in text.splitlines() if line.startswith("docker network create"))
-    done = one(*made.split()[1:])
-    assert done.returncode == 0, done.stdout
-    one.bridge = "br-" + done.stdout.strip()[:12]
+    made = follow("docker.md", "network")       # and the policy team
+    one.bridge = "br-" + made.splitlines()[-1][:12]
     one("network", "create", "--subnet", "172.28.2.0/24", "wide")
     yield from until_ended(one)
 
@@ -542,3 +541,23 @@ def test_peers_can_change(daemon, one, two):
     policies(team=among(NET))
     assert call("reload", one.session).code == 0
     assert word(one, TWO) == "peer"
+
+
+def test_the_page(docker, home, one, two, plain, token):
+    """docs/docker.md: what it starts is a name for the others, and reaches nobody else."""
+    docker.own_image("agent", "busybox", "nc", "-ll", "-p", "8000", "-e", "busybox", "echo", "coder")
+    session = follow("docker.md", "peer", words={"IMAGE": "agent"}).splitlines()[-1][:12]
+    wait_for(lambda: word(one, "coder") == "coder\n")
+    plain.do("tcp", GATEWAY, 8081, token + "c")
+    wait_for(lambda: home.has(token + "c"))
+    reach = f"echo {token}x | busybox nc -w 5 "
+    assert docker("exec", "coder", "sh", "-c", reach + "two 8000").stdout == "peer"
+    for address in GATEWAY, internet.HOME4:
+        assert docker("exec", "coder", "sh", "-c", f"{reach}{address} 8081").returncode != 0
+    assert not home.has(token + "x")
+    said = pages.text_of("docker.md")
+    assert "`nft list table netdev sluice-ID`" in said and "`sluice_keeper-ID`, `sluice_gate-ID`" in said
+    for table in "sluice", "sluice_keeper", "sluice_gate":
+        subprocess.run(["nft", "list", "table", "netdev", f"{table}-{session}"], check=True, stdout=subprocess.DEVNULL)
+    docker("rm", "-f", "coder")
+    wait_for(lambda: not left(session))

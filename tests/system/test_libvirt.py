@@ -22,10 +22,10 @@ import sluice
 import stage
 from frames import arp, dhcp, frame, ip, ip4, mac, pieces, udp, udp4
 from netns import call, wait_for
+from pages import follow
 from stage import ZONE
 
 REC, DENIED, OTHER = f"rec.{ZONE}", f"denied.{ZONE}", f"mail.{ZONE}"
-PAGE = stage.TOP / "docs/libvirt.md"
 METRICS = stage.ROOT / "daemon.metrics"
 METADATA = machine.METADATA.format("policy='{}'")
 # Files of a libvirtd that has no system around it
@@ -39,17 +39,6 @@ stdio_handler = "file"
 """
 
 
-def follow(part):
-    """Do what the page says under that name, as root in the folder of the sources."""
-    blocks = re.findall(rf"^```sh {part}\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
-    assert blocks
-    done = subprocess.run(["sh", "-ec", "".join(blocks)], cwd=stage.TOP, text=True, timeout=60,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          env=netns.root_env(PATH=libvirt.path(), LIBVIRT_DEFAULT_URI="qemu:///system"))
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def daemon(world):
     one = netns.Daemon("--metrics", f"unix:{METRICS}")
@@ -60,9 +49,9 @@ def daemon(world):
 @pytest.fixture(scope="module")
 def virt(world, daemon):
     pathlib.Path("/etc/libvirt/qemu.conf").write_text(QEMU)
-    follow("before")
+    follow("libvirt.md", "before")
     one = libvirt.Libvirt()
-    follow("setup")
+    follow("libvirt.md", "setup")
     yield one
     one.end()
 
@@ -121,7 +110,7 @@ def test_guest_reaches_what_its_policy_names(world, virt, daemon, service, token
         other_dns=internet.OTHER_DNS4, addresses=" ".join([
             internet.RECORDER4, "169.254.169.254", "10.20.0.5", "192.168.101.1:8099",
             f"{internet.HOME4}:8099", "127.0.0.1:8099"])), guarded=True)
-    told = follow("guest")
+    told = follow("libvirt.md", "guest")
     assert re.search(r"^web +\d+ +filtered +hold ", told, re.M), told
     log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-web.jsonl"))[-1]
     said = guest.wait()

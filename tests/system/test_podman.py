@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers of Podman behind the gate: another engine, the same runtime."""
+import json
 import os
 import pathlib
 import signal
@@ -10,33 +11,50 @@ import pytest
 import engine
 import internet
 import netns
+import pages
 import sluice
 import stage
 from netns import DENIED, REC, wait_for
+from pages import follow
 
-RUNTIME = pathlib.Path("/run/sluice-runc")
-STORE = ["podman", "--root", stage.ROOT / "podman", "--runroot", "/run/podman-store", "--storage-driver",
-         "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+RUNTIME = pathlib.Path("/usr/local/bin/sluice-runc")
+CONFIG = pathlib.Path("/etc/containers")
+# What a machine without systemd needs, and files that are the tests' own
+STORE = f"""[storage]
+driver = "vfs"
+graphroot = "{stage.ROOT}/podman"
+runroot = "/run/podman-store"
+"""
+ENGINE = """[containers]
+default_ulimits = []
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
 
 
 @pytest.fixture(scope="module")
 def daemon(world):
-    yield from netns.serving(rec=f"allow:\n  - host: {REC}\n")
+    yield from netns.serving(rec=f"allow:\n  - host: {REC}\n", web='allow:\n  - host: "*.example.com"\n')
 
 
 @pytest.fixture(scope="module")
 def podman(world, daemon):
-    RUNTIME.symlink_to(sluice.PROGRAM)
+    (CONFIG / "containers.conf.d").mkdir(parents=True, exist_ok=True)
+    (CONFIG / "containers.conf.d" / "machine.conf").write_text(ENGINE)
+    (CONFIG / "storage.conf").write_text(STORE)
+    pages.install()
+    follow("podman.md", "link")
     image = stage.ROOT / "podman.tar"
     engine.write_image(image)
-    done = subprocess.run([*map(str, STORE), "import", image, engine.IMAGE], env=netns.root_env(), text=True,
+    done = subprocess.run(["podman", "import", image, engine.IMAGE], env=netns.root_env(), text=True,
                           stdin=subprocess.DEVNULL, capture_output=True, cwd="/")
     assert done.returncode == 0, done.stderr
 
     def run(*command, policy="rec", network="none", runtime=RUNTIME):
         return subprocess.run(
-            [*map(str, STORE), "--runtime", str(runtime), "run", "--rm", "--network", network,
-             "--ulimit", "host", "-e", f"SLUICE_POLICY={policy}", "-v", "/usr:/usr:ro", "-v",
+            ["podman", "--runtime", str(runtime), "run", "--rm", "--network", network,
+             "-e", f"SLUICE_POLICY={policy}", "-v", "/usr:/usr:ro", "-v",
              "/etc/ssl:/etc/ssl:ro", engine.IMAGE, *command], env=netns.root_env(), text=True, timeout=60,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
     yield run
@@ -71,15 +89,14 @@ def rootless(world, podman):
     for name in "subuid", "subgid":
         pathlib.Path(f"/etc/{name}").write_text(f"{stage.UID}:200000:65536\n")
     home, runtime = stage.directory(stage.HOME / "podman", 0o755), stage.directory(stage.HOME / "podman-run", 0o700)
-    env = {"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "PATH": "/usr/bin:/usr/sbin:/bin:/sbin"}
+    env = {"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "PATH": netns.root_env()["PATH"]}
     image = home / "image.tar"
     engine.write_image(image)
     image.chmod(0o644)
 
     def begin(*words, groups=(stage.ROLES_ID,)):
         return subprocess.Popen(
-            ["podman", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file",
-             *map(str, words)], user=stage.UID, group=stage.GID, extra_groups=list(groups), env=env, cwd=home,
+            ["podman", *map(str, words)], user=stage.UID, group=stage.GID, extra_groups=list(groups), env=env, cwd=home,
             text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def user(*words, **kwargs):
@@ -88,10 +105,10 @@ def rootless(world, podman):
         return subprocess.CompletedProcess(words, process.returncode, said)
 
     def run(*command, policy="rec", how=user, options=(), **kwargs):
-        return how("--runtime", RUNTIME, "run", "--rm", "--network", "none", "--ulimit", "host", "-e",
+        return how("--runtime", RUNTIME, "run", "--rm", "--network", "none", "-e",
                    f"SLUICE_POLICY={policy}", "-v", "/usr:/usr:ro", "-v", "/etc/ssl:/etc/ssl:ro", *options, engine.IMAGE,
                    *command, **kwargs)
-    run.begin = begin
+    run.begin, run.user, run.env = begin, user, env
     done = user("import", image, engine.IMAGE)
     assert done.returncode == 0, done.stdout
     yield run, runtime / "sluice"
@@ -146,3 +163,60 @@ def test_rootless_is_held_again(world, daemon, rootless, place, token):
     for letter in "abc":
         assert world.recorder.requests((token + letter).encode())
     wait_for(lambda: not followers() and not list(folder.glob("*.pem")) and not ca.exists())
+
+
+# docs/podman.md
+
+TRIES = "i=0; until wget -O- http://www.example.com/{token}-ok || [ $i = 100 ]; do sleep 0.1; i=$((i+1)); done; " \
+    "wget -O- http://{denied}/{token}-bad; wget -O- http://{address}/{token}-bad; echo refused"
+
+
+def test_the_page(world, podman, rootless, token):
+    """As a new user follows it, from its top to its end."""
+    world.dns.names["www.example.com"] = world.dns.names[REC]
+    start = world.wire.mark()
+    run, _ = rootless
+    groups = pathlib.Path("/etc/group").read_bytes()
+    home = pathlib.Path(run.env["HOME"])
+    user = dict(user=stage.UID, group=stage.GID, env=run.env, cwd=home)
+    image = home / "agent.tar"
+    engine.write_image(image, alone=True)
+    image.chmod(0o644)
+    bring = "import", "--change", "CMD " + json.dumps(["sh", "-c", TRIES.format(
+        token=token, denied=DENIED, address=internet.RECORDER4)]), image, "agent"
+    done = subprocess.run(["podman", *bring], env=netns.root_env(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert run.user(*bring).returncode == 0
+
+    def reached(times):
+        return len(world.recorder.requests(f"{token}-ok".encode())) == times
+    assert follow("podman.md", "run", words={"IMAGE": "agent"}).endswith("refused\n") and reached(1)
+    # the engine's own file
+    config = CONFIG / "containers.conf"
+    was = config.read_bytes() if config.exists() else None
+    config.write_text(pages.blocks("podman.md", "toml")[0])
+    plain = "podman", "run", "--network", "none", "-e"
+    assert f"`{' '.join(plain)} SLUICE_POLICY=web IMAGE`" in pages.text_of("podman.md")
+    for policy, times in ("nowhere", 1), ("web", 2):
+        done = subprocess.run([*plain, f"SLUICE_POLICY={policy}", "agent"], env=netns.root_env(), text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        assert reached(times) and ("nowhere.yaml" in done.stdout) == (policy == "nowhere"), done.stdout
+    config.write_bytes(was) if was is not None else config.unlink()
+
+    # without root
+    with pytest.raises(AssertionError, match="root and the group sluice"):
+        follow("podman.md", "rootless", words={"IMAGE": "agent"}, extra_groups=[], **user)
+    follow("podman.md", "group", words={"NAME": stage.USER})
+    logged_in = os.getgrouplist(stage.USER, stage.GID)
+    assert follow("podman.md", "rootless", words={"IMAGE": "agent"}, extra_groups=logged_in, **user).endswith("refused\n")
+    assert reached(3)
+    # without the group
+    (home / "policy.yaml").write_text(netns.POLICIES.joinpath("web.yaml").read_text())
+    with pages.begin("podman.md", "hold", words={"IMAGE": "agent", "NAME": "mine"}, extra_groups=[],
+                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **user) as hold:
+        said = hold.communicate(timeout=60)[0]      # it ends with the container
+    assert hold.returncode == 0 and "serves" in said, said
+    assert reached(4) and run.user("logs", "mine").stdout.endswith("refused\n")
+    assert not world.recorder.arrived(f"{token}-bad".encode()) and not world.wire.carries(f"{token}-bad".encode(), start)
+    pathlib.Path("/etc/group").write_bytes(groups)
+    del world.dns.names["www.example.com"]
