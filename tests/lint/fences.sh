@@ -12,7 +12,10 @@ spdx='/* SPDX-License-Identifier: Apache-2.0 */'
 
 tree_make() {
 	rm -rf "${tree:?}"/*
-	mkdir -p "$tree/src/base" "$tree/src/proto" "$tree/src/net" "$tree/tests/unit/proto"
+	mkdir -p "$tree/src/base" "$tree/src/proto" "$tree/src/net" "$tree/tests/unit/proto" "$tree/docs" \
+		"$tree/tests/system"
+	printf '# X\n\n```sh one\nx\n```\n\n```json\n{}\n```\n' > "$tree/docs/x.md"
+	printf 'follow("x.md", "one")\nfollow("y.md", "two")\n' > "$tree/tests/system/test_x.py"
 	printf '%s\nint x;\n' "$spdx" > "$tree/src/proto/x.c"
 	printf '%s\nextern int x;\n' "$spdx" > "$tree/src/proto/x.h"
 	printf '%s\nint t;\n' "$spdx" > "$tree/tests/unit/proto/test_x.c"
@@ -60,4 +63,9 @@ fault headers src/proto/x.h 'struct x { int y; };\n'
 fault units src/proto/y.c "$spdx\n"
 fault units tests/unit/proto/no-unit.txt 'x.c it has one\n'
 fault units tests/unit/proto/no-unit.txt 'gone.c was here\n'
+fault pages docs/x.md '\n```sh\nx\n```\n'
+fault pages docs/x.md '\n```\nx\n```\n'
+fault pages docs/x.md '\n```console\n$ x\n```\n'
+fault pages docs/x.md '\n    sluice x\n'
+fault pages docs/x.md '\n```sh two\nx\n```\n'
 exit $bad

@@ -13,9 +13,11 @@ import pytest
 
 import internet
 import netns
+import pages
 import sluice
 import stage
 from netns import DENIED, REC, call, events, get, until_ended, wait_for
+from pages import follow
 from stage import ZONE
 
 PORT = 9477
@@ -575,3 +577,63 @@ def test_of_more_than_it_looks_at_the_page_says_so(daemon, browser, as_it_was):
     wait_for(lambda: [one["session"] for one in daemon.all()] == ["asker"], 30)
     wait_for(lambda: state()["unseen"] == 0 and [one["session"] for one in state()["sessions"]] == ["asker"])
     browser.js("await page.locator('#beyond').waitFor({state: 'hidden'})")
+
+
+# docs/dashboard.md
+
+@pytest.fixture
+def elsewhere(world):
+    """Another machine, in inet, from which root of this one is reached by ssh: what goes before a command there."""
+    folder = stage.HOME / ".ssh"
+    known = folder / "known_hosts"
+    was = known.read_text()
+    known.write_text(was + f"{internet.HOME4} {(stage.ROOT / 'ssh_host_key.pub').read_text()}")
+    config = stage.ROOT / "home-sshd.conf"
+    config.write_text(f"ListenAddress {internet.HOME4}:22\nHostKey {stage.ROOT}/ssh_host_key\nPidFile none\n"
+                      f"AuthorizedKeysFile {stage.ROOT}/authorized_keys\nStrictModes no\nUsePAM no\n")
+    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", config], stdin=subprocess.DEVNULL,
+                              stderr=open(stage.ROOT / "home-sshd.err", "wb"))
+
+    def listens():
+        with socket.socket() as s:
+            return s.connect_ex((internet.HOME4, 22)) == 0
+    wait_for(listens)
+    yield world.outside("setpriv", f"--reuid={stage.UID}", f"--regid={stage.GID}", "--clear-groups")
+    server.terminate()
+    server.wait(10)
+    known.write_text(was)
+
+
+def test_the_page(daemon, box, elsewhere, as_it_was):
+    """As a new user follows it: at this machine, from another one, and the same with a Unix socket."""
+    pages.install()
+    for serve, tunnel, here in (
+            (("dashboard.md", "serve"), ("dashboard.md", "tunnel"), "http://127.0.0.1:9400"),
+            (("dashboard.md", "socket"), ("dashboard.md", "tunnel to it"), "http://localhost")):
+        daemon.kill(signal.SIGTERM)
+        said = follow(*serve)
+        try:
+            url = URL.read_text()
+            assert url == f"{here}/#{token()}\n"
+            if here.endswith("9400"):
+                assert said.endswith(url)
+                wait_for(lambda: b"asker" in asked_of(token()))
+            assert asked_of(token(), elsewhere) == b""
+            with pages.begin(*tunnel, words={"HOST": internet.HOME4}, prefix=elsewhere,
+                             env=sluice.environment(), stdout=subprocess.PIPE) as ssh:
+                try:
+                    assert ssh.stdout.readline() == url
+                    wait_for(lambda: b"asker" in asked_of(token(), elsewhere), 20)
+                    assert b"asker" not in asked_of(token()[:-1] + "x", elsewhere)
+                finally:
+                    for pid in [*sluice.children(ssh.pid), ssh.pid]:
+                        os.kill(pid, signal.SIGTERM)
+        finally:
+            os.kill(pages.daemon_pid(), signal.SIGTERM)
+            wait_for(lambda: not URL.exists())
+
+
+def asked_of(key, prefix=()):
+    """What the page at port 9400 tells who has that token."""
+    return subprocess.run([*prefix, "curl", "-sm10", "-H", f"Authorization: Bearer {key}", "http://localhost:9400/state"],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=20).stdout

@@ -200,8 +200,8 @@ done
     # it fails later: the guest has no network then, and can be attached all the same
     assert "absent.yaml" in call("attach", "--vm", "web2", "-p", "absent").err
     assert len(rooms()) == 1 and not daemon.held("web2")
-    done = call("attach", "--vm", "web2", "--mode", "bridge")
-    assert done.code == 0 and done.out == "web2\n" and "mode monitor" in done.err, done
+    said = follow("libvirt.md", "bridge", words={"NAME": "web2"})
+    assert "\nweb2\n" in f"\n{said}" and "mode monitor" in said
     assert daemon.held("web2")["mode"] == "bridge"
     wait_for(lambda: count_goes_on(before))
     virt.virsh("resume", "web2")
@@ -213,6 +213,11 @@ done
     tried = guest.said().count("you asked")
     world.wire.settle()
     assert not world.wire.carries(token.encode(), start) and guest.said().count("you asked") == tried
+    follow("libvirt.md", "attach", words={"NAME": "web2"})
+    assert daemon.held("web2")["state"] == "serving" and len(rooms()) == 1
+    socket.create_connection(("127.0.0.1", 2222), 5).close()
+    assert call("detach", "web2").code == 0
+    wait_for(lambda: not daemon.held("web2"))
     # with ports alone the same guest reaches 80 of any public host, and 8080 of none
     shutil.copy(stage.TOP / "packaging/policies/nat-filtered.yaml", "/etc/sluice/policies.d")
     before = {kind: len(world.recorder.requests((token + kind).encode())) for kind in (" ", "-literal", "-port")}
