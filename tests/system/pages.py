@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages of docs/, followed: what they say to type is run as it stands there.
 
-A block begins with ```sh NAME.  tests/lint/pages.sh looks for follow("PAGE.md", "NAME" or
-begin("PAGE.md", "NAME" in the tests: no block is left out.
+A block begins with ```sh NAME.  tests/lint/pages.sh looks for ("PAGE.md", "NAME" in the tests, as of
+follow(): no block is left out.
 """
+import contextlib
 import os
 import pathlib
 import re
@@ -17,7 +18,7 @@ import netns
 import sluice
 import stage
 
-WORDS = "IMAGE", "ID", "NAME", "HOST", "PID"      # what a reader puts something else for
+WORDS = "IMAGE", "ID", "NAME", "HOST"     # what a reader puts something else for
 
 
 def text_of(page):
@@ -54,6 +55,20 @@ def begin(page, part, prefix=(), env=None, words=None, **process):
                             **{"stdin": subprocess.DEVNULL, "cwd": stage.TOP, "env": env or netns.root_env(), **process})
 
 
+@contextlib.contextmanager
+def running(page, part, **kwargs):
+    """The same, while the reader leaves it running."""
+    one = begin(page, part, stdout=subprocess.PIPE, **kwargs)
+    try:
+        yield one
+    finally:
+        for pid in [*sluice.children(one.pid), one.pid] if one.poll() is None else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        one.wait(20)
+        one.stdout.close()
+
+
 def follow(page, part, **kwargs):
     """The same to its end; what was said. A daemon that it leaves behind has the file of that still open."""
     with tempfile.TemporaryFile("w+") as said:
@@ -65,14 +80,15 @@ def follow(page, part, **kwargs):
 
 
 def daemon_pid():
-    """The daemon that serves, whoever started it."""
+    """The daemon that serves, whoever started it. OSError: none does."""
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(str(netns.RUN / "control.sock"))
         return struct.unpack("3i", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
 
 
 def end_daemon():
-    """The one that a page started: it is nobody's child."""
-    pid = daemon_pid()
-    os.kill(pid, signal.SIGTERM)
-    netns.wait_for(lambda: netns.is_dead(pid))
+    """The one that a page started, if it did: it is nobody's child."""
+    with contextlib.suppress(OSError):
+        pid = daemon_pid()
+        os.kill(pid, signal.SIGTERM)
+        netns.wait_for(lambda: netns.is_dead(pid))

@@ -619,18 +619,12 @@ def test_the_page(daemon, box, elsewhere, as_it_was):
                 assert said.endswith(url)
                 wait_for(lambda: b"asker" in asked_of(token()))
             assert asked_of(token(), elsewhere) == b""
-            with pages.begin(*tunnel, words={"HOST": internet.HOME4}, prefix=elsewhere,
-                             env=sluice.environment(), stdout=subprocess.PIPE) as ssh:
-                try:
-                    assert ssh.stdout.readline() == url
-                    wait_for(lambda: b"asker" in asked_of(token(), elsewhere), 20)
-                    assert b"asker" not in asked_of(token()[:-1] + "x", elsewhere)
-                finally:
-                    for pid in [*sluice.children(ssh.pid), ssh.pid]:
-                        os.kill(pid, signal.SIGTERM)
+            with pages.running(*tunnel, words={"HOST": internet.HOME4}, prefix=elsewhere, env=sluice.environment()) as ssh:
+                assert ssh.stdout.readline() == url
+                wait_for(lambda: b"asker" in asked_of(token(), elsewhere), 20)
+                assert b"asker" not in asked_of(token()[:-1] + "x", elsewhere)
         finally:
-            os.kill(pages.daemon_pid(), signal.SIGTERM)
-            wait_for(lambda: not URL.exists())
+            pages.end_daemon()
 
 
 def asked_of(key, prefix=()):

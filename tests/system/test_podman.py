@@ -212,8 +212,8 @@ def test_the_page(world, podman, rootless, token):
     assert reached(3)
     # without the group
     (home / "policy.yaml").write_text(netns.POLICIES.joinpath("web.yaml").read_text())
-    with pages.begin("podman.md", "hold", words={"IMAGE": "agent", "NAME": "mine"}, extra_groups=[],
-                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **user) as hold:
+    with pages.running("podman.md", "hold", words={"IMAGE": "agent", "NAME": "mine"}, extra_groups=[],
+                       stderr=subprocess.STDOUT, **user) as hold:
         said = hold.communicate(timeout=60)[0]      # it ends with the container
     assert hold.returncode == 0 and "serves" in said, said
     assert reached(4) and run.user("logs", "mine").stdout.endswith("refused\n")
