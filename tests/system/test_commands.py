@@ -179,3 +179,34 @@ def test_selftest_tries_thirty_ways_and_none_gets_out(world):
 def test_selftest_as_json(world):
     done = sluice.call("selftest", "--format", "json", limit=60)
     assert json.loads(done.out) and done.code == 0
+
+
+def test_the_readme(world, place):
+    """What it has under Use, line by line, beside the policy that stands there."""
+    text = (stage.TOP / "README.md").read_text().partition("## Use\n")[2]
+    shown, policy = text.partition("```yaml\n")[::2]
+    for name, lines in {"policy.yaml": policy.partition("```")[0], "ads.hosts": "ads.example\n", "bad.netset": "192.0.2.0/24\n",
+                        "Makefile": "test:\n\techo made\n", "agent": "#!/bin/sh\n", "release.sh": "#!/bin/sh\n"}.items():
+        (place / name).write_text(lines)
+        (place / name).chmod(0o755)
+    (place / "build").symlink_to(sluice.PROGRAM.parent)
+    stage.give(place)
+    sluice.run("--only", command=["true"], log=place / "audit.jsonl")
+    world.dns.names["api.github.com"] = world.dns.names["github.com"]
+    lines = re.findall(r"^    (build/sluice (\S+).*)$", shown, re.M)
+    assert len(lines) == len(re.findall(r"^ {4}", shown, re.M)) > 9
+    for line, verb in lines:
+        if verb == "selftest":      # it has a test of its own, and takes seconds
+            assert re.fullmatch("build/sluice selftest +#.*", line)
+            continue
+        done = subprocess.Popen(["sh", "-c", f"exec {line}"], cwd=place, env=sluice.environment(), text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **sluice.as_user())
+        if verb == "proxy":         # it stays until it is ended
+            while "proxy=" not in done.stdout.readline():
+                assert done.poll() is None
+            done.terminate()
+        said = done.communicate(timeout=60)[0]
+        denied = line.startswith("build/sluice check -p policy.yaml https://example.com/ ")
+        assert verb == "proxy" or done.returncode == denied, (line, said)
+    assert (place / "learnt.yaml").exists()
+    del world.dns.names["api.github.com"]
