@@ -161,3 +161,4 @@ class Engine:
         for folder in self.root, "/run/docker", "/run/containerd":
             shutil.rmtree(folder, ignore_errors=True)
         pathlib.Path(SOCKET).unlink(missing_ok=True)
+        CONFIG.unlink(missing_ok=True)
