@@ -61,8 +61,12 @@ const char *oci_joined(const json_t *config, const char *kind);
 /* Refuse whoever could change the rules in its network namespace: for one on an engine's network */
 bool oci_check_uplink(const json_t *config, struct err *err);
 
-/* @at is a mount, or the path that was asked for, and @kind the name of its file system.  Return: go on */
-typedef bool oci_see(void *arg, const char *at, const char *kind);
+/* Does it show a file of the machine's?  So it is of that type, or has that option, whatever its type is. */
+bool oci_is_bind(const json_t *mount);
+
+/* @at is a name of the path that was asked for (@itself), or of a mount in it, and @kind the name of its file
+ * system.  Return: go on */
+typedef bool oci_see(void *arg, const char *at, const char *kind, bool itself);
 
 /* What is seen of the machine's files */
 struct oci_eyes {
@@ -72,7 +76,8 @@ struct oci_eyes {
 	const char *(*bound)(const char *path, const char *const *allow);
 	/* Is @path @folder itself or in it, whatever the two are called? */
 	bool	(*holds)(const char *folder, const char *path);
-	/* Tell @see of @path, and of every mount in it.  Return: it was content with all of them */
+	/* Tell @see of @path and of every mount in it, by each name that they have.  Return: it was content with
+	 * all of them */
 	bool	(*each)(const char *path, oci_see *see, void *arg);
 	const char *program;	/* of sluice */
 };

@@ -93,9 +93,9 @@ static enum written read_only(const json_t *mount)
 	return is;
 }
 
-static bool is_to_read(const struct look *l, const char *at)
+static bool is_to_read(const struct look *l, bool itself)
 {
-	return l->is == ALL_READ_ONLY || (l->is == READ_ONLY && !strcmp(at, l->source));
+	return l->is == ALL_READ_ONLY || (l->is == READ_ONLY && itself);
 }
 
 static const char *hint(const struct look *l, bool to_read)
@@ -103,9 +103,9 @@ static const char *hint(const struct look *l, bool to_read)
 	return to_read ? "" : l->is == READ_ONLY ? ", or read-only with all that is mounted in it" : ", or read-only";
 }
 
-static bool check_guarded(const struct look *l, const struct guarded *g, const char *at)
+static bool check_guarded(const struct look *l, const struct guarded *g, const char *at, bool itself)
 {
-	if (is_to_read(l, at) && !g->to_read)
+	if (is_to_read(l, itself) && !g->to_read)
 		return true;
 	if (g->inside && !l->is_root && l->eyes->holds(g->path, at))
 		return err_set(l->err, "%s is mounted: a way out, as all in %s is (no such mount%s)", l->source,
@@ -115,24 +115,24 @@ static bool check_guarded(const struct look *l, const struct guarded *g, const c
 		       hint(l, g->to_read));
 }
 
-static bool check_kind(const struct look *l, const char *at, const char *kind)
+static bool check_kind(const struct look *l, const char *at, const char *kind, bool itself)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (!strcmp(kind, kinds[i].kind) && (kinds[i].to_read || !is_to_read(l, at)))
+		if (!strcmp(kind, kinds[i].kind) && (kinds[i].to_read || !is_to_read(l, itself)))
 			return err_set(l->err, "%s is mounted, and the machine's %s at %s: a way out (mount less%s)",
 				       l->source, kind, at, hint(l, kinds[i].to_read));
 	return true;
 }
 
-static bool see(void *arg, const char *at, const char *kind)
+static bool see(void *arg, const char *at, const char *kind, bool itself)
 {
 	const struct look *l = arg;
 	const struct guarded own = { l->eyes->program, true, false };
 
 	for (size_t i = 0; i < ARRAY_SIZE(guarded); i++)
-		if (!check_guarded(l, &guarded[i], at))
+		if (!check_guarded(l, &guarded[i], at, itself))
 			return false;
-	return check_guarded(l, &own, at) && check_kind(l, at, kind);
+	return check_guarded(l, &own, at, itself) && check_kind(l, at, kind, itself);
 }
 
 static bool check_source(struct look *l, const char *const *allow)
@@ -149,12 +149,32 @@ static bool check_source(struct look *l, const char *const *allow)
 				 "there (mount less, or sluice runtime --allow-unix %s)", l->source, bound, bound);
 }
 
-/* What the runtime makes anew: of the machine's, not of the container's namespaces */
+bool oci_is_bind(const json_t *mount)
+{
+	const json_t *options = json_object_get(mount, "options");
+	const char *type = json_string_value(json_object_get(mount, "type"));
+	bool is = type && !strcmp(type, "bind");
+
+	for (size_t i = 0; i < json_array_size(options); i++) {
+		const char *word = json_string_value(json_array_get(options, i));
+
+		is = is || (word && (!strcmp(word, "bind") || !strcmp(word, "rbind")));
+	}
+	return is;
+}
+
+/* What the runtime makes anew: of the machine's, not of the container's namespaces.  Any other shows what lies
+ * elsewhere, on a disk or in folders that its options name (overlay). */
 static bool check_new(const json_t *config, const json_t *mount, struct err *err)
 {
+	static const char *const made[] = { "proc", "sysfs", "cgroup", "cgroup2", "tmpfs", "ramfs", "devpts", "mqueue",
+					    NULL };
 	const char *kind = json_string_value(json_object_get(mount, "type"));
 
-	if (!kind || read_only(mount))
+	if (!kind || !is_listed(kind, made))
+		return err_set(err, "a mount of type %s: nobody has looked at what it shows (bind, tmpfs; no :O)",
+			       kind ? kind : "\"\"");
+	if (read_only(mount))
 		return true;
 	if (!strcmp(kind, "sysfs"))
 		return err_set(err, "the container may write the machine's /sys (no --privileged, no unmask=ALL)");
@@ -175,9 +195,11 @@ bool oci_check_mounts(const json_t *config, const struct oci_eyes *eyes, const c
 		const char *source = json_string_value(json_object_get(one, "source"));
 		struct look l = { source, read_only(one), false, eyes, err };
 
-		if (!source || source[0] != '/') {
+		if (!oci_is_bind(one)) {
 			if (!check_new(config, one, err))
 				return false;
+		} else if (!source || source[0] != '/') {
+			return err_set(err, "%s is mounted: not an absolute path", source ? source : "nothing");
 		} else if (!is_listed(source, allow) && !check_source(&l, allow)) {
 			return false;
 		}

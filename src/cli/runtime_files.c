@@ -24,8 +24,7 @@ static bool is_socket(const char *path)
 	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-/* By their names alone */
-static bool is_in(const char *folder, const char *path)
+bool path_is_in(const char *folder, const char *path)
 {
 	size_t len = strlen(folder);
 
@@ -50,7 +49,7 @@ static bool holds(const char *folder, const char *path)
 
 	true_path(folder, true_folder);
 	true_path(path, at);
-	if (is_in(folder, path) || is_in(true_folder, path) || is_in(true_folder, at))
+	if (path_is_in(folder, path) || path_is_in(true_folder, path) || path_is_in(true_folder, at))
 		return true;
 	if (stat(true_folder, &wanted))
 		return false;
@@ -151,71 +150,134 @@ static const char *bound(const char *path, const char *const *allow)
 	return t->whole ? NULL : t->path;
 }
 
-/* A word of mountinfo, where \040 is a blank */
-static void unescape(const char *word, char ret[PATH_MAX])
-{
-	size_t n = 0;
+/* ---- mounts ---- */
 
-	for (; *word && *word != ' ' && n < PATH_MAX - 1; n++) {
+/* A line of proc_pid_mountinfo(5): the file system, which folder of it is where, and its kind */
+struct mount {
+	const char	*device, *root, *at, *kind;
+};
+
+struct mounts {
+	struct mount	 one[LINES_MAX];
+	size_t		 count;
+	bool		 whole;
+};
+
+/* In its place; \040 is a blank */
+static void unescape(char *word)
+{
+	char *to = word;
+
+	while (*word) {
 		unsigned code;
 
 		if (word[0] == '\\' && sscanf(word + 1, "%3o", &code) == 1) {
-			ret[n] = (char)code;
+			*to++ = (char)code;
 			word += strnlen(word, 4);
 		} else {
-			ret[n] = *word++;
+			*to++ = *word++;
 		}
 	}
-	ret[n] = '\0';
+	*to = '\0';
 }
 
-/* Where a mount is, and the name of its file system: proc_pid_mountinfo(5).  Return: false: no such line */
-static bool take_mount(const char *line, char ret_at[PATH_MAX], char ret_kind[PATH_MAX])
+/* @line is cut.  Return: false: it is no such line */
+static bool take_mount(char *line, struct mount *ret)
 {
-	const char *at = field(line, 4), *kind = at ? strstr(at, " - ") : NULL;
+	char *word[5] = { NULL }, *one;
 
-	if (!kind)
+	for (size_t i = 0; i < ARRAY_SIZE(word); i++)
+		word[i] = strsep(&line, " ");
+	do
+		one = strsep(&line, " ");
+	while (one && strcmp(one, "-") != 0);
+	one = strsep(&line, " ");
+	if (!one)
 		return false;
-	unescape(at, ret_at);
-	unescape(kind + 3, ret_kind);
+	unescape(word[3]);
+	unescape(word[4]);
+	*ret = (struct mount){ word[2], word[3], word[4], one };
 	return true;
 }
 
-static const struct table *mounts_read(void)
+static const struct mounts *mounts_read(void)
 {
-	static struct table mounts = { .path = "/proc/self/mountinfo" };
+	static struct table lines = { .path = "/proc/self/mountinfo" };
+	static struct mounts mounts;
 
-	return table_read(&mounts);
+	if (lines.read)
+		return &mounts;
+	mounts.whole = table_read(&lines)->whole;
+	for (size_t i = 0; i < lines.count; i++) {
+		if (take_mount(lines.line[i], &mounts.one[mounts.count]))
+			mounts.count++;
+		else
+			mounts.whole = false;
+	}
+	return &mounts;
 }
 
-/* The name of the file system that @path is on; of two at one place the later one is above */
-static void kind_of(const char *path, char ret[PATH_MAX])
+/* The one that @path is on; of two at one place the later one is above.  NULL: it cannot be told */
+static const struct mount *mount_of(const struct mounts *t, const char *path)
 {
-	const struct table *t = mounts_read();
-	char at[PATH_MAX], kind[PATH_MAX];
-	size_t longest = 0;
+	const struct mount *found = NULL;
 
-	/* What cannot be told is taken for the worst */
-	snprintf(ret, PATH_MAX, "proc");
 	for (size_t i = 0; t->whole && i < t->count; i++)
-		if (take_mount(t->line[i], at, kind) && is_in(at, path) && strlen(at) >= longest) {
-			longest = strlen(at);
-			snprintf(ret, PATH_MAX, "%s", kind);
-		}
+		if (path_is_in(t->one[i].at, path) && (!found || strlen(t->one[i].at) >= strlen(found->at)))
+			found = &t->one[i];
+	return found;
+}
+
+/* @path, which is in @folder, as one in @other; "/" has no name of its own */
+static void move(const char *path, const char *folder, const char *other, char ret[PATH_MAX])
+{
+	snprintf(ret, PATH_MAX, "%s%s", strcmp(other, "/") ? other : "", path + (strcmp(folder, "/") ? strlen(folder) : 0));
+}
+
+static bool is_same(const char *path, const char *other)
+{
+	struct stat st, as;
+
+	return stat(path, &st) == 0 && stat(other, &as) == 0 && st.st_dev == as.st_dev && st.st_ino == as.st_ino;
+}
+
+/* A volume may be a folder that another mount of that file system shows where it is guarded */
+static bool see_names(const struct mount *m, const char *at, bool itself, oci_see *see, void *arg)
+{
+	const struct mounts *t = mounts_read();
+	char inside[PATH_MAX], name[PATH_MAX];
+
+	if (!see(arg, at, m->kind, itself))
+		return false;
+	move(at, m->at, m->root, inside);
+	for (size_t i = 0; i < t->count; i++) {
+		const struct mount *other = &t->one[i];
+
+		if (other == m || strcmp(other->device, m->device) != 0 || !path_is_in(other->root, inside))
+			continue;
+		move(inside, other->root, other->at, name);
+		if (is_same(at, name) && !see(arg, name, m->kind, itself))
+			return false;
+	}
+	return true;
 }
 
 static bool each(const char *path, oci_see *see, void *arg)
 {
-	char true_at[PATH_MAX], at[PATH_MAX], kind[PATH_MAX];
-	const struct table *t = mounts_read();
+	const struct mounts *t = mounts_read();
+	const struct mount *m;
+	char at[PATH_MAX];
 
-	true_path(path, true_at);
-	kind_of(true_at, kind);
-	if (!see(arg, path, kind))
+	true_path(path, at);
+	m = mount_of(t, at);
+	/* What cannot be told is taken for the worst */
+	if (!m)
+		return see(arg, path, "proc", true);
+	if (!see_names(m, at, true, see, arg))
 		return false;
 	for (size_t i = 0; i < t->count; i++)
-		if (take_mount(t->line[i], at, kind) && strcmp(at, true_at) != 0 && is_in(true_at, at) &&
-		    !see(arg, at, kind))
+		if (strcmp(t->one[i].at, at) != 0 && path_is_in(at, t->one[i].at) &&
+		    !see_names(&t->one[i], t->one[i].at, false, see, arg))
 			return false;
 	return true;
 }

@@ -7,6 +7,9 @@
 
 #include "base/err.h"
 
+/* Is @path @folder or in it, by their names alone? */
+bool path_is_in(const char *folder, const char *path);
+
 /* Refuse mounts that are a way out (attach/oci.h), seen with this machine's eyes; @allow up to NULL */
 bool runtime_check_mounts(const json_t *config, const char *program, const char *const *allow, struct err *err);
 

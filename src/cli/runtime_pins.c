@@ -10,24 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "attach/oci.h"
 #include "base/auto.h"
+#include "cli/runtime_files.h"
 
 #define PINS "sluice.mounts"	/* annotation: [[index of the mount, device, inode], ...] */
-
-/* Two spellings of one namespace's files: a mount by type, or by option */
-static bool is_bind(const json_t *mount)
-{
-	const json_t *options = json_object_get(mount, "options");
-	const char *type = json_string_value(json_object_get(mount, "type"));
-	bool is = type && !strcmp(type, "bind");
-
-	for (size_t i = 0; i < json_array_size(options); i++) {
-		const char *word = json_string_value(json_array_get(options, i));
-
-		is = is || (word && (!strcmp(word, "bind") || !strcmp(word, "rbind")));
-	}
-	return is;
-}
 
 static bool pin(json_t *mount, size_t index, json_t *pins, struct err *err)
 {
@@ -37,7 +24,7 @@ static bool pin(json_t *mount, size_t index, json_t *pins, struct err *err)
 	struct stat st;
 	ssize_t n;
 
-	if (!source || source[0] != '/' || !is_bind(mount))
+	if (!source || source[0] != '/' || !oci_is_bind(mount))
 		return true;
 	fd = open(source, O_PATH | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
@@ -72,22 +59,13 @@ bool runtime_pin(json_t *config, struct err *err)
 			      err_set(err, "out of memory"));
 }
 
-static bool is_in(const char *folder, const char *path)
-{
-	size_t len = strlen(folder);
-
-	while (len && folder[len - 1] == '/')
-		len--;
-	return !strncmp(path, folder, len) && (path[len] == '/' || !path[len]);
-}
-
 /* A later mount lies above it: nobody inside sees it */
 static bool is_covered(const json_t *mounts, size_t index, const char *at)
 {
 	while (++index < json_array_size(mounts)) {
 		const char *later = json_string_value(json_object_get(json_array_get(mounts, index), "destination"));
 
-		if (later && is_in(later, at))
+		if (later && path_is_in(later, at))
 			return true;
 	}
 	return false;

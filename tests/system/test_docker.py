@@ -409,8 +409,10 @@ def test_no_way_out_is_handed_in(docker, daemon, place, token):
     mark.mkdir()
     (place / "sock").mkdir()
     docker("volume", "create", "--opt", "type=proc", "--opt", "device=proc", "--opt", "o=", "processes")
+    docker("volume", "create", "--opt", "type=none", "--opt", "device=/etc/sluice/policies.d", "--opt", "o=bind", "rules")
     refused = (
-        (("-v", "processes:/p"), "the machine's proc"), (("-v", f"{place}:/s:ro"), f"the socket {place}/sock/s in it"),
+        (("-v", "processes:/p"), "the machine's proc"), (("-v", "rules:/r"), "as all in /etc/sluice is"),
+        (("-v", f"{place}:/s:ro"), f"the socket {place}/sock/s in it"),
         (("-v", "/sys/fs/cgroup:/c"), "as all in /sys is"), (("-v", "/dev:/d"), "the machine's devpts"),
         (("--ipc", "host"), "shared memory"), (("--device-cgroup-rule", "b 8:* rwm"), "disks"),
         (("--cap-add", "SYS_TIME"), "clock"))
@@ -427,7 +429,7 @@ def test_no_way_out_is_handed_in(docker, daemon, place, token):
     # who listened has gone
     done = docker.run("touch", mark / token, options=("-v", f"{place}:/s:ro", "-v", f"{mark}:{mark}"))
     assert done.returncode == 0 and (mark / token).exists(), done.stdout
-    docker("volume", "rm", "processes")
+    docker("volume", "rm", "processes", "rules")
 
 
 def test_no_socket_is_handed_in(daemon, token):

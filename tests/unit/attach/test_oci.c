@@ -196,11 +196,11 @@ static bool each_mount(const char *path, oci_see *see, void *arg)
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++)
 		if (!strcmp(path, mounts[i].at))
 			own = mounts[i].kind;
-	if (!see(arg, path, own))
+	if (!see(arg, path, own, true))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++)
 		if (strcmp(path, mounts[i].at) != 0 && has_in(path, mounts[i].at) &&
-		    !see(arg, strcmp(mounts[i].at, "/srv/host/run") ? mounts[i].at : "/link", mounts[i].kind))
+		    !see(arg, strcmp(mounts[i].at, "/srv/host/run") ? mounts[i].at : "/link", mounts[i].kind, false))
 			return false;
 	return true;
 }
@@ -211,7 +211,7 @@ static const struct oci_eyes eyes = { is_socket, bound_in, has_in, each_mount, "
 static void ways_out_by_mounts_are_refused(void **state)
 {
 	static const struct { const char *source; bool ok, ok_to_read; } rows[] = {
-		{ "/srv/data", true, true }, { "proc", true, true }, { "/run/ok.sock", true, true },
+		{ "/srv/data", true, true }, { "proc", false, false }, { "../run", false, false }, { "/run/ok.sock", true, true },
 		{ "/run/no.sock", false, false }, { "/", false, false }, { "/run", false, false },
 		{ "/run/", false, false }, { "/var/run", false, false }, { "/run/podman", false, false },
 		{ "/var", false, false }, { "/runs", true, true }, { "/link", false, false }, { "/run/user", true, true },
@@ -234,8 +234,9 @@ static void ways_out_by_mounts_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		for (int n = 0; n < 3; n++) {
 			static const char *const options[][2] = { { "bind", "rw" }, { "rbind", "ro" }, { "ro", "rw" } };
-			json_t *config = json_pack("{s:[{s:s, s:[s,s]}]}", "mounts", "source", rows[i].source,
-						   "options", options[n][0], options[n][1]);
+			json_t *config = json_pack("{s:[{s:s, s:s, s:[s,s]}]}", "mounts", "source", rows[i].source,
+						   "type", n == 2 ? "bind" : "none", "options", options[n][0],
+						   options[n][1]);
 			struct err err = { "" };
 
 			if (oci_check_mounts(config, &eyes, allow, &err) !=
@@ -263,7 +264,12 @@ static void ways_out_by_root_and_by_new_mounts_are_refused(void **state)
 		{ "{'mounts':[{'type':'cgroup','source':'cgroup'}]}", false },
 		{ "{'mounts':[{'type':'cgroup2'}]}", false },
 		{ "{'mounts':[{'type':'cgroup','source':'cgroup'}],'linux':{'namespaces':[{'type':'cgroup'}]}}", true },
-		{ "{'mounts':[{'type':'proc','source':'proc'},{'type':'tmpfs','source':'tmpfs'}]}", true },
+		{ "{'mounts':[{'type':'proc','source':'proc'},{'type':'tmpfs','source':'/run'}]}", true },
+		{ "{'mounts':[{'type':'sysfs','source':'/srv/data'}]}", false },
+		{ "{'mounts':[{'type':'tmpfs','source':'/run','options':['rbind']}]}", false },
+		{ "{'mounts':[{'type':'bind'}]}", false }, { "{'mounts':[{'source':'/srv/data'}]}", false },
+		{ "{'mounts':[{'type':'ext4','source':'/dev/sda1','options':['ro']}]}", false },
+		{ "{'mounts':[{'type':'overlay','source':'overlay','options':['lowerdir=/etc','ro']}]}", false },
 	};
 	static const char *const desk[] = { "/home/desk/x11", NULL };
 	json_t *home = quoted("{'mounts':[{'type':'bind','source':'/home/desk'}]}");
