@@ -191,7 +191,7 @@ static bool is_passing(const json_t *rule)
 {
 	const char *access = json_string_value(json_object_get(rule, "access"));
 
-	return json_is_true(json_object_get(rule, "allow")) && (!access || strpbrk(access, "rw"));
+	return json_is_true(json_object_get(rule, "allow")) && (!access || !*access || strpbrk(access, "rw"));
 }
 
 static bool covers(const json_t *rule, const struct device *d)
@@ -199,7 +199,7 @@ static bool covers(const json_t *rule, const struct device *d)
 	const char *type = json_string_value(json_object_get(rule, "type"));
 	int major = number_of(rule, "major"), minor = number_of(rule, "minor");
 
-	return (!type || type[0] == 'a' || type[0] == d->type) &&
+	return (!type || !*type || type[0] == 'a' || type[0] == d->type) &&
 	       (major < 0 || d->major < 0 || major == d->major) &&
 	       (minor < 0 || d->minor < 0 || minor == d->minor);
 }
@@ -267,7 +267,8 @@ static bool check_namespaces(const json_t *config, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
 		if (!namespace_of_kind(config, wanted[i].kind))
 			return err_set(err, "the container %s", wanted[i].why);
-	return true;
+	return !oci_joined(config, "mount") ||
+	       err_set(err, "the container joins a mount namespace: nobody has looked at what is mounted there");
 }
 
 bool oci_check(const json_t *config, struct err *err)

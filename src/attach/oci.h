@@ -52,7 +52,7 @@ const char *oci_rights(const json_t *config);
  * processes, their shared memory, its files, settings, disks */
 bool oci_check(const json_t *config, struct err *err);
 
-/* Has it a namespace of a @kind that is not the machine's? */
+/* Has it a namespace of a @kind of its own, or joins it one?  The caller sees that that is not the machine's. */
 bool oci_has(const json_t *config, const char *kind);
 
 /* The path of a namespace that it joins, of a @kind as config.json has it; NULL: it has its own, or none */

@@ -221,11 +221,28 @@ static bool take_policies(struct runtime_command *c, const json_t *config, struc
 	return true;
 }
 
+/* By its path */
+static bool check_joined_kinds(const json_t *config, struct err *err)
+{
+	static const struct { const char *kind, *why; } rows[] = {
+		{ "ipc", "the shared memory of the machine's processes (no --ipc host)" },
+		{ "cgroup", "the machine's control groups (no --cgroupns of its processes)" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *path = oci_joined(config, rows[i].kind);
+
+		if (path && runtime_is_ours(path, rows[i].kind))
+			return err_set(err, "the container has %s", rows[i].why);
+	}
+	return true;
+}
+
 static bool check(const struct runtime_command *c, const json_t *config, struct err *err)
 {
 	AUTO_FREE const char **allow = calloc(c->allow_unix.count + 1, sizeof(*allow));
 	AUTO_FREE char *paths = calloc(c->allow_unix.count + 1, PATH_MAX);
-	const char *pid = oci_joined(config, "pid"), *ipc = oci_joined(config, "ipc");
+	const char *pid = oci_joined(config, "pid");
 
 	if (!allow || !paths)
 		return err_set(err, "out of memory");
@@ -233,9 +250,7 @@ static bool check(const struct runtime_command *c, const json_t *config, struct 
 	for (size_t i = 0; i < c->allow_unix.count; i++)
 		allow[i] = realpath(c->allow_unix.at[i], paths + i * PATH_MAX) ? paths + i * PATH_MAX :
 										 c->allow_unix.at[i];
-	if (ipc && runtime_is_ours(ipc, "ipc"))
-		return err_set(err, "the container has the shared memory of the machine's processes (no --ipc host)");
-	return oci_check(config, err) && runtime_check_mounts(config, c->program, allow, err) &&
+	return check_joined_kinds(config, err) && oci_check(config, err) && runtime_check_mounts(config, c->program, allow, err) &&
 	       (!pid || runtime_check_processes(pid, oci_joined(config, "network"), err));
 }
 

@@ -291,12 +291,28 @@ bool runtime_check_mounts(const json_t *config, const char *program, const char 
 
 /* ---- descriptors ---- */
 
+/* By a folder all of the machine's files are reached (openat); to a socket's file one connects by /proc/self/fd.
+ * NULL: it is none */
+static const char *way_out_of(int fd)
+{
+	socklen_t len = sizeof(int);
+	struct stat st;
+	int domain;
+
+	if (fstat(fd, &st))
+		return NULL;
+	if (S_ISDIR(st.st_mode))
+		return "folder";
+	if (!S_ISSOCK(st.st_mode))
+		return NULL;
+	return fd > 2 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) || domain != AF_UNIX ? "socket" : NULL;
+}
+
 bool runtime_check_descriptors(const char *kept, struct err *err)
 {
 	const char *said[] = { kept, getenv("LISTEN_FDS") };	/* runc(8) keeps those of sd_listen_fds(3) too */
-	int domain, last = 2;
-	socklen_t len = sizeof(domain);
 	uint64_t count;
+	int last = 2;
 
 	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
 		if (!said[i])
@@ -305,9 +321,12 @@ bool runtime_check_descriptors(const char *kept, struct err *err)
 			return err_set(err, "the container keeps %s descriptors: not a number", said[i]);
 		last = last < 2 + (int)count ? 2 + (int)count : last;
 	}
-	for (int fd = 0; fd <= last; fd++)
-		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && (fd > 2 || domain != AF_UNIX))
-			return err_set(err, "the container would get a socket that was opened outside (descriptor "
-				       "%d): a way out (no --preserve-fds of it)", fd);
+	for (int fd = 0; fd <= last; fd++) {
+		const char *what = way_out_of(fd);
+
+		if (what)
+			return err_set(err, "the container would get a %s that was opened outside (descriptor %d): a way "
+				       "out (no --preserve-fds of it)", what, fd);
+	}
 	return true;
 }

@@ -17,7 +17,7 @@ bool runtime_check_mounts(const json_t *config, const char *program, const char 
  * runtime_check_descriptors() - what was opened outside is none of a container's
  * @kept:	what an engine said of those above 2 that the container keeps (--preserve-fds); NULL: nothing
  *
- * Its standard ones may be Unix sockets: a log's, say.
+ * That is a socket or a folder.  Its standard ones may be Unix sockets: a log's, say.
  */
 bool runtime_check_descriptors(const char *kept, struct err *err);
 

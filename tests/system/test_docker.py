@@ -442,9 +442,12 @@ def test_no_socket_is_handed_in(daemon, token):
             ["bash", "-c", f'exec "$@" 3<&{fd}', "bash", sluice.PROGRAM, "runtime", "--policy", "rec", "--", "--root",
              stage.ROOT / "runc", "run", *options, "--bundle", folder, f"handed-{token}"], text=True, stdin=stdin,
             capture_output=True, env=netns.root_env(), pass_fds=[fd])
+    top = os.open("/", os.O_PATH)
     with socket.socket() as s, open("/dev/null", "rb") as null:
-        for refused in run(null.fileno(), stdin=s), run(s.fileno(), "--preserve-fds", "1"):
+        for refused in (run(null.fileno(), stdin=s), run(s.fileno(), "--preserve-fds", "1"),
+                        run(top, "--preserve-fds", "1")):
             assert refused.returncode == 125 and "opened outside" in refused.stderr and not refused.stdout, refused
+        os.close(top)
         ran = run(null.fileno(), "--preserve-fds", "1")
         assert ran.returncode == 0 and "3" in ran.stdout.split(), ran
 

@@ -51,11 +51,11 @@ def podman(world, daemon):
                           stdin=subprocess.DEVNULL, capture_output=True, cwd="/")
     assert done.returncode == 0, done.stderr
 
-    def run(*command, policy="rec", network="none", runtime=RUNTIME):
+    def run(*command, policy="rec", network="none", runtime=RUNTIME, options=()):
         return subprocess.run(
             ["podman", "--runtime", str(runtime), "run", "--rm", "--network", network,
              "-e", f"SLUICE_POLICY={policy}", "-v", "/usr:/usr:ro", "-v",
-             "/etc/ssl:/etc/ssl:ro", engine.IMAGE, *command], env=netns.root_env(), text=True, timeout=60,
+             "/etc/ssl:/etc/ssl:ro", *options, engine.IMAGE, *command], env=netns.root_env(), text=True, timeout=60,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
     yield run
     RUNTIME.unlink()
@@ -74,11 +74,13 @@ def test_allowed_passes_and_nothing_else(world, podman, token):
 
 @pytest.mark.parametrize("how, why", [
     (dict(policy="nowhere"), "nowhere.yaml"), (dict(network="host"), "machine's own network"),
+    (dict(options=("--cgroupns", "ns:/proc/self/ns/cgroup")), "control groups"),
+    (dict(options=("-v", "/etc/sluice:/s:O")), "type overlay"),
 ])
 def test_refused_before_it_starts(podman, how, why):
     done = podman("echo", "it", "runs", **how)
     assert done.returncode != 0 and why in done.stdout and "it runs" not in done.stdout, done.stdout
-    assert podman("echo", "it", "runs", runtime="/usr/sbin/runc").stdout == "it runs\n"
+    assert podman("echo", "it", "runs", runtime="/usr/sbin/runc", options=how.get("options", ())).stdout == "it runs\n"
 
 
 # without root

@@ -111,6 +111,8 @@ static void rights_over_the_machine_are_refused(void **state)
 		{ "{'linux':{'namespaces':[" OWN ",{'type':'network'},{'type':'network','path':'/x'}]," SETTINGS "}}",
 		  false },
 		{ "{'linux':{'namespaces':[" OWN ",{}]," SETTINGS "}}", false },
+		{ "{'linux':{'namespaces':[{'type':'mount','path':'/proc/7/ns/mnt'},{'type':'ipc'},{'type':'pid'}]," SETTINGS
+		  "}}", false },
 		{ "{" PID "}", true },
 		{ "{'linux':{'namespaces':[" OWN "],'readonlyPaths':['/proc/bus']}}", false },
 		/* over a user namespace of its own, if root there is nobody outside */
@@ -136,6 +138,7 @@ static void rights_over_the_machine_are_refused(void **state)
 		{ DEVICES("{'allow':true,'type':'b','access':'rwm'}"), false },
 		{ DEVICES("{'allow':true,'major':-1,'access':'r'}"), false },
 		{ DEVICES("{'allow':true,'type':'a'}"), false },
+		{ DEVICES("{'allow':true,'type':'','access':''}"), false },
 		{ "{'linux':{'namespaces':[" OWN "]," SETTINGS ",'netDevices':{}}}", true },
 		{ "{'linux':{'namespaces':[" OWN "]," SETTINGS ",'netDevices':{'eth0':{'name':'x'}}}}", false },
 		{ "{" PID ",'process':{'capabilities':{'bounding':['CAP_NET_ADMIN','CAP_NET_RAW']}}}", true },
