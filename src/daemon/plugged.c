@@ -6,17 +6,20 @@
 #include <event2/event_struct.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "daemon/role.h"
+#include "jail/namespace.h"
 
 #define LOOK_MS 250
 #define LOOKS 80		/* after news: libvirt hands the tap over, and may set it up, a moment later */
@@ -25,7 +28,7 @@
 #define QUICK_LOOK_MS 10
 #define QUICK_LOOKS 300
 #define ENDS_LOOKS 100		/* of these, until a guest without its tap is one that does not just end */
-#define OTHERS_MAX 8		/* of one guest */
+#define TOLD_MAX 8		/* of one guest that are remembered */
 #define FDINFO_MAX 1024
 
 struct plugged {
@@ -37,14 +40,8 @@ struct plugged {
 	int		 pidfd;		/* the same; -1 */
 	struct event	 ended_ev;
 	bool		 alone;		/* the tap has gone */
-	char		 told[IFNAMSIZ];	/* was complained of last */
-};
-
-/* What one process has open */
-struct taps {
-	bool		 ours;
-	size_t		 count;
-	char		 other[OTHERS_MAX][IFNAMSIZ];
+	char		 told[TOLD_MAX][IFNAMSIZ];	/* were complained of last */
+	size_t		 told_at;
 };
 
 struct span plugged_tap(struct span fdinfo)
@@ -60,14 +57,6 @@ struct span plugged_tap(struct span fdinfo)
 	return fdinfo;
 }
 
-static void take_tap(const struct plugged *p, struct span name, struct taps *t)
-{
-	if (span_eq(name, span_str(p->link)))
-		t->ours = true;
-	else if (name.len && t->count < OTHERS_MAX)
-		t->count += span_copy(name, t->other[t->count], IFNAMSIZ);
-}
-
 static bool is_qemu(const char *pid)
 {
 	char path[64], to[512];
@@ -81,47 +70,82 @@ static bool is_qemu(const char *pid)
 	return name && !strncmp(name, "/qemu", 5);
 }
 
-static void read_taps(const struct plugged *p, const char *pid, struct taps *t)
+/* A tap that a QEMU has open; @here: in this machine's own network namespace, where ours is not */
+typedef void see_tap(struct plugged *p, const char *name, bool here, void *arg);
+
+/* Ours has left its name behind, which another one may have got: where it is tells them apart */
+static bool is_here(const struct plugged *p, int pidfd, const char *number, const char *name)
 {
-	char folder[64], path[352], to[32], text[FDINFO_MAX];
+	AUTO_CLOSE int tap = -1, net = -1;
+	uint64_t fd;
+
+	if (span_u64(span_str(number), INT32_MAX, &fd))
+		tap = (int)syscall(SYS_pidfd_getfd, pidfd, (int)fd, 0);
+	if (tap >= 0)
+		net = ioctl(tap, TUNGETDEVNETNS);
+	return net < 0 ? strcmp(name, p->link) != 0 : namespace_is_ours(net);
+}
+
+static bool read_tap(const char *pid, const char *number, char ret_name[IFNAMSIZ])
+{
+	char path[64], to[32], text[FDINFO_MAX];
+	AUTO_FCLOSE FILE *f = NULL;
+	struct span name;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/fd/%.16s", pid, number);
+	n = readlink(path, to, sizeof(to));
+	if (n < 0 || !span_eq(span_of(to, (size_t)n), SPAN("/dev/net/tun")))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%.16s/fdinfo/%.16s", pid, number);
+	f = fopen(path, "re");
+	name = f ? plugged_tap(span_of(text, fread(text, 1, sizeof(text), f))) : (struct span){ 0 };
+	return name.len && span_copy(name, ret_name, IFNAMSIZ);
+}
+
+/* One with many queues is told of as often */
+static void each_tap(struct plugged *p, const char *pid, int pidfd, see_tap *see, void *arg)
+{
 	const struct dirent *entry;
+	char folder[64], name[IFNAMSIZ];
 	DIR *dir;
 
 	snprintf(folder, sizeof(folder), "/proc/%.16s/fd", pid);
 	dir = opendir(folder);
-	while (dir && (entry = readdir(dir))) {
-		AUTO_FCLOSE FILE *f = NULL;
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		n = readlink(path, to, sizeof(to));
-		if (n < 0 || !span_eq(span_of(to, (size_t)n), SPAN("/dev/net/tun")))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%.16s/fdinfo/%s", pid, entry->d_name);
-		f = fopen(path, "re");
-		if (f)
-			take_tap(p, plugged_tap(span_of(text, fread(text, 1, sizeof(text), f))), t);
-	}
+	while (dir && (entry = readdir(dir)))
+		if (read_tap(pid, entry->d_name, name))
+			see(p, name, is_here(p, pidfd, entry->d_name, name), arg);
 	if (dir)
 		closedir(dir);
 }
 
+static bool is_told(const struct plugged *p, const char *name)
+{
+	for (size_t i = 0; i < TOLD_MAX; i++)
+		if (!strcmp(name, p->told[i]))
+			return true;
+	return false;
+}
+
 /* Down, and off its bridge */
-static void cut(struct plugged *p, const char *name)
+static void cut(struct plugged *p, const char *name, bool here, void *arg)
 {
 	char bytes[128] __attribute__((aligned(8))), why[96];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(bytes);
 	struct ifinfomsg *ifi;
 
+	(void)arg;
+	if (!here)
+		return;
 	h->nlmsg_type = RTM_NEWLINK;
 	h->nlmsg_flags = NLM_F_REQUEST;
 	ifi = mnl_nlmsg_put_extra_header(h, sizeof(*ifi));
 	ifi->ifi_change = IFF_UP;
 	mnl_attr_put_strz(h, IFLA_IFNAME, name);
 	mnl_attr_put_u32(h, IFLA_MASTER, 0);
-	if (send(p->news, h, h->nlmsg_len, 0) < 0 || !strcmp(name, p->told))
+	if (send(p->news, h, h->nlmsg_len, 0) < 0 || is_told(p, name))
 		return;
-	snprintf(p->told, sizeof(p->told), "%s", name);
+	snprintf(p->told[p->told_at++ % TOLD_MAX], IFNAMSIZ, "%s", name);
 	snprintf(why, sizeof(why), "%s was plugged into the guest beside %s: it is cut", name, p->link);
 	role_complain("guest", why);
 }
@@ -133,51 +157,43 @@ static bool lives(int pidfd)
 	return pidfd >= 0 && poll(&end, 1, 0) == 0;
 }
 
-/* It has our tap.  From then on it is looked at alone, also when it has lost that one */
+static void find_ours(struct plugged *p, const char *name, bool here, void *arg)
+{
+	bool *ours = arg;
+
+	*ours = *ours || (!here && !strcmp(name, p->link));
+}
+
+/* Has it our tap?  From then on it is looked at alone, also when it has lost that one */
 static void know(struct plugged *p, const char *pid)
 {
-	struct taps again = { .count = 0 };
+	bool ours = false;
 	uint64_t number;
 
 	if (!span_u64(span_str(pid), INT32_MAX, &number))
 		return;
 	p->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)number, 0);
-	/* the number may have become another's meanwhile */
 	if (p->pidfd >= 0)
-		read_taps(p, pid, &again);
-	if (again.ours)
+		each_tap(p, pid, p->pidfd, find_ours, &ours);
+	/* while it lives the number is no other's */
+	if (ours && lives(p->pidfd))
 		snprintf(p->pid, sizeof(p->pid), "%s", pid);
 	else
 		DROP_FD(p->pidfd);
 }
 
-static void look_at(struct plugged *p, const char *pid)
-{
-	struct taps t = { .count = 0 };
-
-	read_taps(p, pid, &t);
-	if (t.ours && !p->pid[0])
-		know(p, pid);
-	for (size_t i = 0; (t.ours || p->pid[0]) && i < t.count; i++)
-		cut(p, t.other[i]);
-}
-
 static void look(struct plugged *p)
 {
 	const struct dirent *entry;
-	DIR *dir;
+	DIR *dir = p->pid[0] ? NULL : opendir("/proc");
 
-	if (p->pid[0]) {
-		if (lives(p->pidfd))
-			look_at(p, p->pid);
-		return;
-	}
-	dir = opendir("/proc");
 	while (dir && !p->pid[0] && (entry = readdir(dir)))
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && is_qemu(entry->d_name))
-			look_at(p, entry->d_name);
+			know(p, entry->d_name);
 	if (dir)
 		closedir(dir);
+	if (p->pid[0] && lives(p->pidfd))
+		each_tap(p, p->pid, p->pidfd, cut, NULL);
 }
 
 static void look_later(struct plugged *p)
