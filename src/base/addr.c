@@ -177,6 +177,8 @@ bool net_has(const struct net *n, const struct addr *a)
 {
 	unsigned whole = n->bits / 8, rest = n->bits % 8;
 
+	if (n->bits < NET_V4_BITS && addr_is_v4(a))
+		return false;
 	if (memcmp(n->base.b, a->b, whole))
 		return false;
 	return !rest || !((n->base.b[whole] ^ a->b[whole]) & (0xff00 >> rest) & 0xff);

@@ -21,10 +21,12 @@ struct addr {
 	uint8_t b[16];		/* network order */
 };
 
+#define NET_V4_BITS 96	/* of ::ffff:0:0/96 */
+
 /* A network: the first @bits bits of @base; the others are zero */
 struct net {
 	struct addr	base;
-	uint8_t		bits;	/* 0 to 128; an IPv4 /n is 96 + n */
+	uint8_t		bits;	/* 0 to 128; an IPv4 /n is NET_V4_BITS + n */
 };
 
 static inline bool addr_is_v4(const struct addr *a)
@@ -62,6 +64,7 @@ const char *addr_text(const struct addr *a, char dst[ADDR_TEXT_MAX]);
 bool net_parse(struct span text, struct net *ret_net);
 const char *net_text(const struct net *n, char dst[NET_TEXT_MAX]);
 
+/* An IPv4 address is in no network of IPv6's, not even in ::/0 */
 bool net_has(const struct net *n, const struct addr *a);
 
 /*

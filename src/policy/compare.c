@@ -9,7 +9,8 @@
  *    lists, those with the same closest listed parent meet the same rules, and
  *    `stranger.PARENT` stands for them.  So names and their strangers are all.
  *  - The bases of all listed networks, and the addresses behind their last ones,
- *    cut the line of addresses into stretches that no network cuts further.
+ *    cut the line of addresses into stretches that no network cuts further.  So do special
+ *    ranges within them, which a wider network does not open.
  *  - The ends of the port ranges that a subject's rules name, and 80 and 443, at
  *    which protocol auto looks, cut the line of ports in the same way.
  *  - Of requests each method and each pattern of paths that a subject's rules name is
@@ -123,19 +124,33 @@ static bool net_end(const struct net *n, struct addr *ret_addr)
 	return false;
 }
 
+static void cut_addrs(struct compare *c, const struct net *n)
+{
+	struct addr end;
+
+	buf_add(&c->addrs, &n->base, sizeof(n->base));
+	if (net_end(n, &end))
+		buf_add(&c->addrs, &end, sizeof(end));
+}
+
+static void collect_net(struct compare *c, const struct net *n)
+{
+	cut_addrs(c, n);
+	for (size_t i = 0; i < range_count(); i++)
+		if (range_at(i)->net.bits > n->bits && net_has(n, &range_at(i)->net.base))
+			cut_addrs(c, &range_at(i)->net);
+}
+
 static void collect(struct compare *c, const struct policy *p)
 {
 	for (uint32_t i = 0; i < p->rules.count; i++) {
 		const struct image_rule *r = image_rule(p, i);
 		struct subject s = { .name = image_text(p, r->name) };
-		struct addr end;
 
 		if (form_is_list(r->form))
 			continue;
 		if (r->form == FORM_NET) {
-			buf_add(&c->addrs, &r->net.base, sizeof(r->net.base));
-			if (net_end(&r->net, &end))
-				buf_add(&c->addrs, &end, sizeof(end));
+			collect_net(c, &r->net);
 			continue;
 		}
 		if (*s.name)
@@ -244,7 +259,7 @@ static struct addr unlisted(const struct compare *c, const struct addr *a, const
 	return at;
 }
 
-/* Stretches of one network that changed alike, one after the other, are one line */
+/* Stretches of one network that changed alike, one after the other but for what did not change, are one line */
 static void compare_addrs(struct compare *c)
 {
 	const struct addr *a = (const void *)c->addrs.at;
@@ -265,8 +280,8 @@ static void compare_addrs(struct compare *c)
 			continue;
 		buf_clear(&c->pieces);
 		compare_ports(c, q, matches);
-		if (is_same_net(net, told) && last.len == c->pieces.len &&
-		    (!last.len || !memcmp(last.at, c->pieces.at, last.len)))
+		if (!c->pieces.len || (is_same_net(net, told) && last.len == c->pieces.len &&
+				       !memcmp(last.at, c->pieces.at, last.len)))
 			continue;
 		told = net;
 		buf_clear(&last);

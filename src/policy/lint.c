@@ -169,8 +169,7 @@ static void check_doubled(const struct asked *a)
 		    !requests_cover(&v, &a->view) ||
 		    (same && ranges_cover(&a->view, &v) && requests_cover(&a->view, &v) &&
 		     other > a->rule) ||
-		    (v.is_net && (r->net.bits > a->image->net.bits ||
-				  net_is_v4(&r->net) != net_is_v4(&a->image->net))) ||
+		    (v.is_net && (r->net.bits > a->image->net.bits || !rule_names_addr(r, &a->view.net.base))) ||
 		    (a->image->form == FORM_BOTH && r->form != FORM_BOTH &&
 		     !strcmp(image_text(p, r->name), image_text(p, a->image->name))))
 			continue;

@@ -51,10 +51,11 @@ void match_host(const struct policy *p, struct span host, struct match *ret_matc
 
 void match_addr(const struct policy *p, const struct addr *a, struct match *ret_match)
 {
+	const unsigned least = addr_is_v4(a) ? NET_V4_BITS : 0;
 	struct net n = { *a, 0 };
 
 	ret_match->count = 0;
-	for (unsigned bits = 128; bits <= 128; bits--) {
+	for (unsigned bits = 128 + 1; bits-- > least;) {
 		const struct image_entry *e;
 
 		if (bits < 128)

@@ -78,6 +78,12 @@ static const struct {
 	{"", "allow: [{ip: 8.8.8.0/24, ports: [22]}]\ndeny: [{ip: 8.8.8.0}]",
 	 "+ 8.8.8.0/24:22\n"},
 	{"", "allow: [{ip: '2001:db8::/32', ports: [22]}]", "+ 2001:db8::/32:22\n"},
+	/* what lies first in a wide one is special, and shut */
+	{"", "allow: [{ip: 0.0.0.0/0, ports: [22]}]", "+ 0.0.0.0/0:22\n"},
+	{"allow: [{ip: '::/0', ports: [22]}]", "", "- ::/0:22\n"},
+	{"allow: [{ip: 10.0.0.0/7, ports: [22]}]", "", "- 10.0.0.0/7:22\n"},
+	{"allow: [{ip: 10.0.0.0/8, ports: [22]}]", "allow: [{ip: 10.0.0.0/7, ports: [22]}]",
+	 "- 10.0.0.0/8:22\n+ 10.0.0.0/7:22\n"},
 	/* requests */
 	{"", "allow: [{host: a.test, ports: [80], methods: [GET]}]", "+ GET on a.test:80\n"},
 	{"allow: [{host: a.test, ports: [80], methods: [GET]}]",

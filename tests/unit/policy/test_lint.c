@@ -113,6 +113,9 @@ static void what_is_allowed_already_is_told_of(void **state)
 		{"allow: [{host: '*.a.test'}, {host: .a.test}]", "p.yaml:allow[0]: rule p.yaml:allow[1]"},
 		{"allow: [{host: a.test}, {host: a.test}]", "p.yaml:allow[1]: rule p.yaml:allow[0]"},
 		{"allow: [{host: a.test}, {host: '*.a.test'}]", ""},
+		{"allow: [{ip: 11.0.0.0/16, ports: [22]}, {ip: 11.0.0.5, ports: [22]}]", "p.yaml:allow[1]: rule p.yaml:allow[0]"},
+		/* a wider network opens no special one */
+		{"allow: [{ip: 8.0.0.0/6, ports: [22]}, {ip: 10.0.0.5, ports: [22]}]", "p.yaml:allow[0]: a wide network"},
 	};
 
 	(void)state;

@@ -651,6 +651,13 @@ static void a_rule_for_every_name(void **state)
 		{ "[10.0.0.1]:22", "special_address", NULL }, { "[127.0.0.1]:22", "special_address", NULL },
 		{ "[169.254.169.254]:22", "special_address", NULL }, { "[2606:4700::1]:22", "ip_literal", NULL },
 	};
+	static const struct row six[] = {
+		{ "[2606:4700::1]:22 other", "allowed", "p.yaml:allow[0]" }, { "[8.8.8.8]:22 other", "ip_literal", NULL },
+		{ "[::ffff:8.8.8.8]:22 other", "ip_literal", NULL }, { "[2606:4700::2]:22 other", "deny_rule", "p.yaml:deny[0]" },
+	};
+	static const struct row not_six[] = {
+		{ "[2606:4700::1]:22 other", "deny_rule", "p.yaml:deny[0]" }, { "[8.8.8.8]:22 other", "allowed", "p.yaml:allow[0]" },
+	};
 	static const struct row under[] = {
 		{ "x.corp.example:22 other", "allowed", "p.yaml:allow[0]" },
 		{ "anything.example:22 other", "ceiling", "p.yaml:allow[0]" },
@@ -663,6 +670,8 @@ static void a_rule_for_every_name(void **state)
 	CHECK(POLICY("allow:\n- {host: '*', ports: [22, 443], unsafe_wildcard: true}\n"
 		     "- {ip: 0.0.0.0/0, ports: [22, 443]}\n- {host: a.example, ports: [25]}\n"
 		     "deny: [{host: b.example}]"), rows);
+	CHECK(POLICY("allow: [{ip: '::/0', ports: [22]}]\ndeny: [{ip: '2606:4700::2'}]"), six);
+	CHECK(POLICY("allow: [{ip: 8.8.8.8, ports: [22]}, {ip: '2606:4700::1', ports: [22]}]\ndeny: [{ip: '::/0'}]"), not_six);
 	CHECK(((const struct files){ .system = "ceiling: [{host: .corp.example, ports: [22]}]",
 				     .policy = "allow: [{host: '*', ports: [22], unsafe_wildcard: true}]" }), under);
 	CHECK(((const struct files){ .system = "ceiling: [{host: '*', unsafe_wildcard: true}]",
