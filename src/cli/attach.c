@@ -270,14 +270,27 @@ static bool take_ca(const struct attach_command *a, struct err *err)
 	return n == 0 || err_sys(err, errno, "--ca %s", a->ca);
 }
 
+/* What has happened to the file that is watched.  Return: false: it has gone, whatever has its name by now */
+static bool wait_for_change(int changes)
+{
+	char events[4096] __attribute__((aligned(8)));
+	ssize_t n = read(changes, events, sizeof(events));
+	uint32_t what = 0;
+
+	for (ssize_t at = 0; at < n; at += (ssize_t)(sizeof(struct inotify_event) +
+						     ((const struct inotify_event *)(const void *)(events + at))->len))
+		what |= ((const struct inotify_event *)(const void *)(events + at))->mask;
+	return what && !(what & IN_IGNORED);
+}
+
 /* Another keeper has another CA, and writes it into the same file; with the session the file goes */
 static _Noreturn void follow_ca(const struct attach_command *a, int changes)
 {
-	char path[PATH_MAX], events[4096];
+	char path[PATH_MAX];
 	struct err err = { "" };
 
 	ca_path(a, path);
-	while (take_ca(a, &err) && read(changes, events, sizeof(events)) > 0 && access(path, R_OK) == 0)
+	while (take_ca(a, &err) && wait_for_change(changes) && access(path, R_OK) == 0)
 		;
 	_exit(0);
 }

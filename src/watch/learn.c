@@ -406,7 +406,8 @@ static void http(struct learn *l, const json_t *event)
 		return;
 	p = c ? &l->places[c->place]
 	      : place_of(l, event, event_text(event, "host"), event_uint(event, "port"), false);
-	bit = p ? method_bit(l, method) : 0;
+	/* no gate says so of a datagram's */
+	bit = p && !p->udp ? method_bit(l, method) : 0;
 	if (!bit) {
 		l->left_out += p != NULL;
 		return;

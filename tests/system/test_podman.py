@@ -159,12 +159,22 @@ def test_rootless_is_held_again(world, daemon, rootless, place, token):
                        f"https://{REC}/{token}c") as more:
             said = more.communicate(timeout=60)[0]
         assert more.returncode == 0, said
+        own, (follower,) = next(folder.glob("*.pem")), map(int, followers())
+        os.kill(follower, signal.SIGSTOP)
         (place / "go").touch()
         said = process.communicate(timeout=60)[0]
     assert process.returncode == 0, said
     for letter in "abc":
         assert world.recorder.requests((token + letter).encode())
-    wait_for(lambda: not followers() and not list(folder.glob("*.pem")) and not ca.exists())
+    wait_for(lambda: not own.exists() and not ca.exists())
+    # by the time that it hears of it others have these names: they are not its own
+    for path in ca, own:
+        path.write_text("another's")
+        path.chmod(0o666)
+    os.kill(follower, signal.SIGCONT)
+    wait_for(lambda: not followers())
+    for path in ca, own:
+        path.unlink()
 
 
 # docs/podman.md
