@@ -47,6 +47,7 @@ struct session {
 	struct jail	 jail;
 	struct crew	 crew;
 	struct event	 child_ev, signal_ev, init_ev, links_ev;
+	struct interface_kept own_link;		/* of what is held */
 	int		 signals;		/* signalfd; -1 */
 	sigset_t	 old_signals;
 	char		*ca;			/* PEM of the session's CA; NULL: nothing is inspected */
@@ -196,13 +197,13 @@ static void on_links(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *s = arg;
 	const struct jail_plan *jail = &s->plan->jail;
-	const char *but = jail->guest ? jail->guest->link : jail->uplink ? jail->uplink->link : NULL;
 	char name[IFNAMSIZ], why[96];
 
 	(void)what;
-	if (!interfaces_changed(fd, but, name))
+	s->own_link.name = jail->guest ? jail->guest->link : jail->uplink ? jail->uplink->link : NULL;
+	if (!interfaces_changed(fd, &s->own_link, name))
 		return;
-	interfaces_cut(fd, but);
+	interfaces_cut(fd, &s->own_link);
 	snprintf(why, sizeof(why), "%s has come into the namespace, a way out: it is cut, and all is refused",
 		 name);
 	fail(s, why);

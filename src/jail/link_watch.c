@@ -20,15 +20,23 @@
 #define CUT_SEQ (1u << 31)	/* above: numbers of lists that are for cutting */
 
 struct listing {
-	const char	*but;
+	struct interface_kept *but;
 	char		*name;		/* of a way out */
 	int		 index;		/* of it: names change */
 	uint32_t	 seq;
 	bool		 found, done, stirred;
 };
 
+static bool is_kept(struct interface_kept *k, const char *name, int index)
+{
+	if (!k->index && k->name && !strcmp(name, k->name))
+		k->index = index;
+	return k->index && k->index == index;
+}
+
 static void take(struct listing *l, const struct nlmsghdr *h)
 {
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
 	char name[IFNAMSIZ];
 
 	if (h->nlmsg_seq != l->seq) {
@@ -36,9 +44,9 @@ static void take(struct listing *l, const struct nlmsghdr *h)
 	} else if (h->nlmsg_type == NLMSG_DONE) {
 		l->done = true;
 	} else if (interface_read(h, name) == INTERFACE_WAY_OUT &&
-		   (!l->but || strcmp(name, l->but) != 0)) {
+		   !is_kept(l->but, name, ifi->ifi_index)) {
 		memcpy(l->name, name, IFNAMSIZ);
-		l->index = ((const struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_index;
+		l->index = ifi->ifi_index;
 		l->found = true;
 	}
 	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -76,7 +84,7 @@ static bool ask(int fd, uint32_t seq)
 	return send(fd, h, h->nlmsg_len, 0) == (ssize_t)h->nlmsg_len;
 }
 
-bool interfaces_changed(int fd, const char *but, char ret_name[IFNAMSIZ])
+bool interfaces_changed(int fd, struct interface_kept *but, char ret_name[IFNAMSIZ])
 {
 	static uint32_t seq;
 
@@ -112,7 +120,7 @@ static void cut(int fd, int index)
 }
 
 /* Whoever puts it there gives it its name only then, and sets it up: until it is gone */
-bool interfaces_cut(int fd, const char *but)
+bool interfaces_cut(int fd, struct interface_kept *but)
 {
 	char name[IFNAMSIZ];
 
@@ -133,5 +141,5 @@ bool namespace_cut(const char *but)
 {
 	AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
-	return fd >= 0 && interfaces_cut(fd, but);
+	return fd >= 0 && interfaces_cut(fd, &(struct interface_kept){ .name = but });
 }

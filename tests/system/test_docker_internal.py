@@ -399,6 +399,17 @@ except OSError as e:
     wait_for(lambda: not left("late") and daemon.held("late") is None)
 
 
+def test_another_interface_of_the_same_name_is_cut(docker, daemon, two):
+    """Taken off its network, and put on one with a way out: the name says nothing."""
+    agent = docker.member("moved", "172.28.1.40")
+    inside = ("nsenter", "-t", str(daemon.held(agent.session)["init"]), "-n", "ip")
+    assert word(agent, TWO) == "peer"
+    assert docker("network", "disconnect", "agent-internal", "moved").returncode == 0
+    subprocess.run(["ip", "link", "add", "moved1", "type", "veth", "peer", "name", "eth0", "netns", inside[2]], check=True)
+    wait_for(lambda: subprocess.run([*inside, "link", "show", "eth0"], capture_output=True).returncode != 0, 20)
+    agent.kill()
+
+
 def test_one_word_is_a_mode(docker, daemon, world):
     """Its own word makes a container's policy stricter, and never weaker."""
     for mode in "none", "isolated":
