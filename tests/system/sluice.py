@@ -9,6 +9,7 @@ import pathlib
 import subprocess
 
 import stage
+from waiting import wait_for
 
 PROGRAM = stage.TREE / "build" / "sluice"
 PYTHON = "/usr/bin/python3"
@@ -190,11 +191,11 @@ def children(pid):
 
 
 def role(pid, word):
-    """The process of a role (gate, resolver, broker) of the session that pid keeps."""
-    found = [child for child, line in children(pid).items()
-             if line[1:2] == [f"role-{word}"]]
-    assert len(found) == 1, (word, children(pid))
-    return found[0]
+    """The process of a role (gate, resolver, broker) of the session that pid keeps.  While it execs it has no name."""
+    def found():
+        return [child for child, line in children(pid).items() if line[1:2] == [f"role-{word}"]]
+    one, = wait_for(found)
+    return one
 
 
 def memory_kib(pid):
