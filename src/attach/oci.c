@@ -16,8 +16,9 @@
  * asked for and is not there (request_key) is fetched by a program that the kernel starts outside, by
  * DNS on the machine's own network (dns_resolver).  These calls go too.
  *
- * Nor is the audit a namespace's: by NETLINK_AUDIT a container's root writes into the machine's log, which is
- * often sent on.  Its protocol is left out of what AF_NETLINK has.
+ * Nor is all of netlink a namespace's: by NETLINK_AUDIT a container's root writes into the machine's log, which
+ * is often sent on.  So AF_NETLINK is split once more, by protocols.  All is named by what passes, and compared
+ * for equality: the kernel takes the lower half of an argument, a filter that refuses looks at the whole.
  */
 #include "attach/oci.h"
 
@@ -30,6 +31,10 @@
 #include "base/auto.h"
 
 static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET };
+/* Of netlink, ascending: routes and interfaces, sockets, IPsec, rules, news of devices, and what has a name there */
+static const int protocols[] = { NETLINK_ROUTE, NETLINK_SOCK_DIAG, NETLINK_XFRM, NETLINK_NETFILTER,
+				 NETLINK_KOBJECT_UEVENT, NETLINK_GENERIC };
+#define PROTOCOL_ARG 2		/* of socket(2) */
 static const char *const gone[] = { "socketcall", "io_uring_setup", "io_uring_enter", "io_uring_register",
 				    "add_key", "request_key", "keyctl" };
 
@@ -325,17 +330,17 @@ static bool refuses(const char *action)
 			  !strncmp(action, "SCMP_ACT_KILL", strlen("SCMP_ACT_KILL")));
 }
 
-/* Does a condition on the first argument hold for this family? */
-static bool holds_for(const json_t *condition, long long family)
+/* Does a condition on one argument hold for this value? */
+static bool holds_for(const json_t *condition, long long given)
 {
 	const char *op = json_string_value(json_object_get(condition, "op"));
 	long long value = json_integer_value(json_object_get(condition, "value"));
 	long long two = json_integer_value(json_object_get(condition, "valueTwo"));
 	const struct { const char *op; bool holds; } table[] = {
-		{ "SCMP_CMP_EQ", family == value }, { "SCMP_CMP_NE", family != value },
-		{ "SCMP_CMP_LT", family < value }, { "SCMP_CMP_LE", family <= value },
-		{ "SCMP_CMP_GT", family > value }, { "SCMP_CMP_GE", family >= value },
-		{ "SCMP_CMP_MASKED_EQ", (family & value) == two },
+		{ "SCMP_CMP_EQ", given == value }, { "SCMP_CMP_NE", given != value },
+		{ "SCMP_CMP_LT", given < value }, { "SCMP_CMP_LE", given <= value },
+		{ "SCMP_CMP_GT", given > value }, { "SCMP_CMP_GE", given >= value },
+		{ "SCMP_CMP_MASKED_EQ", (given & value) == two },
 	};
 
 	for (size_t i = 0; op && i < ARRAY_SIZE(table); i++)
@@ -398,10 +403,47 @@ static bool leave_out(json_t *conditions, const json_t *but)
 		"value", (json_int_t)value, "op", "SCMP_CMP_NE")) == 0;
 }
 
+/* @conditions, which it takes, and the family's own; once */
+static bool add_entry(json_t *to, const json_t *entry, int family, json_t *conditions)
+{
+	json_t *new;
+
+	json_array_insert_new(conditions, 0, json_pack("{s:i, s:i, s:s}", "index", 0, "value", family,
+						       "op", "SCMP_CMP_EQ"));
+	new = json_pack("{s:[s], s:O, s:o}", "names", "socket", "action",
+			json_object_get(entry, "action"), "args", conditions);
+	for (size_t i = 0; i < json_array_size(to); i++)
+		if (json_equal(json_array_get(to, i), new)) {
+			json_decref(new);
+			return true;
+		}
+	return json_array_append_new(to, new) == 0;
+}
+
+/* Of AF_NETLINK one protocol, where @conditions hold for it */
+static bool add_protocol(json_t *to, const json_t *entry, const json_t *conditions, int protocol)
+{
+	json_t *rest = json_array();
+
+	for (size_t i = 0; i < json_array_size(conditions); i++) {
+		json_t *one = json_array_get(conditions, i);
+
+		if (json_integer_value(json_object_get(one, "index")) != PROTOCOL_ARG) {
+			json_array_append(rest, one);
+		} else if (!holds_for(one, protocol)) {
+			json_decref(rest);
+			return true;
+		}
+	}
+	json_array_append_new(rest, json_pack("{s:i, s:i, s:s}", "index", PROTOCOL_ARG, "value", protocol,
+					      "op", "SCMP_CMP_EQ"));
+	return add_entry(to, entry, AF_NETLINK, rest);
+}
+
 /* What one entry lets pass of one family, but for what others refuse of it */
 static bool add_family(json_t *to, const json_t *entry, int family, const json_t *refusing)
 {
-	json_t *conditions = conditions_for(entry, family), *new;
+	json_t *conditions = conditions_for(entry, family);
 	bool ok = true;
 
 	for (size_t i = 0; conditions && ok && i < json_array_size(refusing); i++) {
@@ -419,16 +461,12 @@ static bool add_family(json_t *to, const json_t *entry, int family, const json_t
 		json_decref(conditions);
 		return ok;
 	}
-	json_array_insert_new(conditions, 0, json_pack("{s:i, s:i, s:s}", "index", 0, "value", family,
-						       "op", "SCMP_CMP_EQ"));
-	new = json_pack("{s:[s], s:O, s:o}", "names", "socket", "action",
-			json_object_get(entry, "action"), "args", conditions);
-	for (size_t i = 0; i < json_array_size(to); i++)
-		if (json_equal(json_array_get(to, i), new)) {
-			json_decref(new);
-			return true;
-		}
-	return json_array_append_new(to, new) == 0;
+	if (family != AF_NETLINK)
+		return add_entry(to, entry, family, conditions);
+	for (size_t i = 0; ok && i < ARRAY_SIZE(protocols); i++)
+		ok = add_protocol(to, entry, conditions, protocols[i]);
+	json_decref(conditions);
+	return ok;
 }
 
 /* Take the calls out of an entry's names.  Return: `socket` was one of them */
@@ -460,15 +498,6 @@ static void sort_out(json_t *entries, bool closed, json_t *passing, json_t *refu
 	}
 }
 
-/* libaudit takes EINVAL for a kernel that has none */
-static json_t *refuse_audit(void)
-{
-	return json_pack("{s:[s], s:s, s:i, s:[{s:i, s:i, s:s}, {s:i, s:i, s:s}]}", "names", "socket",
-			 "action", "SCMP_ACT_ERRNO", "errnoRet", EINVAL, "args",
-			 "index", 0, "value", AF_NETLINK, "op", "SCMP_CMP_EQ",
-			 "index", 2, "value", NETLINK_AUDIT, "op", "SCMP_CMP_EQ");
-}
-
 /* No entry lets more than the families pass; one without any name is refused by runtimes */
 static bool narrow(json_t *entries, bool closed)
 {
@@ -477,7 +506,6 @@ static bool narrow(json_t *entries, bool closed)
 
 	if (ok)
 		sort_out(entries, closed, passing, refusing);
-	ok = ok && json_array_append_new(refusing, refuse_audit()) == 0;
 	for (size_t i = 0; ok && i < json_array_size(passing); i++)
 		for (size_t n = 0; ok && n < ARRAY_SIZE(families); n++)
 			ok = add_family(new, json_array_get(passing, i), families[n], refusing);
@@ -498,10 +526,29 @@ static int refuse_family(json_t *entries, int family, const char *compare)
 		"args", "index", 0, "value", family, "op", compare));
 }
 
-static bool is_allowed(int family)
+/* @error: 0: the runtime's own */
+static int refuse_protocol(json_t *entries, int protocol, const char *compare, int error)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
-		if (families[i] == family)
+	json_t *new = json_pack("{s:[s], s:s, s:[{s:i, s:i, s:s}, {s:i, s:i, s:s}]}", "names", "socket",
+				"action", "SCMP_ACT_ERRNO", "args",
+				"index", 0, "value", AF_NETLINK, "op", "SCMP_CMP_EQ",
+				"index", PROTOCOL_ARG, "value", protocol, "op", compare);
+
+	if (error)
+		json_object_set_new(new, "errnoRet", json_integer(error));
+	return json_array_append_new(entries, new);
+}
+
+/* Whose absence libaudit takes for a kernel that has none */
+static int refuse_audit(json_t *entries)
+{
+	return refuse_protocol(entries, NETLINK_AUDIT, "SCMP_CMP_EQ", EINVAL);
+}
+
+static bool is_one_of(int value, const int *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i] == value)
 			return true;
 	return false;
 }
@@ -512,9 +559,14 @@ static int refuse(json_t *entries)
 	int last = families[ARRAY_SIZE(families) - 1], r = 0;
 
 	for (int family = 0; family < last; family++)
-		if (!is_allowed(family))
+		if (!is_one_of(family, families, ARRAY_SIZE(families)))
 			r |= refuse_family(entries, family, "SCMP_CMP_EQ");
 	r |= refuse_family(entries, last, "SCMP_CMP_GT");
+	last = protocols[ARRAY_SIZE(protocols) - 1];
+	for (int protocol = 0; protocol < last; protocol++)
+		if (protocol != NETLINK_AUDIT && !is_one_of(protocol, protocols, ARRAY_SIZE(protocols)))
+			r |= refuse_protocol(entries, protocol, "SCMP_CMP_EQ", 0);
+	r |= refuse_protocol(entries, last, "SCMP_CMP_GT", 0);
 	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
 		r |= json_array_append_new(entries, json_pack("{s:[s], s:s}", "names", gone[i],
 							      "action", "SCMP_ACT_ERRNO"));
@@ -574,7 +626,7 @@ bool oci_confine(json_t *config, struct err *err)
 		return err_set(err, "its seccomp profile has rules for `socket` that cannot be made "
 			       "narrower (use the engine's own profile)");
 	/* The audit last: libseccomp 2.5 takes no rule of another errno behind it */
-	return ((closed || refuse(entries) == 0) && json_array_append_new(entries, refuse_audit()) == 0) ||
+	return ((closed || refuse(entries) == 0) && refuse_audit(entries) == 0) ||
 	       err_set(err, "out of memory");
 }
 

@@ -395,7 +395,17 @@ static void only_known_families_pass(void **state)
 			if (passes(config, "socket", family) != may)
 				fail_msg("profile %zu, family %d", i, family);
 		}
-		assert_false(passes_with(config, "socket", AF_NETLINK, NETLINK_AUDIT));
+		for (int protocol = 0; protocol < 40; protocol++) {
+			bool may = protocol == NETLINK_ROUTE || protocol == NETLINK_SOCK_DIAG ||
+				   protocol == NETLINK_XFRM || protocol == NETLINK_NETFILTER ||
+				   protocol == NETLINK_KOBJECT_UEVENT || protocol == NETLINK_GENERIC;
+
+			if (passes_with(config, "socket", AF_NETLINK, protocol) != may)
+				fail_msg("profile %zu, netlink protocol %d", i, protocol);
+			/* The kernel takes the lower half */
+			assert_false(passes_with(config, "socket", AF_NETLINK, 1LL << 32 | protocol));
+			assert_false(passes_with(config, "socket", 1LL << 32 | AF_NETLINK, protocol));
+		}
 		assert_true(passes_with(config, "socket", AF_INET, NETLINK_AUDIT));
 		assert_false(passes(config, "socketcall", 1));
 		assert_false(passes(config, "io_uring_setup", 1));
