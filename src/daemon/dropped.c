@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dropped.c - packets that the kernel refused: as the gate tells of them, or as it counts */
+#include <errno.h>
+
 #include "base/auto.h"
 #include "daemon/conn.h"
 #include "jail/jail.h"
@@ -46,8 +48,15 @@ void conn_forged(struct keeper *k)
 {
 	struct audit_drop drop = { .proto = "frame" };
 	uint64_t all;
+	int r;
 
-	if (!k->port.session || k->closed || link_count_forged(k->port.fd, k->port.session, &all) < 0)
+	if (!k->port.session || k->closed)
+		return;
+	r = link_count_forged(k->port.fd, k->port.session, &all);
+	/* Somebody has flushed the machine's rules: who holds it next puts it up again */
+	if (r == -ENOENT)
+		keeper_close(k, "the wall around the container's port is gone");
+	if (r < 0)
 		return;
 	if (all < k->port.forged)	/* the wall is a new one */
 		k->port.forged = 0;

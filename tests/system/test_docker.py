@@ -558,7 +558,7 @@ def test_what_is_done_to_it_opens_nothing(docker, daemon, world, token):
         assert world.recorder.requests(f"{token}{number}".encode())
     # a network of the engine's is cut off as it comes, and does not start with the container
     docker("network", "disconnect", "none", name)
-    print(docker("network", "connect", f"net-{token}", name).stdout)
+    docker("network", "connect", f"net-{token}", name)
     session = docker("ps", "-q", "--no-trunc", "--filter", f"name={name}").stdout[:12]
     wait_for(lambda: (one := daemon.held(session)) and one["restarts"] and one["state"] == "serving", 60)
     done = docker("exec", name, "sh", "-c", "ip -o link show | grep -vc ': lo:'; " + tries.replace("NUMBER", "n"))

@@ -548,6 +548,15 @@ def test_nobody_is_reached_when_the_log_is_full(docker, daemon, two, plain, toke
     agent.kill()
 
 
+def test_a_wall_that_was_flushed_is_put_up_again(daemon, one, two):
+    """As by a machine's nftables.service, which begins with `flush ruleset`."""
+    keeper = daemon.held(one.session)["keeper"]
+    assert subprocess.run(["nft", "delete", "table", "netdev", f"sluice-{one.session}"], check=False).returncode == 0
+    daemon.serves(one.session, keeper)
+    assert "device" in subprocess.check_output(["nft", "list", "table", "netdev", f"sluice-{one.session}"], text=True)
+    assert "the wall around the container's port is gone" in daemon.errors.read_text() and word(one, "two") == "peer"
+
+
 def test_peers_can_change(daemon, one, two):
     policies(team=among(NET) + f"deny:\n  - ip: {TWO}\n")
     assert call("reload", one.session).code == 0
