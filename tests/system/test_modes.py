@@ -25,8 +25,8 @@ def check(*options, target):
 
 # ---- nat-filtered: ports alone ----
 
-def test_nat_filtered_opens_ports_of_whatever_is_public(world, outside, token):
-    rules = stage.TOP / "packaging/policies/nat-filtered.yaml"
+def test_nat_filtered_opens_ports_of_whatever_is_public(world, outside, policy, token):
+    rules = policy((stage.TOP / "packaging/policies/nat-filtered.yaml").read_text())
     told = sluice.call("policy", "lint", rules)
     assert told.code == 0 and "*: every public host: data can go anywhere" in told.out
     agent, start = sluice.jail("--only", "--preset", "nat-filtered"), world.wire.mark()
