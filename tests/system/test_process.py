@@ -2,6 +2,7 @@
 """Which process it was: pid and exe of denials, and of what is allowed if the policy asks."""
 import os
 import shutil
+import signal
 import socket
 
 import pytest
@@ -109,22 +110,24 @@ def test_hostile_name_of_a_program_is_escaped(world, place):
     assert "\\x0a" in report.out and "\x1b" not in report.out
 
 
-def test_gone_process_is_not_guessed(world):
-    """The client's socket is closed before the keeper can look."""
+def test_gone_process_is_not_guessed(world, jail):
+    """The client's socket is closed before the keeper can look: it stands still meanwhile."""
     code = ("import socket, struct\n"
             "q = struct.pack('>6H', 1, 256, 1, 0, 0, 0) + b'\\4gone\\4test\\0' + struct.pack('>2H', 1, 1)\n"
-            "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-            "for i in range(300):\n"
-            "    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-            "    s.sendto(q, ('9.9.9.9', 53))\n"
-            "    s.close()\n"
-            "import time; time.sleep(0.5)\n")
-    done = sluice.run(command=[sluice.PYTHON, "-c", code])
-    denied = done.denied()
-    assert denied
-    assert any("pid" not in e for e in denied)
-    assert all(("pid" in e) == ("exe" in e) for e in denied)
-    assert {e["exe"] for e in denied if "exe" in e} <= {PYTHON}
+            "for i in range(20):\n"
+            "    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:\n"
+            "        s.sendto(q, ('9.9.9.9', 53))\n")
+    agent = jail()
+    os.kill(agent.process.pid, signal.SIGSTOP)
+    try:
+        agent.ok("command", sluice.PYTHON, "-c", code)
+    finally:
+        os.kill(agent.process.pid, signal.SIGCONT)
+    agent.do("resolve", "here.test")
+    denied = agent.end().denied()
+    gone, here = ([e for e in denied if e.get("name") == f"{word}.test"] for word in ("gone", "here"))
+    assert gone and not any("pid" in e or "exe" in e for e in gone)
+    assert here and all("pid" in e and e["exe"] == PYTHON for e in here)
 
 
 def test_crowd_of_processes_does_not_stall(world):
