@@ -60,6 +60,19 @@ bool nft_start(const char *nft, int ruleset, struct nft *ret_nft, struct err *er
 	return true;
 }
 
+/* What it wrote, its first line; and how it ended, where it wrote nothing */
+static bool nft_refused(const char *text, int status, struct err *err)
+{
+	static const char says[] = "nft: the ruleset was refused";
+
+	if (text[0])
+		return err_set(err, "%s: %s (see sluice doctor)", says, text);
+	if (WIFSIGNALED(status))
+		return err_set(err, "%s: nft was ended by signal %d (see sluice doctor)", says, WTERMSIG(status));
+	return err_set(err, "%s: nft ended with %d and no message (see sluice doctor)", says,
+		       WEXITSTATUS(status));
+}
+
 bool nft_wait(struct nft *n, struct err *err)
 {
 	char text[256] = "";
@@ -73,6 +86,5 @@ bool nft_wait(struct nft *n, struct err *err)
 	if (status == 0)
 		return true;
 	text[len > 0 ? strcspn(text, "\n") : 0] = '\0';
-	return err_set(err, "nft: the ruleset was refused: %s (see sluice doctor)",
-		       text[0] ? text : "no message");
+	return nft_refused(text, status, err);
 }
