@@ -79,8 +79,11 @@ def serving(*options, **texts):
 
 def is_dead(pid):
     """Its descriptors are closed, whether or not somebody took note of its end."""
-    stat = pathlib.Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):     # gone before it is opened, or read
+        return True
+    return stat.rpartition(")")[2].split()[0] in "ZX"
 
 
 def kill_now(pid):
