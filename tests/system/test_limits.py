@@ -7,6 +7,7 @@ import pytest
 
 import sluice
 from stage import ZONE
+from waiting import wait_for
 
 REC, SECOND = f"rec.{ZONE}", f"second.{ZONE}"
 PORTS = "[7, 80, 8080, 9002, 9003, 9999, 443, 9999/udp]"
@@ -97,7 +98,7 @@ def test_gateway_byte_after_the_millionth_is_stopped_and_alerted(world, limited)
     agent = limited(limits="requests_per_host: 10/min, upload_total: 1MB, on_exceed: block")
     before = len(world.recorder.seen)
     answer = agent.ok("upload", REC, 9002, 3000000)
-    assert answer["end"] in ("ECONNRESET", "EPIPE"), answer
+    assert answer["end"] in ("ECONNRESET", "EPIPE", "ENOTCONN"), answer     # in the middle, or just after its last
     assert sunk(world, before)[0]["count"] == 1000000
     assert refusal(agent.ok("requests", SECOND, 80, [get(SECOND)])[0], 429)[0]["reason"] == "limit"
     done = agent.end()
@@ -110,10 +111,15 @@ def test_gateway_byte_after_the_millionth_is_stopped_and_alerted(world, limited)
 
 def test_window_slides(limited):
     agent = limited(", rate: 5/s")
-    for _ in range(3):
+    def window():
+        """What six requests in one second are answered; None: this machine was too slow for that."""
+        time.sleep(1.05)        # of what was before nothing counts
+        start = time.monotonic()
         answers = [a[:12] for a in agent.ok("requests", REC, 80, [get()] * 6)]
+        return answers if time.monotonic() - start < 1 else None
+    for _ in range(3):
+        answers = wait_for(window, 30)
         assert answers.count("HTTP/1.1 200") == 5 and answers[5] == "HTTP/1.1 429", answers
-        time.sleep(1.05)
 
 
 def test_rate_of_a_rule_is_its_own_and_alerts_nobody(limited):
@@ -128,7 +134,7 @@ def test_rate_of_a_rule_is_its_own_and_alerts_nobody(limited):
 
 def test_connections_without_requests_count_as_one_each(limited):
     agent = limited(limits="requests: 3/min, on_exceed: block")
-    assert [agent.do("tcp", REC, 7, "hello").get("ok", {"data": ""})["data"] for _ in range(4)] \
+    assert [agent.do("half_close", REC, 7, "hello").get("ok", {"data": ""})["data"] for _ in range(4)] \
         == ["hello"] * 3 + [""]
     assert alerts(agent.end()) == [("request_rate", 4, 3)]
 
@@ -195,7 +201,7 @@ def test_quota_of_datagrams(world, limited, token):
 
 def test_bandwidth_of_datagrams(limited):
     agent = limited(", bandwidth: {up: 8kbit}")      # two fit into the burst, the third is lost
-    assert agent.ok("datagrams", REC, 9999, 1000, 3, 0.5) == {"answered": 2, "end": "timeout"}
+    assert agent.ok("datagrams", REC, 9999, 1000, 3) == {"answered": 2, "end": "timeout"}
 
 
 def test_quota_cuts_a_request_body_and_says_so(world, limited, token):
@@ -300,7 +306,7 @@ def test_error_rate_blocks(limited):
 
 # Bandwidth
 
-BANDWIDTH_TRIES = 3     # a machine that is busy with other things for 100 ms has lost them
+BANDWIDTH_TRIES = 5     # a machine that is busy with other things for 100 ms has lost them
 
 
 def tried(measure):
@@ -347,4 +353,4 @@ def test_burst_passes_at_once(limited):
     agent = limited(", bandwidth: {down: 1mbit, burst: 1MB}")
     start = time.monotonic()
     assert agent.ok("download", REC, 9003, 900000)["count"] == 900000
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 3     # without it, 7
