@@ -126,9 +126,9 @@ def test_tried_again_later(hook, alarmed, jail):
     agent = jail(*alarmed(f"http://{REC}:{server.port}/x"))
     for host in (REC, f"second.{ZONE}"):
         agent.ok("requests", host, 80, [f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"])
-    wait_for(lambda: len(server.got) == 3, 15)
+    wait_for(lambda: len(server.got) == 3, 30)
     times = [at for _, _, _, at in server.got]
-    assert 0.9 < times[1] - times[0] < 2 and 1.9 < times[2] - times[1] < 3.5
+    assert 0.9 < times[1] - times[0] < 3.5 and 1.9 < times[2] - times[1] < 5
     assert len({body for _, _, body, _ in server.got}) == 1
     assert agent.end().err == ""
 
@@ -148,7 +148,7 @@ def test_a_webhook_that_is_not_there_keeps_nobody(alarmed):
         start = time.monotonic()
         done = sluice.run(*alarmed(f"http://{where}/x"), command=TWO_HOSTS)
         assert done.code == 0 and "1 alerts did not arrive" in done.err
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 20        # it is given up after 3
     assert sluice.run(*alarmed(f"http://{internet.NOWHERE4}/x"), command=["true"]).err == ""
 
 
@@ -169,8 +169,8 @@ def test_the_session_outlives_the_courier(hook, alarmed, jail):
     server = hook()
     agent = jail(*alarmed(f"http://{REC}:{server.port}/x"))
     courier = sluice.role(agent.process.pid, "courier")
-    status = pathlib.Path(f"/proc/{courier}/status").read_text()
-    assert "CapEff:\t0000000000000000" in status and "Seccomp:\t2" in status
+    status = pathlib.Path(f"/proc/{courier}/status")        # it reads certificates first
+    wait_for(lambda: "CapEff:\t0000000000000000" in status.read_text() and "Seccomp:\t2" in status.read_text())
     assert b"webhook" not in pathlib.Path(f"/proc/{courier}/cmdline").read_bytes()
     os.kill(courier, signal.SIGKILL)
     wait_for(lambda: "to the webhook no more" in agent.errors.read_text(), 15)
