@@ -217,7 +217,7 @@ def test_other_files_of_the_user_stay_writable(tree, place):
 
 
 def test_the_jail_still_works_after_all_of_this(tree, token):
-    assert tree.ok("tcp", f"rec.{ZONE}", 9999, token)["data"] == token
+    assert tree.ok("half_close", f"rec.{ZONE}", 9999, token)["data"] == token
 
 
 def test_default_log_is_out_of_reach(world):

@@ -10,6 +10,7 @@ import internet
 import sluice
 import stage
 from stage import ZONE
+from waiting import wait_for
 
 PEER4, PEER6 = "10.20.0.5", "fd00:20::5"
 WARNING = "mode monitor: every public destination passes"
@@ -34,13 +35,13 @@ def test_nat_filtered_opens_ports_of_whatever_is_public(world, outside, policy, 
     home = sluice.Agent([])
     try:
         home.ok("serve", 9418, "from-home", internet.HOME4, stay=True)
-        assert outside.ok("tcp", internet.HOME4, 9418)["data"] == "from-home"
+        assert outside.ok("tcp", internet.HOME4, 9418, wait=5)["data"] == "from-home"
         for host, name in ((f"rec.{ZONE}", f"rec.{ZONE}"), (internet.RECORDER4, internet.RECORDER4),
                            (internet.RECORDER6, f"[{internet.RECORDER6}]")):
-            answer = agent.do("requests", host, 80, [http(token, name, 80)])
+            answer = agent.do("requests", host, 80, [http(token, name, 80)], wait=8)
             assert "200 OK" in answer.get("ok", [""])[0], (host, answer)
         agent.do("tcp", internet.RECORDER4, 9418, token + "-git")
-        assert world.recorder.arrived(f"{token}-git".encode())
+        wait_for(lambda: world.recorder.arrived(f"{token}-git".encode()))
         bad = token + "-bad"
         for host, port in ((f"rec.{ZONE}", 8080), (internet.RECORDER4, 8080), (internet.RECORDER6, 8080),
                            ("10.20.0.5", 80), ("169.254.169.254", 80), (f"private10.{ZONE}", 80),
@@ -76,13 +77,13 @@ def watched(world):
                                            (internet.RECORDER4, internet.RECORDER4),
                                            (internet.RECORDER6, internet.RECORDER6)])
 def test_monitor_lets_every_public_destination_pass(world, watched, token, host, address):
-    assert watched.ok("tcp", host, 9999, token)["data"] == token
+    assert watched.ok("half_close", host, 9999, token)["data"] == token
     assert [s["address"] for s in world.recorder.arrived(token.encode())] == [address]
 
 
 @pytest.mark.parametrize("host", [f"rec4.{ZONE}", internet.RECORDER4])
 def test_monitor_lets_datagrams_pass(world, watched, token, host):
-    assert watched.ok("udp", host, 9999, token) == token
+    assert watched.ok("udp", host, 9999, token, wait=8) == token
 
 
 def test_monitor_logs_what_it_lets_pass(world, jail, token):
@@ -160,7 +161,7 @@ def test_monitor_stays_under_the_ceiling(world, jail, token):
 
 
 def test_monitor_binds_names(world, watched, token):
-    answer = watched.ok("tcp", f"rec4.{ZONE}", 8080, http(token, f"rec6.{ZONE}"))["data"]
+    [answer] = watched.ok("requests", f"rec4.{ZONE}", 8080, [http(token, f"rec6.{ZONE}")], wait=8)
     assert answer.startswith("HTTP/1.1 403") and "host_mismatch" in answer
     assert not world.arrived(token.encode())
 
@@ -188,8 +189,8 @@ deny: [{{ip: 10.20.0.5, ports: [7]}}]
 def test_internal_reaches_peers(world, policy, jail, token, address):
     path = policy(INTERNAL)
     agent = jail("--only", "-p", path)
-    assert agent.ok("tcp", address, 9999, token)["data"] == token
-    assert agent.ok("udp", address, 9999, "u" + token) == "u" + token
+    assert agent.ok("half_close", address, 9999, token)["data"] == token
+    assert agent.ok("udp", address, 9999, "u" + token, wait=8) == "u" + token
     assert [s["address"] for s in world.recorder.arrived(token.encode())] == [address] * 2
     done = agent.end()
     assert not done.denied()
@@ -223,7 +224,7 @@ def test_internal_never_reaches_the_host_itself(world, policy, jail, outside, to
     home = sluice.Agent([])
     try:
         home.ok("serve", 9997, "from-home", internet.HOME4, stay=True)
-        assert outside.ok("tcp", internet.HOME4, 9997)["data"] == "from-home"
+        assert outside.ok("tcp", internet.HOME4, 9997, wait=5)["data"] == "from-home"
         agent = jail("--only", "-p", policy(INTERNAL))
         assert "from-home" not in str(agent.do("tcp", internet.HOME4, 9997))
         assert agent.end().reasons() == {"special_address"}
