@@ -13,15 +13,17 @@ import internet
 import sluice
 import stage
 from stage import ZONE
+from test_reload import events
+from waiting import wait_for
 
 REC = f"rec.{ZONE}"
 TRY = ("import socket, sys, time\n"
-       "def attempt():\n"
+       "def attempt(limit=2):\n"
        "    try:\n"
-       "        s = socket.create_connection((sys.argv[1], 9999), 3); s.settimeout(2)\n"
+       "        s = socket.create_connection((sys.argv[1], 9999), limit); s.settimeout(limit)\n"
        "        s.sendall(sys.argv[2].encode()); return s.recv(99) != b''\n"
        "    except OSError: return False\n"
-       "print('first', attempt(), flush=True)\n"
+       "print('first', attempt(10), flush=True)\n"
        "sys.stdin.readline()\n"
        "for _ in range(50): attempt(); time.sleep(0.02)\n")
 
@@ -37,7 +39,7 @@ def start(token, log, *options):
     return process
 
 
-def gone(pids, seconds=5):
+def gone(pids, seconds=20):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not any(alive(p) for p in pids):
@@ -220,10 +222,11 @@ if os.fork() == 0:
     os.close(0); os.close(1); os.close(2)
     time.sleep(2)
 os._exit(0)
-""", REC))
+""", REC, limit=30))
         counts = [int(p["ok"]["out"] or 0) for p in pieces]
         assert 0 < sum(counts) < 2400, counts
-        time.sleep(2.5)
+        wait_for(lambda: len(events(agent, "conn.close")) >= len([
+            e for e in events(agent, "conn.open") if e["verdict"] == "allow"]), 20)
         assert agent.ok("tcp", REC, 9999, "again", 3)["data"] == "again"
         done = agent.end()
         assert done.denied() or any(e.get("end") in ("limit", "error") for e in done.events)
