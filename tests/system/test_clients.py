@@ -31,7 +31,9 @@ NODE_HTTPS = ("require('https').get(process.argv[1], r => r.pipe(process.stdout)
               ".on('error', e => { console.error(e); process.exit(1) })")
 RUBY = "require 'net/http'; puts Net::HTTP.get(URI(ARGV[0]))"
 PHP = "($text = file_get_contents($argv[1])) !== false or exit(1); echo $text;"
-REQUEST = f"printf 'GET /hello HTTP/1.1\\r\\nHost: {WWW}\\r\\nConnection: close\\r\\n\\r\\n'"
+# Its input does not end before the client does: at the end of it some leave, answered or not
+TALK = (f"{{ printf 'GET /hello HTTP/1.1\\r\\nHost: {WWW}\\r\\nConnection: close\\r\\n\\r\\n';"
+        " until [ -e over ]; do sleep 0.05; done; } | { %s; code=$?; touch over; exit $code; }")
 NPM = (f"npm --cache=cache --fetch-retries=0 --registry=https://npm.{ZONE}/npm/ install tiny-thing"
        " && node -p 'require(\"tiny-thing\")'")
 APT = ('mkdir -p lists/partial archives/partial state; : >state/status; '
@@ -48,9 +50,9 @@ CLIENTS = {
     "wget": (["wget", "-nv", "-O-", URL], HELLO),
     "git": (["sh", "-c", f"git clone -q https://git.{ZONE}/git/hello.git && cat hello/hello.txt"],
             "hello from git"),
-    "openssl": (["sh", "-c", f"({REQUEST}; sleep 1) | openssl s_client -quiet -servername {WWW} "
-                 f"-verify_hostname {WWW} -verify_return_error -connect {WWW}:443"], HELLO),
-    "gnutls": (["sh", "-c", f"({REQUEST}; sleep 1) | gnutls-cli {WWW}"], HELLO),
+    "openssl": (["sh", "-c", TALK % f"openssl s_client -quiet -servername {WWW} -verify_hostname {WWW} "
+                 f"-verify_return_error -connect {WWW}:443"], HELLO),
+    "gnutls": (["sh", "-c", TALK % f"gnutls-cli {WWW}"], HELLO),
     "python-ssl": (["python3", "-c", PYTHON_SSL, URL], HELLO),
     "python-requests": (["python3", "-c", REQUESTS, URL], HELLO),
     "python-certifi": (["env", "PYTHONPATH=.", "python3", "-c", REQUESTS, URL], HELLO),

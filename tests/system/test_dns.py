@@ -10,6 +10,7 @@ import dnsd
 import internet
 import sluice
 from stage import ZONE
+from waiting import wait_for
 
 REC = f"rec.{ZONE}"
 POOL4, POOL6 = ipaddress.ip_network("28.0.0.0/12"), ipaddress.ip_network("2d00:736c::/64")
@@ -116,16 +117,16 @@ def test_silent_upstream_is_servfail_within_ten_seconds(some):
     assert time.monotonic() - start < 10.5
 
 
-def test_slow_upstream_does_not_delay_others(fresh, jail):
+def test_slow_upstream_does_not_delay_others(world, fresh, jail):
     slow = fresh(addresses=[internet.RECORDER4], delay=1.0)
     agent = jail("--allow", slow, "--allow", REC)
     agent.ok("resolve", REC)
-    done = agent.ok("command", "sh", "-c",
-                    f"getent ahosts {slow} & sleep 0.1; s=$(date +%s%N);"
-                    f" getent ahosts {REC} >/dev/null; e=$(date +%s%N); wait;"
-                    " echo $(( (e - s) / 1000000 ))")
-    assert "STREAM" in done["out"], done
-    assert int(done["out"].split()[-1]) < 500, done
+    waiting = agent.ok("popen", "getent", "ahosts", slow, stay=True)
+    wait_for(lambda: world.dns.asked(slow))
+    agent.ok("resolve", REC)
+    assert agent.ok("running", waiting, stay=True) is None      # it was answered before the other
+    wait_for(lambda: agent.ok("running", waiting, stay=True) is not None)
+    assert agent.ok("running", waiting, stay=True) == 0
 
 
 def test_alias_is_answered_by_its_own_name(some):
@@ -183,7 +184,8 @@ MALFORMED = {
 def test_malformed_query_is_harmless_and_not_forwarded(world, some, name, tcp):
     before = len(world.dns.queries)
     some.do("dns", "8.8.8.8", MALFORMED[name], tcp, 53, 0.4)
-    assert len(world.dns.queries) == before
+    # for names that exist, and are in none of these, somebody else may still be asking
+    assert not [q for q in world.dns.queries[before:] if q.name.lower() not in world.dns.names]
     assert ask(some, REC, tcp=tcp).addresses
 
 
