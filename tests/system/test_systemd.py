@@ -75,13 +75,13 @@ def test_the_service_holds_namespaces_and_systemd_starts_it_again(world, machine
     holds("restarted")
     daemon = machine.show("MainPID")
     machine("kill", "-9", daemon)
-    wait_for(lambda: machine.show("MainPID") not in ("0", daemon) and machine.show("NRestarts") == "1")
-    wait_for(lambda: f"box{keeper:>20}".split() == machine(run, "sessions").stdout.splitlines()[1].split()[:2])
+    wait_for(lambda: machine.show("MainPID") not in ("0", daemon) and machine.show("NRestarts") == "1", 30)
+    wait_for(lambda: [line.split()[:2] for line in machine(run, "sessions").stdout.splitlines()[1:]] == [["box", keeper]])
     holds("killed")
     assert machine("systemctl", "stop", "sluice").returncode == 0
     holds("stopped")
     assert machine("systemctl", "start", "sluice").returncode == 0
-    wait_for(lambda: machine(run, "detach", "box").returncode == 0)     # it has started before it listens
+    wait_for(lambda: machine(run, "detach", "box").returncode == 0, 30)     # it has started before it listens
     assert get(machine, REC, f"closed-{token}").returncode
     assert not world.arrived(f"closed-{token}".encode())
     log, = machine("sh", "-c", "echo /var/lib/sluice/audit/*-box.jsonl").stdout.split()
