@@ -335,6 +335,7 @@ static void finish(struct gate *g)
 {
 	flow_finish(&g->proxy);
 	udp_finish(&g->proxy);
+	drops_finish(&g->proxy);
 	while (msg_flush(&g->keeper) == 0 && msg_waits(&g->keeper))
 		usleep(1000);
 	_exit(0);

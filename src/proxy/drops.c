@@ -19,6 +19,7 @@
 #include "proto/udp_ip.h"
 
 #define READS_A_TURN 8
+#define TURNS_AT_THE_END 1024	/* more than the socket has room for: whoever is held may go on sending */
 #define DISTINCT_MAX 64		/* kinds of packets told of one read; the rest are told as lost */
 #define NO_IP 255		/* "reserved" to IANA: a guest's frame of another kind, ARP or broken */
 
@@ -115,22 +116,29 @@ static void tell(struct drops *d)
 	d->count = d->lost = 0;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+/* One turn; false: there is no more */
+static bool take(struct drops *d, int fd)
 {
 	static uint8_t bytes[65536] __attribute__((aligned(8)));
-	struct drops *d = arg;
+	bool more = true;
 
-	(void)what;
-	for (int i = 0; i < READS_A_TURN; i++) {
+	for (int i = 0; more && i < READS_A_TURN; i++) {
 		ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 		if (n < 0 && errno == ENOBUFS)
 			continue;	/* the next sequence number tells how many */
-		if (n <= 0)
-			break;
-		mnl_cb_run(bytes, (size_t)n, 0, 0, on_log, d);
+		more = n > 0;
+		if (more)
+			mnl_cb_run(bytes, (size_t)n, 0, 0, on_log, d);
 	}
 	tell(d);
+	return more;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	take(arg, fd);
 }
 
 void drops_start(struct proxy *x, int fd)
@@ -140,7 +148,16 @@ void drops_start(struct proxy *x, int fd)
 	if (!d)
 		proxy_fail("out of memory");
 	d->proxy = x;
+	x->drops = d;
 	event_assign(&d->ev, x->loop, fd, EV_READ | EV_PERSIST, on_readable, d);
 	if (event_add(&d->ev, NULL) < 0)
 		proxy_fail("cannot watch a socket");
+}
+
+void drops_finish(struct proxy *x)
+{
+	struct drops *d = x->drops;
+
+	for (int i = 0; d && i < TURNS_AT_THE_END && take(d, event_get_fd(&d->ev)); i++)
+		;
 }

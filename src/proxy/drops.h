@@ -8,4 +8,7 @@
 /* Read the log socket (bound to its group already) for as long as the gate lives */
 void drops_start(struct proxy *x, int fd);
 
+/* Tell of all that was refused before: the gate ends, and nobody reads it later.  Without drops_start(): nothing */
+void drops_finish(struct proxy *x);
+
 #endif

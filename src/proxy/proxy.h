@@ -43,6 +43,7 @@ struct proxy {
 	struct bindings		*bindings;	/* a copy of the keeper's, in the same order */
 	struct flow_table	*flows;
 	struct udp_table	*udp;
+	struct drops		*drops;		/* NULL: the kernel refuses nothing for us */
 	struct limits		*limits;	/* NULL: the policy has none; see proxy/meter.h */
 	struct lanes		*lanes;
 	struct seed		 seed;

@@ -6,13 +6,16 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
 import internet
+import netns
 import sluice
 import stage
 from stage import ZONE
+from waiting import wait_for
 
 REC = f"rec.{ZONE}"
 
@@ -174,6 +177,32 @@ def test_at_most_five_lines(world):
 def test_each_host_is_listed_once(world):
     done = run("sh", "-c", DENY.format("same same same same", ZONE))
     assert done.err.count("denied same.") == 1, done.err
+
+
+PORTS = range(1001, 1041)
+KNOCK = f"""
+import socket
+for port in {list(PORTS)}:
+    try:
+        socket.create_connection(("{internet.RECORDER4}", port), 20)
+    except ConnectionRefusedError:
+        pass
+"""
+
+
+def test_what_was_refused_at_the_very_end_is_recorded(world):
+    """The gate, late, hears of that and of the end at once."""
+    agent = sluice.jail()
+    gate = sluice.role(agent.process.pid, "gate")
+    with netns.standing_still(gate):
+        assert agent.ok("command", sluice.PYTHON, "-c", KNOCK)["code"] == 0
+        agent.process.stdin.close()
+        wait_for(lambda: not [line for line in sluice.children(agent.process.pid).values() if sluice.AGENT[-1] in line])
+        time.sleep(0.1)     # it may be told of the end before it goes on: that is not seen from here
+    done = agent.end()
+    denied = [e["port"] for e in done.of("conn.open") if e["verdict"] == "deny"]
+    assert len(denied) + sum(e["count"] for e in done.of("denials")) == len(PORTS), denied
+    assert denied and set(denied) <= set(PORTS) and done.reasons() == {"ip_literal"}
 
 
 @pytest.mark.parametrize("flag", ["-q", "--quiet"])

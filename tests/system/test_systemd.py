@@ -76,7 +76,7 @@ def test_the_service_holds_namespaces_and_systemd_starts_it_again(world, machine
     daemon = machine.show("MainPID")
     machine("kill", "-9", daemon)
     wait_for(lambda: machine.show("MainPID") not in ("0", daemon) and machine.show("NRestarts") == "1", 30)
-    wait_for(lambda: [line.split()[:2] for line in machine(run, "sessions").stdout.splitlines()[1:]] == [["box", keeper]])
+    wait_for(lambda: [row.split()[:2] for row in machine(run, "sessions").stdout.splitlines()[1:]] == [["box", keeper]])
     holds("killed")
     assert machine("systemctl", "stop", "sluice").returncode == 0
     holds("stopped")
