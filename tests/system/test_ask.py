@@ -65,7 +65,8 @@ class Terminal:
         pattern = re.compile(pattern) if isinstance(pattern, bytes) else pattern
         while not (found := pattern.search(self.seen)):
             assert time.monotonic() < end, self.seen
-            if not self.more(0.2) and self.process.poll() is not None:
+            ended = self.process.poll() is not None         # what it wrote last is there then
+            if not self.more(0.2) and ended:
                 assert pattern.search(self.seen), self.seen
         before, self.seen = self.seen[:found.end()], self.seen[found.end():]
         return found, before

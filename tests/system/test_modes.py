@@ -89,7 +89,7 @@ def test_monitor_lets_datagrams_pass(world, watched, token, host):
 def test_monitor_logs_what_it_lets_pass(world, jail, token):
     agent = jail("--only", "--mode", "bridge", "--allow", f"rec6.{ZONE}:9999")
     for host in (f"rec4.{ZONE}", f"rec6.{ZONE}", internet.SECOND4):
-        agent.ok("tcp", host, 9999, token)
+        agent.ok("half_close", host, 9999, token)
     agent.ok("udp", internet.SECOND4, 123, token)
     done = agent.end()
     assert done.of("session.start")[0]["mode"] == "monitor"
