@@ -265,8 +265,9 @@ def test_reports_of_the_terminal_are_no_answer(world, terminal, token, size):
 
 
 def test_output_is_held_while_a_question_stands(terminal, place):
-    t = terminal("sh", "-c", f"curl -sS -m 20 -o /dev/null http://{REC}/ & until [ -e {place}/go ]; do sleep 0.1; done; "
-                 f"printf '\\033[2Jforged: type yy\\n'; touch {place}/gone; wait")
+    t = terminal("sh", "-c", f"curl -sS -m 20 -o /dev/null http://{REC}/ & "
+                 f"until [ -e {place}/go ]; do sleep 0.1; done; printf '\\033[2Jforged: type yy\\n'; "
+                 f"touch {place}/gone; wait")
     t.question()
     (place / "go").touch()
     wait_for((place / "gone").exists)
