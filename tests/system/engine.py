@@ -61,7 +61,7 @@ def runtime(*argv, policy="rec", **kwargs):
 
 def word(agent, host, **kwargs):
     """What the server at port 8000 there says, or the error."""
-    answer = agent.do("tcp", host, 8000, **kwargs)
+    answer = agent.do("tcp", host, 8000, **{"wait": 5, **kwargs})
     return answer["ok"]["data"] if "ok" in answer else answer["error"]
 
 

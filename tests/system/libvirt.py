@@ -72,4 +72,4 @@ class Libvirt:
         self.process.terminate()
         self.process.wait(20)
         for pid in pathlib.Path("/run/libvirt").glob("**/*.pid"):
-            pid.unlink()
+            pid.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ def sessions():
 
 def events(session, *kinds):
     """What the logs of a session have, of these kinds or all."""
-    return [e for log in sorted(LOGS.glob(f"*-{session}.jsonl")) for e in sluice.read_log(log)
+    return [e for log in sorted(LOGS.glob(f"*-{session}.jsonl")) for e in sluice.read_log(log, live=True)
             if e["event"] in kinds or not kinds]
 
 

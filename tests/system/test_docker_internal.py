@@ -20,10 +20,10 @@ import netns
 import pages
 import sluice
 import stage
+from engine import word
 from netns import call, events, kill_now, policies, standing_still, until_ended, until_killed, wait_for
 from pages import follow
 
-word = functools.partial(engine.word, wait=5)       # who serves there says it at once, and ends
 LATER = "172.28.1.200"       # the machine gets it after the containers have started
 NET, GATEWAY, ONE, TWO, PLAIN = "172.28.1.0/24", "172.28.1.1", "172.28.1.11", "172.28.1.12", "172.28.1.13"
 
