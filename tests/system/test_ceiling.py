@@ -87,5 +87,5 @@ def test_empty_ceiling_allows_nothing(world, system, token):
 
 def test_the_systems_own_rules_are_not_under_it(world, system, token):
     system(f"version: 1\nceiling: []\nallow: [{{host: {REC}}}]\n")
-    done = sluice.run(command=["curl", "-sm5", f"http://{REC}/{token}"])
+    done = sluice.run(command=["curl", "-sm20", f"http://{REC}/{token}"])
     assert done.code == 0 and world.recorder.requests(token.encode())
