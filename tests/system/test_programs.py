@@ -7,6 +7,7 @@ import pytest
 import sluice
 import stage
 from stage import ZONE
+from waiting import wait_for
 
 URLLIB = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=10).read().decode())"
 FETCH = ("fetch(process.argv[1]).then(r => r.text()).then(t => console.log(t))"
@@ -56,10 +57,17 @@ def test_works_when_allowed(place, name):
                for e in done.of("conn.open"))
 
 
+def closing():
+    """Home's connections that have an end to send, or to hear of: FIN_WAIT1 and 2, LAST_ACK, CLOSING."""
+    return [line for name in ("tcp", "tcp6") for line in open(f"/proc/self/net/{name}") if line.split()[3] in
+            ("04", "05", "09", "0B")]
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_fails_and_is_recorded_when_denied(world, place, name):
     argv, target, expected = PROGRAMS[name]
     host = target.partition(":")[0]
+    wait_for(lambda: not closing(), 20)
     start = world.wire.mark()
     done = sluice.run("--allow", f"second.{ZONE}", command=argv, cwd=place)
     assert done.code != 0
