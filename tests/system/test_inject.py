@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values that rules put into requests: where they go, and that nobody else learns them."""
+import contextlib
 import hashlib
+import http.client
 import os
 import pathlib
 import re
+import secrets
 import subprocess
 import time
 
@@ -18,6 +21,7 @@ from stage import ROOT, call
 from test_http2 import certify
 from test_inspect import memory
 from test_reload import reload
+from waiting import wait_for
 
 PORT = 4470
 CONF = """
@@ -91,15 +95,28 @@ class Server:
         (place / "conf").write_text(CONF.format(
             place=place, address=internet.SECOND4, port=PORT, clear=PORT + 1, www=ROOT / "www"))
         self.processes = [
-            daemons.start(world, "nginx", "-c", str(place / "conf"), log="inject.out"),
-            daemons.start(world, sluice.PYTHON, "-c", SPLITTER, str(PORT), log="splitter.out")]
+            daemons.start(world, "nginx", "-c", str(place / "conf"), log="inject.out")]
         daemons.wait_for(internet.SECOND4, PORT)
+
+    def split(self, world):
+        """What answers /split/ is there."""
+        self.processes.append(daemons.start(world, sluice.PYTHON, "-c", SPLITTER, str(PORT), log="splitter.out"))
+        with internet.entered(world.inet):
+            daemons.wait_for("127.0.0.1", PORT)
+
+    def written(self):
+        """The lines of its log, with all that it was asked before: it writes them in order."""
+        last = f"/last/{secrets.token_hex(8)}"
+        asker = http.client.HTTPConnection(internet.SECOND4, PORT + 1, timeout=15)
+        asker.request("GET", last)
+        asker.getresponse().read()
+        asker.close()
+        return wait_for(lambda: last in (text := (self.place / "access").read_text()) and text.splitlines())
 
     def seen(self, path):
         """protocol, method, path, status, Authorization, X-Key, Accept-Encoding, Range, X-Other"""
-        time.sleep(0.2)
-        lines = (self.place / "access").read_text().splitlines()
-        return [line.split("|") for line in lines if path in line.split("|")[2]]
+        lines = [line.split("|") for line in self.written()]
+        return [words for words in lines if path in words[2]]
 
     def end(self):
         for process in self.processes:
@@ -332,7 +349,8 @@ def test_what_is_no_value_starts_nothing(server, policy, place, token, kind):
 # What a server says back
 
 @pytest.mark.parametrize("version", HTTP)
-def test_a_value_that_is_said_back_in_pieces(server, policy, token, version):
+def test_a_value_that_is_said_back_in_pieces(world, server, policy, token, version):
+    server.split(world)
     text = rules(server, BEARER).replace("/v1/**", "/split/**")
     done = sluice.run("--only", "-p", policy(text), env=sluice.environment(API_TOKEN=secret(token)),
                       command=[*CURL, "-N", version, f"{server.url}/split/{token}"])
@@ -358,6 +376,15 @@ def test_other_rules_of_the_server_do_not_tell_it_either(server, policy, token):
 
 
 # Secrecy
+
+def files_since(tops, began):
+    """(path, bytes) of all that were written since; of the machine's own one may go while it is looked at."""
+    for folder, _, names in (found for top in tops for found in os.walk(top)):
+        for path in (pathlib.Path(folder) / name for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and not path.is_symlink() and path.stat().st_mtime >= began:
+                    yield path, path.read_bytes()
+
 
 def inside(pid):
     """Processes of the jail, as they are seen from outside."""
@@ -398,13 +425,10 @@ def test_nobody_but_the_gate_has_the_value(server, policy, place, token):
             assert os.stat(f"/proc/{pid}/mem").st_uid == 0      # not dumpable
         # files that the jail sees, or anybody: all that were written since
         looked = 0
-        for top in (stage.HOME, "/run", "/tmp", "/dev/shm", "/var/lib"):
-            for folder, _, names in os.walk(top):
-                for path in (pathlib.Path(folder) / name for name in names):
-                    if path.is_file() and not path.is_symlink() and path.stat().st_mtime >= began \
-                            and path not in (key, server.place / "access"):
-                        assert value.encode() not in path.read_bytes(), path
-                        looked += 1
+        for path, data in files_since((stage.HOME, "/run", "/tmp", "/dev/shm", "/var/lib"), began):
+            if path not in (key, server.place / "access"):
+                assert value.encode() not in data, path
+                looked += 1
         assert looked
     finally:
         done = shell.end()
