@@ -12,6 +12,7 @@ import internet
 import sluice
 import stage
 from stage import ZONE
+from waiting import wait_for
 
 REC = f"rec.{ZONE}"
 CURL = os.path.realpath(shutil.which("curl"))
@@ -123,6 +124,8 @@ def test_gone_process_is_not_guessed(world, jail):
         agent.ok("command", sluice.PYTHON, "-c", code)
     finally:
         os.kill(agent.process.pid, signal.SIGCONT)
+    # the next socket may have a port of theirs: they are looked for before it is there
+    wait_for(lambda: agent.log.read_bytes().count(b'"gone.test"') >= 20)
     agent.do("resolve", "here.test")
     denied = agent.end().denied()
     gone, here = ([e for e in denied if e.get("name") == f"{word}.test"] for word in ("gone", "here"))
