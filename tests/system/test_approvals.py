@@ -113,7 +113,8 @@ def test_streams_go_on_while_a_connection_waits(world, jail, policy, server, hos
     urls = " ".join(f"{server.url}/open/{token}{number}" for number in range(5))
     agent.ok("popen", "sh", "-c",
              f"curl -sS -m 30 --http2 -Z {urls} {server.url}/slow -w '%{{http_version}}\\n' >{place}/got 2>/dev/null & "
-             f"until [ -e {place}/go ]; do sleep 0.05; done; curl -sS -m 30 http://{host}/{token}other >{place}/other; wait", stay=True)
+             f"until [ -e {place}/go ]; do sleep 0.05; done; curl -sS -m 30 http://{host}/{token}other >{place}/other; wait",
+             stay=True)
     [one] = waiting()
     assert one["host"] == server.name and not server.seen(token)
     decide("approve", one["id"], "--session")
