@@ -99,13 +99,14 @@ def hear(s, words):
     return data
 
 
-def listen(s, wait=0.7):
-    """What comes until nothing does for a while, or the end."""
-    s.settimeout(wait)
+def listen(s, wait=0.7, first=15):
+    """What comes until nothing does for a while, or the end; the first of it may take its time."""
+    s.settimeout(first)
     data = b""
     try:
         while got := s.recv(65536):
             data += got
+            s.settimeout(wait)
     except (TimeoutError, ConnectionError):
         pass
     return data

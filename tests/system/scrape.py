@@ -12,12 +12,12 @@ LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"(?:,|$)')
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=5)
+        super().__init__("localhost", timeout=20)
         self.path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(5)
+        self.sock.settimeout(20)
         self.sock.connect(str(self.path))
 
 
@@ -32,7 +32,7 @@ def port(agent):
 
 def ask(where, method="GET", path="/metrics", headers=None):
     """(status, headers, text); where: a port on 127.0.0.1, or the path of a Unix socket."""
-    asker = (http.client.HTTPConnection("127.0.0.1", where, timeout=5) if isinstance(where, int)
+    asker = (http.client.HTTPConnection("127.0.0.1", where, timeout=20) if isinstance(where, int)
              else UnixConnection(where))
     try:
         asker.request(method, path, headers=headers or {})

@@ -3,7 +3,7 @@
 import time
 
 
-def wait_for(condition, limit=10):
+def wait_for(condition, limit=30):
     """Its first result that is true."""
     end = time.monotonic() + limit
     while time.monotonic() < end:

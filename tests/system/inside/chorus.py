@@ -41,9 +41,10 @@ def talk(action):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     kind = socket.SOCK_DGRAM if action["udp"] else socket.SOCK_STREAM
     with socket.socket(family, kind) as s:
-        s.settimeout(WAIT)
+        s.settimeout(10)
         s.connect((host, action["port"]))
         s.sendall(bytes.fromhex(action["say"]))
+        s.settimeout(WAIT)
         return {"end": "answer", "data": s.recv(64).hex()}
 
 

@@ -77,7 +77,7 @@ def half_close(host, port, send):
         return exchange(s, "", 10)
 
 
-def requests(host, port, heads, wait=1.5):
+def requests(host, port, heads, wait=5):
     """One kept-alive connection, one request after the other; the answers."""
     answers = []
     with socket.create_connection((host, port), 12) as s:
