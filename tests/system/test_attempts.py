@@ -71,7 +71,7 @@ ATTEMPTS = {
                                 f"http://www.{ZONE}/{t}"),
     "curl-resolve": lambda t: ("command", "curl", "-sm5", "--resolve",
                                f"www.{ZONE}:80:{internet.RECORDER4}", f"http://www.{ZONE}/{t}"),
-    "bound-source": lambda t: ("tcp", internet.RECORDER4, 9999, t, 0.5, ("0.0.0.0", 40123)),
+    "bound-source": lambda t: ("tcp", internet.RECORDER4, 9999, t, 0.5, ("0.0.0.0", 20123)),     # none that the kernel gives away
     "source-equals-target-port": lambda t: ("tcp", internet.RECORDER4, 9999, t, 0.5,
                                             ("0.0.0.0", 9999)),
     "mptcp": lambda t: ("mptcp", internet.RECORDER4, 9999, t),
@@ -132,7 +132,7 @@ def test_servers_of_the_host_are_out_of_reach(world, outside, closed, token, add
     host = sluice.Agent([])
     try:
         port = host.ok("serve", 0, token, listen, stay=True)
-        assert outside.ok("tcp", address, port)["data"] == token
+        assert outside.ok("tcp", address, port, "", 10)["data"] == token
         answer = closed.do("tcp", address, port)
         assert token not in str(answer), answer
         assert "error" in answer or answer["ok"]["data"] == ""

@@ -113,11 +113,10 @@ def test_approve_for_the_session(asking, host):
 
 def test_approve_for_a_time(asking, host):
     agent = asking()
-    later = get(agent, host)
-    assert sluice.call("approve", waiting()[0]["id"], "--for", "2s").code == 0
-    assert works(later)
     agent.ok("open_http", host, stay=True)
-    assert "200" in agent.ok("next_http", "/one", stay=True)
+    later = Later(agent, "next_http", "/one", stay=True, limit=40)
+    assert sluice.call("approve", waiting()[0]["id"], "--for", "2s").code == 0
+    assert "200" in str(later.get())
     killed = wait_for(lambda: [e for e in events(agent, "conn.close") if e["end"] == "killed"])
     assert [e["reason"] for e in killed] == ["expired"]
     later = get(agent, host)
@@ -166,7 +165,7 @@ def test_same_host_is_one_question(asking, host):
 def test_client_that_leaves_takes_its_question_along(asking, host):
     agent = asking()
     agent.do("tcp", host, 80, http("x", host), wait=0.5)
-    wait_for(lambda: approvals() == [] and events(agent, "approval"))
+    wait_for(lambda: approvals() == [] and events(agent, "approval") and events(agent, "conn.open"))
     assert [e["decision"] for e in events(agent, "approval")] == ["left"]
     assert [e["reason"] for e in events(agent, "conn.open")] == ["approval_timeout"]
 
@@ -247,7 +246,7 @@ def test_five_refusals_in_a_row_stop_the_questions(asking, fresh):
         assert "approval_denied" in str(later.get())
     start = time.monotonic()
     assert "approval_denied" in str(get(agent, names[5]).get())
-    assert time.monotonic() - start < 5 and approvals() == []
+    assert time.monotonic() - start < 15 and approvals() == []      # asked about it would be 30
     assert "five approvals in a row were refused" in agent.end().err
 
 
@@ -260,9 +259,10 @@ def test_more_than_twenty_stop_the_questions(asking, fresh):
     assert "approval_denied" in str(get(agent, names[20]).get())
     # those that wait go on to wait, and can be answered
     assert len(approvals()) == 20
-    assert sluice.call("approve", waiting()[3]["id"]).code == 0
+    one = waiting()[3]      # which of those that came at about the same time is not said
+    assert sluice.call("approve", one["id"]).code == 0
     [opened] = wait_for(lambda: [e for e in events(agent, "conn.open") if e["verdict"] == "allow"])
-    assert opened["host"] == names[3]
+    assert opened["host"] == one["host"] in names
     assert "too many approvals wait" in agent.end().err
     decisions = [e["decision"] for e in sluice.read_log(agent.log) if e["event"] == "approval"]
     assert len(decisions) == 20 and decisions[0] == "approved"

@@ -109,12 +109,15 @@ def test_verdict_is_written_before_the_connection_counts(world, token):
     """
     agent = sluice.jail("--allow", f"{REC}:9000")
     try:
-        before = world.recorder.open
+        start = len(world.recorder.seen)
+
+        def seen():
+            return [s for s in world.recorder.seen[start:] if (s["kind"], s.get("port")) == ("connect", 9000)]
         agent.ok("hold", REC, 9000, 1, stay=True)
-        deadline = time.monotonic() + 5
-        while world.recorder.open == before and time.monotonic() < deadline:
+        deadline = time.monotonic() + 10
+        while not seen() and time.monotonic() < deadline:
             time.sleep(0.001)
-        assert world.recorder.open > before
+        assert seen()
         events = sluice.read_log(agent.log)
         assert any(e["event"] == "conn.open" and e["verdict"] == "allow" for e in events)
     finally:

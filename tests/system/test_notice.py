@@ -58,7 +58,7 @@ def test_nothing_else_is_answered(world, arguments, status, reason):
 def test_one_answer_a_connection(jail):
     agent = jail("--only", "--allow", WWW)
     head = f"GET / HTTP/1.1\r\nHost: {OWN}\r\n\r\n"
-    answer = agent.ok("tcp", OWN, 80, head * 3 + "rest" * 1000)["data"]
+    answer = agent.ok("tcp", OWN, 80, head * 3 + "rest" * 1000, 10)["data"]
     assert answer.count("HTTP/1.1 200 OK") == 1
     assert answer.endswith("}\n")
     assert agent.fails("tcp", OWN, 443, "x") == 111

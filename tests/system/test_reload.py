@@ -54,7 +54,7 @@ def live(policy, jail):
 
 
 def http(agent, host, port=80):
-    return agent.do("tcp", host, port, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")
+    return agent.do("tcp", host, port, f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n", 10)
 
 
 def works(agent, host, port=80):
@@ -117,6 +117,7 @@ def test_deny_is_added(live):
     agent, change = live(rules(REC, SECOND))
     assert works(agent, REC)
     agent.ok("hold", REC, 9999, 1, stay=True)
+    wait_for(lambda: [e for e in events(agent, "conn.open") if e["port"] == 9999])
     change(rules(REC, SECOND, deny=[REC]))
     reload(agent)
     closed = wait_for(lambda: [e for e in events(agent, "conn.close") if e["end"] == "killed"])
