@@ -44,6 +44,11 @@ def real(world):
         one.kill()
 
 
+def until_there(path):
+    """A shell's words that wait for the test."""
+    return f"until [ -e {path} ]; do sleep 0.1; done"
+
+
 def curl(path="/"):
     return f"curl -sS -m 20 -o /dev/null -w 'got %{{http_code}}.' http://{REC}{path}"
 
@@ -180,12 +185,13 @@ def test_text_of_the_agent_is_shown_escaped(real, place):
     t.until("its code was 0")
 
 
-def test_words_of_sluice_wait_as_well(real, policy):
+def test_words_of_sluice_wait_as_well(real, policy, place):
     """An alert does not come into a question, and is a line of its own."""
     path = policy(f"version: 1\nallow: [{{host: www.{ZONE}}}]\nlimits: {{requests: 2/h}}\n")
-    t = real(["sh", "-c", f"(sleep 0.3; for i in 1 2 3; do curl -sS -o /dev/null http://www.{ZONE}/hello; done) & {curl()}; wait"],
+    t = real(["sh", "-c", f"({until_there(place / 'go')}; for i in 1 2 3; do curl -sS -o /dev/null http://www.{ZONE}/hello; done) & {curl()}; wait"],
              ["-p", path])
     letters, text = t.question()
+    (place / "go").touch()
     assert until(lambda: of(t, "alert"))
     assert not until(lambda: rows(t.screen()) != asked("/", letters), limit=0.3)
     t.type("y" + letters)
@@ -227,8 +233,8 @@ def shell(world, place):
     t.kill()
 
 
-def test_job_control_of_a_plain_command(shell):
-    shell.sluice(f"echo here; read x; echo got $x; sleep 1; echo working; sleep 0.5; {curl()}; echo over")
+def test_job_control_of_a_plain_command(shell, place):
+    shell.sluice(f"echo here; read x; echo got $x; {until_there(place / 'go')}; echo working; sleep 0.5; {curl()}; echo over")
     shell.until("^here")
     shell.key("C-z")
     shell.until("Stopped")
@@ -242,6 +248,7 @@ def test_job_control_of_a_plain_command(shell):
     shell.until(r"(?s)got hello\n.*Stopped")
     # in the background it works, and stops when it has to ask: the terminal stays the shell's
     shell.type("clear; bg\n")
+    (place / "go").touch()
     shell.until("working$")
     assert until(lambda: of(shell, "dns.query"))
 
@@ -259,8 +266,9 @@ def test_job_control_of_a_plain_command(shell):
 @pytest.mark.parametrize("editor,leave", [("vi", ":q\n"), ("nano", "\x18")])
 def test_screen_of_an_editor_is_there_again_after_a_question(shell, place, editor, leave):
     (place / "text").write_text("".join(f"line {number}\n" for number in range(100)))
-    shell.sluice(f"(sleep 1; {curl()} >/dev/null) & {editor} {place}/text; wait; echo over")
+    shell.sluice(f"({until_there(place / 'go')}; {curl()} >/dev/null) & {editor} {place}/text; wait; echo over")
     before = shell.until(r"line 0\n(line.*\n)+line 17\n").string
+    (place / "go").touch()
     letters, text = shell.question()
     assert rows(text) == asked("/", letters) and "line" not in text
     shell.type("y" + letters)
@@ -281,7 +289,8 @@ def test_output_that_goes_elsewhere_is_whole(shell, place, form):
     write = f"{sluice.PYTHON} -c 'import os; os.write(1, bytes(range(256)) * 64)'"
     shell.sluice(f"{write}; {curl().replace('got %{http_code}.', '')}; {write}", form.format(place / "out"))
     letters, text = shell.question()
-    assert rows(text) == asked("/", letters) and (place / "out").stat().st_size == 16384
+    assert rows(text) == asked("/", letters)
+    assert until(lambda: (place / "out").stat().st_size == 16384)
     shell.type("y" + letters)
     shell.until(r"allowed once\n\$$")
     assert (place / "out").read_bytes() == bytes(range(256)) * 128

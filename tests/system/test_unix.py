@@ -2,6 +2,7 @@
 """Unix sockets are judged by who listens: the host's are out of reach, the jail's work."""
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import socket
@@ -14,16 +15,17 @@ import sluice
 import stage
 from stage import HOME, ROOT, RUNTIME
 
+MINE = secrets.token_hex(4)      # /tmp is the machine's: other runs use it at the same time
 PLACES = {
     "home": HOME / "host.sock", "home-deep": HOME / "a" / "b" / "host.sock",
-    "tmp": pathlib.Path("/tmp/sluice-host.sock"), "runtime": RUNTIME / "host.sock",
+    "tmp": pathlib.Path(f"/tmp/sluice-host-{MINE}.sock"), "runtime": RUNTIME / "host.sock",
     "docker": pathlib.Path("/run/docker.sock"), "containerd": pathlib.Path("/run/containerd/containerd.sock"),
     "podman": RUNTIME / "podman" / "podman.sock", "system-bus": pathlib.Path("/run/dbus/system_bus_socket"),
     "session-bus": RUNTIME / "bus", "systemd": pathlib.Path("/run/systemd/private"),
     "nscd": pathlib.Path("/run/nscd/socket"), "resolved": pathlib.Path("/run/systemd/resolve/io.systemd.Resolve"),
     "avahi": pathlib.Path("/run/avahi-daemon/socket"), "gpg-agent": HOME / ".gnupg" / "S.gpg-agent",
-    "ssh-agent": ROOT / "ssh-x" / "agent.1", "x11": pathlib.Path("/tmp/.X11-unix/X77"),
-    "wayland": RUNTIME / "wayland-0", "tmux": pathlib.Path("/tmp/tmux-64123/default"),
+    "ssh-agent": ROOT / "ssh-x" / "agent.1", "x11": pathlib.Path(f"/tmp/.X11-unix/X{int(MINE, 16)}"),
+    "wayland": RUNTIME / "wayland-0", "tmux": pathlib.Path(f"/tmp/tmux-64123/{MINE}"),
     "screen": pathlib.Path("/run/screen/S-agent/1.x"), "var-lib": pathlib.Path("/var/lib/some.sock"),
 }
 
