@@ -27,7 +27,7 @@ def open_jail(world):
 @pytest.mark.core
 @pytest.mark.parametrize("port", [7, 22, 9999])
 def test_any_tcp_by_name(open_jail, port, token):
-    assert open_jail.ok("tcp", REC, port, token)["data"] == token
+    assert open_jail.ok("talk", REC, port, token, len(token)) == token
 
 
 def test_half_close_reaches_the_server_and_the_answer_comes_back(open_jail):
@@ -39,8 +39,12 @@ def test_half_close_reaches_the_server_and_the_answer_comes_back(open_jail):
 @pytest.mark.parametrize("port", [25])
 def test_server_that_speaks_first_is_not_delayed(outside, open_jail, port):
     open_jail.ok("resolve", f"mail.{ZONE}")
-    answer = open_jail.ok("tcp_first_bytes", f"mail.{ZONE}", port)
-    assert answer["data"] == "2" and answer["seconds"] < 0.25, answer
+    for _ in range(5):      # a delay would be there each time; that of a busy machine is not
+        answer = open_jail.ok("tcp_first_bytes", f"mail.{ZONE}", port)
+        assert answer["data"] == "2", answer
+        if answer["seconds"] < 0.25:
+            return
+    assert answer["seconds"] < 0.25, answer
 
 
 def test_where_all_must_speak_first_the_silent_are_ended_and_recorded(world):
@@ -48,7 +52,7 @@ def test_where_all_must_speak_first_the_silent_are_ended_and_recorded(world):
     agent = sluice.jail("--allow", f"www.{ZONE}")
     for _ in range(3):      # the kernel begins with the second connection
         agent.ok("tcp", f"www.{ZONE}", 80, "", wait=0)
-    answer = agent.ok("tcp", f"www.{ZONE}", 443, "", wait=15)
+    answer = agent.ok("tcp", f"www.{ZONE}", 443, "", wait=30, limit=45)
     assert answer == {"data": "", "end": "ECONNRESET"}
     done = agent.end()
     opens = [(e["port"], e["verdict"]) for e in done.of("conn.open")]
@@ -57,14 +61,14 @@ def test_where_all_must_speak_first_the_silent_are_ended_and_recorded(world):
 
 
 def test_server_that_speaks_first_keeps_talking(open_jail):
-    answer = open_jail.ok("tcp", REC, 25, "EHLO x\r\n")
-    assert answer["data"] == "220 mail.farm.example ESMTP\r\nEHLO x\r\n"
+    said = "220 mail.farm.example ESMTP\r\nEHLO x\r\n"
+    assert open_jail.ok("talk", REC, 25, "EHLO x\r\n", len(said)) == said
 
 
 @pytest.mark.parametrize("start", ["z", "\0", "4", "x" * 40, "EHLO x", "PING\r\n"])
 def test_client_half_line_is_forwarded_at_once(open_jail, start):
     """What can't become TLS or HTTP must not wait for more for ever."""
-    assert open_jail.ok("tcp", REC, 9999, start)["data"] == start
+    assert open_jail.ok("talk", REC, 9999, start, len(start)) == start
 
 
 @pytest.mark.parametrize("start", ["G", "POS"])
@@ -79,9 +83,9 @@ def test_the_family_that_works_is_found(open_jail, name, token):
     start = time.monotonic()
     host = f"{name}.{ZONE}"
     answer = open_jail.ok("requests", host, 8080,
-                          [f"GET /{token} HTTP/1.1\r\nHost: {host}:8080\r\n\r\n"], 5)
+                          [f"GET /{token} HTTP/1.1\r\nHost: {host}:8080\r\n\r\n"], 10)
     assert "200 OK" in answer[0]
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 4     # an attempt is given up after ten
 
 
 def test_unreachable_upstream_fails_within_ten_seconds(open_jail):
@@ -190,4 +194,4 @@ def test_local_servers_of_the_jail_work(open_jail):
 
 def test_local_server_on_a_busy_port_does_not_steal_the_outside(open_jail, token):
     open_jail.ok("serve", 9999, "stolen", "0.0.0.0", stay=True)
-    assert open_jail.ok("tcp", f"rec4.{ZONE}", 9999, token)["data"] == token
+    assert open_jail.ok("talk", f"rec4.{ZONE}", 9999, token, len(token)) == token

@@ -49,6 +49,17 @@ def tcp(host, port, send="", wait=0.5, bind=None):
         return exchange(s, send, wait)
 
 
+def talk(host, port, send, size, wait=10):
+    """Connect, send, and read as much, of a server that says no end."""
+    with socket.create_connection((host, port), 12) as s:
+        s.settimeout(wait)
+        s.sendall(send.encode("latin-1"))
+        data = b""
+        while len(data) < size and (piece := s.recv(65536)):
+            data += piece
+        return text(data)
+
+
 def tcp_first_bytes(host, port, count=1):
     """Seconds until the server's first bytes, when the client says nothing."""
     start = time.monotonic()
