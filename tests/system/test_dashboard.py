@@ -166,11 +166,15 @@ def asked(browser, host):
 def test_allowed_by_mouse_passes(world, browser, box):
     host = f"mouse.{ZONE}"
     world.dns.names[host] = world.dns.names[REC]
+    # a click before it could be read does nothing: as soon as it is there
+    browser.js("""await page.evaluate(() => new MutationObserver((_, observer) => {
+        const button = document.querySelector(".card .once");
+        if (button) { observer.disconnect(); button.click(); window.clicked = true; }
+    }).observe(document.body, {childList: true, subtree: true}))""")
     later = Later(box.talks, host, "clicked")
     browser.sees(".card .to", f"{host}:80")
-    # a click before it could be read does nothing
-    browser.js("await page.evaluate(() => document.querySelector('.card .once').click())")
     asked(browser, host)
+    assert browser.js("return await page.evaluate(() => window.clicked)")
     assert later.is_alive() and not world.recorder.arrived(b"clicked")
     browser.js("await page.locator('.card', {hasText: value}).locator('.once').click()", host)
     assert later.get() and world.recorder.requests(b"clicked")
@@ -412,7 +416,9 @@ def test_at_a_unix_socket(world, daemon, box, as_it_was):
     assert json.loads(asks(*there, **ask, bearer=key, origin="http://localhost:9400")[2])["ok"]
     assert later.get() and world.recorder.requests(b"by-socket")
     # killed it leaves the socket, which the next one takes, with a token of its own
+    old = role(daemon)
     daemon.kill()
+    wait_for(lambda: netns.is_dead(old))
     assert place.is_socket() and asks(*there, path="/")[0] == 7
     daemon.start()
     assert token() != key and asks(*there, bearer=key)[1] == 401
@@ -456,6 +462,7 @@ class Loopback:
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.socket.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)     # SO_RCVBUFFORCE: a browser is on it too
         self.socket.bind(("lo", 0))
         self.socket.setblocking(False)
         self.seen = b""
@@ -522,7 +529,7 @@ def test_no_host_port_leads_to_the_daemons_pages(daemon, as_it_was, token):
     server.kill()
     for words in ("--dashboard", f"127.0.0.1:{free}"), ("--dashboard", f"127.0.0.1:{PORT}", "--metrics", f"127.0.0.1:{free}"):
         moved(daemon, *words)
-        daemon.serves("hosted")
+        daemon.serves("hosted", limit=30)
         assert not reaches(token + "e")
         assert subprocess.run(["curl", "-sfm9", f"http://127.0.0.1:{free}/{'metrics' if words[2:] else ''}?{token}f"],
                               stdout=subprocess.DEVNULL).returncode == 0
@@ -531,12 +538,12 @@ def test_no_host_port_leads_to_the_daemons_pages(daemon, as_it_was, token):
     assert (9000, "no_rule") in {(e["port"], e["reason"]) for e in events("hosted", "conn.open") if e["verdict"] == "deny"}
     # held again it would be with that policy: it stays closed, until the page is elsewhere
     os.kill(daemon.held("hosted")["keeper"], signal.SIGKILL)
-    wait_for(lambda: "where the daemon serves its own page" in (daemon.held("hosted").get("why") or ""))
+    wait_for(lambda: "where the daemon serves its own page" in (daemon.held("hosted").get("why") or ""), 30)
     assert not reaches(token + "g")
     server = sluice.Agent([])
     moved(daemon, "--dashboard", f"127.0.0.1:{PORT}")
     assert server.ok("serve", free, "host-server", "127.0.0.1", stay=True) == free
-    daemon.serves("hosted")
+    daemon.serves("hosted", limit=30)
     assert reaches(token + "h")
     other.kill()
     server.kill()
@@ -562,7 +569,7 @@ def test_of_more_than_it_looks_at_the_page_says_so(daemon, browser, as_it_was):
     assert crowd.stdout.readline() == "all\n"
     try:
         daemon.start()
-        first = role(daemon)
+        first = wait_for(lambda: role(daemon))
         browser.js("await page.goto(value); await page.reload()", URL.read_text().strip())
         wait_for(lambda: len(state()["sessions"]) == 512, 30)
         assert len(state()["held"]) == 601 and state()["unseen"] == 89
@@ -575,7 +582,7 @@ def test_of_more_than_it_looks_at_the_page_says_so(daemon, browser, as_it_was):
         crowd.kill()
         crowd.wait()
     wait_for(lambda: [one["session"] for one in daemon.all()] == ["asker"], 30)
-    wait_for(lambda: state()["unseen"] == 0 and [one["session"] for one in state()["sessions"]] == ["asker"])
+    wait_for(lambda: state()["unseen"] == 0 and [one["session"] for one in state()["sessions"]] == ["asker"], 30)
     browser.js("await page.locator('#beyond').waitFor({state: 'hidden'})")
 
 
