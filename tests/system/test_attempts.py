@@ -71,7 +71,8 @@ ATTEMPTS = {
                                 f"http://www.{ZONE}/{t}"),
     "curl-resolve": lambda t: ("command", "curl", "-sm5", "--resolve",
                                f"www.{ZONE}:80:{internet.RECORDER4}", f"http://www.{ZONE}/{t}"),
-    "bound-source": lambda t: ("tcp", internet.RECORDER4, 9999, t, 0.5, ("0.0.0.0", 20123)),     # none that the kernel gives away
+    # a port that the kernel gives to nobody by itself
+    "bound-source": lambda t: ("tcp", internet.RECORDER4, 9999, t, 0.5, ("0.0.0.0", 20123)),
     "source-equals-target-port": lambda t: ("tcp", internet.RECORDER4, 9999, t, 0.5,
                                             ("0.0.0.0", 9999)),
     "mptcp": lambda t: ("mptcp", internet.RECORDER4, 9999, t),

@@ -117,5 +117,6 @@ print(sum(int(f.result()) for f in all), time.monotonic() - began < 5 and not sl
 status(slow.result)
 status(lambda: call("Echo")(b"after", metadata=meta, timeout=15))
 """)
-    assert done.out.splitlines() == ["ok b'before'", "4950 True", "DEADLINE_EXCEEDED", "ok b'after'"], (done.out, done.err)
+    assert done.out.splitlines() == ["ok b'before'", "4950 True", "DEADLINE_EXCEEDED", "ok b'after'"], (
+        done.out, done.err)
     assert seen.count("Echo") == 102 and len(done.of("conn.open")) == 1

@@ -188,7 +188,9 @@ def test_text_of_the_agent_is_shown_escaped(real, place):
 def test_words_of_sluice_wait_as_well(real, policy, place):
     """An alert does not come into a question, and is a line of its own."""
     path = policy(f"version: 1\nallow: [{{host: www.{ZONE}}}]\nlimits: {{requests: 2/h}}\n")
-    t = real(["sh", "-c", f"({until_there(place / 'go')}; for i in 1 2 3; do curl -sS -o /dev/null http://www.{ZONE}/hello; done) & {curl()}; wait"],
+    t = real(["sh", "-c", f"({until_there(place / 'go')}; "
+              f"for i in 1 2 3; do curl -sS -o /dev/null http://www.{ZONE}/hello; done) & "
+              f"{curl()}; wait"],
              ["-p", path])
     letters, text = t.question()
     (place / "go").touch()
@@ -234,7 +236,8 @@ def shell(world, place):
 
 
 def test_job_control_of_a_plain_command(shell, place):
-    shell.sluice(f"echo here; read x; echo got $x; {until_there(place / 'go')}; echo working; sleep 0.5; {curl()}; echo over")
+    shell.sluice(f"echo here; read x; echo got $x; {until_there(place / 'go')}; echo working; "
+                 f"sleep 0.5; {curl()}; echo over")
     shell.until("^here")
     shell.key("C-z")
     shell.until("Stopped")
