@@ -149,7 +149,7 @@ static bool is_accepted(const char *ruleset)
 	const char *path = nft_find();
 	struct err err = { 0 };
 
-	return path && fd >= 0 && nft_start(path, fd, &nft, &err) && nft_wait(&nft, &err);
+	return path && fd >= 0 && nft_start(path, fd, false, &nft, &err) && nft_wait(&nft, &err);
 }
 
 static bool try_ruleset(struct ability *a, const char *ruleset, const char *module)

@@ -136,7 +136,7 @@ static _Noreturn void nets_child(int net, int ruleset, int says)
 {
 	struct err err = { "" };
 	struct nft nft = { .says = -1 };
-	bool ok = namespace_enter(net, &err) && nft_start(nft_find(), ruleset, &nft, &err) &&
+	bool ok = namespace_enter(net, &err) && nft_start(nft_find(), ruleset, false, &nft, &err) &&
 		  nft_wait(&nft, &err);
 
 	if (!ok && write(says, err.text, strlen(err.text)) < 0)

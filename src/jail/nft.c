@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include "jail/namespace.h"
 
 const char *nft_find(void)
 {
@@ -21,10 +24,7 @@ const char *nft_find(void)
 	return NULL;
 }
 
-/*
- * Keep CAP_NET_ADMIN through the exec.  Only user 0 of a namespace keeps its
- * capabilities, and bwrap may not have written the map of users yet.
- */
+/* Keep CAP_NET_ADMIN through the exec: of a namespace's users only 0 keeps his capabilities */
 static bool keep_net_admin(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -37,7 +37,21 @@ static bool keep_net_admin(void)
 	       prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) == 0;
 }
 
-bool nft_start(const char *nft, int ruleset, struct nft *ret_nft, struct err *err)
+/*
+ * nft refuses to run for a file with the setuid bit: getuid(2) and geteuid(2) must say the same, else it ends
+ * (111, without a word).  A map of users that is written between the two calls changes what they say.
+ */
+static bool wait_users(bool unmapped)
+{
+	struct err err = { "" };
+
+	if (!unmapped || namespace_wait_groups(&err))
+		return true;
+	dprintf(2, "%s\n", err.text);
+	return false;
+}
+
+bool nft_start(const char *nft, int ruleset, bool unmapped, struct nft *ret_nft, struct err *err)
 {
 	char *env[] = { NULL };
 	struct nft n = { .says = memfd_create("nft", MFD_CLOEXEC) };
@@ -52,7 +66,7 @@ bool nft_start(const char *nft, int ruleset, struct nft *ret_nft, struct err *er
 	if (n.pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (keep_net_admin() && dup2(ruleset, 0) == 0 &&
-		    dup2(n.says, 1) == 1 && dup2(n.says, 2) == 2)
+		    dup2(n.says, 1) == 1 && dup2(n.says, 2) == 2 && wait_users(unmapped))
 			execle(nft, "nft", "-f", "-", (char *)NULL, env);
 		_exit(127);
 	}

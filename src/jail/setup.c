@@ -3,7 +3,7 @@
  * setup.c - furnish the jail's network from outside
  *
  * nft is half of the time of a start, and most of that is the start of the
- * program: it runs beside the rest, as soon as the namespaces are entered.
+ * program: it runs beside the rest, as soon as bwrap has mapped users (nft.c).
  */
 #include "jail/setup.h"
 
@@ -67,7 +67,7 @@ static bool setup_furnish(const struct setup *s, pid_t init, struct furnished *f
 	bool held = s->held >= 0, ipv6, ok;
 	struct addr guest;
 
-	if (!setup_enter(s, init, err) || !nft_start(s->nft, s->ruleset, &nft, err))
+	if (!setup_enter(s, init, err) || !nft_start(s->nft, s->ruleset, !held, &nft, err))
 		return false;
 	if (s->uplink)
 		return setup_watch(f, &nft, err);

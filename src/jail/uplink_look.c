@@ -271,7 +271,7 @@ static bool load(struct span text, struct err *err)
 
 	if (fd < 0 || !nft_find())
 		return err_set(err, "nft: cannot be run (install nftables)");
-	return nft_start(nft_find(), fd, &nft, err) && nft_wait(&nft, err);
+	return nft_start(nft_find(), fd, false, &nft, err) && nft_wait(&nft, err);
 }
 
 static bool shut(int net, struct inside *s)
@@ -314,7 +314,7 @@ static bool tell(const struct buf *script, struct buf *ret_says)
 	off_t at = 0;
 	ssize_t n;
 
-	if (fd < 0 || !nft_find() || !nft_start(nft_find(), fd, &nft, &err))
+	if (fd < 0 || !nft_find() || !nft_start(nft_find(), fd, false, &nft, &err))
 		return false;
 	says = fcntl(nft.says, F_DUPFD_CLOEXEC, 3);
 	if (!nft_wait(&nft, &err) || says < 0)
