@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sluice proxy` as a user starts it, and clients that were told to use it."""
-import json
-import pathlib
 import shlex
 import signal
 import socket
@@ -70,9 +68,7 @@ class Proxy:
             return dnsd.parse_reply(s.recv(4096))
 
     def events(self, *kinds):
-        """Whole lines so far; it still runs."""
-        lines = pathlib.Path(self.log).read_bytes().split(b"\n")[:-1]
-        return [e for e in map(json.loads, lines) if e["event"] in kinds]
+        return sluice.events_so_far(self.log, *kinds)
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)

@@ -9,13 +9,16 @@ import io
 import json
 import os
 import pathlib
+import secrets
 import socket
+import ssl
 import subprocess
 import tarfile
 import time
 
 import internet
 import stage
+import waiting
 from stage import ROOT, ZONE, call
 
 BIG = 256 << 20     # bytes of /big
@@ -96,6 +99,15 @@ def wait_for(address, port, seconds=20):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+
+
+def asked(access, address, port, tls=False):
+    """The lines of nginx's log, with all that it was asked before: its one worker writes them in order."""
+    mark, context = secrets.token_hex(8), ssl._create_unverified_context()
+    with socket.create_connection((address, port), 20) as s, context.wrap_socket(s) if tls else s as asker:
+        asker.sendall(f"GET /open/mark-{mark} HTTP/1.0\r\n\r\n".encode())
+        asker.recv(1)
+    return waiting.wait_for(lambda: mark in (text := access.read_text()) and text.splitlines())
 
 
 def nginx(net):

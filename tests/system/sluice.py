@@ -35,6 +35,12 @@ def as_user(root=False):
     return {} if root else {"user": stage.UID, "group": stage.GID, "extra_groups": []}
 
 
+def events_so_far(path, *kinds):
+    """Of a log that is being written, of these kinds or all; its last line may be half there."""
+    events = map(json.loads, pathlib.Path(path).read_bytes().split(b"\n")[:-1])
+    return [e for e in events if e["event"] in kinds or not kinds]
+
+
 def read_log(path, live=False):
     """Every event of a log, after a check of the chain that does not use sluice. live: it is being written."""
     lines = pathlib.Path(path).read_bytes().split(b"\n")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """--ask: questions on a terminal that the command uses too, and cannot answer."""
 import fcntl
-import json
 import os
 import pathlib
 import pty
@@ -109,8 +108,7 @@ class Terminal:
         os.close(self.slave)
 
     def of(self, kind):
-        return [e for e in map(json.loads, self.log.read_bytes().split(b"\n")[:-1])
-                if e["event"] == kind]
+        return sluice.events_so_far(self.log, kind)
 
 
 @pytest.fixture

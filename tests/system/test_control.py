@@ -54,8 +54,7 @@ def http(token, host):
 
 
 def events(agent, kind):
-    lines = agent.log.read_bytes().split(b"\n")[:-1]
-    return [e for e in map(json.loads, lines) if e["event"] == kind]
+    return sluice.events_so_far(agent.log, kind)
 
 
 def get(agent, host, token="x", port=80):

@@ -2,7 +2,6 @@
 """A guest's interface in the place of lo: what passes, what it is told, what it cannot be."""
 import json
 import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -57,14 +56,9 @@ def passes(world, agent, token):
     return "200 OK" in answer.get("ok", [""])[0] and bool(world.recorder.requests(token.encode()))
 
 
-def told(log):
-    """The events so far; the last line may be half there."""
-    return map(json.loads, pathlib.Path(log).read_bytes().split(b"\n")[:-1])
-
-
 def dropped(log, protocol):
     """How many packets of a protocol the log tells of so far."""
-    return sum(e["count"] for e in told(log) if e["event"] == "packet.drop" and e["proto"] == protocol)
+    return sum(e["count"] for e in sluice.events_so_far(log, "packet.drop") if e["proto"] == protocol)
 
 
 def test_allowed_name_passes_and_nothing_else(world, guest, token):
@@ -169,7 +163,7 @@ for to in ("{GATEWAY}", {PUBLISHED}), ("{GATEWAY}", 22), ("127.0.0.1", {PUBLISHE
         print("refused")
 """)
     assert done.stdout.count("refused") == 4, done.stdout
-    opened = wait_for(lambda: [e for e in told(guest.log) if e["event"] == "conn.open" and e["port"] == 22
+    opened = wait_for(lambda: [e for e in sluice.events_so_far(guest.log, "conn.open") if e["port"] == 22
                                and e["verdict"] == "allow"][1:])
     assert opened[-1]["ips"] == [ADDRESS], opened
 

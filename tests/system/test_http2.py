@@ -2,9 +2,6 @@
 """HTTP/2 inside of inspected TLS: each stream is judged, and only what is allowed goes on."""
 import hashlib
 import json
-import secrets
-import socket
-import ssl
 import threading
 import time
 
@@ -76,18 +73,9 @@ class Server:
         daemons.wait_for(internet.SECOND4, PORT)
 
     def seen(self, token):
-        """Requests that arrived and carry the token, as the server logged them.
-
-        Its one worker takes what comes in turn: once it has logged a request of ours, it has those before."""
-        mark, context = secrets.token_hex(8), ssl._create_unverified_context()
-        with socket.create_connection((internet.SECOND4, PORT + 1), 20) as s, context.wrap_socket(s) as tls:
-            tls.sendall(f"GET /open/mark-{mark} HTTP/1.0\r\n\r\n".encode())
-            tls.recv(1)
-
-        def lines():
-            text = (self.place / "access").read_text()
-            return mark in text and text.splitlines()
-        return [line.split("|") for line in wait_for(lines) if token in line]
+        """Requests that arrived and carry the token, as the server logged them."""
+        lines = daemons.asked(self.place / "access", internet.SECOND4, PORT + 1, tls=True)
+        return [line.split("|") for line in lines if token in line]
 
     def end(self):
         self.process.terminate()

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values that rules put into requests: where they go, and that nobody else learns them."""
-import contextlib
 import hashlib
-import http.client
 import os
 import pathlib
 import re
-import secrets
 import subprocess
 import time
 
@@ -19,9 +16,8 @@ import stage
 from cooperate import Proxy
 from stage import ROOT, call
 from test_http2 import certify
-from test_inspect import memory
+from test_inspect import files_since, memory
 from test_reload import reload
-from waiting import wait_for
 
 PORT = 4470
 CONF = """
@@ -104,18 +100,9 @@ class Server:
         with internet.entered(world.inet):
             daemons.wait_for("127.0.0.1", PORT)
 
-    def written(self):
-        """The lines of its log, with all that it was asked before: it writes them in order."""
-        last = f"/last/{secrets.token_hex(8)}"
-        asker = http.client.HTTPConnection(internet.SECOND4, PORT + 1, timeout=15)
-        asker.request("GET", last)
-        asker.getresponse().read()
-        asker.close()
-        return wait_for(lambda: last in (text := (self.place / "access").read_text()) and text.splitlines())
-
     def seen(self, path):
         """protocol, method, path, status, Authorization, X-Key, Accept-Encoding, Range, X-Other"""
-        lines = [line.split("|") for line in self.written()]
+        lines = [line.split("|") for line in daemons.asked(self.place / "access", internet.SECOND4, PORT + 1)]
         return [words for words in lines if path in words[2]]
 
     def end(self):
@@ -377,15 +364,6 @@ def test_other_rules_of_the_server_do_not_tell_it_either(server, policy, token):
 
 # Secrecy
 
-def files_since(tops, began):
-    """(path, bytes) of all that were written since; of the machine's own one may go while it is looked at."""
-    for folder, _, names in (found for top in tops for found in os.walk(top)):
-        for path in (pathlib.Path(folder) / name for name in names):
-            with contextlib.suppress(FileNotFoundError):
-                if path.is_file() and not path.is_symlink() and path.stat().st_mtime >= began:
-                    yield path, path.read_bytes()
-
-
 def inside(pid):
     """Processes of the jail, as they are seen from outside."""
     roles = {sluice.role(pid, word) for word in ("gate", "resolver", "broker")}
@@ -425,7 +403,7 @@ def test_nobody_but_the_gate_has_the_value(server, policy, place, token):
             assert os.stat(f"/proc/{pid}/mem").st_uid == 0      # not dumpable
         # files that the jail sees, or anybody: all that were written since
         looked = 0
-        for path, data in files_since((stage.HOME, "/run", "/tmp", "/dev/shm", "/var/lib"), began):
+        for path, data in files_since(began):
             if path not in (key, server.place / "access"):
                 assert value.encode() not in data, path
                 looked += 1

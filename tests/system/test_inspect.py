@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is inside of TLS: judged where a rule needs it, end to end everywhere else."""
+import contextlib
 import json
 import os
 import pathlib
@@ -314,14 +315,14 @@ def holds_a_key(data):
     return PRIVATE.search(data)
 
 
-def written(path, began):
-    """What a file has that was written since then; others have some in /tmp, which go when they like."""
-    try:
-        if path.is_file() and not path.is_symlink() and path.stat().st_mtime >= began:
-            return path.read_bytes()
-    except FileNotFoundError:
-        pass
-    return b""
+def files_since(began):
+    """(path, bytes) of all that were written since where others may read; of the machine's own one may go meanwhile."""
+    tops = stage.HOME, "/run", "/tmp", "/dev/shm", "/var/lib"
+    for folder, _, names in (found for top in tops for found in os.walk(top)):
+        for path in (pathlib.Path(folder) / name for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and not path.is_symlink() and path.stat().st_mtime >= began:
+                    yield path, path.read_bytes()
 
 
 def test_the_key_of_the_ca_is_in_no_file_and_not_in_the_keeper(world, reading):
@@ -333,10 +334,11 @@ def test_the_key_of_the_ca_is_in_no_file_and_not_in_the_keeper(world, reading):
         assert "sluice session CA".encode() in memory(gate)     # it is read at all
         for other in [pid, *sluice.children(pid)]:
             assert not holds_a_key(memory(other)), sluice.children(pid).get(other, "keeper")
-        for top in (stage.HOME, "/run", "/tmp", "/dev/shm", "/var/lib"):
-            for folder, _, names in os.walk(top):
-                for path in (pathlib.Path(folder) / name for name in names):
-                    assert not holds_a_key(written(path, began)), path
+        looked = 0
+        for path, data in files_since(began):
+            assert not holds_a_key(data), path
+            looked += 1
+        assert looked
     finally:
         agent.kill()
     # the positive control

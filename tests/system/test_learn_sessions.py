@@ -7,7 +7,6 @@ import os
 
 import pytest
 
-import daemons
 import internet
 import sluice
 import stage

@@ -129,11 +129,6 @@ def test_guest_reaches_what_its_policy_names(world, virt, daemon, service, token
     assert events[-2]["event"] == "session.end"
 
 
-def whole_lines(log):
-    """Of a log that is being written."""
-    return [json.loads(line) for line in log.read_bytes().split(b"\n")[:-1]]
-
-
 def rooms():
     """What keeps the namespaces of guests; one ends a moment after its guest."""
     found = []
@@ -243,7 +238,7 @@ done
     log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-web2.jsonl"))[-1]
     wait_for(lambda: all(len(world.recorder.requests((token + kind).encode())) >= before[kind] + 2
                          for kind in (" ", "-literal")), 30)
-    wait_for(lambda: {"port", "special_address"} <= {e.get("reason") for e in whole_lines(log)}, 30)
+    wait_for(lambda: {"port", "special_address"} <= {e.get("reason") for e in sluice.events_so_far(log)}, 30)
     assert len(world.recorder.requests(f"{token}-port".encode())) == before["-port"]
     assert not world.recorder.arrived(f"{token}-private".encode())
     assert not world.wire.carries(f"{token}-p".encode(), start)
@@ -519,8 +514,8 @@ ip addr flush dev eth0; udhcpc -i eth0 -n -q -s /lease
     # what is bad was heard, up to the last of it
     log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-one.jsonl"))[-1]
     denied = {*GROUPS, internet.RECORDER4}
-    wait_for(lambda: {"sctp", "udplite", "icmp"} <= {e["proto"] for e in whole_lines(log) if e["event"] == "packet.drop"}
-             and denied <= {e["host"] for e in whole_lines(log) if e.get("verdict") == "deny" and "host" in e})
+    wait_for(lambda: {"sctp", "udplite", "icmp"} <= {e["proto"] for e in sluice.events_so_far(log, "packet.drop")}
+             and denied <= {e["host"] for e in sluice.events_so_far(log) if e.get("verdict") == "deny" and "host" in e})
     for name in "two", "alone":
         assert "last" in machine.ask(PORTS[name], "echo last")
     came = [catch.communicate(timeout=60)[0] for catch in catches]
@@ -552,7 +547,7 @@ nslookup {name}; nslookup {name} {internet.OTHER_DNS4}; nslookup {REC}
     assert internet.RECORDER4 not in said
     assert not world.dns.asked(name) and not world.other_dns.asked(name)
     log = sorted(pathlib.Path("/var/lib/sluice/audit").glob("*-alone.jsonl"))[-1]
-    lines = whole_lines(log)
+    lines = sluice.events_so_far(log)
     assert lines[0]["mode"] == "isolated"
     assert {e["reason"] for e in lines if e["event"] == "dns.query"} == {"mode"}
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """--metrics: true numbers, for who may read them, from a process that holds nothing else."""
 import errno
-import json
 import os
 import pathlib
 import signal
@@ -33,9 +32,8 @@ def metered(jail):
 
 
 def opens(agent):
-    """What the log has so far of connections: the kernel tells of some a moment later."""
-    lines = agent.log.read_bytes().split(b"\n")[:-1]
-    return [e for e in map(json.loads, lines) if e["event"] == "conn.open"]
+    """The kernel tells of some a moment later."""
+    return sluice.events_so_far(agent.log, "conn.open")
 
 
 @pytest.mark.core

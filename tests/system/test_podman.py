@@ -13,7 +13,6 @@ import engine
 import internet
 import netns
 import pages
-import sluice
 import stage
 from netns import DENIED, REC, wait_for
 from pages import follow

@@ -27,10 +27,7 @@ def rules(*hosts, deny=(), ports="[80, 443, 9999]", more=""):
 
 
 def events(agent, kind):
-    """Whole lines so far; the session is not over."""
-    lines = pathlib.Path(agent.log).read_bytes().split(b"\n")[:-1]
-    import json
-    return [e for e in map(json.loads, lines) if e["event"] == kind]
+    return sluice.events_so_far(agent.log, kind)
 
 
 def reload(agent, count=1):

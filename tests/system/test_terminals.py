@@ -54,7 +54,7 @@ def curl(path="/"):
 
 
 def of(t, kind):
-    return [e for e in map(json.loads, t.log.read_bytes().split(b"\n")[:-1]) if e["event"] == kind]
+    return sluice.events_so_far(t.log, kind)
 
 
 def asked(path, letters, exe="/usr/bin/curl"):
